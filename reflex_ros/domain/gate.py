@@ -1,0 +1,95 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The promotion gate: everything that must be green before actions may be applied; pure.
+
+Each item says why it is red. The gate belongs to the moment: it is judged again at 10 Hz, and
+READY lasts only while it stays green (safety design, section 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reflex_ros.domain.beats import DriverBeat, StreamBeat
+
+MIN_ACCEPTED = 0.99
+MAX_CYCLE_MS = 30.0
+MIN_EXPIRY_S = 300.0
+AGE_SHARE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class GateItem:
+    """One condition and, when it is not met, why."""
+
+    name: str
+    is_green: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateInputs:
+    """
+    What the gate judges.
+
+    :param driver_age_s: since the driver's last beat [s].
+    :param stream_age_s: since the stream's last beat that showed progress [s].
+    :param commanders: publishers on the command topic.
+    :param duplicates: names of nodes that exist twice.
+    :param dry_run_s: how long the stream must have run [s].
+    :param max_age_ms: oldest chunk that is accepted [ms].
+    """
+
+    driver: DriverBeat
+    stream: StreamBeat
+    driver_age_s: float
+    stream_age_s: float
+    is_latched: bool
+    commanders: int
+    duplicates: tuple[str, ...]
+    dry_run_s: float
+    max_age_ms: float
+    min_expiry_s: float = MIN_EXPIRY_S
+
+
+def judge(inputs: GateInputs) -> tuple[GateItem, ...]:
+    """Judge every item; the gate is green when all are."""
+    driver, stream = inputs.driver, inputs.stream
+    ratio = stream.accepted / stream.received if stream.received else 0.0
+    is_new = stream.received < 10 and stream.accepted < stream.received
+    age_limit = AGE_SHARE * inputs.max_age_ms
+    return (
+        _item('latch', not inputs.is_latched, 'a stop is latched: call supervisor/reset'),
+        _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle == 'inactive',
+              f'so101 is {driver.lifecycle}' if inputs.driver_age_s < 1.0
+              else f'no beat from so101 for {inputs.driver_age_s:.1f} s'),
+        _item('bus', driver.cycles > 0 and driver.cycle_ms_p99 < MAX_CYCLE_MS
+              and not driver.port_lost,
+              f'cycle p99 {driver.cycle_ms_p99:.1f} ms, allowed {MAX_CYCLE_MS:g} ms'
+              if driver.cycles else 'no bus cycle yet'),
+        _item('standstill', driver.at_rest, 'the arm moves'),
+        _item('stream', inputs.stream_age_s < 1.0 and stream.link == 'open',
+              f'the action stream is {stream.link} ({stream.remark or "no beat"})'),
+        _item('session', stream.session_mode == 'dry_run' and stream.fault is None,
+              stream.fault.text if stream.fault
+              else f'the session is in {stream.session_mode or "no mode"}'),
+        _item('expiry', stream.expires_s < 0 or stream.expires_s > inputs.min_expiry_s,
+              f'the session ends in {stream.expires_s:.0f} s, needed {inputs.min_expiry_s:.0f} s'),
+        _item('inputs', stream.gap is None, stream.gap.text if stream.gap else ''),
+        _item('dry_run', stream.open_s >= inputs.dry_run_s and stream.accepted > 0,
+              f'{stream.open_s:.0f} s with {stream.accepted} chunks in dry_run, needed '
+              f'{inputs.dry_run_s:g} s'),
+        _item('validation', ratio >= MIN_ACCEPTED and not is_new,
+              f'{stream.accepted} of {stream.received} chunks accepted'),
+        _item('latency', stream.received > 0 and stream.age_ms_p95 < age_limit,
+              f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'),
+        _item('commander', inputs.commanders == 1,
+              f'{inputs.commanders} publishers on so101/command, expected 1'),
+        _item('graph', not inputs.duplicates,
+              f'two nodes are called {", ".join(inputs.duplicates)}'),
+    )
+
+
+def _item(name: str, is_green: bool, text: str) -> GateItem:
+    return GateItem(name, is_green, '' if is_green else text)

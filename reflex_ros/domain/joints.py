@@ -1,0 +1,76 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The SO-101's joints: names, order, limits, rest pose.
+
+The order of ``SO101_JOINTS`` is the order of every joint array in this package. Angles are
+radians about the zero of the official URDF (new calibration: every joint in the middle of its
+travel), positive as in that URDF; the gripper is 0 at the middle of nothing in particular: its
+lower limit is closed, its upper limit open. Source: SO-101 reference, sections 5.2, 5.3, 5.6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+from reflex_ros.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class JointLimits:
+    """
+    The bounds of one joint.
+
+    :param lower: smallest position [rad].
+    :param upper: largest position [rad].
+    :param velocity: largest speed of the commanded position [rad/s].
+    """
+
+    lower: float
+    upper: float
+    velocity: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse limits that bound nothing."""
+        values = (self.lower, self.upper, self.velocity)
+        if not all(map(math.isfinite, values)) or self.lower >= self.upper or self.velocity <= 0:
+            raise ConfigurationError(f'joint limits {values} bound nothing')
+
+    def clamp(self, position: float) -> float:
+        """Bring a position [rad] into the bounds."""
+        return min(max(position, self.lower), self.upper)
+
+    def contains(self, position: float, tolerance: float = 0.0) -> bool:
+        """Whether a position [rad] lies inside, give or take a tolerance [rad]."""
+        return self.lower - tolerance <= position <= self.upper + tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """
+    One row of the joint table.
+
+    :param servo_id: id on the bus.
+    :param limits: of the URDF.
+    :param rest: position in the rest pose, where the arm settles and nothing falls [rad].
+    """
+
+    name: str
+    servo_id: int
+    limits: JointLimits
+    rest: float
+
+
+SO101_JOINTS: tuple[Joint, ...] = (
+    Joint('shoulder_pan', 1, JointLimits(-1.91986, 1.91986), 0.0),
+    Joint('shoulder_lift', 2, JointLimits(-1.74533, 1.74533), math.radians(-100.0)),
+    Joint('elbow_flex', 3, JointLimits(-1.69, 1.69), math.radians(90.0)),
+    Joint('wrist_flex', 4, JointLimits(-1.65806, 1.65806), math.radians(50.0)),
+    Joint('wrist_roll', 5, JointLimits(-2.74385, 2.84121), 0.0),
+    Joint('gripper', 6, JointLimits(-0.174533, 1.74533), math.radians(-10.0)),
+)
+
+JOINT_NAMES: tuple[str, ...] = tuple(joint.name for joint in SO101_JOINTS)
+REST_POSE: tuple[float, ...] = tuple(joint.rest for joint in SO101_JOINTS)
+GRIPPER = JOINT_NAMES.index('gripper')

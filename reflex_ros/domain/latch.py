@@ -1,0 +1,61 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The latch on disk: a restart comes up as it went down, not clean.
+
+It is also set while actions are applied: a supervisor that was killed then finds out when it
+starts again. Written by atomic rename, 0600.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from reflex_ros.domain.safe_stop import CauseRecord
+
+ARMED = CauseRecord('SUPERVISOR_DEAD', 'the supervisor ended while actions were applied', 0.0)
+UNREADABLE = CauseRecord('RESTART_LATCHED', 'the latch file cannot be read', 0.0)
+
+
+class LatchFile:
+    """
+    Causes that outlive the process.
+
+    :param path: of the file; its folder is made when it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written: tuple[CauseRecord, ...] | None = None
+
+    def load(self) -> tuple[CauseRecord, ...]:
+        """Return the causes; what cannot be understood is a cause too."""
+        try:
+            rows = json.loads(self._path.read_text(encoding='utf-8'))['causes']
+            return tuple(CauseRecord(str(row['code']), str(row['text']), float(row['at']),
+                                     int(row['count'])) for row in rows)
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError, KeyError, TypeError):
+            return (UNREADABLE,)
+
+    def store(self, causes: tuple[CauseRecord, ...]) -> None:
+        """
+        Write the causes when they have changed.
+
+        :raises OSError: when the file cannot be written.
+        """
+        if causes == self._written:
+            return
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self._path.with_suffix('.tmp')
+        content = json.dumps({'causes': [
+            {'code': cause.code, 'text': cause.text, 'at': cause.at, 'count': cause.count}
+            for cause in causes]}, indent=2)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, 'w', encoding='utf-8') as stream:
+            stream.write(content + '\n')
+        temporary.replace(self._path)
+        self._written = causes
