@@ -1,0 +1,402 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The bus thread: the one owner of the port. It measures, judges, plays, writes.
+
+Everybody else hands over through ``offer`` (newest wins), the guard's leases, and ``submit`` for
+what must run between two cycles. A goal is written only while the arm is armed, only with a
+fresh measurement, and only as ``ChunkPlayer`` bounds it. A cycle that comes late is not caught up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum
+import logging
+import queue
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, Vector
+from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
+from reflex_ros.domain.joints import REST_POSE, SO101_JOINTS
+from reflex_ros.domain.motion_guard import Cause, MotionGuard, Verdict
+from reflex_ros.domain.permit import Mode
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import (BusTimeout, ChunkRejected, PacketError, PortLost, ReflexError,
+                               ServoFault)
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.codec import StatusError
+
+_log = logging.getLogger(__name__)
+
+BUS_FAULT_S = 0.06
+BLOCKED_S = 0.3
+BLOCKED_LEAD_RAD = 0.157
+BLOCKED_SPEED = 0.1
+OVERHEAT_C = 62.0
+PARK_SPEED = 0.45
+PARK_ROWS_HZ = 50.0
+READ_BACK_EVERY = 5
+REJECTS_IN_A_ROW = 3
+
+
+class MotionState(Enum):
+    """What the driver does with the arm."""
+
+    PASSIVE = 'passive'
+    HOLD = 'hold'
+    PLAYING = 'playing'
+    STOPPING = 'stopping'
+    PARKING = 'parking'
+
+
+@dataclass(frozen=True, slots=True)
+class DriverReport:
+    """
+    A snapshot for beats and diagnostics.
+
+    :param cycles: with a measurement, since start.
+    :param cycle_ms_p99: 99th percentile of the work in one cycle [ms].
+    :param late_ms_p99: 99th percentile of the start being late [ms].
+    :param rejected: chunks refused, by fault code.
+    :param port_lost: whether the port is gone; configure again to reopen it.
+    """
+
+    state: MotionState
+    has_torque: bool
+    at_rest: bool
+    is_parked: bool
+    epoch: int
+    cause: Cause | None
+    cycles: int
+    missed_cycles: int
+    rate_hz: float
+    cycle_ms_p50: float
+    cycle_ms_p99: float
+    late_ms_p99: float
+    late_ms_max: float
+    max_step_rad: float
+    playback_rate: float
+    is_starved: bool
+    lead_slowdowns: int
+    accepted: int
+    rejected: dict[str, int]
+    setpoint: tuple[float, ...]
+    port_lost: bool
+
+
+class ArmDriver:
+    """
+    The bus thread of one arm.
+
+    :param arm: brought up; owned by this thread from ``start`` on, closed by ``close``.
+    :param on_sample: called in the bus thread with every measurement; must return quickly.
+    """
+
+    def __init__(self, arm: So101Arm, guard: MotionGuard, bounds: ChunkBounds, motion: Motion,
+                 on_sample: Callable[[JointSample], None]) -> None:
+        self._arm = arm
+        self._guard = guard
+        self._bounds = bounds
+        self._player = ChunkPlayer(bounds, motion)
+        self._period_s = motion.period_s
+        self._on_sample = on_sample
+        self._mailbox: deque[ActionChunk] = deque(maxlen=1)
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='bus', daemon=True)
+        self._armed = False
+        self._is_parked = False
+        self._parking = False
+        self._port_lost = False
+        self._sample: JointSample | None = None
+        self._good_at = 0.0
+        self._blocked_since: float | None = None
+        self._low_supply = 0
+        self._last_seq = -1
+        self._rejects_in_a_row = 0
+        self._accepted = 0
+        self._rejected: Counter[str] = Counter()
+        self._cycles = self._missed = 0
+        self._started_at = 0.0
+        self._work_s: deque[float] = deque(maxlen=2000)
+        self._late_s: deque[float] = deque(maxlen=2000)
+
+    def start(self) -> None:
+        """Begin to measure; nothing is written before ``activate``."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Bring the arm to rest, end the thread, close the port; torque stays as it is."""
+        if self._thread.is_alive():
+            if self._armed:
+                self.deactivate(timeout_s=0.5)
+            self._closing.set()
+            self._thread.join(timeout=1.0)
+        self._arm.close()
+
+    def activate(self, timeout_s: float = 2.0) -> None:
+        """
+        Put the arm under torque where it is; from now on chunks may move it.
+
+        :raises ReflexError: when it cannot be done; nothing has moved then.
+        """
+        self.submit(self._do_arm).result(timeout=timeout_s)
+
+    def deactivate(self, timeout_s: float = 1.0) -> bool:
+        """
+        Ramp to rest, then write nothing more; torque stays on.
+
+        :returns: whether the arm was seen at rest in time.
+        """
+        self._guard.fail(Cause('DEACTIVATED', 'the driver was deactivated'))
+        deadline = time.monotonic() + timeout_s
+        at_rest = False
+        while self._armed and time.monotonic() < deadline:
+            at_rest = self.submit(self._is_at_rest).result(timeout=timeout_s)
+            if at_rest:
+                break
+        self.submit(self._do_disarm).result(timeout=timeout_s)
+        return at_rest or not self._armed
+
+    def offer(self, chunk: ActionChunk) -> None:
+        """Hand over a chunk; only the newest one counts."""
+        self._mailbox.append(chunk)
+
+    def submit(self, job: Callable[[], Any]) -> Future[Any]:
+        """Run something in the bus thread, between two cycles."""
+        future: Future[Any] = Future()
+        if not self._thread.is_alive():
+            future.set_exception(PortLost('the bus thread has ended'))
+            return future
+        self._jobs.put((job, future))
+        return future
+
+    def report(self) -> DriverReport:
+        """Take a snapshot; values may be one cycle apart."""
+        player, elapsed = self._player, max(time.monotonic() - self._started_at, 1e-3)
+        work, late = np.array(self._work_s or [0.0]) * 1e3, np.array(self._late_s or [0.0]) * 1e3
+        return DriverReport(
+            state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
+            is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
+            cycles=self._cycles, missed_cycles=self._missed, rate_hz=self._cycles / elapsed,
+            cycle_ms_p50=float(np.median(work)), cycle_ms_p99=float(np.percentile(work, 99)),
+            late_ms_p99=float(np.percentile(late, 99)), late_ms_max=float(late.max()),
+            max_step_rad=player.max_step_rad, playback_rate=player.rate,
+            is_starved=player.is_starved, lead_slowdowns=player.lead_slowdowns,
+            accepted=self._accepted, rejected=dict(self._rejected),
+            setpoint=tuple(player.setpoint), port_lost=self._port_lost)
+
+    # What follows runs in the bus thread.
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except PortLost as exc:
+            self._port_lost = True
+            self._go_passive(Cause('USB_GONE', str(exc)))
+            _log.error('%s', exc)
+        finally:
+            # Whatever ends this thread, nobody may take silence for health.
+            self._go_passive(Cause('INTERNAL', 'the bus thread has ended'))
+            self._fail_jobs()
+
+    def _loop(self) -> None:
+        planned = self._started_at = self._good_at = time.monotonic()
+        while not self._closing.is_set():
+            began = time.monotonic()
+            late = began - planned
+            try:
+                self._cycle(late)
+            except (BusTimeout, PacketError, ServoFault) as exc:
+                self._go_passive(Cause('BUS_NOISE', str(exc)))
+            self._run_jobs()
+            now = time.monotonic()
+            self._work_s.append(now - began)
+            self._late_s.append(late)
+            planned += self._period_s
+            if now > planned + self._period_s:
+                planned = now
+            elif now < planned:
+                time.sleep(planned - now)
+
+    def _cycle(self, late: float) -> None:
+        measured = self._measure()
+        now = time.monotonic()
+        if not self._armed:
+            return
+        if measured is not None:
+            self._supervise(measured, now)
+        if self._mailbox:
+            self._take(self._mailbox.popleft(), now)
+        if self._parking or not self._player.is_starved:
+            self._guard.feed(now)
+        verdict = self._guard.tick(now, late)
+        if verdict is Verdict.GO:
+            self._player.resume()
+        else:
+            self._player.stop()
+        self._player.speed_scale = self._guard.speed_scale
+        if not self._armed or measured is None:
+            return
+        self._arm.command(self._player.tick(measured.position))
+        self._continue_parking(verdict)
+
+    def _measure(self) -> JointSample | None:
+        now = time.monotonic()
+        try:
+            sample = self._arm.read(retries=1)
+        except BusTimeout as exc:
+            self._missed += 1
+            if now - self._good_at > BUS_FAULT_S:
+                self._go_passive(_name_silence(exc))
+            return None
+        self._good_at = sample.taken_at
+        self._cycles += 1
+        self._sample = sample
+        self._on_sample(sample)
+        return sample
+
+    def _supervise(self, sample: JointSample, now: float) -> None:
+        """Watch the servos: error bits, heat, supply, a blocked joint, registers read back."""
+        for index, (joint, bits) in enumerate(zip(SO101_JOINTS, sample.errors, strict=True)):
+            if bits:
+                self._guard.fail(_name_error(joint.name, bits))
+            if sample.temperature[index] >= OVERHEAT_C:
+                self._guard.fail(Cause('OVERHEAT', f'{joint.name} is at '
+                                       f'{sample.temperature[index]:.0f} degC'))
+        lead = np.abs(self._player.setpoint - sample.position)
+        stuck = (lead > BLOCKED_LEAD_RAD) & (np.abs(sample.velocity) < BLOCKED_SPEED)
+        if not stuck.any():
+            self._blocked_since = None
+        elif self._blocked_since is None:
+            self._blocked_since = now
+        elif now - self._blocked_since > BLOCKED_S:
+            name = SO101_JOINTS[int(lead.argmax())].name
+            self._guard.fail(Cause('TRACKING', f'{name} does not follow: {lead.max():.2f} rad '
+                                   'behind and not moving. Is it blocked?'))
+        if self._cycles % READ_BACK_EVERY == 0:
+            self._read_back(self._cycles // READ_BACK_EVERY % len(SO101_JOINTS))
+
+    def _read_back(self, index: int) -> None:
+        try:
+            difference = self._arm.check_control_block(index)
+        except BusTimeout:
+            self._missed += 1
+            return
+        if difference:
+            self._go_passive(Cause('SERVO_REBOOT', f'{SO101_JOINTS[index].name}: {difference}. '
+                                   'Did its supply fail for a moment?'))
+
+    def _take(self, chunk: ActionChunk, now: float) -> None:
+        if self._guard.mode is not Mode.APPLY_ACTIONS or self._sample is None:
+            return
+        starved = self._player.is_starved
+        reference = self._sample.position if starved else self._player.setpoint
+        try:
+            chunk = check_chunk(chunk, self._bounds, now, reference, last_seq=self._last_seq,
+                                epoch=self._guard.epoch)
+        except ChunkRejected as exc:
+            self._rejected[exc.code] += 1
+            self._rejects_in_a_row += 1
+            _log.warning('%s: %s', exc.code, exc)
+            if self._rejects_in_a_row >= REJECTS_IN_A_ROW:
+                self._guard.fail(Cause(exc.code, str(exc)))
+            return
+        self._rejects_in_a_row = 0
+        self._accepted += 1
+        self._last_seq = chunk.seq
+        self._player.offer(chunk, now)
+
+    def _do_arm(self) -> None:
+        refusal = self._guard.why_not_arm(time.monotonic())
+        if refusal:
+            raise ReflexError(refusal)
+        pose = self._arm.arm()
+        self._player.seed(pose)
+        self._mailbox.clear()
+        self._last_seq = -1
+        self._rejects_in_a_row = 0
+        self._is_parked = self._parking = False
+        self._guard.arm(time.monotonic())
+        self._armed = True
+        if self._guard.mode is Mode.PARK:
+            self._begin_parking(pose)
+
+    def _do_disarm(self) -> None:
+        self._armed = self._parking = False
+        self._guard.disarm()
+
+    def _begin_parking(self, pose: Vector) -> None:
+        rest = np.clip(np.array(REST_POSE), self._bounds.lower, self._bounds.upper)
+        duration_s = float(np.abs(rest - pose).max()) / PARK_SPEED + 0.1
+        count = max(int(duration_s * PARK_ROWS_HZ), 2)
+        rows = pose + np.linspace(0.0, 1.0, count)[:, None] * (rest - pose)
+        now = time.monotonic()
+        self._player.offer(ActionChunk(0, rows, PARK_ROWS_HZ, now), now)
+        self._parking = True
+
+    def _continue_parking(self, verdict: Verdict) -> None:
+        if self._parking and verdict is Verdict.GO and self._player.is_starved \
+                and self._is_at_rest():
+            self._arm.torque_off()
+            self._is_parked = True
+            self._do_disarm()
+
+    def _is_at_rest(self) -> bool:
+        return (not self._armed or self._player.is_at_rest) and (
+            self._sample is None or self._sample.is_at_rest())
+
+    def _state(self) -> MotionState:
+        if not self._armed:
+            return MotionState.PASSIVE
+        if self._guard.cause is not None or self._guard.mode is Mode.HOLD:
+            return MotionState.HOLD if self._is_at_rest() else MotionState.STOPPING
+        if self._parking:
+            return MotionState.PARKING
+        return MotionState.HOLD if self._player.is_starved else MotionState.PLAYING
+
+    def _go_passive(self, cause: Cause) -> None:
+        """Write nothing more: a goal could put a servo that lost its power under torque."""
+        self._guard.fail(cause)
+        self._player.drop()
+        self._armed = self._parking = False
+        self._arm.has_torque = False
+
+    def _run_jobs(self) -> None:
+        while not self._jobs.empty():
+            job, future = self._jobs.get_nowait()
+            try:
+                future.set_result(job())
+            except PortLost as exc:
+                future.set_exception(exc)
+                raise
+            except ReflexError as exc:
+                future.set_exception(exc)
+
+    def _fail_jobs(self) -> None:
+        while not self._jobs.empty():
+            self._jobs.get_nowait()[1].set_exception(PortLost('the bus thread has ended'))
+
+
+def _name_silence(exc: BusTimeout) -> Cause:
+    if len(exc.servo_ids) == len(SO101_JOINTS):
+        return Cause('UNPOWERED', 'no servo answers, the adapter is there. Is the supply on?')
+    names = ', '.join(joint.name for joint in SO101_JOINTS if joint.servo_id in exc.servo_ids)
+    return Cause('SERVO_MISSING', f'{names} does not answer. Check the cable before it')
+
+
+def _name_error(joint: str, bits: int) -> Cause:
+    codes = {StatusError.OVERLOAD: 'OVERLOAD', StatusError.CURRENT: 'OVERCURRENT',
+             StatusError.TEMPERATURE: 'OVERHEAT', StatusError.VOLTAGE: 'UNDERVOLT'}
+    for bit, code in codes.items():
+        if bits & bit:
+            return Cause(code, f'{joint} reports {code.lower()} (error bits 0x{bits:02X})')
+    return Cause('SERVO_FAULT', f'{joint} reports error bits 0x{bits:02X}')

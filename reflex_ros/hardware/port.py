@@ -1,0 +1,127 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A serial port as the bus needs it; the only module that imports pyserial.
+
+Every foreign exception becomes :class:`~reflex_ros.errors.PortLost` here: a pulled cable shows
+as ``SerialException``, plain ``OSError``, ``termios.error`` or, when another thread closed the
+port, ``TypeError`` (SO-101 reference, section 8.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import errno
+import os
+from pathlib import Path
+import termios
+from typing import Protocol
+
+import serial
+
+from reflex_ros.errors import ConfigurationError, PortLost
+
+READ_SLICE_S = 0.005
+"""Longest single wait for bytes: the reply timeout that section 4.5 asks for."""
+WRITE_TIMEOUT_S = 0.05
+
+
+class Port(Protocol):
+    """Bytes in, bytes out."""
+
+    name: str
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; raise PortLost when that is not possible."""
+
+    def read(self, count: int) -> bytes:
+        """Return up to ``count`` bytes; fewer when 5 ms pass without one."""
+
+    def drain(self) -> None:
+        """Throw away what was received and not read."""
+
+    def close(self) -> None:
+        """Close; may be called twice."""
+
+
+class SerialPort:
+    """
+    A serial port, locked for us alone.
+
+    :param name: device path, e.g. a link under /dev/serial/by-id.
+    :param baud: bits per second; the servos leave the factory with 1 Mbit/s.
+    :raises ConfigurationError: when it does not exist, may not be opened, or belongs to another
+        process, which is named.
+    """
+
+    def __init__(self, name: str, baud: int = 1_000_000) -> None:
+        self.name = name
+        try:
+            self._serial = serial.Serial(name, baud, timeout=READ_SLICE_S,
+                                         write_timeout=WRITE_TIMEOUT_S, exclusive=True)
+        except (OSError, termios.error) as exc:
+            raise ConfigurationError(_why_not(name, exc)) from exc
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        with self._translated('write'):
+            self._serial.write(data)
+
+    def read(self, count: int) -> bytes:
+        """Return up to ``count`` bytes; fewer when 5 ms pass without one."""
+        with self._translated('read'):
+            return bytes(self._serial.read(count))
+
+    def drain(self) -> None:
+        """Throw away what was received and not read."""
+        with self._translated('drain'):
+            self._serial.reset_input_buffer()
+
+    def close(self) -> None:
+        """Close; may be called twice."""
+        with self._translated('close'):
+            self._serial.close()
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, termios.error, TypeError) as exc:
+            raise PortLost(f'port {self.name}: {what} failed ({exc}). Is the cable in, and does '
+                           'no other program read the port?') from exc
+
+
+def _why_not(name: str, exc: Exception) -> str:
+    code = exc.errno if isinstance(exc, OSError) else None
+    path = Path(name)
+    if code == errno.ENOENT or not path.exists():
+        return (f'port {name} does not exist. Plug the arm in, look under /dev/serial/by-id, and '
+                "set the parameter 'port' of so101 (or REFLEX_SO101_PORT)")
+    if code == errno.EACCES:
+        return (f'port {name}: permission denied. Join the group dialout '
+                '(sudo usermod -aG dialout $USER), then log in again')
+    if code == errno.EAGAIN:
+        return (f'port {name} is in use by {_owner(path)}. Stop that program first; only one may '
+                'drive the arm')
+    if code in (errno.ENOTTY, errno.EINVAL):
+        return f'port {name} is not a serial port'
+    return f'port {name} cannot be opened: {exc}'
+
+
+def _owner(path: Path) -> str:
+    """Name the processes that hold a device open, as far as this user may see them."""
+    device = os.path.realpath(path)
+    owners = []
+    for entry in Path('/proc').glob('[0-9]*'):
+        try:
+            if entry.name == str(os.getpid()) or not any(
+                    os.path.realpath(fd) == device for fd in (entry / 'fd').iterdir()):
+                continue
+            command = (entry / 'cmdline').read_bytes().replace(b'\0', b' ').decode(
+                errors='replace').strip()
+        except OSError:
+            continue
+        # At most three words, and no more: a command line may be long and is not ours.
+        owners.append(f'process {entry.name} ({" ".join(command.split()[:3])})')
+    return ', '.join(owners) or 'another process'
