@@ -1,0 +1,264 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``action_stream``: the hosted policy as a managed node.
+
+Active it holds a session with the service: observations go up, action chunks come down. They are
+published for everybody as ``action_chunk``, and for the connector only under a permit to apply
+them. The session runs in an asyncio thread (``runner.policy_session``); this file connects it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+import os
+# Before rclpy: its libraries bring another OpenSSL along.
+import ssl  # noqa: F401
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+import numpy as np
+from reflex_ros.client import credentials, endpoints, retry
+from reflex_ros.client.resources import account, deployments
+from reflex_ros.client.rpc import RpcClient
+from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.joints import JointLimits, SO101_JOINTS
+from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.observation import ObservationBounds, Observer
+from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.errors import ConfigurationError, ServiceUnavailable
+from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.parameters import Spec
+from reflex_ros.nodes.process import run
+from reflex_ros.nodes.stream_thread import StreamThread
+from reflex_ros.runner.policy_session import PolicySession, SessionSettings
+from sensor_msgs.msg import CompressedImage, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+TABLE = (
+    Spec('service.rpc_url', '', 'base URL of the RPC backend; empty takes REFLEX_CONVEX_URL, then '
+         'the credentials file, then the hosted service'),
+    Spec('service.actions_url', '', 'URL of the action stream; empty takes REFLEX_ACTIONS_URL, '
+         'REFLEX_API_URL, then the hosted service'),
+    Spec('service.deployment', '', 'id of the deployment to run; it must be ready'),
+    Spec('service.model', 'pi0.5', 'base model to ask for'),
+    Spec('service.open_window_s', 90.0, 'how long opening the stream is retried', 's', 0.0, 600.0),
+    Spec('prompt', 'hold', 'the task, as text for the policy', is_live=True),
+    Spec('cameras', ['front'], 'names of the cameras; each is read from '
+         '<name>/image_raw/compressed'),
+    Spec('rate_hz', 30.0, 'rate of the rows of a chunk', 'Hz', 1.0, 100.0),
+    Spec('chunk_size', 50, 'rows per chunk to ask for', 'rows', 2, 1000),
+    Spec('replan_s', 0.5, 'longest time between two requests for a chunk', 's', 0.05, 5.0),
+    Spec('max_in_flight', 2, 'observations that may wait for their chunk', '', 1, 8),
+    Spec('limits.velocity', 2.0, 'largest speed of a joint in a chunk', 'rad/s', 0.05, 2.0),
+    Spec('limits.jump', 0.1745, 'largest distance from the observed pose to the first row', 'rad',
+         0.01, 0.35),
+    Spec('limits.chunk_age_s', 1.0, 'oldest observation that a chunk may answer', 's', 0.1, 2.0),
+    Spec('limits.clamp', False, 'bring rows outside the joint limits to the limit instead of '
+         'refusing the chunk'),
+    Spec('camera_age_s', 0.3, 'oldest camera frame that is sent', 's', 0.05, 2.0),
+    Spec('camera_frozen_s', 0.3, 'how long a camera may repeat a frame; 0 switches the check off',
+         's', 0.0, 5.0),
+)
+BEAT_HZ = 50.0
+PERMIT_S = 0.5
+"""A permit that is older is none."""
+CONFIGURE_S = 8.0
+
+
+class ActionStreamNode(ReflexNode):
+    """The transport to the hosted policy."""
+
+    def __init__(self) -> None:
+        super().__init__('action_stream', TABLE, BEAT_HZ)
+        self._thread: StreamThread | None = None
+        self._session: PolicySession | None = None
+        self._observer = Observer([], ObservationBounds())
+        self._inputs: list[Any] = []
+        self._permit = Permit(0)
+        self._permit_at = -1e9
+        self._stops: deque[Cause] = deque(maxlen=4)
+        self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
+        self._commands = self.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
+        self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
+        self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
+        self.create_subscription(String, 'prompt', self._on_prompt, qos.PROMPT)
+
+    def _setup(self, settings: Mapping[str, Any]) -> None:
+        saved = credentials.load(credentials.path(os.environ))
+        key = credentials.api_key(None, os.environ, saved)
+        rpc_url = endpoints.rpc_url(settings['service.rpc_url'], os.environ, saved.convex_url)
+        options = SessionSettings(
+            rpc_url=rpc_url,
+            actions_url=endpoints.actions_url(settings['service.actions_url'], os.environ),
+            prompt=settings['prompt'], model=settings['service.model'],
+            deployment_id=settings['service.deployment'] or None,
+            cameras=tuple(settings['cameras']), rate_hz=settings['rate_hz'],
+            chunk_size=settings['chunk_size'], replan_s=settings['replan_s'],
+            max_in_flight=settings['max_in_flight'],
+            window_s=settings['service.open_window_s']
+            if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in os.environ else retry.window(os.environ))
+        if len(set(options.cameras)) != len(options.cameras):
+            raise ConfigurationError("parameter 'cameras' names a camera twice")
+        self._thread = StreamThread('stream')
+        self._check_account(key, options)
+        limits = tuple(JointLimits(joint.limits.lower, joint.limits.upper,
+                                   settings['limits.velocity']) for joint in SO101_JOINTS)
+        bounds = ChunkBounds(limits, settings['limits.chunk_age_s'], settings['limits.jump'],
+                             clamp=settings['limits.clamp'])
+        self._observer = Observer(options.cameras, ObservationBounds(
+            camera_age_s=settings['camera_age_s'], frozen_s=settings['camera_frozen_s']))
+        self._make_session = partial(PolicySession, options, key, self._observer, bounds,
+                                     self._on_chunk, self._on_fault)
+        self._inputs = [self.create_subscription(JointState, 'joint_states', self._on_joints,
+                                                 qos.JOINT_STATES)]
+        self._inputs += [self.create_subscription(
+            CompressedImage, f'{name}/image_raw/compressed', partial(self._on_frame, name),
+            qos.CAMERA) for name in options.cameras]
+
+    def _check_account(self, key: credentials.Secret, options: SessionSettings) -> None:
+        """Make sure that the key is valid and the deployment ready, before anything starts."""
+        async def ask() -> None:
+            async with RpcClient(options.rpc_url, key, window_s=CONFIGURE_S / 2) as rpc:
+                await account.whoami(rpc)
+                if options.deployment_id:
+                    await deployments.require_ready(rpc, options.deployment_id)
+
+        assert self._thread is not None
+        try:
+            self._thread.run(ask(), CONFIGURE_S)
+        except TimeoutError as exc:
+            raise ServiceUnavailable(
+                f'Cannot reach the Reflex backend at {options.rpc_url}: {exc}. Check the network, '
+                'or unset REFLEX_CONVEX_URL') from exc
+
+    def _start(self) -> None:
+        assert self._thread is not None
+        self._session = self._make_session()
+        self._session.prompt = self.get_parameter('prompt').value
+        self._session.permit = self._current_permit
+        self._thread.begin(self._session.run())
+
+    def _stop(self) -> None:
+        if self._thread is not None and not self._thread.end(2.0):
+            self.get_logger().warning('the session did not close within 2 s; left behind')
+        self._session = None
+
+    def _teardown(self) -> None:
+        self._stop()
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs = []
+        if self._thread is not None:
+            self._thread.close()
+        self._thread = None
+
+    # Called in the executor's thread.
+
+    def _on_joints(self, message: JointState) -> None:
+        now, pose = time.monotonic(), convert.positions(message)
+        if pose is not None:
+            stamp = message.header.stamp
+            self._observer.put_joints(pose, now, stamp.sec * 10 ** 9 + stamp.nanosec)
+
+    def _on_frame(self, name: str, message: CompressedImage) -> None:
+        if 'jpeg' in message.format.lower() or 'jpg' in message.format.lower():
+            self._observer.put_frame(name, bytes(message.data), time.monotonic())
+        else:
+            self.get_logger().warning(f'camera {name} sends {message.format!r}, expected jpeg',
+                                      throttle_duration_sec=10.0)
+
+    def _on_permit(self, message: DiagnosticStatus) -> None:
+        permit = convert.from_permit(message)
+        if permit is not None:
+            self._permit, self._permit_at = permit, time.monotonic()
+
+    def _on_prompt(self, message: String) -> None:
+        if self._session is not None:
+            self._session.prompt = message.data
+
+    # Called in the stream's thread.
+
+    def _current_permit(self) -> Permit:
+        if time.monotonic() - self._permit_at > PERMIT_S:
+            return Permit(self._permit.epoch)
+        return self._permit
+
+    def _on_chunk(self, chunk: ActionChunk) -> None:
+        age_s = time.monotonic() - chunk.observed_at
+        stamp = convert.to_time(self.get_clock().now().nanoseconds - int(age_s * 1e9))
+        message = convert.to_trajectory(chunk, stamp, age_s)
+        assert self._session is not None
+        permit = self._current_permit()
+        # A chunk that was asked for before the promotion, or before a reset, commands nothing.
+        if self._session.is_applying and permit.mode is Mode.APPLY_ACTIONS \
+                and chunk.epoch == permit.epoch:
+            self._commands.publish(message)
+        self._chunks.publish(message)
+
+    def _on_fault(self, cause: Cause) -> None:
+        self._stop_request.publish(convert.to_stop('action_stream', cause))
+
+    def beat_values(self) -> dict[str, object]:
+        """Tell what the session does."""
+        session = self._session
+        if session is None:
+            return {'progress': 0, 'link': 'closed', 'session_mode': ''}
+        status, now = session.status, time.monotonic()
+        fault = status.fault
+        failure = self._thread.failure() if self._thread else None
+        if failure is not None:
+            fault = Cause('INTERNAL', f'the stream thread ended: {failure!r}')
+        rtt = list(status.rtt_ms)
+        return {
+            'progress': status.progress, 'link': status.link, 'remark': status.remark,
+            'session_mode': status.mode, 'prompt': session.prompt,
+            'fault': fault.code if fault else '', 'fault_text': fault.text if fault else '',
+            'lost': status.lost.code if status.lost else '',
+            'lost_text': status.lost.text if status.lost else '',
+            'gap': status.gap.code if status.gap else '',
+            'gap_text': status.gap.text if status.gap else '',
+            'sent': status.sent, 'received': status.received, 'accepted': status.accepted,
+            'superseded': status.superseded, 'in_flight': status.in_flight,
+            'rejected': dict(status.rejected),
+            'since_chunk_s': now - status.chunk_at if status.chunk_at else -1.0,
+            'open_s': now - status.opened_at if status.link == 'open' else 0.0,
+            'age_ms': status.chunk_age_ms,
+            'age_ms_p95': float(np.percentile(list(status.ages_ms) or [0.0], 95)),
+            'rtt_ms_p50': float(np.median(rtt)) if rtt else -1.0,
+            'expires_s': status.expires_at - now if status.expires_at else -1.0}
+
+    def diagnostics(self) -> list[DiagnosticStatus]:
+        """Report link, validation and cameras."""
+        values = self.beat_values()
+        level, message = DiagnosticStatus.OK, str(values['link'])
+        if self.problem or values.get('fault'):
+            level = DiagnosticStatus.ERROR
+            message = self.problem or f'{values["fault"]}: {values["fault_text"]}'
+        elif self.lifecycle == 'active' and values['link'] != 'open':
+            level, message = DiagnosticStatus.WARN, f'{values["link"]}: {values["remark"]}'
+        entries = [convert.to_status('action_stream: stream/link', values, level=level,
+                                     message=message)]
+        ages = self._observer.ages(time.monotonic())
+        for name, age_s in ages.items():
+            stale = age_s > 0.3
+            entries.append(convert.to_status(
+                f'action_stream: {name}', {'age_s': min(age_s, 1e6)},
+                level=DiagnosticStatus.WARN if stale else DiagnosticStatus.OK,
+                message='no data' if stale else 'ok'))
+        return entries
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(run(ActionStreamNode))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,77 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor's view of one managed node, and its hand on that node's lifecycle."""
+
+from __future__ import annotations
+
+import time
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.node import Node
+from rclpy.task import Future
+
+_NEXT = {
+    ('unconfigured', 'inactive'): Transition.TRANSITION_CONFIGURE,
+    ('unconfigured', 'active'): Transition.TRANSITION_CONFIGURE,
+    ('inactive', 'active'): Transition.TRANSITION_ACTIVATE,
+    ('inactive', 'unconfigured'): Transition.TRANSITION_CLEANUP,
+    ('active', 'inactive'): Transition.TRANSITION_DEACTIVATE,
+    ('active', 'unconfigured'): Transition.TRANSITION_DEACTIVATE,
+}
+CALL_DEADLINE_S = 12.0
+"""Configuring may ask the service (8 s) and write to servos."""
+RETRY_S = 3.0
+
+
+class ManagedNode:
+    """
+    Brings one node to a wanted state, one transition at a time, and never blocks.
+
+    :param node: ours, for the service client.
+    :param name: of the managed node.
+    """
+
+    def __init__(self, node: Node, name: str) -> None:
+        self.name = name
+        self._node = node
+        self._client = node.create_client(ChangeState, f'{name}/change_state')
+        self._pending: Future | None = None
+        self._asked_at = 0.0
+        self._asked_in = ''
+        self._refused_at: dict[int, float] = {}
+
+    def steer(self, present: str, wanted: str) -> None:
+        """
+        Ask for the next transition on the way.
+
+        :param present: the state that the node's beat names.
+        """
+        now = time.monotonic()
+        if self._pending is not None:
+            if now - self._asked_at < CALL_DEADLINE_S and present == self._asked_in:
+                return
+            # Answered by its beat, or never: its process may have died over it.
+            self._client.remove_pending_request(self._pending)
+            self._pending = None
+        transition = _NEXT.get((present, wanted))
+        if transition is None or not self._client.service_is_ready():
+            return
+        if now - self._refused_at.get(transition, -1e9) < RETRY_S:
+            return
+        request = ChangeState.Request()
+        request.transition.id = transition
+        self._asked_at, self._asked_in = now, present
+        self._pending = self._client.call_async(request)
+        self._pending.add_done_callback(lambda future: self._on_answer(future, transition))
+
+    def forget_refusals(self) -> None:
+        """Try again at once what was refused before."""
+        self._refused_at.clear()
+
+    def _on_answer(self, future: Future, transition: int) -> None:
+        if future is self._pending:
+            self._pending = None
+        result = None if future.cancelled() else future.result()
+        if result is not None and not result.success:
+            self._refused_at[transition] = time.monotonic()

@@ -1,0 +1,122 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``monitor``: the graph as JSON lines, for terminals and scripts that know no ROS.
+
+Out, one object a line: ``{"snapshot": ...}`` at 5 Hz, ``{"state": ...}`` whenever the system's
+state changes, ``{"answer": ...}`` for each call. In: ``{"call": "promote"}`` (or demote, stop,
+park, reset, gate). It only watches: it holds no lease and stops nothing when it dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import json
+import queue
+import sys
+import threading
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.parameters import Spec
+from reflex_ros.nodes.process import run
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+TABLE = (Spec('rate_hz', 5.0, 'snapshots per second', 'Hz', 0.5, 20.0),)
+CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
+INPUT_S = 0.02
+
+
+class MonitorNode(ReflexNode):
+    """Watches, and passes calls on."""
+
+    def __init__(self) -> None:
+        super().__init__('monitor', TABLE, 1.0)
+        self._beats: dict[str, dict[str, str]] = {'so101': {}, 'action_stream': {}}
+        self._seen_at: dict[str, float] = {}
+        self._safety: dict[str, str] = {}
+        self._positions: list[float] = []
+        self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+        for name in self._beats:
+            self.create_subscription(DiagnosticStatus, f'beat/{name}',
+                                     lambda message, name=name: self._on_beat(name, message),
+                                     qos.LEASE)
+        self.create_subscription(DiagnosticStatus, 'safety/state', self._on_state, qos.STATE)
+        self.create_subscription(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
+        self._calls = {name: self.create_client(Trigger, f'supervisor/{name}') for name in CALLS}
+        self._timers: list[Any] = []
+
+    def _setup(self, settings: Mapping[str, Any]) -> None:
+        self._timers = [self.create_timer(1.0 / settings['rate_hz'], self._report),
+                        self.create_timer(INPUT_S, self._serve)]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _teardown(self) -> None:
+        for timer in self._timers:
+            self.destroy_timer(timer)
+        self._timers = []
+
+    def _listen(self) -> None:
+        for line in sys.stdin:
+            self._asked.put(line)
+
+    def _serve(self) -> None:
+        while not self._asked.empty():
+            self._call(self._asked.get_nowait())
+
+    def _call(self, line: str) -> None:
+        try:
+            name = json.loads(line)['call']
+            client = self._calls[name]
+        except (ValueError, KeyError, TypeError):
+            _emit({'answer': line.strip()[:80], 'success': False,
+                   'message': f'not a call; known are {", ".join(CALLS)}'})
+            return
+        if not client.service_is_ready():
+            _emit({'answer': name, 'success': False, 'message': 'the supervisor is not there'})
+            return
+        future = client.call_async(Trigger.Request())
+        future.add_done_callback(lambda done: _emit({
+            'answer': name, 'success': done.result().success, 'message': done.result().message}))
+
+    def _on_beat(self, name: str, message: DiagnosticStatus) -> None:
+        self._beats[name] = convert.values(message)
+        self._seen_at[name] = time.monotonic()
+
+    def _on_state(self, message: DiagnosticStatus) -> None:
+        before, self._safety = self._safety.get('state'), convert.values(message)
+        self._seen_at['supervisor'] = time.monotonic()
+        if self._safety.get('state') != before:
+            _emit({'state': self._safety.get('state'), 'at': time.monotonic(),
+                   'causes': json.loads(self._safety.get('causes', '[]'))})
+
+    def _on_joints(self, message: JointState) -> None:
+        self._positions = list(message.position)
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        _emit({'snapshot': {
+            'safety': self._safety, 'driver': self._beats['so101'],
+            'stream': self._beats['action_stream'], 'positions': self._positions,
+            'age_s': {name: round(now - at, 3) for name, at in self._seen_at.items()}}})
+
+
+def _emit(message: Mapping[str, object]) -> None:
+    # The consumer may have gone; then there is nobody to tell.
+    try:
+        print(json.dumps(message), flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]
+
+
+def main() -> None:
+    """Run the node; it configures and activates itself."""
+    sys.exit(run(MonitorNode, autostart=True))
+
+
+if __name__ == '__main__':
+    main()

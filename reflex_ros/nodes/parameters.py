@@ -1,0 +1,133 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Parameters from one table per node: declared, described, read and checked at *configure*.
+
+A value of the wrong type or out of range never stops a node from starting: *configure* fails and
+names the parameter, the value and what is allowed, and a corrected one can be set and configured
+again. While a node is configured its parameters cannot be changed, unless the table says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import math
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from reflex_ros.errors import ConfigurationError
+
+IGNORED_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """
+    One row of a table.
+
+    :param default: its type is the type of the parameter; a list is a list of text.
+    :param low: smallest value of a number.
+    :param high: largest value of a number.
+    :param choices: the only values of a text.
+    :param is_live: whether it may change while the node is configured.
+    """
+
+    name: str
+    default: bool | int | float | str | list[str]
+    description: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    is_live: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        if self.choices:
+            return 'one of ' + ', '.join(self.choices)
+        kind = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text',
+                list: 'a list of text'}[type(self.default)]
+        if self.low is not None or self.high is not None:
+            low = '' if self.low is None else f'{self.low:g}'
+            high = '' if self.high is None else f'{self.high:g}'
+            kind += f' {low}..{high}'
+        return f'{kind} [{self.unit}]' if self.unit else kind
+
+    def check(self, value: Any) -> Any:
+        """
+        Return the value in the table's type.
+
+        :raises ConfigurationError: naming the parameter, the value, and what is allowed.
+        """
+        wanted = type(self.default)
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if wanted is list and value is not None and not isinstance(value, (str, bytes)):
+            value = [] if list(value) == [''] else list(value)
+        fits = type(value) is wanted and (not self.choices or value in self.choices)
+        if fits and isinstance(value, list):
+            fits = all(isinstance(item, str) for item in value)
+        if fits and wanted in (int, float):
+            fits = (math.isfinite(value) and (self.low is None or value >= self.low)
+                    and (self.high is None or value <= self.high))
+        if not fits:
+            raise ConfigurationError(f"parameter '{self.name}' is {value!r}, allowed is "
+                                     f'{self.allowed}. Fix it in the configuration file, or with '
+                                     'ros2 param set, then configure again')
+        return value
+
+
+class Parameters:
+    """The parameters of one node."""
+
+    def __init__(self, node: Node, table: Sequence[Spec]) -> None:
+        self._node = node
+        self._table = {spec.name: spec for spec in table}
+        self.is_configured = False
+        for spec in table:
+            # ROS has no type for an empty list, and would refuse a whole number for a float
+            # with an exception: we take anything here and judge it at configure.
+            default = spec.default if spec.default != [] else ['']
+            node.declare_parameter(spec.name, default, ParameterDescriptor(
+                description=spec.description, additional_constraints=spec.allowed,
+                dynamic_typing=True))
+        node.add_on_set_parameters_callback(self._judge_change)
+
+    def read(self) -> dict[str, Any]:
+        """
+        Return all values, checked.
+
+        :raises ConfigurationError: for the first value that is not allowed, and for a name that
+            this node does not have.
+        """
+        self._refuse_unknown()
+        return {name: spec.check(self._node.get_parameter(name).value)
+                for name, spec in self._table.items()}
+
+    def _refuse_unknown(self) -> None:
+        # rclpy silently ignores what a file sets and the node does not declare: a mistyped limit
+        # would go unnoticed. There is no public way to ask for it.
+        given: Mapping[str, Any] = getattr(self._node, '_parameter_overrides', {})
+        for name in given:
+            if name not in self._table and not name.startswith(IGNORED_PREFIXES):
+                raise ConfigurationError(f"parameter '{name}' does not exist. This node has: "
+                                         + ', '.join(sorted(self._table)))
+
+    def _judge_change(self, changes: list[Parameter]) -> SetParametersResult:
+        for change in changes:
+            spec = self._table.get(change.name)
+            if spec is None:
+                continue
+            if self.is_configured and not spec.is_live:
+                return SetParametersResult(successful=False, reason=(
+                    f"parameter '{change.name}' cannot change now: deactivate and clean up "
+                    'first'))
+            try:
+                spec.check(change.value)
+            except ConfigurationError as exc:
+                return SetParametersResult(successful=False, reason=str(exc))
+        return SetParametersResult(successful=True)

@@ -1,0 +1,59 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Run one node in a process of its own: signals, executor, shutdown transition, exit code.
+
+SIGINT and SIGTERM only set a flag. The node makes its hardware safe in its shutdown transition,
+before anything else ends: rclpy's own handlers would shut the context down first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import signal
+import sys
+import threading
+
+import rclpy
+from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from reflex_ros.nodes.base import ReflexNode, SUCCESS
+
+STEP_S = 0.1
+
+
+def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
+    """
+    Spin a node until SIGINT, SIGTERM or SIGHUP; return the exit code.
+
+    :param make_node: constructs the node; called when the context is up.
+    :param autostart: configure and activate it here; only for a node that nobody manages.
+    """
+    leaving = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: leaving.set())
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        node = make_node()
+    except (RCLError, UnknownROSArgsError, ParameterException) as exc:
+        # A parameter file that is no YAML, or a remapping that is none, ends up here.
+        print(f'cannot start: {str(exc).splitlines()[0]}', file=sys.stderr)
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if autostart and node.trigger_configure() is SUCCESS:
+            node.trigger_activate()
+        while not leaving.is_set():
+            executor.spin_once(timeout_sec=STEP_S)
+    except ExternalShutdownException:
+        pass
+    finally:
+        if node.lifecycle != 'finalized':
+            node.trigger_shutdown()
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,72 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``sim_camera``: publishes rendered JPEG frames that show the arm's pose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+import sys
+from typing import Any
+
+from reflex_ros.domain.joints import JOINT_NAMES, REST_POSE
+from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.parameters import Spec
+from reflex_ros.nodes.process import run
+from sensor_msgs.msg import CompressedImage, JointState
+
+TABLE = (
+    Spec('camera', 'front', 'name of the camera; frames go to <name>/image_raw/compressed'),
+    Spec('rate_hz', 15.0, 'frames per second', 'Hz', 1.0, 60.0),
+)
+
+
+class SimCameraNode(ReflexNode):
+    """A camera that looks at the arm."""
+
+    def __init__(self) -> None:
+        super().__init__('sim_camera', TABLE, 1.0)
+        # Looked up by name: nothing outside of sim depends on it.
+        self._picture = import_module('reflex_ros.sim.picture')
+        self._pose: tuple[float, ...] = REST_POSE
+        self._count = 0
+        self._name = ''
+        self._frames: Any = None
+        self._timer: Any = None
+        self.create_subscription(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
+
+    def _setup(self, settings: Mapping[str, Any]) -> None:
+        self._name = settings['camera']
+        self._frames = self.create_publisher(
+            CompressedImage, f'{self._name}/image_raw/compressed', qos.CAMERA)
+        self._timer = self.create_timer(1.0 / settings['rate_hz'], self._publish)
+
+    def _teardown(self) -> None:
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+            self.destroy_publisher(self._frames)
+        self._timer = self._frames = None
+
+    def _on_joints(self, message: JointState) -> None:
+        self._pose = convert.positions(message) or self._pose
+
+    def _publish(self) -> None:
+        self._count += 1
+        stamp = self.get_clock().now().to_msg()
+        caption = f'{self._name} #{self._count}  ' + '  '.join(
+            f'{name} {value:+.2f}' for name, value in zip(JOINT_NAMES, self._pose))
+        message = CompressedImage(format='jpeg')
+        message.header.stamp = stamp
+        message.header.frame_id = self._name
+        message.data.frombytes(self._picture.jpeg(self._picture.draw(self._pose, caption)))
+        self._frames.publish(message)
+
+
+def main() -> None:
+    """Run the node; it configures and activates itself."""
+    sys.exit(run(SimCameraNode, autostart=True))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,230 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``so101``: the SO-101 arm as a managed node.
+
+Inactive it measures and cannot move the arm; active it may, under a permit. All motion happens in
+the bus thread (``hardware.driver``); this file only connects it to topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import gc
+import os
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from reflex_ros.domain.action import ChunkBounds
+from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import ChunkRejected, ConfigurationError
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.calibration import load_lerobot, soft_limits
+from reflex_ros.hardware.driver import ArmDriver, DriverReport
+from reflex_ros.hardware.port import SerialPort
+from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.parameters import Spec
+from reflex_ros.nodes.process import run
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+TABLE = (
+    Spec('port', '', 'serial port of the arm, e.g. /dev/serial/by-id/...; empty takes '
+         'REFLEX_SO101_PORT'),
+    Spec('baud', 1_000_000, 'speed of the servo bus', 'bit/s', 38_400, 1_000_000),
+    Spec('rate_hz', 100.0, 'rate of the bus cycle', 'Hz', 20.0, 200.0),
+    Spec('calibration_file', '', 'LeRobot calibration that the servos must agree with; empty '
+         'takes what they hold'),
+    Spec('limits.velocity', 2.0, 'largest speed of a commanded joint', 'rad/s', 0.05, 2.0),
+    Spec('limits.jump', 0.1745, 'largest distance from where the arm is to the first row of a '
+         'chunk', 'rad', 0.01, 0.35),
+    Spec('limits.lead', 0.1745, 'largest distance between goal and measured position', 'rad',
+         0.02, 0.1745),
+    Spec('limits.chunk_age_s', 1.0, 'oldest observation that a chunk may answer', 's', 0.1, 2.0),
+    Spec('limits.clamp', False, 'bring rows outside the joint limits to the limit instead of '
+         'refusing the chunk'),
+    Spec('stop.acceleration', 10.0, 'of the ramp to rest', 'rad/s^2', 2.0, 10.0),
+    Spec('stop.soft_s', 0.06, 'silence of supervisor or stream after which the arm slows down',
+         's', 0.04, 0.2),
+    Spec('stop.hard_s', 0.2, 'silence after which it stops for good', 's', 0.1, 0.5),
+    Spec('stop.starved_s', 2.0, 'how long there may be nothing to play', 's', 0.2, 10.0),
+)
+BEAT_HZ = 20.0
+
+
+class So101DriverNode(ReflexNode):
+    """The connector of an SO-101."""
+
+    def __init__(self) -> None:
+        super().__init__('so101', TABLE, BEAT_HZ)
+        self._driver: ArmDriver | None = None
+        self._arm: So101Arm | None = None
+        self._guard = MotionGuard(GuardBounds())
+        self._latest: JointSample | None = None
+        self._refused: dict[str, int] = {}
+        self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
+        self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_beat, qos.LEASE)
+        self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
+        self.create_subscription(JointTrajectory, 'so101/command', self._on_command, qos.CHUNK)
+
+    def _setup(self, settings: Mapping[str, Any]) -> None:
+        soft, hard = settings['stop.soft_s'], settings['stop.hard_s']
+        if soft >= hard:
+            raise ConfigurationError(f"parameter 'stop.soft_s' is {soft:g}, it must be below "
+                                     f"'stop.hard_s' ({hard:g}). Fix one of them")
+        name = settings['port'] or os.environ.get('REFLEX_SO101_PORT', '')
+        if not name:
+            raise ConfigurationError("no port: set the parameter 'port' of so101, or "
+                                     'REFLEX_SO101_PORT, to the arm (ls /dev/serial/by-id)')
+        reference = (load_lerobot(Path(settings['calibration_file']).expanduser())
+                     if settings['calibration_file'] else None)
+        self._arm = So101Arm(Bus(SerialPort(name, settings['baud'])), reference)
+        self._arm.bring_up()
+        bounds = ChunkBounds(
+            joints=soft_limits(self._arm.calibration, settings['limits.velocity']),
+            max_age_s=settings['limits.chunk_age_s'], max_jump_rad=settings['limits.jump'],
+            clamp=settings['limits.clamp'])
+        motion = Motion(period_s=1.0 / settings['rate_hz'], max_lead_rad=settings['limits.lead'],
+                        stop_acceleration=settings['stop.acceleration'])
+        self._guard = MotionGuard(GuardBounds(
+            permit_soft_s=soft, permit_hard_s=hard, beat_soft_s=soft, beat_hard_s=hard,
+            starved_s=settings['stop.starved_s']))
+        self._driver = ArmDriver(self._arm, self._guard, bounds, motion, self._on_sample)
+        self._driver.start()
+        # What exists now stays: the collector need not look at it again while the arm moves.
+        gc.collect()
+        gc.freeze()
+
+    def _start(self) -> None:
+        assert self._driver is not None
+        self._driver.activate()
+
+    def _stop(self) -> None:
+        assert self._driver is not None
+        if not self._driver.deactivate():
+            self.get_logger().error('no standstill was seen before the driver became inactive')
+
+    def _teardown(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+        elif self._arm is not None:
+            self._arm.close()
+        self._driver = self._arm = self._latest = None
+
+    def _on_sample(self, sample: JointSample) -> None:
+        # In the bus thread: rcl publishers may be used from any thread.
+        self._latest = sample
+        age_ns = int((time.monotonic() - sample.taken_at) * 1e9)
+        stamp = convert.to_time(self.get_clock().now().nanoseconds - age_ns)
+        self._joint_states.publish(convert.to_joint_state(sample, stamp))
+
+    def _on_permit(self, message: DiagnosticStatus) -> None:
+        permit = convert.from_permit(message)
+        if permit is not None:
+            self._guard.renew_permit(permit, time.monotonic())
+
+    def _on_beat(self, message: DiagnosticStatus) -> None:
+        values = convert.values(message)
+        fault = Cause(values['fault'], values.get('fault_text', '')) if values.get('fault') \
+            else None
+        if values.get('progress', '').isdigit():
+            self._guard.renew_beat(int(values['progress']), fault, time.monotonic())
+
+    def _on_stop(self, message: String) -> None:
+        self._guard.fail(convert.from_stop(message))
+
+    def _on_command(self, message: JointTrajectory) -> None:
+        if self._driver is None or self.lifecycle != 'active':
+            return
+        try:
+            self._driver.offer(convert.from_trajectory(message, time.monotonic()))
+        except ChunkRejected as exc:
+            # Somebody else's command, or one that we cannot date: it must not disturb ours.
+            self._refused[exc.code] = self._refused.get(exc.code, 0) + 1
+            self.get_logger().warning(f'command refused: {exc}', throttle_duration_sec=5.0)
+
+    def beat_values(self) -> dict[str, object]:
+        """Tell what the bus thread does."""
+        if self._driver is None:
+            return {'motion': 'passive'}
+        report = self._driver.report()
+        return {
+            'motion': report.state.value, 'torque': report.has_torque, 'epoch': report.epoch,
+            'at_rest': report.at_rest, 'parked': report.is_parked,
+            'cause': report.cause.code if report.cause else '',
+            'cause_text': report.cause.text if report.cause else '',
+            'port_lost': report.port_lost, 'cycles': report.cycles,
+            'missed_cycles': report.missed_cycles, 'rate_hz': report.rate_hz,
+            'cycle_ms_p50': report.cycle_ms_p50, 'cycle_ms_p99': report.cycle_ms_p99,
+            'late_ms_p99': report.late_ms_p99, 'late_ms_max': report.late_ms_max,
+            'max_step_rad': report.max_step_rad, 'playback_rate': report.playback_rate,
+            'starved': report.is_starved, 'lead_slowdowns': report.lead_slowdowns,
+            'accepted': report.accepted,
+            'rejected': _merged(report.rejected, self._refused),
+            'setpoint': [round(value, 4) for value in report.setpoint]}
+
+    def diagnostics(self) -> list[DiagnosticStatus]:
+        """Report bus, servos and power."""
+        if self._driver is None or self._latest is None or self._arm is None:
+            level = DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK
+            return [convert.to_status('so101: driver', {}, level=level,
+                                      message=self.problem or self.lifecycle)]
+        report, sample = self._driver.report(), self._latest
+        counters = self._arm.bus.counters
+        level, message = _judge(report)
+        port = self._arm.bus.port.name
+        bus = convert.to_status(
+            'so101: driver/bus', {
+                'port': port, 'rate_hz': report.rate_hz, 'cycle_ms_p99': report.cycle_ms_p99,
+                'late_ms_max': report.late_ms_max, 'missed_cycles': report.missed_cycles,
+                'retries': counters.retries, 'bad_checksums': counters.bad_checksums,
+                'discarded_bytes': counters.discarded_bytes},
+            level=level, message=message, hardware_id=port)
+        servos = [convert.to_status(
+            f'so101: driver/servo_{name}', {
+                'position_rad': float(sample.position[index]),
+                'voltage_v': float(sample.voltage[index]),
+                'current_a': float(sample.current[index]),
+                'temperature_c': float(sample.temperature[index]),
+                'firmware': self._arm.servos[index].firmware},
+            level=DiagnosticStatus.ERROR if sample.errors[index] else DiagnosticStatus.WARN
+            if sample.temperature[index] >= 55.0 else DiagnosticStatus.OK,
+            message=f'error bits 0x{sample.errors[index]:02X}' if sample.errors[index] else 'ok',
+            hardware_id=port) for index, name in enumerate(convert.JOINT_NAMES)]
+        return [bus, *servos]
+
+
+def _merged(*counts: Mapping[str, int]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for count in counts:
+        for name, number in count.items():
+            total[name] = total.get(name, 0) + number
+    return total
+
+
+def _judge(report: DriverReport) -> tuple[bytes, str]:
+    if report.cause is not None:
+        return DiagnosticStatus.ERROR, f'{report.cause.code}: {report.cause.text}'
+    if report.late_ms_max > 60.0:
+        return DiagnosticStatus.WARN, f'a cycle came {report.late_ms_max:.0f} ms late'
+    return DiagnosticStatus.OK, report.state.value
+
+
+def main() -> None:
+    """Run the node."""
+    # The bus thread waits for the interpreter's lock at most this long.
+    sys.setswitchinterval(0.0005)
+    sys.exit(run(So101DriverNode))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,369 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``supervisor``: system state, promotion gate, permit lease, latch, lifecycle of the others.
+
+The decisions are pure (``domain.safe_stop``, ``domain.gate``); this file turns beats into events
+and states into permits and lifecycle requests. It never blocks, and it shares its process with
+nothing that it supervises.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+import json
+import os
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from reflex_ros.domain.beats import DriverBeat, StreamBeat
+from reflex_ros.domain.gate import GateInputs, GateItem, judge
+from reflex_ros.domain.latch import ARMED, LatchFile
+from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State, why_not
+from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.managed_node import ManagedNode
+from reflex_ros.nodes.parameters import Spec
+from reflex_ros.nodes.process import run
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+TABLE = (
+    Spec('gate.dry_run_s', 10.0, 'how long the policy must have run in dry_run', 's', 1.0, 3600.0),
+    Spec('gate.chunk_age_s', 1.0, 'oldest observation that a chunk may answer', 's', 0.1, 2.0),
+    Spec('gate.min_expiry_s', 300.0, 'time that the session must still have', 's', 0.0, 3600.0),
+    Spec('auto_dry_run', True, 'open a session in dry_run as soon as everything is configured'),
+    Spec('state_dir', '', 'folder of the latch file; empty takes XDG_STATE_HOME/reflex_ros'),
+)
+BEAT_HZ = 10.0
+PERMIT_HZ = 50.0
+GATE_S = 0.1
+GRAPH_S = 1.0
+DRIVER_LOST_S = 0.3
+STREAM_LOST_S = 0.2
+STREAM_GONE_S = 1.0
+EXPIRY_STOP_S = 10.0
+
+WANTED = {
+    State.UNCONFIGURED: ('inactive', 'inactive'), State.STANDBY: ('inactive', 'active'),
+    State.DRY_RUN: ('inactive', 'active'), State.READY: ('inactive', 'active'),
+    State.ARMING: ('active', 'active'), State.ACTIVE: ('active', 'active'),
+    State.DEGRADED: ('active', 'active'), State.LATCHED: ('inactive', 'inactive'),
+    State.FAULT: ('inactive', 'inactive'), State.PARKING: ('active', 'inactive'),
+}
+"""Lifecycle states of driver and stream; in STOPPING and SHUTDOWN both stay as they are."""
+
+
+class SupervisorNode(ReflexNode):
+    """The one who permits, stops and resets."""
+
+    def __init__(self) -> None:
+        super().__init__('supervisor', TABLE, BEAT_HZ)
+        self._machine = SafeStop()
+        self._driver, self._stream = DriverBeat(), StreamBeat()
+        self._driver_at = self._stream_at = self._worked_at = -1e9
+        self._items: tuple[GateItem, ...] = ()
+        self._commanders = 0
+        self._duplicates: tuple[str, ...] = ()
+        self._latch: LatchFile | None = None
+        self._settings: Mapping[str, Any] = {}
+        self._stopping_beats = 0
+        self._permits = self.create_publisher(DiagnosticStatus, 'safety/permit', qos.LEASE)
+        self._states = self.create_publisher(DiagnosticStatus, 'safety/state', qos.STATE)
+        self._stops = self.create_publisher(String, 'safety/stop', qos.STOP)
+        self.create_subscription(DiagnosticStatus, 'beat/so101', self._on_driver, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_stream,
+                                 qos.LEASE)
+        self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
+        self._managed = (ManagedNode(self, 'so101'), ManagedNode(self, 'action_stream'))
+        for event, name in ((Event.PROMOTE, 'promote'), (Event.DEMOTE, 'demote'),
+                            (Event.STOP, 'stop'), (Event.PARK, 'park'), (Event.RESET, 'reset')):
+            self.create_service(Trigger, f'~/{name}', self._handler(event))
+        self.create_service(Trigger, '~/gate', self._on_gate)
+        self._timers: list[Any] = []
+
+    def _setup(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
+        folder = Path(settings['state_dir'] or Path(
+            os.environ.get('XDG_STATE_HOME') or '~/.local/state') / 'reflex_ros').expanduser()
+        name = self.get_namespace().strip('/').replace('/', '_') or 'default'
+        self._latch = LatchFile(folder / f'latch-{name}.json')
+        causes = self._latch.load()
+        # Epochs must not repeat over a restart: a late message of the old one must not count.
+        epoch = int(time.time()) % 10 ** 8
+        self._machine = SafeStop(State.FAULT if causes else State.UNCONFIGURED, epoch, causes,
+                                 time.monotonic())
+        self._timers = [self.create_timer(1.0 / PERMIT_HZ, self._tick),
+                        self.create_timer(GATE_S, self._judge),
+                        self.create_timer(GRAPH_S, self._look_at_graph)]
+
+    def _teardown(self) -> None:
+        if self._machine.state is not State.UNCONFIGURED:
+            self._apply(Event.SHUTDOWN)
+            self._permits.publish(convert.to_permit(self._machine.permit(time.monotonic())))
+            self._publish_state()
+        for timer in self._timers:
+            self.destroy_timer(timer)
+        self._timers = []
+
+    # Events from outside.
+
+    def _on_driver(self, message: DiagnosticStatus) -> None:
+        self._driver, self._driver_at = convert.to_driver_beat(message), time.monotonic()
+        self._stopping_beats += 1
+        self._judge_driver()
+
+    def _on_stream(self, message: DiagnosticStatus) -> None:
+        beat, now = convert.to_stream_beat(message), time.monotonic()
+        if beat.progress != self._stream.progress or beat.lifecycle != 'active':
+            self._worked_at = now
+        self._stream, self._stream_at = beat, now
+        self._judge_stream()
+
+    def _on_stop(self, message: String) -> None:
+        cause = convert.from_stop(message)
+        if message.data.startswith(f'{self.get_name()}:'):
+            return
+        self._apply(Event.FAULT if message.data.startswith('action_stream:') else Event.STOP,
+                    cause)
+
+    def _handler(self, event: Event) -> Any:
+        def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            refusal = why_not(self._machine, event, time.monotonic()) or self._why_not_now(event)
+            if not refusal:
+                cause = Cause('OP_STOP', 'a person asked to stop')
+                if event is Event.STOP:
+                    self._stops.publish(convert.to_stop(self.get_name(), cause))
+                self._apply(event, cause if event is Event.STOP else None)
+            response.success = not refusal
+            response.message = refusal or f'{event.value}: now {self._machine.state.value}'
+            self.get_logger().info(f'{event.value}: {response.message}')
+            return response
+        return handle
+
+    def _why_not_now(self, event: Event) -> str:
+        if event is Event.PROMOTE:
+            red = [f'{item.name}: {item.text}' for item in self._items if not item.is_green]
+            return f'refused, the gate is red: {"; ".join(red)}' if red else ''
+        if event is Event.RESET:
+            for node, beat, age in (('so101', self._driver, self._age(self._driver_at)),
+                                    ('action_stream', self._stream, self._age(self._stream_at))):
+                if age > DRIVER_LOST_S:
+                    return f'refused: {node} gives no sign of life. Start it, then reset again'
+                if beat.lifecycle == 'active':
+                    return f'refused: {node} is not at rest yet. Try again in a second'
+            if self._driver.problem:
+                return f'refused: so101: {self._driver.problem}'
+        return ''
+
+    def _on_gate(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = bool(self._items) and all(item.is_green for item in self._items)
+        response.message = '\n'.join(
+            f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()
+            for item in self._items) or f'not judged yet: {self._why()}'
+        return response
+
+    # Judgement.
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        machine = elapse(self._machine, now, time.time())
+        if machine is not self._machine:
+            self._adopt(machine)
+        self._judge_silence()
+        self._permits.publish(convert.to_permit(self._machine.permit(now)))
+
+    def _judge_silence(self) -> None:
+        driver_age, worked = self._age(self._driver_at), self._age(self._worked_at)
+        if driver_age > DRIVER_LOST_S and self._machine.state is not State.FAULT:
+            self._apply(Event.NODE_LOST, Cause('DRIVER_DEAD', 'no sign of life from so101'))
+        if worked > STREAM_LOST_S and self._machine.state in (State.ARMING, State.ACTIVE,
+                                                              State.DEGRADED):
+            self._apply(Event.FAULT, Cause('STREAM_DEAD', 'no sign of work from action_stream'))
+        elif worked > STREAM_GONE_S:
+            self._apply(Event.SESSION_ENDED)
+
+    def _judge_driver(self) -> None:
+        driver, state = self._driver, self._machine.state
+        if driver.port_lost and state in MOTION | {State.LATCHED}:
+            self._apply(Event.NODE_LOST, driver.cause or Cause('USB_GONE', 'the port is gone'))
+            return
+        is_ours = driver.epoch == self._machine.epoch
+        if driver.cause is not None and is_ours and state in MOTION:
+            self._apply(Event.FAULT, driver.cause)
+        if state is State.ARMING and is_ours and driver.motion == 'playing':
+            self._apply(Event.MOVING)
+        elif state is State.ACTIVE and is_ours and driver.motion == 'hold':
+            self._apply(Event.SLOWED)
+        elif state is State.DEGRADED and is_ours and driver.motion == 'playing':
+            self._apply(Event.RECOVERED)
+        elif state is State.PARKING and is_ours and driver.parked:
+            self._apply(Event.PARKED)
+        elif state is State.STOPPING and self._stopping_beats >= 2 and driver.at_rest \
+                and driver.motion in ('hold', 'passive'):
+            self._apply(Event.STANDSTILL)
+        configured = driver.lifecycle in ('inactive', 'active') and not driver.port_lost
+        if configured and self._stream.lifecycle in ('inactive', 'active') and state in (
+                State.UNCONFIGURED, State.FAULT):
+            self._apply(Event.CONFIGURED)
+
+    def _judge_stream(self) -> None:
+        stream, state = self._stream, self._machine.state
+        is_open = stream.lifecycle == 'active' and stream.link == 'open'
+        if state is State.STANDBY and is_open:
+            self._apply(Event.SESSION_OPEN)
+        elif state in (State.ARMING, State.ACTIVE, State.DEGRADED):
+            if not is_open or stream.fault is not None:
+                self._apply(Event.FAULT, stream.fault or stream.lost or Cause(
+                    'NET_CLOSED', f'the action stream is {stream.link}'))
+            elif 0.0 <= stream.expires_s < EXPIRY_STOP_S and state is State.ACTIVE:
+                self.get_logger().warning('the session ends soon: stopping as planned')
+                self._apply(Event.DEMOTE)
+        elif not is_open:
+            self._apply(Event.SESSION_ENDED)
+
+    def _judge(self) -> None:
+        self._items = judge(GateInputs(
+            driver=self._driver, stream=self._stream, driver_age_s=self._age(self._driver_at),
+            stream_age_s=self._age(self._worked_at), is_latched=self._machine.is_latched,
+            commanders=self._commanders, duplicates=self._duplicates,
+            dry_run_s=self._settings['gate.dry_run_s'],
+            max_age_ms=self._settings['gate.chunk_age_s'] * 1e3,
+            min_expiry_s=self._settings['gate.min_expiry_s']))
+        green = all(item.is_green for item in self._items)
+        self._apply(Event.GATE_GREEN if green else Event.GATE_RED)
+        self._steer()
+        self._publish_state()
+
+    def _look_at_graph(self) -> None:
+        self._commanders = self.count_publishers('so101/command')
+        ours = Counter(f'{space.rstrip("/")}/{name}'
+                       for name, space in self.get_node_names_and_namespaces())
+        space = self.get_namespace().rstrip('/')
+        self._duplicates = tuple(name for name in ('supervisor', 'so101', 'action_stream')
+                                 if ours[f'{space}/{name}'] > 1)
+        if self._machine.state in MOTION and (self._duplicates or self._commanders > 1):
+            self._apply(Event.FAULT, Cause('TWO_COMMANDERS', (
+                f'two nodes are called {", ".join(self._duplicates)}' if self._duplicates
+                else f'{self._commanders} publishers on so101/command')))
+
+    # Effects.
+
+    def _apply(self, event: Event, cause: Cause | None = None) -> None:
+        machine = react(self._machine, event, time.monotonic(), cause=cause,
+                        wall_time=time.time())
+        if machine != self._machine:
+            self._adopt(machine)
+
+    def _adopt(self, machine: SafeStop) -> None:
+        before, self._machine = self._machine, machine
+        if machine.state is not before.state:
+            self._stopping_beats = 0
+            for managed in self._managed:
+                managed.forget_refusals()
+            reason = f' ({machine.causes[0].code}: {machine.causes[0].text})' \
+                if machine.causes else ''
+            # One call site per severity: rclpy refuses a site that changes its severity.
+            if machine.causes:
+                self.get_logger().error(f'{before.state.value} -> {machine.state.value}{reason}')
+            else:
+                self.get_logger().info(f'{before.state.value} -> {machine.state.value}')
+            self._store_latch()
+            self._permits.publish(convert.to_permit(machine.permit(time.monotonic())))
+            self._steer()
+        self._publish_state()
+
+    def _store_latch(self) -> None:
+        causes = self._machine.causes or (
+            (ARMED,) if self._machine.state in MOTION - {State.PARKING} else ())
+        try:
+            if self._latch is not None:
+                self._latch.store(causes)
+        except OSError as exc:
+            self.get_logger().error(f'the latch cannot be written: {exc}')
+
+    def _steer(self) -> None:
+        wanted = WANTED.get(self._machine.state)
+        if wanted is None:
+            return
+        driver, stream = wanted
+        if self._machine.state is State.ARMING and self._stream.session_mode != 'apply_actions':
+            driver = 'inactive'
+        if self._machine.state is State.STANDBY and not self._settings['auto_dry_run']:
+            stream = 'inactive'
+        if self._driver.port_lost:
+            driver = 'unconfigured'
+        for managed, beat, at, target in (
+                (self._managed[0], self._driver, self._driver_at, driver),
+                (self._managed[1], self._stream, self._stream_at, stream)):
+            if self._age(at) < DRIVER_LOST_S:
+                managed.steer(beat.lifecycle, target)
+
+    def _why(self) -> str:
+        """Say in one line why nothing moves; empty when it may."""
+        machine, state = self._machine, self._machine.state
+        if machine.causes:
+            first = machine.causes[0]
+            return (f'stopped by {first.code}: {first.text}. Repair it, then call '
+                    'supervisor/reset')
+        if state is State.UNCONFIGURED:
+            for name, beat, at in (('so101', self._driver, self._driver_at),
+                                   ('action_stream', self._stream, self._stream_at)):
+                if self._age(at) > 1.0:
+                    return f'{name} is not running'
+                if beat.problem:
+                    return f'{name}: {beat.problem}'
+            return 'configuring'
+        if state is State.STANDBY:
+            lost = self._stream.fault or self._stream.lost
+            return (f'waiting for a session: {self._stream.remark or self._stream.link}'
+                    if lost is None else f'no session: {lost.code}: {lost.text}')
+        if state is State.DRY_RUN:
+            red = next((item for item in self._items if not item.is_green), None)
+            return f'dry run; gate: {red.name}: {red.text}' if red else 'dry run'
+        return {State.READY: 'ready: call supervisor/promote', State.ARMING: 'arming',
+                State.STOPPING: 'stopping', State.PARKING: 'parking', State.SHUTDOWN: 'shut down',
+                State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
+
+    def _publish_state(self) -> None:
+        machine = self._machine
+        level = DiagnosticStatus.ERROR if machine.causes else (
+            DiagnosticStatus.WARN if machine.state is State.DEGRADED else DiagnosticStatus.OK)
+        self._states.publish(convert.to_status('safety/state', {
+            'state': machine.state.value, 'epoch': machine.epoch, 'latched': machine.is_latched,
+            'causes': [{'code': cause.code, 'text': cause.text, 'at': cause.at,
+                        'count': cause.count} for cause in machine.causes],
+            'why': self._why(), 'for_s': self._age(machine.since),
+            **{f'gate.{item.name}': 'ok' if item.is_green else item.text
+               for item in self._items}}, level=level, message=self._why()))
+
+    def beat_values(self) -> dict[str, object]:
+        """Tell the state."""
+        return {'state': self._machine.state.value, 'epoch': self._machine.epoch}
+
+    def diagnostics(self) -> list[DiagnosticStatus]:
+        """Report the state and its causes."""
+        machine = self._machine
+        return [convert.to_status(
+            'supervisor: safety', {'state': machine.state.value, 'causes': json.dumps(
+                [cause.code for cause in machine.causes])},
+            level=DiagnosticStatus.ERROR if machine.causes else DiagnosticStatus.OK,
+            message=self._why() or machine.state.value)]
+
+    @staticmethod
+    def _age(at: float) -> float:
+        return time.monotonic() - at
+
+
+def main() -> None:
+    """Run the node; it configures and activates itself."""
+    sys.exit(run(SupervisorNode, autostart=True))
+
+
+if __name__ == '__main__':
+    main()

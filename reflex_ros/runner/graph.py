@@ -1,0 +1,184 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The one description of the processes that make up the system.
+
+``reflex up`` and ``reflex demo`` start it directly, the launch file hands it to ``launch``; neither
+knows more about a process than what stands here. The API key travels in the environment only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import socket
+import sys
+import tempfile
+
+from reflex_ros.errors import ConfigurationError
+
+SIM_KEY = 'rfx_sim'
+RESPAWN_DELAY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """
+    One process.
+
+    :param module: started with ``python -m``.
+    :param executable: of a ROS node, as ``ros2 run reflex_ros`` knows it; empty for the others.
+    :param parameters: of a ROS node, over those in ``parameter_files``.
+    :param environment: added to ours.
+    :param respawns: start it again when it ends by itself.
+    """
+
+    name: str
+    module: str
+    executable: str = ''
+    arguments: tuple[str, ...] = ()
+    parameter_files: tuple[Path, ...] = ()
+    parameters: Mapping[str, str | float | bool] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    respawns: bool = False
+
+    def command(self, namespace: str = '') -> list[str]:
+        """Make the argument list that starts it without ``launch``."""
+        command = [sys.executable, '-m', self.module, *self.arguments]
+        if not self.executable:
+            return command
+        command.append('--ros-args')
+        for file in self.parameter_files:
+            command += ['--params-file', str(file)]
+        for name, value in self.parameters.items():
+            command += ['-p', f'{name}:={_yaml(value)}']
+        if namespace:
+            command += ['-r', f'__ns:=/{namespace.strip("/")}']
+        return command
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """
+    Where the simulated arm and service are.
+
+    :param link: stable name of the arm's port.
+    :param control: control socket of the arm.
+    :param service_port: of the service, on 127.0.0.1.
+    :param stream_port: where the action stream is reached, when that is another one.
+    """
+
+    link: Path
+    control: Path
+    service_port: int
+    stream_port: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of the service."""
+        return f'http://127.0.0.1:{self.service_port}'
+
+    @property
+    def actions_url(self) -> str:
+        """URL of the action stream."""
+        return f'ws://127.0.0.1:{self.stream_port or self.service_port}/v1/actions'
+
+
+def make_world() -> World:
+    """Choose a folder and a free port for a simulated world of our own."""
+    folder = Path(tempfile.mkdtemp(prefix='reflex-sim-'))
+    return World(folder / 'arm', folder / 'arm.sock', free_port())
+
+
+def free_port() -> int:
+    """Find a port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def simulation(world: World, *, latency_ms: float = 80.0, jitter_ms: float = 40.0,
+               linger_s: float = 0.0) -> tuple[Process, Process]:
+    """
+    Describe the simulated arm and service; each prints a line of JSON when it is ready.
+
+    :param latency_ms: of one inference [ms].
+    :param jitter_ms: largest extra latency [ms].
+    :param linger_s: how long the arm stays after it was told to end [s], so that a driver which
+        was told at the same moment can still bring it to rest.
+    """
+    return (
+        Process('sim_arm', 'reflex_ros.sim.arm',
+                arguments=('--link', str(world.link), '--control', str(world.control),
+                           *(('--linger-s', str(linger_s)) if linger_s else ()))),
+        Process('sim_service', 'reflex_ros.sim.service',
+                arguments=('--port', str(world.service_port), '--latency-ms', str(latency_ms),
+                           '--jitter-ms', str(jitter_ms)),
+                environment={'REFLEX_SIM_KEY': SIM_KEY}))
+
+
+def nodes(config: Path | None = None, world: World | None = None) -> tuple[Process, ...]:
+    """
+    Describe the nodes.
+
+    :param config: ROS parameter file of the robot; ours when None.
+    :param world: the simulated world, or None for a real arm and the hosted service.
+    :raises ConfigurationError: when the file does not exist.
+    """
+    config = config or share_folder() / 'config' / 'robot.yaml'
+    if not config.is_file():
+        raise ConfigurationError(f'configuration {config} does not exist. Copy '
+                                 f'{share_folder() / "config" / "robot.yaml"} and change it')
+    files: tuple[Path, ...] = (config,)
+    environment: dict[str, str] = {}
+    driver: dict[str, str | float | bool] = {}
+    stream: dict[str, str | float | bool] = {}
+    supervisor: dict[str, str | float | bool] = {}
+    cameras: tuple[Process, ...] = ()
+    if world is not None:
+        files += (share_folder() / 'config' / 'sim.yaml',)
+        environment = {'REFLEX_API_KEY': SIM_KEY}
+        driver = {'port': str(world.link)}
+        stream = {'service.rpc_url': world.url, 'service.actions_url': world.actions_url}
+        supervisor = {'state_dir': str(world.link.parent)}
+        cameras = (Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
+                           parameter_files=files),)
+    return (
+        Process('so101', 'reflex_ros.nodes.so101_driver_node', 'so101_driver_node',
+                parameter_files=files, parameters=driver, respawns=True),
+        Process('action_stream', 'reflex_ros.nodes.action_stream_node', 'action_stream_node',
+                parameter_files=files, parameters=stream, environment=environment, respawns=True),
+        Process('supervisor', 'reflex_ros.nodes.supervisor_node', 'supervisor_node',
+                parameter_files=files, parameters=supervisor, respawns=True),
+        *cameras)
+
+
+def monitor() -> Process:
+    """Describe the process that shows the graph to a terminal."""
+    return Process('monitor', 'reflex_ros.nodes.monitor_node', 'monitor_node')
+
+
+def share_folder() -> Path:
+    """
+    Find config/ and launch/: beside the sources, or where the package was installed.
+
+    :raises ConfigurationError: when they are in neither place.
+    """
+    sources = Path(__file__).resolve().parents[2]
+    prefixes = [Path(prefix) for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(':')
+                if prefix]
+    for folder in (sources, *(prefix / 'share' / 'reflex_ros'
+                              for prefix in (*prefixes, Path(sys.prefix)))):
+        if (folder / 'config' / 'robot.yaml').is_file():
+            return folder
+    raise ConfigurationError('the package is not installed completely: config/robot.yaml is '
+                             'missing. Install it again')
+
+
+def _yaml(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,412 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One session with the service, without ROS: observations up, checked chunks down.
+
+The next chunk is requested early enough that it arrives before the present one runs dry, with a
+bounded number of observations in flight; what is late, old or broken is refused and counted.
+While nothing is applied, a lost link is opened again; once actions are applied, any failure ends
+the session, and only a new activation starts another (safety design, section 6.1).
+
+Runs in one asyncio loop. ``status`` may be read from any thread: its values are replaced, not
+changed in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import logging
+import random
+import time
+
+import numpy as np
+
+from reflex_ros.client import adapters, retry
+from reflex_ros.client.action_stream import ActionStream, Attempt
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.resources import sessions
+from reflex_ros.client.rpc import RpcClient
+from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest
+from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
+from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.observation import Observation, Observer
+from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.errors import (AuthenticationError, ChunkRejected, ReflexError,
+                               ServiceProtocolError, ServiceRefused, ServiceUnavailable,
+                               StreamClosed)
+
+_log = logging.getLogger(__name__)
+
+TICK_S = 0.02
+REJECTS_IN_A_ROW = 3
+GAPS_S = 2.0
+"""How long the inputs may be missing before it is a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """
+    How to run a session.
+
+    :param rpc_url: base URL of the RPC backend.
+    :param actions_url: URL of the action stream.
+    :param rate_hz: rate of the rows that we ask for [1/s].
+    :param replan_s: a new chunk is requested at least this often [s].
+    :param margin_s: and so early that it arrives this long before the present one ends [s].
+    :param max_in_flight: observations that may wait for their chunk.
+    :param recv_hard_s: longest wait for a chunk while actions are applied [s].
+    :param watch_s: how often the session's state is asked for [s].
+    """
+
+    rpc_url: str
+    actions_url: str
+    prompt: str
+    model: str = 'pi0.5'
+    deployment_id: str | None = None
+    cameras: tuple[str, ...] = ()
+    rate_hz: float = 30.0
+    chunk_size: int = 50
+    replan_s: float = 0.5
+    margin_s: float = 0.2
+    max_in_flight: int = 2
+    recv_soft_s: float = 1.0
+    recv_hard_s: float = 2.0
+    first_chunk_s: float = 60.0
+    window_s: float = retry.DEFAULT_WINDOW_S
+    watch_s: float = 5.0
+    watch_stale_s: float = 15.0
+
+
+@dataclass(slots=True)
+class SessionStatus:
+    """
+    What the session does; counters only grow.
+
+    :param link: ``closed``, ``opening``, ``open`` or ``lost``, with a remark.
+    :param mode: of the service's session; empty when there is none.
+    :param gap: why no observation can be sent now.
+    :param lost: why the last session ended.
+    :param fault: why no further session is opened.
+    :param progress: grows while the loop works.
+    :param expires_at: monotonic instant at which the session ends [s].
+    """
+
+    link: str = 'closed'
+    remark: str = ''
+    mode: str = ''
+    session_id: str = ''
+    progress: int = 0
+    sent: int = 0
+    received: int = 0
+    accepted: int = 0
+    superseded: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    in_flight: int = 0
+    chunk_at: float = 0.0
+    chunk_age_ms: float = 0.0
+    gap: Cause | None = None
+    lost: Cause | None = None
+    fault: Cause | None = None
+    expires_at: float | None = None
+    rtt_ms: deque[float] = field(default_factory=lambda: deque(maxlen=200))
+    ages_ms: deque[float] = field(default_factory=lambda: deque(maxlen=200))
+    opened_at: float = 0.0
+    open_timing: dict[str, float] = field(default_factory=dict)
+
+
+class PolicySession:
+    """
+    A session that runs until it is cancelled or ends on a fault.
+
+    :param on_chunk: called in the loop with each chunk that passed every check.
+    :param on_fault: called once when a session that applied actions fails.
+    """
+
+    def __init__(self, settings: SessionSettings, key: Secret, observer: Observer,
+                 bounds: ChunkBounds, on_chunk: Callable[[ActionChunk], None],
+                 on_fault: Callable[[Cause], None]) -> None:
+        self.settings = settings
+        self.status = SessionStatus()
+        self.prompt = settings.prompt
+        self.permit: Callable[[], Permit] = lambda: Permit(0)
+        """Asked for the newest permit: its mode is the one that the session is brought to."""
+        self.is_applying = False
+        """Whether the service's session is in ``apply_actions``."""
+        self._key = key
+        self._observer = observer
+        self._bounds = bounds
+        self._on_chunk = on_chunk
+        self._on_fault = on_fault
+        self._pending: dict[int, tuple[Observation, float, int]] = {}
+        self._newest_seq = -1
+        self._rejects_in_a_row = 0
+        self._chunk_ends_at = 0.0
+        self._last_sent_at = 0.0
+        self._gap_since: float | None = None
+        self._waits = retry.backoff(random.Random())
+
+    async def run(self) -> None:
+        """Open sessions and serve them; returns after a fault that needs a person."""
+        beat = asyncio.create_task(self._prove_work())
+        try:
+            while self.status.fault is None:
+                try:
+                    await self._serve_one()
+                except ReflexError as exc:
+                    self._judge(exc)
+                if self.status.fault is None:
+                    await asyncio.sleep(next(self._waits))
+            while True:
+                await asyncio.sleep(TICK_S)
+        finally:
+            beat.cancel()
+
+    async def _prove_work(self) -> None:
+        while True:
+            self.status.progress += 1
+            await asyncio.sleep(TICK_S)
+
+    async def _serve_one(self) -> None:
+        status, settings = self.status, self.settings
+        status.link, status.remark = 'opening', 'asking for a session'
+        async with RpcClient(settings.rpc_url, self._key) as rpc:
+            grant = await sessions.authorize(rpc, base_model=settings.model,
+                                             deployment_id=settings.deployment_id)
+            if grant.expires_at is not None:
+                # The one use of the wall clock: the service names the end on its own.
+                status.expires_at = time.monotonic() + grant.expires_at / 1e3 - time.time()
+            status.session_id, status.mode = grant.session_id, 'dry_run'
+            stream = ActionStream(settings.actions_url, self._key, OpenRequest(
+                prompt=self.prompt, session_id=grant.session_id, model=settings.model,
+                robot=adapters.ROBOT, action_adapter=adapters.ADAPTER, cameras=settings.cameras,
+                hz=settings.rate_hz, chunk_size=settings.chunk_size),
+                timeout_s=settings.first_chunk_s, window_s=settings.window_s,
+                on_retry=self._note_attempt)
+            try:
+                await stream.open()
+                await self._serve(stream, rpc)
+            except ReflexError as exc:
+                # The arm first; saying good-bye may take a second.
+                status.link = 'lost'
+                self._judge(exc)
+            finally:
+                status.link = 'lost'
+                await self._leave(stream, rpc)
+
+    async def _serve(self, stream: ActionStream, rpc: RpcClient) -> None:
+        status = self.status
+        status.link, status.remark = 'open', ''
+        status.opened_at = time.monotonic()
+        status.open_timing = stream.open_timing
+        self._waits = retry.backoff(random.Random())
+        self._pending.clear()
+        self._newest_seq = -1
+        self._chunk_ends_at = self._last_sent_at = 0.0
+        tasks = [asyncio.create_task(job) for job in (
+            self._send(stream), self._receive(stream), self._follow(rpc), self._watch(rpc))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _leave(self, stream: ActionStream, rpc: RpcClient) -> None:
+        """Close stream and session; a service that is gone must not keep us."""
+        await stream.close()
+        try:
+            await asyncio.wait_for(sessions.close(rpc, self.status.session_id), 1.0)
+        except (ReflexError, asyncio.TimeoutError) as exc:
+            _log.debug('closing the session: %s', exc)
+        self.status.session_id = self.status.mode = ''
+        self.is_applying = False
+        self.status.expires_at = None
+
+    async def _send(self, stream: ActionStream) -> None:
+        while True:
+            now = time.monotonic()
+            self._check_silence(now)
+            if self._is_due(now):
+                taken = self._observer.take(now)
+                if isinstance(taken, Observation):
+                    self._gap_since, self.status.gap = None, None
+                    await self._send_one(stream, taken)
+                else:
+                    self._note_gap(taken, now)
+            await asyncio.sleep(TICK_S)
+
+    async def _send_one(self, stream: ActionStream, observation: Observation) -> None:
+        sent_at = self._last_sent_at = time.monotonic()
+        epoch = self.permit().epoch
+        seq = await stream.send_observation(
+            adapters.state_to_wire(observation.position), observation.images, prompt=self.prompt,
+            capture_time_ns=observation.wall_ns,
+            extra={'robot': adapters.ROBOT, 'state_adapter': adapters.ADAPTER,
+                   'state_units': 'degrees_and_percent'})
+        self._pending[seq] = (observation, sent_at, epoch)
+        self.status.sent += 1
+        self.status.in_flight = len(self._pending)
+
+    def _is_due(self, now: float) -> bool:
+        if len(self._pending) >= self.settings.max_in_flight:
+            return False
+        since = now - self._last_sent_at
+        if since >= self.settings.replan_s:
+            return True
+        rtt_s = float(np.percentile(self.status.rtt_ms, 95)) / 1e3 if self.status.rtt_ms else 0.5
+        runs_dry = now + rtt_s + self.settings.margin_s >= self._chunk_ends_at
+        return runs_dry and not self._pending
+
+    def _check_silence(self, now: float) -> None:
+        if not self._pending:
+            return
+        waited = now - min(sent_at for _, sent_at, _ in self._pending.values())
+        limit = self.settings.recv_hard_s if self.is_applying else self.settings.first_chunk_s
+        if waited > limit:
+            raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s')
+
+    def _note_gap(self, cause: Cause, now: float) -> None:
+        self.status.gap = cause
+        if self._gap_since is None:
+            self._gap_since = now
+        elif self.is_applying and now - self._gap_since > GAPS_S:
+            raise _InputLost(cause)
+
+    async def _receive(self, stream: ActionStream) -> None:
+        while True:
+            frame = await stream.recv_action(timeout_s=3600.0)
+            for broken in stream.skipped:
+                self._reject(broken)
+            stream.skipped.clear()
+            self._take(frame)
+
+    def _take(self, frame: ChunkFrame) -> None:
+        now = time.monotonic()
+        self.status.received += 1
+        known = self._pending.pop(frame.seq, None)
+        self.status.in_flight = len(self._pending)
+        if known is None:
+            self._reject(ChunkRejected('SEQ_OLD', f'chunk {frame.seq}: no observation waits for '
+                                       'it'))
+            return
+        observation, sent_at, epoch = known
+        self.status.rtt_ms.append((now - sent_at) * 1e3)
+        age = now - observation.captured_at
+        self.status.ages_ms.append(age * 1e3)
+        self.status.chunk_age_ms = age * 1e3
+        try:
+            if len(frame.rows[0]) != len(observation.position):
+                raise ChunkRejected('BAD_SHAPE', f'chunk {frame.seq}: rows of '
+                                    f'{len(frame.rows[0])}, expected {len(observation.position)}')
+            chunk = ActionChunk(frame.seq, adapters.rows_from_wire(frame.rows),
+                                self.settings.rate_hz, observation.captured_at, epoch)
+            # The first row belongs to the pose that was observed, not to where the arm is now.
+            chunk = check_chunk(chunk, self._bounds, now, observation.position,
+                                reference_at=observation.captured_at, last_seq=self._newest_seq)
+        except ChunkRejected as exc:
+            self._reject(exc)
+            return
+        self._rejects_in_a_row = 0
+        self.status.accepted += 1
+        self.status.chunk_at = now
+        self._newest_seq = frame.seq
+        self._chunk_ends_at = chunk.ends_at
+        # Older observations are overtaken: their chunks would only be refused.
+        for seq in [seq for seq in self._pending if seq < frame.seq]:
+            del self._pending[seq]
+            self.status.superseded += 1
+        self._on_chunk(chunk)
+
+    def _reject(self, exc: ChunkRejected) -> None:
+        self.status.rejected[exc.code] += 1
+        self._rejects_in_a_row += 1
+        level = logging.WARNING if self._rejects_in_a_row == 1 else logging.DEBUG
+        _log.log(level, 'chunk refused, %s: %s', exc.code, exc)
+        if self._rejects_in_a_row >= REJECTS_IN_A_ROW and self.is_applying:
+            raise exc
+
+    async def _follow(self, rpc: RpcClient) -> None:
+        """Bring the service's session to the mode that the permit names."""
+        while True:
+            wants_actions = self.permit().mode is Mode.APPLY_ACTIONS
+            wanted = 'apply_actions' if wants_actions else 'dry_run'
+            if wanted != self.status.mode:
+                await sessions.promote(rpc, self.status.session_id, wanted)
+                self.status.mode = wanted
+                self.is_applying = wants_actions
+            await asyncio.sleep(TICK_S)
+
+    async def _watch(self, rpc: RpcClient) -> None:
+        """Ask the service now and then whether our session is still what we think it is."""
+        seen_at = time.monotonic()
+        while True:
+            await asyncio.sleep(self.settings.watch_s)
+            try:
+                rows = await sessions.list_all(rpc)
+                seen_at = time.monotonic()
+            except ServiceUnavailable:
+                if time.monotonic() - seen_at > self.settings.watch_stale_s:
+                    raise
+                continue
+            own = next((row for row in rows if row.session_id == self.status.session_id), None)
+            if own is None or own.status in ('', 'active'):
+                if own and own.mode and own.mode != self.status.mode:
+                    raise _ModeMismatch(f'the service says {own.mode}, we say {self.status.mode}')
+                continue
+            raise ServiceRefused(f'the session is {own.status}. Open a new one: reset, then '
+                                 'promote', f'session_{own.status}')
+
+    def _note_attempt(self, attempt: Attempt) -> None:
+        self.status.remark = (f'attempt {attempt.number} failed after {attempt.elapsed_s:.0f} s: '
+                              f'{attempt.reason}; next in {attempt.wait_s:.1f} s')
+        level = logging.WARNING if attempt.number == 1 else logging.DEBUG
+        _log.log(level, 'opening the stream: %s', self.status.remark)
+
+    def _judge(self, exc: ReflexError) -> None:
+        """Decide whether the session may be opened again by itself."""
+        cause = Cause(_code(exc), str(exc))
+        self.status.lost = cause
+        self.status.remark = f'{cause.code}: {cause.text}'
+        _log.warning('session lost: %s: %s', cause.code, cause.text)
+        if self.is_applying:
+            self.status.fault = cause
+            self._on_fault(cause)
+        elif isinstance(exc, AuthenticationError):
+            # It will say no again until a person has changed something.
+            self.status.fault = cause
+
+
+class _InputLost(ReflexError):
+    """The inputs of the policy are missing for too long."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text)
+        self.code = cause.code
+
+
+class _ModeMismatch(ReflexError):
+    """The service's session is in another mode than ours."""
+
+
+def _code(exc: ReflexError) -> str:
+    if isinstance(exc, (ChunkRejected, _InputLost)):
+        return exc.code
+    if isinstance(exc, AuthenticationError):
+        return 'AUTH_REVOKED'
+    if isinstance(exc, _ModeMismatch):
+        return 'MODE_MISMATCH'
+    if isinstance(exc, ServiceRefused):
+        return {'session_expired': 'SESSION_EXPIRED', 'session_closed': 'SESSION_EXPIRED',
+                'deployment_not_ready': 'NOT_READY'}.get(exc.reason, 'REFUSED')
+    if isinstance(exc, StreamClosed):
+        return 'OVERSIZE' if exc.code == 1009 else (
+            'SERVER_ERROR' if exc.code == 1011 or 'reports' in str(exc) else 'NET_CLOSED')
+    if isinstance(exc, ServiceProtocolError):
+        return 'BAD_FRAME'
+    return 'NET_SILENT' if isinstance(exc, ServiceUnavailable) else 'INTERNAL'

@@ -1,0 +1,216 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Start processes, watch them, end them in order; leave nothing behind.
+
+Each process has a session of its own, so that Ctrl-C reaches only us and we decide who ends
+first; when we die ourselves, however that happens, the kernel ends them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+import ctypes
+import json
+import os
+from pathlib import Path
+import queue
+import signal
+import subprocess
+import threading
+import time
+from typing import Any
+
+from reflex_ros.errors import ConfigurationError
+from reflex_ros.runner.graph import Process, RESPAWN_DELAY_S
+
+READY_S = 10.0
+END_S = 1.5
+CRASHES_PER_MINUTE = 3
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Child:
+    """
+    One running process.
+
+    :param log: file that takes its stderr, and its stdout unless ``on_line`` does.
+    :param on_line: called in a thread of its own with each line of its stdout.
+    """
+
+    def __init__(self, process: Process, log: Path, *, namespace: str = '',
+                 environment: dict[str, str] | None = None,
+                 on_line: Callable[[str], None] | None = None) -> None:
+        self.process = process
+        self.log = log
+        self._namespace = namespace
+        self._environment = environment or {}
+        self._on_line = on_line
+        self._lock = threading.Lock()
+        self.popen = self._start()
+        self.started_at = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.popen.pid
+
+    def is_running(self) -> bool:
+        """Whether it still runs."""
+        return self.popen.poll() is None
+
+    def restart(self) -> None:
+        """Start it again; it must have ended."""
+        self.popen = self._start()
+        self.started_at = time.monotonic()
+
+    def send(self, message: dict[str, object]) -> None:
+        """Write one line of JSON to its stdin; a process that is gone does not take it."""
+        assert self.popen.stdin is not None
+        with self._lock:
+            try:
+                self.popen.stdin.write(json.dumps(message) + '\n')
+                self.popen.stdin.flush()
+            except (BrokenPipeError, ValueError):
+                return
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), and wait until it is gone."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def last_lines(self, count: int = 5) -> str:
+        """Return the end of its log."""
+        try:
+            with self.log.open(encoding='utf-8', errors='replace') as stream:
+                return ''.join(deque(stream, count)).strip()
+        except OSError:
+            return ''
+
+    def _start(self) -> subprocess.Popen[str]:
+        # Only names that are set; the key is in the environment, never among the arguments.
+        environment = {**os.environ, **self._environment, **self.process.environment}
+        with self.log.open('a', encoding='utf-8') as log:
+            popen = subprocess.Popen(
+                self.process.command(self._namespace), env=environment, text=True,
+                stdin=subprocess.PIPE if self._on_line else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self._on_line else log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with_parent)
+        if self._on_line is not None:
+            threading.Thread(target=self._read, args=(popen, self._on_line), daemon=True).start()
+        return popen
+
+    @staticmethod
+    def _read(popen: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
+        assert popen.stdout is not None
+        for line in popen.stdout:
+            on_line(line)
+
+
+class ProcessGroup:
+    """
+    Some processes that live and end together.
+
+    :param folder: takes one log file for each.
+    :param environment: added to ours, for all of them.
+    """
+
+    def __init__(self, folder: Path, *, namespace: str = '',
+                 environment: dict[str, str] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.children: dict[str, Child] = {}
+        self._namespace = namespace
+        self._environment = environment or {}
+        self._crashes: dict[str, deque[float]] = {}
+        self._ending = threading.Event()
+        self.is_watching = True
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self, process: Process, on_line: Callable[[str], None] | None = None) -> Child:
+        """Start one process."""
+        child = Child(process, self.folder / f'{process.name}.log', namespace=self._namespace,
+                      environment=self._environment, on_line=on_line)
+        self.children[process.name] = child
+        if not self._watcher.is_alive():
+            self._watcher.start()
+        return child
+
+    def start_ready(self, process: Process) -> dict[str, Any]:
+        """
+        Start a process that prints a line of JSON when it is ready; return that line.
+
+        :raises ConfigurationError: when it ends, or is silent for 10 s, with its last words.
+        """
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        child = self.start(process, lines.put)
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline and (child.is_running() or not lines.empty()):
+            try:
+                ready: dict[str, Any] = json.loads(lines.get(timeout=0.05))
+            except queue.Empty:
+                continue
+            return ready
+        raise ConfigurationError(f'{process.name} did not start: '
+                                 f'{child.last_lines() or "no word from it"} (log {child.log})')
+
+    def end(self, order: Sequence[str] = ()) -> list[str]:
+        """
+        End all: SIGINT in the given order (each waits for the one before), then the others.
+
+        :returns: names of those that had to be killed.
+        """
+        self._ending.set()
+        if self._watcher.is_alive():
+            self._watcher.join(2.0)
+        killed: list[str] = []
+        first = [self.children[name] for name in order if name in self.children]
+        for child in first:
+            _signal(child, signal.SIGINT)
+            _wait([child], END_S)
+        rest = [child for child in self.children.values() if child not in first]
+        for child in rest:
+            _signal(child, signal.SIGINT)
+        _wait(rest, END_S)
+        for child in self.children.values():
+            if child.is_running():
+                killed.append(child.process.name)
+                child.kill()
+        return killed
+
+    def _watch(self) -> None:
+        while not self._ending.wait(0.05):
+            for child in list(self.children.values()):
+                if self.is_watching and child.process.respawns and not child.is_running():
+                    self._respawn(child)
+
+    def _respawn(self, child: Child) -> None:
+        crashes = self._crashes.setdefault(child.process.name, deque(maxlen=CRASHES_PER_MINUTE))
+        now = time.monotonic()
+        if len(crashes) == CRASHES_PER_MINUTE and now - crashes[0] < 60.0:
+            # A crash loop: a person has to look at it.
+            return
+        if self._ending.wait(RESPAWN_DELAY_S):
+            return
+        crashes.append(now)
+        child.restart()
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _signal(child: Child, number: int) -> None:
+    if child.is_running():
+        child.popen.send_signal(number)
+
+
+def _wait(children: Sequence[Child], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    for child in children:
+        try:
+            child.popen.wait(max(deadline - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            continue
