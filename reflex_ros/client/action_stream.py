@@ -20,17 +20,22 @@ import socket
 from types import TracebackType
 from urllib.parse import urlsplit
 
-import anyio
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from reflex_ros import __version__
-from reflex_ros.client import retry, stream_protocol as protocol
+from reflex_ros.client import retry
+from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.rpc import printable
 from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest, Ready, ServerError
-from reflex_ros.errors import (AuthenticationError, ChunkRejected, ServiceProtocolError,
-                               ServiceUnavailable, StreamClosed)
+from reflex_ros.errors import (
+    AuthenticationError,
+    ChunkRejected,
+    ServiceProtocolError,
+    ServiceUnavailable,
+    StreamClosed,
+)
 
 ATTEMPT_S = 15.0
 CLOSE_S = 0.2
@@ -115,7 +120,7 @@ class ActionStream:
             try:
                 await self._attempt()
                 return
-            except (OSError, TimeoutError, websockets.InvalidStatus) as exc:
+            except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
             except websockets.WebSocketException as exc:
                 raise StreamClosed(f'{self.url}: {exc}') from exc
@@ -157,18 +162,8 @@ class ActionStream:
         """
         limit = self._timeout_s if timeout_s is None else timeout_s
         try:
-            with anyio.fail_after(limit):
-                while True:
-                    try:
-                        event = protocol.parse_frame(await self._recv())
-                    except ChunkRejected as exc:
-                        self.skipped.append(exc)
-                        continue
-                    if isinstance(event, ChunkFrame):
-                        return event
-                    if isinstance(event, ServerError):
-                        raise StreamClosed(f'the service reports: {event.detail}')
-        except TimeoutError as exc:
+            return await asyncio.wait_for(self._recv_chunk(), limit)
+        except asyncio.TimeoutError as exc:
             timing = ', '.join(f'{name} {value:.1f}' for name, value in self.open_timing.items())
             raise ServiceUnavailable(
                 f'recv_action() timed out after {limit:g}s ({timing}). The model may be starting: '
@@ -178,20 +173,35 @@ class ActionStream:
         """Say good-bye and close; may be called twice, and never raises for a dead link."""
         if self._socket is None:
             return
-        with contextlib.suppress(OSError, websockets.WebSocketException, TimeoutError):
-            with anyio.fail_after(2 * CLOSE_S):
-                await self._socket.send(protocol.close_frame(self.session_id))
+        with contextlib.suppress(OSError, websockets.WebSocketException, asyncio.TimeoutError):
+            await asyncio.wait_for(self._socket.send(protocol.close_frame(self.session_id)),
+                                   CLOSE_S)
         await self._socket.close()
         self._socket = None
 
-    async def _attempt(self) -> None:
-        with anyio.fail_after(min(self._timeout_s, ATTEMPT_S)):
-            await self._connect()
+    async def _recv_chunk(self) -> ChunkFrame:
+        while True:
             try:
-                await self._introduce()
-            except BaseException:
-                await self.close()
-                raise
+                event = protocol.parse_frame(await self._recv())
+            except ChunkRejected as exc:
+                self.skipped.append(exc)
+                continue
+            if isinstance(event, ChunkFrame):
+                return event
+            if isinstance(event, ServerError):
+                raise StreamClosed(f'the service reports: {event.detail}')
+
+    async def _attempt(self) -> None:
+        try:
+            await asyncio.wait_for(self._connect_and_introduce(),
+                                   min(self._timeout_s, ATTEMPT_S))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _connect_and_introduce(self) -> None:
+        await self._connect()
+        await self._introduce()
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -288,7 +298,6 @@ def _reason(failure: Exception) -> str:
 
 def _closed(exc: websockets.ConnectionClosed) -> StreamClosed:
     if exc.rcvd is None:
-        return StreamClosed('WebSocket closed unexpectedly.')
-    reason = printable(exc.rcvd.reason, 200)
-    return StreamClosed(f'WebSocket closed by server ({exc.rcvd.code} {reason}).'.replace(' )', ')'),
-                        exc.rcvd.code)
+        return StreamClosed('WebSocket closed unexpectedly')
+    closing = f'{exc.rcvd.code} {printable(exc.rcvd.reason, 200)}'.rstrip()
+    return StreamClosed(f'WebSocket closed by server ({closing})', exc.rcvd.code)

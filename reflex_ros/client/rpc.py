@@ -20,8 +20,12 @@ import httpx
 from reflex_ros import __version__
 from reflex_ros.client import messages, retry
 from reflex_ros.client.credentials import Secret
-from reflex_ros.errors import (AuthenticationError, ServiceProtocolError, ServiceRefused,
-                               ServiceUnavailable)
+from reflex_ros.errors import (
+    AuthenticationError,
+    ServiceProtocolError,
+    ServiceRefused,
+    ServiceUnavailable,
+)
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 MAX_ANSWER = 8 * 2 ** 20

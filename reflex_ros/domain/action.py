@@ -111,8 +111,8 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
     if (rows.ndim != 2 or rows.shape[1] != len(bounds.joints)
             or not 2 <= len(rows) <= MAX_HORIZON or not 1.0 <= chunk.rate_hz <= 1000.0):
         raise ChunkRejected(
-            'BAD_SHAPE', f'chunk {chunk.seq}: shape {rows.shape} at {chunk.rate_hz:g} Hz, expected '
-            f'2 to {MAX_HORIZON} rows of {len(bounds.joints)} joints at 1 to 1000 Hz')
+            'BAD_SHAPE', f'chunk {chunk.seq}: shape {rows.shape} at {chunk.rate_hz:g} Hz, '
+            f'expected 2 to {MAX_HORIZON} rows of {len(bounds.joints)} joints at 1 to 1000 Hz')
     if chunk.joint_names != JOINT_NAMES:
         raise ChunkRejected('BAD_SHAPE', f'chunk {chunk.seq}: joints {chunk.joint_names}, '
                             f'expected {JOINT_NAMES}')

@@ -16,6 +16,7 @@ class DriverBeat:
 
     :param motion: passive, hold, playing, stopping or parking.
     :param port_lost: the port is gone; it must be configured again.
+    :param foreign_s: since a command came that was not the stream's [s]; negative when never.
     """
 
     lifecycle: str = 'unknown'
@@ -31,6 +32,7 @@ class DriverBeat:
     rate_hz: float = 0.0
     cycle_ms_p99: float = 0.0
     late_ms_p99: float = 0.0
+    foreign_s: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ MIN_ACCEPTED = 0.99
 MAX_CYCLE_MS = 30.0
 MIN_EXPIRY_S = 300.0
 AGE_SHARE = 0.7
+FOREIGN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,7 @@ class GateInputs:
 
     :param driver_age_s: since the driver's last beat [s].
     :param stream_age_s: since the stream's last beat that showed progress [s].
-    :param commanders: publishers on the command topic.
-    :param duplicates: names of nodes that exist twice.
+    :param duplicates: names of nodes that live twice.
     :param dry_run_s: how long the stream must have run [s].
     :param max_age_ms: oldest chunk that is accepted [ms].
     """
@@ -46,7 +46,6 @@ class GateInputs:
     driver_age_s: float
     stream_age_s: float
     is_latched: bool
-    commanders: int
     duplicates: tuple[str, ...]
     dry_run_s: float
     max_age_ms: float
@@ -84,10 +83,10 @@ def judge(inputs: GateInputs) -> tuple[GateItem, ...]:
               f'{stream.accepted} of {stream.received} chunks accepted'),
         _item('latency', stream.received > 0 and stream.age_ms_p95 < age_limit,
               f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'),
-        _item('commander', inputs.commanders == 1,
-              f'{inputs.commanders} publishers on so101/command, expected 1'),
+        _item('commander', driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S,
+              f'somebody else published on so101/command {driver.foreign_s:.1f} s ago'),
         _item('graph', not inputs.duplicates,
-              f'two nodes are called {", ".join(inputs.duplicates)}'),
+              f'two nodes live under the name {", ".join(inputs.duplicates)}'),
     )
 
 

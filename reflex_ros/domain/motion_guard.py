@@ -60,18 +60,13 @@ class MotionGuard:
         self._permit_at = 0.0
         self._beat_at = 0.0
         self._progress = -1
-        self._armed_epoch: int | None = None
+        self._is_armed = False
+        self.epoch = 0
+        """Epoch of the present activation, or of the last one."""
         self._fed_at = 0.0
         self._has_fed = False
         self.cause: Cause | None = None
         """What stopped this activation, or None. Only the first cause counts."""
-
-    @property
-    def epoch(self) -> int:
-        """Epoch of the present activation, or of the newest permit when there is none."""
-        if self._armed_epoch is not None:
-            return self._armed_epoch
-        return self._permit.epoch if self._permit else 0
 
     @property
     def mode(self) -> Mode:
@@ -96,14 +91,15 @@ class MotionGuard:
     def arm(self, now: float) -> None:
         """Begin an activation under the newest permit; ``why_not_arm`` was asked before."""
         assert self._permit is not None
-        self._armed_epoch = self._permit.epoch
+        self._is_armed = True
+        self.epoch = self._permit.epoch
         self._permit_at = self._beat_at = self._fed_at = now
         self._has_fed = False
         self.cause = None
 
     def disarm(self) -> None:
         """End the activation."""
-        self._armed_epoch = None
+        self._is_armed = False
 
     def renew_permit(self, permit: Permit, now: float) -> None:
         """Take in a permit that was received now."""
@@ -127,7 +123,7 @@ class MotionGuard:
 
     def fail(self, cause: Cause) -> None:
         """Latch; only while armed, and only the first cause counts."""
-        if self._armed_epoch is not None and self.cause is None:
+        if self._is_armed and self.cause is None:
             self.cause = cause
 
     def tick(self, now: float, late_s: float) -> Verdict:
@@ -136,7 +132,7 @@ class MotionGuard:
 
         :param late_s: how much later than planned this cycle began [s].
         """
-        if self._armed_epoch is None or self._permit is None:
+        if not self._is_armed or self._permit is None:
             return Verdict.STOP
         bounds = self._bounds
         if late_s > bounds.late_hard_s:
@@ -148,9 +144,9 @@ class MotionGuard:
         permit_age = now - self._permit_at
         if permit_age > bounds.permit_hard_s:
             self.fail(Cause('SUPERVISOR_DEAD', f'no permit for {permit_age * 1e3:.0f} ms'))
-        if self._permit.epoch != self._armed_epoch:
+        if self._permit.epoch != self.epoch:
             self.fail(Cause('SEQ_EPOCH', f'the permit is of epoch {self._permit.epoch}, this '
-                            f'activation of {self._armed_epoch}'))
+                            f'activation of {self.epoch}'))
         slow = permit_age > bounds.permit_soft_s or late_s > bounds.late_soft_s
         if self._permit.mode is Mode.APPLY_ACTIONS:
             slow |= self._judge_stream(now)

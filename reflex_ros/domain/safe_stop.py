@@ -10,6 +10,10 @@ The system's state machine: one table, pure, with time passed in.
                        |          +---- (demote) --- STOPPING <--+----------+
                        |                               | (fault, stop)
                        +---------- (reset) --------- LATCHED <--- FAULT (driver gone)
+                       +---------- (reset) --------- PARKED <--- PARKING
+
+A parked arm stays PARKED instead of going back to STANDBY by itself: STANDBY opens a session, and
+nobody who has just put the arm to rest wants its cameras streamed again.
 
 ``stop`` is accepted in every state. A stop, the reset and the new start are three separate acts;
 the reset moves nothing (safety design, section 4).
@@ -25,6 +29,7 @@ from reflex_ros.domain.permit import Mode, Permit
 
 RESET_DELAY_S = 0.5
 ARMING_DEADLINE_S = 10.0
+PARKING_DEADLINE_S = 15.0
 STANDSTILL_DEADLINE_S = 1.0
 GENTLE_S = 3.0
 GENTLE_SCALE = 0.5
@@ -44,6 +49,7 @@ class State(Enum):
     STOPPING = 'STOPPING'
     LATCHED = 'LATCHED'
     PARKING = 'PARKING'
+    PARKED = 'PARKED'
     FAULT = 'FAULT'
     SHUTDOWN = 'SHUTDOWN'
 
@@ -92,7 +98,9 @@ TABLE: dict[tuple[State, Event], State] = {
     (S.ARMING, E.MOVING): S.ACTIVE,
     (S.ACTIVE, E.SLOWED): S.DEGRADED,
     (S.DEGRADED, E.RECOVERED): S.ACTIVE,
-    (S.PARKING, E.PARKED): S.STANDBY,
+    (S.PARKING, E.PARKED): S.PARKED,
+    (S.PARKED, E.RESET): S.STANDBY,
+    (S.PARKED, E.NODE_LOST): S.UNCONFIGURED,
     (S.LATCHED, E.RESET): S.STANDBY,
     (S.FAULT, E.CONFIGURED): S.LATCHED,
     (S.LATCHED, E.NODE_LOST): S.FAULT,
@@ -101,7 +109,7 @@ TABLE: dict[tuple[State, Event], State] = {
     **{(S.PARKING, event): S.STOPPING for event in (E.FAULT, E.STOP, E.DEMOTE)},
     **{(state, E.NODE_LOST): S.FAULT for state in MOTION},
     **{(state, E.STOP): S.LATCHED
-       for state in (S.UNCONFIGURED, S.STANDBY, S.DRY_RUN, S.READY)},
+       for state in (S.UNCONFIGURED, S.STANDBY, S.DRY_RUN, S.READY, S.PARKED)},
     **{(state, E.SHUTDOWN): S.SHUTDOWN for state in State},
 }
 """Pairs that are not listed change nothing; STOPPING ends in ``_after_stopping``."""
@@ -187,6 +195,9 @@ def elapse(machine: SafeStop, now: float, wall_time: float = 0.0) -> SafeStop:
     if machine.state is State.ARMING and waited > ARMING_DEADLINE_S:
         return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
             'ARM_TIMEOUT', f'no valid chunk within {ARMING_DEADLINE_S:g} s after the promotion'))
+    if machine.state is State.PARKING and waited > PARKING_DEADLINE_S:
+        return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
+            'PARK_TIMEOUT', f'the rest pose was not reached within {PARKING_DEADLINE_S:g} s'))
     if machine.state is State.STOPPING and waited > STANDSTILL_DEADLINE_S:
         cause = Cause('STOP_FAILED', f'no standstill seen within {STANDSTILL_DEADLINE_S:g} s. '
                       'Switch the servo supply off if the arm moves')
@@ -206,6 +217,8 @@ def why_not(machine: SafeStop, event: Event, now: float) -> str:
     if event is Event.RESET:
         if machine.state is State.FAULT:
             return 'refused in FAULT: the driver is not back yet. Repair it, then reset again'
+        if machine.state is State.PARKED:
+            return ''
         if machine.state is not State.LATCHED:
             return f'refused in {state}: nothing is latched'
         if now - machine.since < RESET_DELAY_S:

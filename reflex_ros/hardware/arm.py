@@ -211,8 +211,8 @@ class So101Arm:
                              'on, and is this the right port?', SERVO_IDS)
         if missing:
             names = ', '.join(f'{joint.servo_id} ({joint.name})' for joint in missing)
-            raise BusTimeout(f'port {self.bus.port.name}: servo {names} does not answer. Check the '
-                             'cable before it', [joint.servo_id for joint in missing])
+            raise BusTimeout(f'port {self.bus.port.name}: servo {names} does not answer. Check '
+                             'the cable before it', [joint.servo_id for joint in missing])
 
     def _compare_with_reference(self) -> None:
         if self._reference is None:

@@ -29,8 +29,14 @@ from reflex_ros.domain.joints import REST_POSE, SO101_JOINTS
 from reflex_ros.domain.motion_guard import Cause, MotionGuard, Verdict
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.sample import JointSample
-from reflex_ros.errors import (BusTimeout, ChunkRejected, PacketError, PortLost, ReflexError,
-                               ServoFault)
+from reflex_ros.errors import (
+    BusTimeout,
+    ChunkRejected,
+    PacketError,
+    PortLost,
+    ReflexError,
+    ServoFault,
+)
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.codec import StatusError
 
@@ -45,6 +51,8 @@ PARK_SPEED = 0.45
 PARK_ROWS_HZ = 50.0
 READ_BACK_EVERY = 5
 REJECTS_IN_A_ROW = 3
+WINDOW = 1000
+"""Cycles over which rate and percentiles are taken: 10 s at 100 Hz."""
 
 
 class MotionState(Enum):
@@ -63,6 +71,7 @@ class DriverReport:
     A snapshot for beats and diagnostics.
 
     :param cycles: with a measurement, since start.
+    :param rate_hz: of the last cycles [1/s].
     :param cycle_ms_p99: 99th percentile of the work in one cycle [ms].
     :param late_ms_p99: 99th percentile of the start being late [ms].
     :param rejected: chunks refused, by fault code.
@@ -125,9 +134,9 @@ class ArmDriver:
         self._accepted = 0
         self._rejected: Counter[str] = Counter()
         self._cycles = self._missed = 0
-        self._started_at = 0.0
-        self._work_s: deque[float] = deque(maxlen=2000)
-        self._late_s: deque[float] = deque(maxlen=2000)
+        self._work_s: deque[float] = deque(maxlen=WINDOW)
+        self._late_s: deque[float] = deque(maxlen=WINDOW)
+        self._began_at: deque[float] = deque(maxlen=WINDOW)
 
     def start(self) -> None:
         """Begin to measure; nothing is written before ``activate``."""
@@ -181,12 +190,13 @@ class ArmDriver:
 
     def report(self) -> DriverReport:
         """Take a snapshot; values may be one cycle apart."""
-        player, elapsed = self._player, max(time.monotonic() - self._started_at, 1e-3)
+        player, began = self._player, list(self._began_at)
         work, late = np.array(self._work_s or [0.0]) * 1e3, np.array(self._late_s or [0.0]) * 1e3
         return DriverReport(
             state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
             is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
-            cycles=self._cycles, missed_cycles=self._missed, rate_hz=self._cycles / elapsed,
+            cycles=self._cycles, missed_cycles=self._missed,
+            rate_hz=(len(began) - 1) / (began[-1] - began[0]) if len(began) > 1 else 0.0,
             cycle_ms_p50=float(np.median(work)), cycle_ms_p99=float(np.percentile(work, 99)),
             late_ms_p99=float(np.percentile(late, 99)), late_ms_max=float(late.max()),
             max_step_rad=player.max_step_rad, playback_rate=player.rate,
@@ -209,7 +219,7 @@ class ArmDriver:
             self._fail_jobs()
 
     def _loop(self) -> None:
-        planned = self._started_at = self._good_at = time.monotonic()
+        planned = self._good_at = time.monotonic()
         while not self._closing.is_set():
             began = time.monotonic()
             late = began - planned
@@ -221,6 +231,7 @@ class ArmDriver:
             now = time.monotonic()
             self._work_s.append(now - began)
             self._late_s.append(late)
+            self._began_at.append(began)
             planned += self._period_s
             if now > planned + self._period_s:
                 planned = now

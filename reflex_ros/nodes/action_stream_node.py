@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from functools import partial
 import os
+
 # Before rclpy: its libraries bring another OpenSSL along.
 import ssl  # noqa: F401
 import sys
@@ -22,6 +23,10 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
+from sensor_msgs.msg import CompressedImage, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
 from reflex_ros.client import credentials, endpoints, retry
 from reflex_ros.client.resources import account, deployments
 from reflex_ros.client.rpc import RpcClient
@@ -37,9 +42,6 @@ from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 from reflex_ros.nodes.stream_thread import StreamThread
 from reflex_ros.runner.policy_session import PolicySession, SessionSettings
-from sensor_msgs.msg import CompressedImage, JointState
-from std_msgs.msg import String
-from trajectory_msgs.msg import JointTrajectory
 
 TABLE = (
     Spec('service.rpc_url', '', 'base URL of the RPC backend; empty takes REFLEX_CONVEX_URL, then '

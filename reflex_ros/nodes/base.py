@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 import logging
+import os
+import time
 import traceback
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
 from reflex_ros.errors import ReflexError
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.parameters import Parameters, Spec
@@ -35,9 +38,12 @@ class ReflexNode(LifecycleNode):
     def __init__(self, name: str, table: Sequence[Spec], beat_hz: float) -> None:
         super().__init__(name)
         self.parameters = Parameters(self, table)
+        self.instance = f'{os.getpid()}-{time.monotonic_ns()}'
+        """Tells this process from another one with the same node name."""
         self.lifecycle = 'unconfigured'
         self.problem = ''
         """Why the last transition failed, in one line."""
+        self._said = ''
         self._beat = self.create_publisher(DiagnosticStatus, f'beat/{name}', qos.LEASE)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics',
                                                   qos.DIAGNOSTICS)
@@ -114,8 +120,10 @@ class ReflexNode(LifecycleNode):
         try:
             action()
         except ReflexError as exc:
-            self.problem = str(exc)
-            self.get_logger().error(f'{self.get_name()} cannot {what}: {exc}')
+            # Tried again and again by a manager: said once.
+            if str(exc) != self._said:
+                self.get_logger().error(f'{self.get_name()} cannot {what}: {exc}')
+            self.problem = self._said = str(exc)
             return FAILURE
         except Exception as exc:
             # rclpy would swallow it without a word; whatever it is, a person must see it.
@@ -123,17 +131,18 @@ class ReflexNode(LifecycleNode):
             self.get_logger().error(f'{self.get_name()} cannot {what}: {self.problem}')
             self.get_logger().debug(traceback.format_exc())
             return ERROR
-        self.problem = ''
+        self.problem = self._said = ''
         return SUCCESS
 
     def _quietly_tear_down(self) -> None:
-        problem = self.problem
+        problem, said = self.problem, self._said
         self._guarded('clean up', self._teardown)
-        self.problem = problem or self.problem
+        self.problem, self._said = problem or self.problem, said or self._said
 
     def _publish_beat(self) -> None:
         self._beat.publish(convert.to_status(
-            self.get_name(), {'lifecycle': self.lifecycle, 'problem': self.problem,
+            self.get_name(), {'instance': self.instance, 'lifecycle': self.lifecycle,
+                              'problem': self.problem,
                               **self.beat_values()},
             level=DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK,
             message=self.problem or self.lifecycle))

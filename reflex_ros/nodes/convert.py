@@ -12,6 +12,10 @@ import re
 from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
 from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.beats import DriverBeat, StreamBeat
 from reflex_ros.domain.joints import JOINT_NAMES
@@ -19,9 +23,6 @@ from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ChunkRejected
-from sensor_msgs.msg import JointState
-from std_msgs.msg import String
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 _TAG = re.compile(r'epoch=(\d{1,9}) seq=(\d{1,12}) age_ms=(\d{1,7}(?:\.\d{1,3})?)')
 
@@ -41,7 +42,7 @@ def to_joint_state(sample: JointSample, stamp: Time) -> JointState:
 
 def positions(message: JointState) -> tuple[float, ...] | None:
     """Read the positions in joint order [rad]; None when one is missing or not finite."""
-    by_name = dict(zip(message.name, message.position))
+    by_name = dict(zip(message.name, message.position, strict=False))
     pose = tuple(by_name.get(name, math.nan) for name in JOINT_NAMES)
     return pose if all(map(math.isfinite, pose)) else None
 
@@ -132,7 +133,8 @@ def to_driver_beat(message: DiagnosticStatus) -> DriverBeat:
         epoch=int(_number(found, 'epoch')), cause=_cause(found, 'cause'),
         port_lost=found.get('port_lost') == 'true', cycles=int(_number(found, 'cycles')),
         rate_hz=_number(found, 'rate_hz'), cycle_ms_p99=_number(found, 'cycle_ms_p99'),
-        late_ms_p99=_number(found, 'late_ms_p99'))
+        late_ms_p99=_number(found, 'late_ms_p99'),
+        foreign_s=_number(found, 'foreign_s', -1.0))
 
 
 def to_stream_beat(message: DiagnosticStatus) -> StreamBeat:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -35,7 +36,7 @@ class ManagedNode:
     def __init__(self, node: Node, name: str) -> None:
         self.name = name
         self._node = node
-        self._client = node.create_client(ChangeState, f'{name}/change_state')
+        self._client: Any = node.create_client(ChangeState, f'{name}/change_state')
         self._pending: Future | None = None
         self._asked_at = 0.0
         self._asked_in = ''

@@ -11,6 +11,7 @@ park, reset, gate). It only watches: it holds no lease and stops nothing when it
 from __future__ import annotations
 
 from collections.abc import Mapping
+import contextlib
 import json
 import queue
 import sys
@@ -19,12 +20,13 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
-from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
 
 TABLE = (Spec('rate_hz', 5.0, 'snapshots per second', 'Hz', 0.5, 20.0),)
 CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
@@ -40,6 +42,7 @@ class MonitorNode(ReflexNode):
         self._seen_at: dict[str, float] = {}
         self._safety: dict[str, str] = {}
         self._positions: list[float] = []
+        self._told_at = 0.0
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         for name in self._beats:
             self.create_subscription(DiagnosticStatus, f'beat/{name}',
@@ -47,7 +50,8 @@ class MonitorNode(ReflexNode):
                                      qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'safety/state', self._on_state, qos.STATE)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
-        self._calls = {name: self.create_client(Trigger, f'supervisor/{name}') for name in CALLS}
+        self._calls: dict[str, Any] = {
+            name: self.create_client(Trigger, f'supervisor/{name}') for name in CALLS}
         self._timers: list[Any] = []
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
@@ -80,19 +84,25 @@ class MonitorNode(ReflexNode):
             _emit({'answer': name, 'success': False, 'message': 'the supervisor is not there'})
             return
         future = client.call_async(Trigger.Request())
-        future.add_done_callback(lambda done: _emit({
-            'answer': name, 'success': done.result().success, 'message': done.result().message}))
+        future.add_done_callback(lambda done: self._tell_answer(name, done.result()))
+
+    @staticmethod
+    def _tell_answer(name: str, answer: Any) -> None:
+        _emit({'answer': name, 'success': answer.success, 'message': answer.message})
 
     def _on_beat(self, name: str, message: DiagnosticStatus) -> None:
         self._beats[name] = convert.values(message)
         self._seen_at[name] = time.monotonic()
 
     def _on_state(self, message: DiagnosticStatus) -> None:
-        before, self._safety = self._safety.get('state'), convert.values(message)
+        self._safety = convert.values(message)
         self._seen_at['supervisor'] = time.monotonic()
-        if self._safety.get('state') != before:
-            _emit({'state': self._safety.get('state'), 'at': time.monotonic(),
-                   'causes': json.loads(self._safety.get('causes', '[]'))})
+        # From the history: a state that lasted shorter than a message takes is told too.
+        for name, at in json.loads(self._safety.get('history', '[]')):
+            if at > self._told_at:
+                self._told_at = at
+                _emit({'state': name, 'at': at,
+                       'causes': json.loads(self._safety.get('causes', '[]'))})
 
     def _on_joints(self, message: JointState) -> None:
         self._positions = list(message.position)
@@ -106,11 +116,9 @@ class MonitorNode(ReflexNode):
 
 
 def _emit(message: Mapping[str, object]) -> None:
-    # The consumer may have gone; then there is nobody to tell.
-    try:
+    # The consumer may have gone: then there is nobody to tell.
+    with contextlib.suppress(BrokenPipeError):
         print(json.dumps(message), flush=True)
-    except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
 
 
 def main() -> None:

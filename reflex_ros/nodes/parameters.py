@@ -18,6 +18,7 @@ from typing import Any
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+
 from reflex_ros.errors import ConfigurationError
 
 IGNORED_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')

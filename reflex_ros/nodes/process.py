@@ -19,6 +19,7 @@ from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+
 from reflex_ros.nodes.base import ReflexNode, SUCCESS
 
 STEP_S = 0.1

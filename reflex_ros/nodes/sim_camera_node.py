@@ -9,12 +9,13 @@ from importlib import import_module
 import sys
 from typing import Any
 
+from sensor_msgs.msg import CompressedImage, JointState
+
 from reflex_ros.domain.joints import JOINT_NAMES, REST_POSE
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
-from sensor_msgs.msg import CompressedImage, JointState
 
 TABLE = (
     Spec('camera', 'front', 'name of the camera; frames go to <name>/image_raw/compressed'),
@@ -55,7 +56,7 @@ class SimCameraNode(ReflexNode):
         self._count += 1
         stamp = self.get_clock().now().to_msg()
         caption = f'{self._name} #{self._count}  ' + '  '.join(
-            f'{name} {value:+.2f}' for name, value in zip(JOINT_NAMES, self._pose))
+            f'{name} {value:+.2f}' for name, value in zip(JOINT_NAMES, self._pose, strict=True))
         message = CompressedImage(format='jpeg')
         message.header.stamp = stamp
         message.header.frame_id = self._name

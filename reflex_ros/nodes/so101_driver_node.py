@@ -18,8 +18,13 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
 from reflex_ros.domain.action import ChunkBounds
 from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ChunkRejected, ConfigurationError
@@ -32,9 +37,6 @@ from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
-from sensor_msgs.msg import JointState
-from std_msgs.msg import String
-from trajectory_msgs.msg import JointTrajectory
 
 TABLE = (
     Spec('port', '', 'serial port of the arm, e.g. /dev/serial/by-id/...; empty takes '
@@ -70,6 +72,7 @@ class So101DriverNode(ReflexNode):
         self._guard = MotionGuard(GuardBounds())
         self._latest: JointSample | None = None
         self._refused: dict[str, int] = {}
+        self._foreign_at: float | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_beat, qos.LEASE)
@@ -99,10 +102,10 @@ class So101DriverNode(ReflexNode):
             permit_soft_s=soft, permit_hard_s=hard, beat_soft_s=soft, beat_hard_s=hard,
             starved_s=settings['stop.starved_s']))
         self._driver = ArmDriver(self._arm, self._guard, bounds, motion, self._on_sample)
-        self._driver.start()
         # What exists now stays: the collector need not look at it again while the arm moves.
         gc.collect()
         gc.freeze()
+        self._driver.start()
 
     def _start(self) -> None:
         assert self._driver is not None
@@ -143,14 +146,16 @@ class So101DriverNode(ReflexNode):
         self._guard.fail(convert.from_stop(message))
 
     def _on_command(self, message: JointTrajectory) -> None:
-        if self._driver is None or self.lifecycle != 'active':
-            return
         try:
-            self._driver.offer(convert.from_trajectory(message, time.monotonic()))
+            chunk = convert.from_trajectory(message, time.monotonic())
         except ChunkRejected as exc:
+            self._foreign_at = time.monotonic()
             # Somebody else's command, or one that we cannot date: it must not disturb ours.
             self._refused[exc.code] = self._refused.get(exc.code, 0) + 1
             self.get_logger().warning(f'command refused: {exc}', throttle_duration_sec=5.0)
+            return
+        if self._driver is not None and self.lifecycle == 'active':
+            self._driver.offer(chunk)
 
     def beat_values(self) -> dict[str, object]:
         """Tell what the bus thread does."""
@@ -169,6 +174,8 @@ class So101DriverNode(ReflexNode):
             'max_step_rad': report.max_step_rad, 'playback_rate': report.playback_rate,
             'starved': report.is_starved, 'lead_slowdowns': report.lead_slowdowns,
             'accepted': report.accepted,
+            'foreign_s': -1.0 if self._foreign_at is None
+            else time.monotonic() - self._foreign_at,
             'rejected': _merged(report.rejected, self._refused),
             'setpoint': [round(value, 4) for value in report.setpoint]}
 
@@ -199,7 +206,7 @@ class So101DriverNode(ReflexNode):
             level=DiagnosticStatus.ERROR if sample.errors[index] else DiagnosticStatus.WARN
             if sample.temperature[index] >= 55.0 else DiagnosticStatus.OK,
             message=f'error bits 0x{sample.errors[index]:02X}' if sample.errors[index] else 'ok',
-            hardware_id=port) for index, name in enumerate(convert.JOINT_NAMES)]
+            hardware_id=port) for index, name in enumerate(JOINT_NAMES)]
         return [bus, *servos]
 
 

@@ -10,7 +10,7 @@ nothing that it supervises.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
 from collections.abc import Mapping
 import json
 import os
@@ -20,8 +20,12 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
 from reflex_ros.domain.beats import DriverBeat, StreamBeat
 from reflex_ros.domain.gate import GateInputs, GateItem, judge
+from reflex_ros.domain.instances import InstanceWatch
 from reflex_ros.domain.latch import ARMED, LatchFile
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State, why_not
@@ -30,8 +34,6 @@ from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.managed_node import ManagedNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
-from std_msgs.msg import String
-from std_srvs.srv import Trigger
 
 TABLE = (
     Spec('gate.dry_run_s', 10.0, 'how long the policy must have run in dry_run', 's', 1.0, 3600.0),
@@ -43,7 +45,7 @@ TABLE = (
 BEAT_HZ = 10.0
 PERMIT_HZ = 50.0
 GATE_S = 0.1
-GRAPH_S = 1.0
+HISTORY = 30
 DRIVER_LOST_S = 0.3
 STREAM_LOST_S = 0.2
 STREAM_GONE_S = 1.0
@@ -55,6 +57,7 @@ WANTED = {
     State.ARMING: ('active', 'active'), State.ACTIVE: ('active', 'active'),
     State.DEGRADED: ('active', 'active'), State.LATCHED: ('inactive', 'inactive'),
     State.FAULT: ('inactive', 'inactive'), State.PARKING: ('active', 'inactive'),
+    State.PARKED: ('inactive', 'inactive'),
 }
 """Lifecycle states of driver and stream; in STOPPING and SHUTDOWN both stay as they are."""
 
@@ -68,8 +71,9 @@ class SupervisorNode(ReflexNode):
         self._driver, self._stream = DriverBeat(), StreamBeat()
         self._driver_at = self._stream_at = self._worked_at = -1e9
         self._items: tuple[GateItem, ...] = ()
-        self._commanders = 0
-        self._duplicates: tuple[str, ...] = ()
+        self._instances = {name: InstanceWatch()
+                           for name in ('supervisor', 'so101', 'action_stream')}
+        self._history: deque[tuple[str, float]] = deque(maxlen=HISTORY)
         self._latch: LatchFile | None = None
         self._settings: Mapping[str, Any] = {}
         self._stopping_beats = 0
@@ -79,6 +83,8 @@ class SupervisorNode(ReflexNode):
         self.create_subscription(DiagnosticStatus, 'beat/so101', self._on_driver, qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_stream,
                                  qos.LEASE)
+        self.create_subscription(DiagnosticStatus, 'beat/supervisor',
+                                 lambda beat: self._note_instance('supervisor', beat), qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
         self._managed = (ManagedNode(self, 'so101'), ManagedNode(self, 'action_stream'))
         for event, name in ((Event.PROMOTE, 'promote'), (Event.DEMOTE, 'demote'),
@@ -98,9 +104,9 @@ class SupervisorNode(ReflexNode):
         epoch = int(time.time()) % 10 ** 8
         self._machine = SafeStop(State.FAULT if causes else State.UNCONFIGURED, epoch, causes,
                                  time.monotonic())
+        self._history.append((self._machine.state.value, self._machine.since))
         self._timers = [self.create_timer(1.0 / PERMIT_HZ, self._tick),
-                        self.create_timer(GATE_S, self._judge),
-                        self.create_timer(GRAPH_S, self._look_at_graph)]
+                        self.create_timer(GATE_S, self._judge)]
 
     def _teardown(self) -> None:
         if self._machine.state is not State.UNCONFIGURED:
@@ -115,11 +121,13 @@ class SupervisorNode(ReflexNode):
 
     def _on_driver(self, message: DiagnosticStatus) -> None:
         self._driver, self._driver_at = convert.to_driver_beat(message), time.monotonic()
+        self._note_instance('so101', message)
         self._stopping_beats += 1
         self._judge_driver()
 
     def _on_stream(self, message: DiagnosticStatus) -> None:
         beat, now = convert.to_stream_beat(message), time.monotonic()
+        self._note_instance('action_stream', message)
         if beat.progress != self._stream.progress or beat.lifecycle != 'active':
             self._worked_at = now
         self._stream, self._stream_at = beat, now
@@ -231,7 +239,7 @@ class SupervisorNode(ReflexNode):
         self._items = judge(GateInputs(
             driver=self._driver, stream=self._stream, driver_age_s=self._age(self._driver_at),
             stream_age_s=self._age(self._worked_at), is_latched=self._machine.is_latched,
-            commanders=self._commanders, duplicates=self._duplicates,
+            duplicates=self._duplicates(),
             dry_run_s=self._settings['gate.dry_run_s'],
             max_age_ms=self._settings['gate.chunk_age_s'] * 1e3,
             min_expiry_s=self._settings['gate.min_expiry_s']))
@@ -240,17 +248,16 @@ class SupervisorNode(ReflexNode):
         self._steer()
         self._publish_state()
 
-    def _look_at_graph(self) -> None:
-        self._commanders = self.count_publishers('so101/command')
-        ours = Counter(f'{space.rstrip("/")}/{name}'
-                       for name, space in self.get_node_names_and_namespaces())
-        space = self.get_namespace().rstrip('/')
-        self._duplicates = tuple(name for name in ('supervisor', 'so101', 'action_stream')
-                                 if ours[f'{space}/{name}'] > 1)
-        if self._machine.state in MOTION and (self._duplicates or self._commanders > 1):
-            self._apply(Event.FAULT, Cause('TWO_COMMANDERS', (
-                f'two nodes are called {", ".join(self._duplicates)}' if self._duplicates
-                else f'{self._commanders} publishers on so101/command')))
+    def _note_instance(self, name: str, beat: DiagnosticStatus) -> None:
+        self._instances[name].note(convert.values(beat).get('instance', ''), time.monotonic())
+        duplicates = self._duplicates()
+        if duplicates and self._machine.state in MOTION:
+            self._apply(Event.FAULT, Cause('DUP_NODE', 'two nodes live under the name '
+                                           + ', '.join(duplicates)))
+
+    def _duplicates(self) -> tuple[str, ...]:
+        now = time.monotonic()
+        return tuple(name for name, watch in self._instances.items() if watch.is_double(now))
 
     # Effects.
 
@@ -264,6 +271,7 @@ class SupervisorNode(ReflexNode):
         before, self._machine = self._machine, machine
         if machine.state is not before.state:
             self._stopping_beats = 0
+            self._history.append((machine.state.value, machine.since))
             for managed in self._managed:
                 managed.forget_refusals()
             reason = f' ({machine.causes[0].code}: {machine.causes[0].text})' \
@@ -296,6 +304,10 @@ class SupervisorNode(ReflexNode):
             driver = 'inactive'
         if self._machine.state is State.STANDBY and not self._settings['auto_dry_run']:
             stream = 'inactive'
+        if driver == 'active' and self._driver.lifecycle == 'active' \
+                and self._driver.epoch != self._machine.epoch:
+            # Active under an older permit: it has to begin anew.
+            driver = 'inactive'
         if self._driver.port_lost:
             driver = 'unconfigured'
         for managed, beat, at, target in (
@@ -328,6 +340,7 @@ class SupervisorNode(ReflexNode):
             return f'dry run; gate: {red.name}: {red.text}' if red else 'dry run'
         return {State.READY: 'ready: call supervisor/promote', State.ARMING: 'arming',
                 State.STOPPING: 'stopping', State.PARKING: 'parking', State.SHUTDOWN: 'shut down',
+                State.PARKED: 'parked, torque off: call supervisor/reset to go on',
                 State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
 
     def _publish_state(self) -> None:
@@ -338,6 +351,7 @@ class SupervisorNode(ReflexNode):
             'state': machine.state.value, 'epoch': machine.epoch, 'latched': machine.is_latched,
             'causes': [{'code': cause.code, 'text': cause.text, 'at': cause.at,
                         'count': cause.count} for cause in machine.causes],
+            'history': [[name, round(at, 4)] for name, at in self._history],
             'why': self._why(), 'for_s': self._age(machine.since),
             **{f'gate.{item.name}': 'ok' if item.is_green else item.text
                for item in self._items}}, level=level, message=self._why()))

@@ -3,8 +3,9 @@
 """
 The one description of the processes that make up the system.
 
-``reflex up`` and ``reflex demo`` start it directly, the launch file hands it to ``launch``; neither
-knows more about a process than what stands here. The API key travels in the environment only.
+``reflex up`` and ``reflex demo`` start it directly, the launch file hands it to ``launch``;
+neither knows more about a process than what stands here. The API key travels in the environment
+only.
 """
 
 from __future__ import annotations

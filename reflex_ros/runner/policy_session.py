@@ -34,9 +34,15 @@ from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.observation import Observation, Observer
 from reflex_ros.domain.permit import Mode, Permit
-from reflex_ros.errors import (AuthenticationError, ChunkRejected, ReflexError,
-                               ServiceProtocolError, ServiceRefused, ServiceUnavailable,
-                               StreamClosed)
+from reflex_ros.errors import (
+    AuthenticationError,
+    ChunkRejected,
+    ReflexError,
+    ServiceProtocolError,
+    ServiceRefused,
+    ServiceUnavailable,
+    StreamClosed,
+)
 
 _log = logging.getLogger(__name__)
 

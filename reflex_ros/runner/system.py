@@ -23,8 +23,8 @@ from reflex_ros.runner import graph
 from reflex_ros.runner.processes import ProcessGroup
 
 ANSWER_S = 5.0
-END_ORDER = ('so101', 'supervisor', 'action_stream')
-"""The arm first: it holds before anything else ends."""
+END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_service'))
+"""The arm first: it holds before anything else ends. What it stands on comes last."""
 
 
 class NotInTime(ReflexError):
@@ -147,7 +147,7 @@ class System:
             self._changed.notify_all()
 
     def _last_words(self) -> str:
-        for name in END_ORDER:
+        for name in ('so101', 'action_stream', 'supervisor'):
             child = self.group.children.get(name)
             words = child.last_lines(1) if child else ''
             if words:

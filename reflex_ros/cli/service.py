@@ -1,0 +1,151 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex whoami``, ``reflex doctor``, ``reflex sessions``: ask the service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+import os
+import sys
+from typing import Any, TypeVar
+
+import click
+
+from reflex_ros.cli import options, render
+from reflex_ros.client import credentials, endpoints
+from reflex_ros.client.resources import account, deployments
+from reflex_ros.client.resources import sessions as session_calls
+from reflex_ros.client.rpc import RpcClient
+
+Result = TypeVar('Result')
+Command = TypeVar('Command', bound=Callable[..., Any])
+
+
+def remote(command: Command) -> Command:
+    """Add the options of every command that talks to the service."""
+    command = click.option('--api-key', help='API key; better in REFLEX_API_KEY.')(command)
+    command = click.option('--convex-url', help='Address of the backend.')(command)
+    return options.common(command)
+
+
+def ask(question: Callable[[RpcClient], Awaitable[Result]], api_key: str | None,
+        convex_url: str | None) -> Result:
+    """Open a client with key and address as documented, and ask one question."""
+    saved = credentials.load(credentials.path(os.environ))
+    key = credentials.api_key(api_key, os.environ, saved)
+    url = endpoints.rpc_url(convex_url, os.environ, saved.convex_url)
+
+    async def run() -> Result:
+        async with RpcClient(url, key) as rpc:
+            return await question(rpc)
+
+    return asyncio.run(run())
+
+
+@click.command()
+@remote
+def whoami(api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+    r"""
+    Show whom the API key belongs to.
+
+    \b
+    Example:  reflex whoami --json
+    """
+    found = ask(account.whoami, api_key, convex_url)
+    if options.wants_json(as_json):
+        render.document({'ok': True, 'account': found.model_dump(by_alias=True,
+                                                                 exclude_none=True)})
+        return
+    click.echo('Logged in to Reflex\n')
+    if found.organization is not None:
+        click.echo(f'Organization: {found.organization.name}')
+    click.echo(f'API key: {found.key_name or "not available"}')
+
+
+@click.command()
+@click.argument('deployment_id')
+@remote
+def doctor(deployment_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
+           verbose: bool) -> None:
+    r"""
+    Check whether a deployment may apply actions; exit 1 when it may not.
+
+    \b
+    Example:  reflex doctor deploy_abc123
+    """
+    found = ask(lambda rpc: deployments.check(rpc, deployment_id), api_key, convex_url)
+    if options.wants_json(as_json):
+        render.document({'ok': True, 'readiness': found.model_dump(mode='json')})
+    else:
+        click.echo('Readiness check\n')
+        for row in found.checks:
+            click.echo(f'{row.status:<8} {row.name:<28} {row.message}'.rstrip())
+        click.echo(f'\nStatus: {found.status}')
+    if not found.passed:
+        sys.exit(1)
+
+
+@click.group()
+def sessions() -> None:
+    """List, promote and close inference sessions."""
+
+
+@sessions.command('list')
+@click.option('--status', type=click.Choice(['active', 'closed', 'expired', 'failed']))
+@remote
+def list_(status: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
+          verbose: bool) -> None:
+    r"""
+    List inference sessions.
+
+    \b
+    Example:  reflex sessions list --status active
+    """
+    found = ask(lambda rpc: session_calls.list_all(rpc, status), api_key, convex_url)
+    if options.wants_json(as_json):
+        render.document({'ok': True, 'inferenceSessions': {
+            'ok': True, 'sessions': [row.model_dump(by_alias=True) for row in found]}})
+        return
+    click.echo('Inference sessions\n')
+    for row in found:
+        click.echo(f'{row.session_id}  {row.status:<8} {row.mode:<14} {row.deployment_id or ""}')
+
+
+@sessions.command()
+@click.argument('session_id')
+@click.option('--to', 'mode', default='apply_actions', show_default=True)
+@remote
+def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | None,
+            as_json: bool, verbose: bool) -> None:
+    r"""
+    Change the mode of a session at the service; the robot's own gate stays in force.
+
+    \b
+    Example:  reflex sessions promote sess_01
+    """
+    ask(lambda rpc: session_calls.promote(rpc, session_id, mode), api_key, convex_url)
+    _done('Session promoted', 'session', session_id, as_json)
+
+
+@sessions.command()
+@click.argument('session_id')
+@click.option('--reason', default='cli_closed', show_default=True)
+@remote
+def close(session_id: str, reason: str, api_key: str | None, convex_url: str | None,
+          as_json: bool, verbose: bool) -> None:
+    r"""
+    Close a session.
+
+    \b
+    Example:  reflex sessions close sess_01
+    """
+    ask(lambda rpc: session_calls.close(rpc, session_id, reason), api_key, convex_url)
+    _done('Inference session closed', 'inferenceSession', session_id, as_json)
+
+
+def _done(title: str, field: str, session_id: str, as_json: bool) -> None:
+    if options.wants_json(as_json):
+        render.document({'ok': True, field: {'ok': True, 'sessionId': session_id}})
+    else:
+        click.echo(f'{title}\n\nSession: {session_id}')

@@ -1,0 +1,41 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex sim``: the simulated service and the simulated arm, each in the foreground."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+
+class _Simulation(click.Group):
+    """Looks the simulated parts up by name: nothing imports them statically."""
+
+    _PARTS = {'arm': ('reflex_ros.sim.arm.command', 'command'),
+              'service': ('reflex_ros.sim.service.command', 'main')}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the parts."""
+        return sorted(self._PARTS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command of one part."""
+        if cmd_name not in self._PARTS:
+            return None
+        module, name = self._PARTS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Simulation)
+def sim() -> None:
+    r"""
+    Run the simulated service or the simulated arm.
+
+    Each prints one line of JSON when it is ready and stays in the foreground.
+
+    \b
+    Example:  reflex sim service --port 8900
+              reflex sim arm --link /tmp/arm
+    """

@@ -1,0 +1,81 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex up``: the node graph without ``launch``, from the same description."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+import tempfile
+import time
+
+import click
+
+from reflex_ros.cli import options, render
+from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.runner import graph
+from reflex_ros.runner.system import private_domain, System, View
+
+
+@click.command()
+@click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
+              help='ROS parameter file of the robot; config/robot.yaml by default.')
+@click.option('--sim', is_flag=True, help='Simulated arm, service and camera.')
+@click.option('--namespace', default='', help='ROS namespace for all nodes.')
+@click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
+              help='Folder for the log of each process; a temporary one by default.')
+@options.common
+def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_json: bool,
+       verbose: bool) -> None:
+    r"""
+    Start driver, stream and supervisor, and show what they do until Ctrl-C.
+
+    It does what `ros2 launch reflex_ros connect.launch.py` does, without `launch`. The policy
+    runs in dry_run; promote it with
+    `ros2 service call /supervisor/promote std_srvs/srv/Trigger`.
+
+    \b
+    Example:  reflex up --config my_robot.yaml
+              reflex up --sim
+    """
+    folder = logs or Path(tempfile.mkdtemp(prefix='reflex-up-'))
+    world = graph.make_world() if sim else None
+    # A simulated robot must not meet a real one: it gets a domain of its own.
+    environment = private_domain() if sim else {}
+    system = System(folder, config=config, world=world, namespace=namespace,
+                    environment=environment)
+    hint = f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}   ' if sim else ''
+    stopped_by_fault = False
+    with interruptible():
+        try:
+            with render.shown(system.view, lambda: f'{hint}logs: {folder}   Ctrl-C ends it',
+                       quiet=options.wants_json(as_json)):
+                system.start()
+                _follow(system)
+        except KeyboardInterrupt:
+            stopped_by_fault = system.view.state in ('LATCHED', 'FAULT')
+        finally:
+            with shielded():
+                killed = system.end()
+    _report(system.view, killed, as_json=options.wants_json(as_json))
+    if stopped_by_fault or killed:
+        sys.exit(1)
+
+
+def _follow(system: System) -> None:
+    """Say each new state once, where there is no live view."""
+    told = ''
+    while True:
+        time.sleep(0.2)
+        line = ': '.join(filter(None, (system.view.state, system.view.safety('why'))))
+        if line != told and not sys.stderr.isatty():
+            click.echo(line, err=True)
+        told = line
+
+
+def _report(view: View, killed: list[str], *, as_json: bool) -> None:
+    if as_json:
+        render.document({'ok': not killed, 'states': [name for name, _ in view.states],
+                         'causes': view.causes, 'killed': killed})
+    elif killed:
+        click.echo(f'had to be killed: {", ".join(killed)}', err=True)

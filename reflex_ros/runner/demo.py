@@ -1,0 +1,270 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The demonstration: a policy runs in dry_run, passes the gate, is promoted, moves, stops, parks.
+
+With a fault it is a measurement: the fault is injected while the arm moves, and the emulator of
+the arm, not the driver, says when the goals stopped changing and when the joints came to rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+import json
+import math
+from pathlib import Path
+import signal
+import time
+from typing import Any
+
+from reflex_ros.errors import ConfigurationError, ReflexError
+from reflex_ros.runner import graph
+from reflex_ros.runner.system import NotInTime, private_domain, System
+
+RAD_PER_TICK = 2.0 * math.pi / 4096
+DRY_RUN_S = 20.0
+READY_S = 20.0
+ACTIVE_S = 12.0
+LATCHED_S = 20.0
+PARKED_S = 20.0
+FAST_RAD_S = 0.35
+"""A fault is injected when some joint moves at least this fast."""
+REST_S = 0.5
+"""Rest counts when it has lasted this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """
+    One fault to demonstrate.
+
+    :param cause: code that must be latched first.
+    :param repair: makes it whole again; None when the respawn does.
+    """
+
+    name: str
+    cause: str
+    inject: Callable[[Demo], None]
+    repair: Callable[[Demo], None] | None = None
+
+
+class Demo:
+    """
+    One run.
+
+    :param folder: for logs.
+    :param say: told in a few words what happens next.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        world = graph.make_world()
+        self.link: Any = import_module('reflex_ros.sim.link').Link(world.service_port)
+        self.world = graph.World(world.link, world.control, world.service_port, self.link.port)
+        self.environment = private_domain()
+        self.system = System(folder, world=self.world, environment=self.environment)
+        self.arm: Any = None
+        self._say = say
+        self._began = time.monotonic()
+        self._max_step_ticks = 0
+        self._travel_rad = 0.0
+
+    def run(self, seconds: float, fault: Fault | None = None, *,
+            recover: bool = False) -> dict[str, Any]:
+        """
+        Run it all.
+
+        :param seconds: how long the arm moves [s].
+        :param fault: what to break while it moves.
+        :param recover: repair the fault, reset, promote and move again.
+        :returns: the result, JSON-ready; ``ok`` says whether everything went as it should.
+        :raises ReflexError: when it could not even begin.
+        """
+        self._start()
+        self._bring_to_motion()
+        self._say(f'ACTIVE: the arm follows the policy for {seconds:g} s')
+        self._move(seconds)
+        if fault is None:
+            self._stop_and_park()
+            return self._result(self.system.view.state == 'PARKED')
+        measured = self._break(fault)
+        ok = measured['latched'] and measured['cause'] == fault.cause and self._torque_on()
+        if recover:
+            measured['recovered'] = self._recover(fault)
+            ok = ok and measured['recovered']
+        return {**self._result(ok), 'fault': measured}
+
+    def close(self) -> list[str]:
+        """End everything; return the names of those that had to be killed."""
+        killed = self.system.end()
+        self.link.close()
+        if self.arm is not None:
+            self.arm.close()
+        return killed
+
+    def _start(self) -> None:
+        self._say('starting the simulated service, arm and camera, and the nodes')
+        self.system.start()
+        self.arm = import_module('reflex_ros.sim.arm.client').ArmControl(self.world.control)
+        self.arm.mark()
+
+    def _bring_to_motion(self) -> None:
+        system = self.system
+        system.wait_state('DRY_RUN', 'READY', timeout_s=DRY_RUN_S)
+        self._say('DRY_RUN: the policy runs, nothing moves; waiting for the gate')
+        system.wait_state('READY', timeout_s=READY_S)
+        self._say('READY: the gate is green; promoting')
+        answer = system.call('promote')
+        if not answer['success']:
+            raise ReflexError(f'promote: {answer["message"]}')
+        system.wait_state('ACTIVE', timeout_s=ACTIVE_S)
+
+    def _move(self, seconds: float) -> None:
+        """Let it move; a stop that nobody asked for ends the demonstration."""
+        until = time.monotonic() + seconds
+        try:
+            self.system.wait(lambda: self.system.view.state not in ('ACTIVE', 'DEGRADED'),
+                             until - time.monotonic(), 'stop')
+        except NotInTime:
+            return
+        raise ReflexError('stopped while moving: ' + self.system.view.safety('why'))
+
+    def _stop_and_park(self) -> None:
+        self._say('stopping as planned, then slowly to the rest pose')
+        self.system.call('park')
+        self.system.wait_state('PARKED', 'LATCHED', timeout_s=PARKED_S)
+
+    def _break(self, fault: Fault) -> dict[str, Any]:
+        self._say(f'waiting for a fast moment, then: {fault.name}')
+        self._wait_arm(lambda state: max(
+            abs(joint['velocity_rad_s']) for joint in state['joints'].values()) >= FAST_RAD_S,
+            10.0, 'fast motion')
+        self._note(self.arm.state())
+        # The emulator's figures count from its mark on: this instant is the injection.
+        injected_ns = self.arm.mark()
+        fault.inject(self)
+        self._wait_arm(lambda state: state['at_rest_since_ns'] is not None and (
+            state['now_ns'] - state['at_rest_since_ns'] > REST_S * 1e9), 10.0, 'rest')
+        state = self.arm.state()
+        self._say('the arm is at rest; waiting for the latch')
+        self.system.wait(lambda: self.system.view.state == 'LATCHED', LATCHED_S, 'LATCHED')
+        held = self.arm.state()
+        last_change_ns = held['goal_last_change_ns'] or injected_ns
+        return {
+            'name': fault.name,
+            'goals_constant_ms': round(max(last_change_ns - injected_ns, 0) / 1e6, 1),
+            'held_ms': round((state['at_rest_since_ns'] - injected_ns) / 1e6, 1),
+            'latched': True, 'cause': self.system.view.causes[0]['code'],
+            'moved_after_rest': held['at_rest_since_ns'] != state['at_rest_since_ns']}
+
+    def _recover(self, fault: Fault) -> bool:
+        self._say('repairing, then reset, then promote')
+        if fault.repair is not None:
+            fault.repair(self)
+        deadline = time.monotonic() + 20.0
+        answer = self.system.call('reset')
+        while not answer['success'] and time.monotonic() < deadline:
+            # Refused while the cause persists: that is what is being waited for.
+            time.sleep(0.5)
+            answer = self.system.call('reset')
+        if not answer['success']:
+            raise ReflexError(f'reset: {answer["message"]}')
+        self.arm.mark()
+        self._bring_to_motion()
+        self._move(2.0)
+        moved = self._largest(self.arm.state(), 'travel_rad')
+        self.system.call('demote')
+        self.system.wait_state('DRY_RUN', 'READY', timeout_s=5.0)
+        return moved > 0.02
+
+    def _wait_arm(self, condition: Callable[[dict[str, Any]], bool], timeout_s: float,
+                  what: str) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition(self.arm.state()):
+            if time.monotonic() > deadline:
+                raise NotInTime(f'the simulated arm showed no {what} within {timeout_s:g} s')
+            time.sleep(0.02)
+
+    def _note(self, state: dict[str, Any]) -> None:
+        self._max_step_ticks = max(self._max_step_ticks, state['max_goal_step_ticks'])
+        self._travel_rad = max(self._travel_rad, self._largest(state, 'travel_rad'))
+
+    @staticmethod
+    def _largest(state: dict[str, Any], key: str) -> float:
+        return max(float(joint[key]) for joint in state['joints'].values())
+
+    def _torque_on(self) -> bool:
+        return all(joint['torque'] for joint in self.arm.state()['joints'].values())
+
+    def _result(self, ok: bool) -> dict[str, Any]:
+        view = self.system.view
+        self._note(self.arm.state())
+        rejected: dict[str, int] = json.loads(view.stream('rejected') or '{}')
+        for code, count in json.loads(view.driver('rejected') or '{}').items():
+            rejected[code] = rejected.get(code, 0) + count
+        return {
+            'ok': ok,
+            'states': [{'name': name, 'seconds': round(at - self._began, 3)}
+                       for name, at in view.states],
+            'observations_sent': int(view.stream('sent') or 0),
+            'chunks_received': int(view.stream('received') or 0),
+            'chunks_accepted': int(view.stream('accepted') or 0),
+            'chunks_rejected': rejected,
+            'bus_cycles': int(view.driver('cycles') or 0),
+            'bus_rate_hz': float(view.driver('rate_hz') or 0.0),
+            'cycle_ms_p99': float(view.driver('cycle_ms_p99') or 0.0),
+            'max_step_rad': round(self._max_step_ticks * RAD_PER_TICK, 5),
+            'moved_rad': round(self._travel_rad, 4),
+            'rtt_ms_p50': float(view.stream('rtt_ms_p50') or 0.0),
+            'final_state': view.state,
+            'torque_on': self._torque_on(),
+        }
+
+
+def _kill(name: str) -> Callable[[Demo], None]:
+    def inject(demo: Demo) -> None:
+        demo.system.group.children[name].kill()
+    return inject
+
+
+def _signal_stream(number: int) -> Callable[[Demo], None]:
+    def inject(demo: Demo) -> None:
+        demo.system.group.children['action_stream'].popen.send_signal(number)
+    return inject
+
+
+def _restart_service(demo: Demo) -> None:
+    demo.system.group.children['sim_service'].restart()
+
+
+FAULTS = {fault.name: fault for fault in (
+    Fault('kill_stream', 'STREAM_DEAD', _kill('action_stream')),
+    Fault('kill_supervisor', 'SUPERVISOR_DEAD', _kill('supervisor')),
+    Fault('kill_driver', 'DRIVER_DEAD', _kill('so101')),
+    Fault('kill_service', 'NET_CLOSED', _kill('sim_service'), _restart_service),
+    Fault('drop_link', 'NET_CLOSED', lambda demo: demo.link.cut(),
+          lambda demo: demo.link.restore()),
+    Fault('stop', 'OP_STOP', lambda demo: demo.system.group.children['monitor'].send(
+        {'call': 'stop'})),
+    Fault('pause_stream', 'STREAM_DEAD', _signal_stream(signal.SIGSTOP),
+          _signal_stream(signal.SIGCONT)),
+    Fault('silent_link', 'NET_SILENT', lambda demo: demo.link.silence(),
+          lambda demo: demo.link.restore()),
+    Fault('unplug', 'USB_GONE', lambda demo: demo.arm.unplug(), lambda demo: demo.arm.replug()),
+    Fault('mute_servo', 'SERVO_MISSING', lambda demo: demo.arm.fault('silent', ids=[3]),
+          lambda demo: demo.arm.clear()),
+)}
+"""By name. The first six end at rest within 400 ms; a link that goes silent cannot be told from a
+slow one at once: there the arm rests when its chunk has run out."""
+
+
+def fault_named(name: str) -> Fault:
+    """
+    Look a fault up.
+
+    :raises ConfigurationError: naming those that exist.
+    """
+    if name not in FAULTS:
+        raise ConfigurationError(f'fault {name!r} does not exist. Known: {", ".join(FAULTS)}')
+    return FAULTS[name]

@@ -1,0 +1,129 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a servo hears and says: instruction frames in, status frames out (sans-I/O).
+
+::
+
+    request  FF FF | ID | LEN | INSTRUCTION | parameters ... | CHK
+    status   FF FF | ID | LEN | ERROR       | parameters ... | CHK
+
+LEN counts the parameters + 2; CHK is the inverted low byte of the sum from ID to the last
+parameter. This is the device's half; the driver has its own codec on purpose.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+BROADCAST_ID = 0xFE
+_HEADER = b'\xff\xff'
+
+# The vendor's own library refuses longer frames; a wild LEN must not swallow the next requests.
+_MAX_LENGTH = 250
+
+# A real device drops a half frame after 1 to 10 ms of silence.
+SILENCE_NS = 5_000_000
+
+
+class Code(IntEnum):
+    """Instruction codes of the STS series."""
+
+    PING = 0x01
+    READ = 0x02
+    WRITE = 0x03
+    REG_WRITE = 0x04
+    ACTION = 0x05
+    RECOVERY = 0x06
+    REBOOT = 0x08
+    BACKUP = 0x09
+    RESET_TURNS = 0x0A
+    CALIBRATE = 0x0B
+    SYNC_READ = 0x82
+    SYNC_WRITE = 0x83
+
+
+class Instruction(NamedTuple):
+    """One intact request frame; `code` may be one that no servo knows."""
+
+    servo_id: int
+    code: int
+    params: bytes
+    frame: bytes
+
+
+def checksum(body: bytes) -> int:
+    """Return the check byte of everything between header and check byte."""
+    return ~sum(body) & 0xFF
+
+
+def status_frame(servo_id: int, error: int, params: bytes = b'') -> bytes:
+    """Build what a servo answers."""
+    body = bytes((servo_id, len(params) + 2, error)) + params
+    return _HEADER + body + bytes((~sum(body) & 0xFF,))
+
+
+class InstructionParser:
+    """
+    Cuts the byte stream into instruction frames.
+
+    Noise, a wrong checksum and an impossible LEN cost one byte each until the next header fits: a
+    servo never answers what it could not read, so these are only counted.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._last_ns = 0
+        self.bad_checksums = 0
+        self.noise_bytes = 0
+        self.dropped_half_frames = 0
+
+    def feed(self, data: bytes, now_ns: int) -> list[Instruction]:
+        """Take bytes as they came at `now_ns` and return the frames they complete."""
+        buffer = self._buffer
+        if buffer and now_ns - self._last_ns > SILENCE_NS:
+            self.dropped_half_frames += 1
+            buffer.clear()
+        self._last_ns = now_ns
+        buffer += data
+        frames: list[Instruction] = []
+        while (instruction := self._next()) is not None:
+            frames.append(instruction)
+        return frames
+
+    def reset(self) -> None:
+        """Forget a half frame, as after a power cut."""
+        self._buffer.clear()
+
+    def _next(self) -> Instruction | None:
+        buffer = self._buffer
+        while True:
+            start = buffer.find(_HEADER)
+            if start < 0:
+                # A single FF at the end may be the first half of a header.
+                start = len(buffer) - (1 if buffer.endswith(b'\xff') else 0)
+            if start:
+                self.noise_bytes += start
+                del buffer[:start]
+            if len(buffer) < 4:
+                if len(buffer) == 3 and buffer[2] == 0xFF:
+                    del buffer[:1]
+                    self.noise_bytes += 1
+                return None
+            length = buffer[3]
+            if buffer[2] == 0xFF or not 2 <= length <= _MAX_LENGTH:
+                del buffer[:1]
+                self.noise_bytes += 1
+                continue
+            end = length + 4
+            if len(buffer) < end:
+                return None
+            frame = bytes(buffer[:end])
+            if ~sum(frame[2:-1]) & 0xFF != frame[-1]:
+                self.bad_checksums += 1
+                del buffer[:1]
+                self.noise_bytes += 1
+                continue
+            del buffer[:end]
+            return Instruction(frame[2], frame[4], frame[5:-1], frame)

@@ -1,0 +1,98 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The emulator's one loop: bytes from the pty to the bus, replies out at their due time.
+
+Single-threaded: the bus, the joints and the control channel never need a lock. Sleeping is done
+in `select`, which wakes about 0.1 ms late, so the last stretch before a due time is spun.
+"""
+
+from __future__ import annotations
+
+import heapq
+import select
+import threading
+import time
+
+from reflex_ros.sim.arm.bus import ArmBus
+from reflex_ros.sim.arm.control import Control
+from reflex_ros.sim.arm.control_socket import ControlSocket, Source
+from reflex_ros.sim.arm.pty_port import PtyPort
+
+_SPIN_NS = 110_000
+_MOVING_WAIT_S = 0.004
+_IDLE_WAIT_S = 0.050
+
+
+class Host:
+    """Runs one arm until told to stop."""
+
+    def __init__(self, bus: ArmBus, port: PtyPort, control: Control,
+                 socket: ControlSocket) -> None:
+        self._bus = bus
+        self._port = port
+        self._control = control
+        self._socket = socket
+        self._outbox: list[tuple[int, int, bytes]] = []
+        self._sequence = 0
+        control.drop_replies = self._outbox.clear
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set or a client says quit."""
+        while not (stop.is_set() or self._control.wants_quit):
+            self._turn()
+
+    def _turn(self) -> None:
+        outbox, port = self._outbox, self._port
+        now_ns = time.monotonic_ns()
+        wait_s = _MOVING_WAIT_S if self._bus.plant.is_moving else _IDLE_WAIT_S
+        if outbox:
+            early_ns = outbox[0][0] - now_ns
+            if early_ns <= _SPIN_NS:
+                self._deliver()
+                wait_s = 0.0
+            else:
+                wait_s = min(wait_s, (early_ns - _SPIN_NS) / 1e9)
+        hears = port.is_plugged and self._bus.faults.on_line('blocked') is None
+        readers: list[Source | PtyPort] = [*self._socket.readers]
+        if hears:
+            readers.append(port)
+        ready, writable, _ = select.select(readers, self._socket.writers, (), wait_s)
+        woke_ns = time.monotonic_ns()
+        if port in ready:
+            self._receive(woke_ns)
+        elif not (ready or writable) and wait_s:
+            # Joints move in the pauses: a request is then answered without catching up first.
+            self._bus.advance(woke_ns)
+            figures = self._bus.journal.bus
+            figures.wake_late_ns = max(
+                figures.wake_late_ns, woke_ns - now_ns - round(wait_s * 1e9))
+        sources = [item for item in ready if not isinstance(item, PtyPort)]
+        sources += [peer for peer in writable if peer not in sources]
+        if sources:
+            self._socket.serve(sources, woke_ns)
+
+    def _receive(self, now_ns: int) -> None:
+        # Half a microsecond: cheap enough to never miss a change.
+        self._bus.set_baud(self._port.baud())
+        for due_ns, data in self._bus.receive(self._port.read(), now_ns):
+            self._sequence += 1
+            heapq.heappush(self._outbox, (due_ns, self._sequence, data))
+
+    def _deliver(self) -> None:
+        """Wait out the last moments before the next due time and write what is due."""
+        outbox = self._outbox
+        while time.monotonic_ns() < outbox[0][0]:
+            pass
+        now_ns = time.monotonic_ns()
+        due: list[tuple[int, bytes]] = []
+        while outbox and outbox[0][0] <= now_ns:
+            due_ns, _, data = heapq.heappop(outbox)
+            due.append((due_ns, data))
+        if not self._port.is_plugged:
+            return
+        together = b''.join(data for _, data in due)
+        journal = self._bus.journal
+        journal.bus.bytes_lost += len(together) - self._port.write(together)
+        for due_ns, data in due:
+            journal.reply(now_ns, due_ns, data)

@@ -1,0 +1,42 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The file that keeps the servos' EEPROM between runs: JSON, one hexadecimal text per servo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import json
+from pathlib import Path
+
+from reflex_ros.sim.arm.servo import Servo
+
+_FORMAT = 'reflex_ros simulated arm, EEPROM 1'
+
+
+def load_image(path: Path, servos: Sequence[Servo]) -> None:
+    """
+    Start the servos with the EEPROM of an earlier run.
+
+    :raises OSError: when the file cannot be read.
+    :raises ValueError: when it is not an EEPROM image of this many servos.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        images = content['servos'] if content['format'] == _FORMAT else []
+        if len(images) != len(servos):
+            raise ValueError(f'{len(images)} servos, expected {len(servos)}')
+        for servo, image in zip(servos, images):
+            servo.memory.load(image)
+            servo.power_cycle(0, 0.0)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path} is not an EEPROM image ({error}); remove it') from error
+
+
+def save_image(path: Path, servos: Sequence[Servo], now_ns: int) -> None:
+    """Write the EEPROM as a power cut at `now_ns` would leave it."""
+    for servo in servos:
+        servo.memory.commit(now_ns)
+    content = {'format': _FORMAT, 'servos': [servo.memory.dump() for servo in servos]}
+    fresh = path.with_name(path.name + '.new')
+    fresh.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    fresh.replace(path)

@@ -1,0 +1,108 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What happened on the bus, stamped with CLOCK_MONOTONIC, and figures since the last mark."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import islice
+
+from reflex_ros.sim.arm.listener import GoalWrite
+
+CAPACITY = 200_000
+Entry = tuple[int, str, object]
+
+
+@dataclass(slots=True)
+class GoalFigures:
+    """
+    What was commanded to one joint.
+
+    :param last_change_ns: when a goal last differed from the one before it.
+    :param max_step_ticks: largest change between consecutive goals under torque.
+    :param max_lead_ticks: largest distance between a goal under torque and the present position.
+    :param outside_limits: goals beyond registers 9 and 11.
+    """
+
+    last_change_ns: int | None = None
+    max_step_ticks: int = 0
+    max_lead_ticks: int = 0
+    writes: int = 0
+    outside_limits: int = 0
+
+
+@dataclass(slots=True)
+class BusFigures:
+    """
+    Counters of the line, and the emulator's own worst lateness.
+
+    :param bytes_lost: replies that the host did not take in time.
+    :param late_ns: of a reply after its due time.
+    :param wake_late_ns: of waking up after a wait.
+    """
+
+    requests: int = 0
+    replies: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    bytes_lost: int = 0
+    late_ns: int = 0
+    wake_late_ns: int = 0
+    goals: dict[str, GoalFigures] = field(default_factory=dict)
+
+
+class Journal:
+    """
+    The bounded log and the running figures.
+
+    Entries are (time, kind, data): `request` and `reply` carry the frame as bytes, `goal` a
+    tuple (joint, previous, new), `event` text.
+    """
+
+    def __init__(self, joint_names: tuple[str, ...]) -> None:
+        self._entries: deque[Entry] = deque(maxlen=CAPACITY)
+        self._names = joint_names
+        self.mark_ns = 0
+        self.mark(0)
+
+    def mark(self, now_ns: int) -> None:
+        """Start the figures anew; the log stays."""
+        self.mark_ns = now_ns
+        self.bus = BusFigures(goals={name: GoalFigures() for name in self._names})
+
+    def request(self, now_ns: int, frame: bytes) -> None:
+        """Note an intact request."""
+        self.bus.requests += 1
+        self._entries.append((now_ns, 'request', frame))
+
+    def reply(self, now_ns: int, due_ns: int, data: bytes) -> None:
+        """Note bytes that were handed to the host, and how late."""
+        figures = self.bus
+        figures.replies += 1
+        figures.bytes_out += len(data)
+        if now_ns - due_ns > figures.late_ns:
+            figures.late_ns = now_ns - due_ns
+        self._entries.append((now_ns, 'reply', data))
+
+    def goal(self, write: GoalWrite, now_ns: int) -> None:
+        """Note a goal position; the log keeps changes only."""
+        figures = self.bus.goals[write.name]
+        figures.writes += 1
+        figures.outside_limits += write.outside_limits
+        if write.step is not None and write.step > figures.max_step_ticks:
+            figures.max_step_ticks = write.step
+        if write.lead is not None and write.lead > figures.max_lead_ticks:
+            figures.max_lead_ticks = write.lead
+        if write.goal != write.previous:
+            figures.last_change_ns = now_ns
+            self._entries.append((now_ns, 'goal', (write.name, write.previous, write.goal)))
+
+    def event(self, now_ns: int, text: str) -> None:
+        """Note anything else: faults, power, plugs, marks."""
+        self._entries.append((now_ns, 'event', text))
+
+    def entries(self, since_ns: int = 0, limit: int = 1000) -> list[Entry]:
+        """Return the newest `limit` entries from `since_ns` on, oldest first."""
+        newest = list(islice(reversed(self._entries), limit))
+        return [entry for entry in reversed(newest) if entry[0] >= since_ns]

@@ -1,0 +1,90 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a servo measures about itself: the feedback block, registers 56 to 70."""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+
+from reflex_ros.sim.arm.disturbance import Disturbance
+from reflex_ros.sim.arm.dynamics import Motion, R_OHM
+from reflex_ros.sim.arm.settings import Settings
+from reflex_ros.sim.arm.tuning import CURRENT_UNIT_A, Tuning
+
+FIRST, END = 56, 71
+_BLOCK = struct.Struct('<HHHBBBBBHH')
+_ASYNC_FLAG = 64
+_MOVING_TICKS_S = 10.0
+_SPEED_FILTER_S = 0.030
+# A healthy idle arm reads 34 to 43 degC: standby current included.
+_IDLE_C, _THERMAL_S, _THERMAL_K_W = 34.0, 600.0, 6.0
+
+
+class Sensors:
+    """Encoder, thermometer, voltmeter and ammeter of one servo."""
+
+    def __init__(self, settings: Settings, servo_id: int) -> None:
+        self._rng = random.Random(settings.seed * 1000 + servo_id)
+        self._noise = settings.noise_ticks
+        self._dithers = settings.dither
+        self._speed = 0.0
+        self._frozen: bytes | None = None
+        self.temperature_c = _IDLE_C + servo_id % 3
+        self.voltage = settings.supply_v
+        self.turn_ticks = 0
+
+    def advance(self, dt_s: float, motion: Motion, disturbance: Disturbance,
+                voltage: float) -> None:
+        """Let filters and the motor's temperature follow over `dt_s` seconds."""
+        self.voltage = voltage
+        self._speed += (motion.velocity - self._speed) * (1 - math.exp(-dt_s / _SPEED_FILTER_S))
+        settled_c = _IDLE_C + _THERMAL_K_W * motion.current_a ** 2 * R_OHM
+        self.temperature_c += (settled_c - self.temperature_c) * (
+            1 - math.exp(-dt_s / _THERMAL_S))
+        self.temperature_c = disturbance.heat(self.temperature_c, dt_s)
+
+    def position(self, now_ns: int, motion: Motion, tuning: Tuning,
+                 disturbance: Disturbance) -> int:
+        """Return the present position [tick] as register 56 shows it."""
+        ticks = round(motion.angle) - tuning.offset + disturbance.encoder_error(now_ns)
+        if self._noise:
+            ticks += self._rng.randint(-self._noise, self._noise)
+        if tuning.multi_turn:
+            return min(max(ticks - self.turn_ticks, -0x7FFF), 0x7FFF)
+        return ticks % 4096
+
+    def forget_turns(self, motion: Motion) -> None:
+        """Count full turns from here on; the encoder itself knows one turn only."""
+        self.turn_ticks = 4096 * math.floor((motion.angle + 0.5) / 4096)
+
+    def refresh(self, live: bytearray, now_ns: int, motion: Motion, tuning: Tuning,
+                disturbance: Disturbance, status: int) -> None:
+        """Bring the feedback block in a servo's memory up to date."""
+        if not disturbance.is_frozen:
+            self._frozen = None
+        elif self._frozen is not None:
+            live[FIRST:END] = self._frozen
+            return
+        dither = self._rng.choice((-1, 0, 0, 0, 1)) if self._dithers else 0
+        profile = motion.profile
+        _BLOCK.pack_into(
+            live, FIRST,
+            _signed(self.position(now_ns, motion, tuning, disturbance), 15),
+            _signed(round(self._speed / tuning.speed_unit), 15),
+            _signed(round(1000 * motion.duty), 10),
+            min(max(round(self.voltage * 10) + dither, 0), 255),
+            min(max(round(self.temperature_c), 0), 255),
+            live[_ASYNC_FLAG], status,
+            int(profile.is_running or abs(motion.velocity) > _MOVING_TICKS_S),
+            (round(profile.setpoint) - tuning.offset) % 4096,
+            # Magnitude only: no firmware has been seen to set the sign bit of the current.
+            min(round(abs(motion.current_a) / CURRENT_UNIT_A), 0x7FFF))
+        if disturbance.is_frozen:
+            self._frozen = bytes(live[FIRST:END])
+
+
+def _signed(value: int, sign_bit: int) -> int:
+    magnitude = min(abs(value), (1 << sign_bit) - 1)
+    return magnitude | 1 << sign_bit if value < 0 else magnitude

@@ -1,0 +1,288 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One STS3215: what writing a register does, torque, goals, trips, power.
+
+No frames and no bus here: `write` and `read` are what is left of an instruction once it has been
+understood. Time comes in as CLOCK_MONOTONIC nanoseconds.
+"""
+
+from __future__ import annotations
+
+import math
+
+from reflex_ros.hardware import registers as reg
+from reflex_ros.sim.arm import sensors
+from reflex_ros.sim.arm.disturbance import Disturbance
+from reflex_ros.sim.arm.dynamics import MAX_DUTY, Motion, STEP_NS
+from reflex_ros.sim.arm.joints import JointSpec
+from reflex_ros.sim.arm.listener import GoalWrite, Listener
+from reflex_ros.sim.arm.memory import Memory
+from reflex_ros.sim.arm.protection import Protection
+from reflex_ros.sim.arm.settings import OverloadClears, Settings
+from reflex_ros.sim.arm.tuning import Tuning
+
+BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
+
+_TORQUE, _GOAL, _SPEED = 40, 42, 46
+_MIDDLE_HERE = 128
+_NEVER_NS = 1 << 62
+# Operating mode and homing offset do not change under torque.
+_TORQUE_PROTECTED = frozenset((31, 32, 33))
+
+
+class Servo:
+    """One servo with its joint."""
+
+    def __init__(self, spec: JointSpec, settings: Settings, position_rad: float,
+                 listener: Listener) -> None:
+        self.spec = spec
+        self._settings = settings
+        self._listener = listener
+        self.memory = Memory(round(settings.eeprom_read_s * 1e9),
+                             round(settings.eeprom_commit_s * 1e9))
+        for register, value in _calibrated(spec):
+            self.memory.set_persistent(register, value)
+        self.protection = Protection()
+        self.disturbance = Disturbance()
+        self.motion = Motion(spec, settings, spec.to_ticks(position_rad) + spec.offset_ticks)
+        self.sensors = sensors.Sensors(settings, spec.servo_id)
+        self.silent_until_ns = 0
+        self._pending: tuple[int, bytes] | None = None
+        self._stepped_from: int | None = None
+        self.power_cycle(0, 0.0)
+
+    @property
+    def servo_id(self) -> int:
+        """The id it answers to now."""
+        return self.memory.live[reg.ID.address]
+
+    @property
+    def torque_on(self) -> bool:
+        """Whether the drive holds the joint; the damped mode (2) does not."""
+        return self.memory.live[_TORQUE] == 1
+
+    @property
+    def error_bits(self) -> int:
+        """The status byte of every reply."""
+        return self.protection.bits | self.disturbance.error_bits
+
+    @property
+    def position_rad(self) -> float:
+        """The true URDF angle [rad], independent of any register."""
+        return self.spec.to_rad(self.motion.angle - self.spec.offset_ticks)
+
+    def present_ticks(self, now_ns: int) -> int:
+        """Return the present position as register 56 shows it."""
+        return self.sensors.position(now_ns, self.motion, self._tuning, self.disturbance)
+
+    def answers(self, now_ns: int, baud: int) -> bool:
+        """Whether it hears and answers anything at all."""
+        index = self.memory.live[reg.BAUD_INDEX.address]
+        return (now_ns >= self.silent_until_ns and not self.disturbance.is_silent
+                and index < len(BAUDS) and BAUDS[index] == baud)
+
+    # Instructions
+    def read(self, address: int, count: int, now_ns: int) -> bytes:
+        """Return register bytes as they are at `now_ns`."""
+        if address < sensors.END and address + count > sensors.FIRST:
+            self.sensors.refresh(self.memory.live, now_ns, self.motion, self._tuning,
+                                 self.disturbance, self.error_bits)
+        return self.memory.read(address, count, now_ns)
+
+    def write(self, address: int, data: bytes, now_ns: int) -> None:
+        """Write register bytes, with every side effect."""
+        end = address + len(data)
+        torque_before = self.memory.live[_TORQUE]
+        goal_before = bytes(self.memory.live[_GOAL:_GOAL + 2])
+        self.memory.write(address, data, now_ns,
+                          _TORQUE_PROTECTED if torque_before == 1 else frozenset())
+        if address < 40 or end > 48:
+            self._tuning = Tuning.read(self.memory)
+        if address <= _TORQUE < end:
+            self._write_torque(torque_before, now_ns)
+        if address < _GOAL + 2 and end > _GOAL:
+            self._write_goal(goal_before, torque_before, now_ns)
+        elif address < _SPEED + 2 and end > 41:
+            # In speed mode the goal speed is the goal, and switches torque on like one.
+            if self._tuning.mode == 1 and end > _SPEED and not self.torque_on:
+                self._switch_on(now_ns)
+            if self.torque_on:
+                self._command(now_ns)
+
+    def write_later(self, address: int, data: bytes) -> None:
+        """Keep a REG WRITE until `act`."""
+        self._pending = (address, data)
+        self.memory.set(reg.ASYNC_WRITE_FLAG, 1)
+
+    def act(self, now_ns: int) -> None:
+        """Execute the pending REG WRITE, if any."""
+        if self._pending is not None:
+            address, data = self._pending
+            self._pending = None
+            self.memory.set(reg.ASYNC_WRITE_FLAG, 0)
+            self.write(address, data, now_ns)
+
+    def recover(self) -> None:
+        """Go back to the stored parameters; torque and goal are cleared."""
+        self.memory.recover()
+        self.memory.set(reg.GOAL_POSITION, 0)
+        self.memory.set(reg.TORQUE_ENABLE, 0)
+        self._commanded = 0
+        self._torque_off()
+        self._tuning = Tuning.read(self.memory)
+
+    def reset_turns(self) -> None:
+        """Forget full turns; only a multi-turn position shows it."""
+        self.sensors.forget_turns(self.motion)
+
+    def calibrate(self, reads: int, now_ns: int) -> None:
+        """Change the homing offset so that the present position reads `reads`."""
+        offset = self._tuning.offset + self.present_ticks(now_ns) - reads
+        wrapped = (offset + 2048) % 4096 - 2048
+        # -2048 does not fit into the register; one tick of error does.
+        value = reg.HOMING_OFFSET.encode(max(wrapped, -2047))
+        self.memory.write(reg.HOMING_OFFSET.address, value, now_ns)
+        self._tuning = Tuning.read(self.memory)
+
+    # What happens to it
+    def power_cycle(self, now_ns: int, silent_s: float | None) -> None:
+        """Lose power and come back with power-on registers after `silent_s`, or never if None."""
+        self.memory.power_cycle(now_ns)
+        self.protection.reset()
+        self._pending = None
+        self._commanded = 0
+        self._stepped_from = None
+        self.motion.release()
+        self.sensors.forget_turns(self.motion)
+        self._tuning = Tuning.read(self.memory)
+        self.silent_until_ns = _NEVER_NS if silent_s is None else now_ns + round(silent_s * 1e9)
+
+    def disturb(self, disturbance: Disturbance) -> None:
+        """Suffer these faults from now on, and no others."""
+        self.disturbance = disturbance
+        self.memory.is_lock_stuck = disturbance.is_lock_stuck
+
+    def drop_torque(self, now_ns: int) -> None:
+        """Switch torque off although nobody asked."""
+        self.memory.set(reg.TORQUE_ENABLE, 0)
+        self._torque_off()
+        self._listener.event(now_ns, f'torque {self.spec.name} 0')
+
+    def set_register(self, register: reg.Register, value: int) -> None:
+        """
+        Change a register behind the servo's back, read-only and EEPROM included.
+
+        :raises ValueError: when the value does not fit.
+        """
+        self.memory.set_persistent(register, value)
+        self._tuning = Tuning.read(self.memory)
+
+    def place(self, position_rad: float) -> None:
+        """Put the joint at a URDF angle [rad], at rest; what it was told before is forgotten."""
+        self.motion.place(self.spec.to_ticks(position_rad) + self.spec.offset_ticks)
+
+    def advance(self, start_ns: int, steps: int, gravity_nm: float, voltage: float) -> None:
+        """Move by `steps` milliseconds under a load and a supply, then judge the trips."""
+        motion, tuning, disturbance = self.motion, self._tuning, self.disturbance
+        motion.enabled = self.memory.live[_TORQUE] == 1
+        motion.locked = disturbance.is_jammed
+        motion.load_nm = gravity_nm + disturbance.external_nm
+        motion.voltage = voltage
+        motion.duty_per_tick = tuning.duty_per_tick
+        motion.duty_limit = min(tuning.duty_limit, MAX_DUTY,
+                                self.protection.duty_limit(tuning.thresholds))
+        motion.run(start_ns, steps)
+        dt_s = steps * STEP_NS / 1e9
+        self.sensors.advance(dt_s, motion, disturbance, voltage)
+        self.protection.update(
+            dt_s, tuning.thresholds, load=motion.duty, current_a=motion.current_a,
+            temperature_c=self.sensors.temperature_c, voltage=voltage)
+
+    # Torque and goals
+    def _write_torque(self, before: int, now_ns: int) -> None:
+        value = self.memory.live[_TORQUE]
+        if value == _MIDDLE_HERE:
+            self.memory.set(reg.TORQUE_ENABLE, before)
+            self.calibrate(2048, now_ns)
+            return
+        if value == 1 and before != 1:
+            if self._settings.latch_goal_on_torque:
+                self.memory.set(reg.GOAL_POSITION, self.present_ticks(now_ns))
+            self._switch_on(now_ns)
+            self._command(now_ns)
+        elif value != 1:
+            self._torque_off()
+            if before == 1:
+                self._listener.event(now_ns, f'torque {self.spec.name} {value}')
+
+    def _switch_on(self, now_ns: int) -> None:
+        self.memory.set(reg.TORQUE_ENABLE, 1)
+        self._stepped_from = None
+        self.motion.release()
+        self._listener.event(now_ns, f'torque {self.spec.name} 1')
+
+    def _torque_off(self) -> None:
+        self._stepped_from = None
+        self.motion.release()
+        if self._settings.overload_clears is not OverloadClears.POWER_CYCLE:
+            self.protection.clear()
+
+    def _write_goal(self, raw_before: bytes, torque_before: int, now_ns: int) -> None:
+        goal, before = self.memory.get(reg.GOAL_POSITION), self._commanded
+        present = self.present_ticks(now_ns)
+        step = None
+        if torque_before == 1 and self._stepped_from is not None:
+            step = abs(goal - self._stepped_from)
+        self._commanded = goal
+        if self.disturbance.ignores_goals:
+            self.memory.live[_GOAL:_GOAL + 2] = raw_before
+        else:
+            self._follow_goal(goal, present, goal != before, now_ns)
+        self._stepped_from = goal if self.torque_on else None
+        self._listener.goal(GoalWrite(
+            self.spec.name, before, goal, step, abs(goal - present) if self.torque_on else None,
+            self._tuning.is_outside(goal)), now_ns)
+
+    def _follow_goal(self, goal: int, present: int, is_new: bool, now_ns: int) -> None:
+        if self._tuning.mode == 0:
+            self.memory.set(reg.GOAL_POSITION, self._tuning.clamp(goal))
+        if self._settings.overload_clears is OverloadClears.NEW_GOAL and is_new:
+            self.protection.clear()
+        if not self.torque_on and goal != present and self._settings.torque_on_goal_write:
+            self._switch_on(now_ns)
+        if self.torque_on:
+            self._command(now_ns)
+
+    def _command(self, now_ns: int) -> None:
+        """Hand the goal registers to the profile, as the operating mode reads them."""
+        motion, tuning, memory = self.motion, self._tuning, self.memory
+        acceleration = min(100.0 * memory.live[41], tuning.max_acceleration)
+        speed = float(memory.get(reg.GOAL_SPEED) * tuning.speed_unit)
+        if tuning.mode in (0, 3):
+            limit = min(abs(speed) or tuning.default_speed, tuning.top_speed)
+            goal = memory.get(reg.GOAL_POSITION)
+            target = motion.last_target + goal
+            if tuning.mode == 0:
+                target = tuning.clamp(goal) + tuning.offset + self._turn_zero()
+            motion.command(now_ns, target, limit, acceleration)
+            return
+        if tuning.mode == 2:
+            speed, acceleration = memory.get(reg.GOAL_TIME) / 1000 * tuning.top_speed, 0.0
+        motion.command(now_ns, math.copysign(1e9, speed), min(abs(speed), tuning.top_speed),
+                       acceleration)
+
+    def _turn_zero(self) -> int:
+        """Return what to add to a goal so that it lies in the turn in which the joint is."""
+        if self._tuning.multi_turn:
+            return self.sensors.turn_ticks
+        return 4096 * math.floor((self.motion.angle - self._tuning.offset + 0.5) / 4096)
+
+
+def _calibrated(spec: JointSpec) -> tuple[tuple[reg.Register, int], ...]:
+    """Return what differs from a factory servo in a calibrated 12 V arm."""
+    return (
+        (reg.ID, spec.servo_id), (reg.MIN_POSITION_LIMIT, spec.min_ticks),
+        (reg.MAX_POSITION_LIMIT, spec.max_ticks), (reg.HOMING_OFFSET, spec.offset_ticks),
+        (reg.MAX_INPUT_VOLTAGE, 140), (reg.P_COEFFICIENT, 16),
+    )

@@ -1,0 +1,97 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can be chosen about the simulated arm; defaults are a 12 V SO-101 follower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+import math
+
+
+class Model(str, Enum):
+    """How a joint follows its goal."""
+
+    IDENTIFIED = 'identified'
+    """Dead time, trapezoid profile, first-order lag and a small gravity droop."""
+
+    PHYSICAL = 'physical'
+    """Dead time, profile, P controller, motor equation, inertia, friction and gravity."""
+
+    INSTANT = 'instant'
+    """At the goal within one step; for tests that are not about motion."""
+
+
+class OverloadClears(str, Enum):
+    """What ends an overload trip; the sources disagree."""
+
+    TORQUE_OFF = 'torque_off'
+    NEW_GOAL = 'new_goal'
+    POWER_CYCLE = 'power_cycle'
+
+
+class Usb(str, Enum):
+    """How the adapter hands replies to the host."""
+
+    BULK = 'bulk'
+    """In packets of up to 64 bytes, or when the line pauses."""
+
+    NONE = 'none'
+    """Each reply by itself."""
+
+    CDC_1MS = 'cdc1ms'
+    """At the next boundary of 1 ms."""
+
+    FTDI_16MS = 'ftdi16'
+    """At the next boundary of 16 ms, the default latency timer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    One arm's build and the simulation's options.
+
+    :param dead_time_s: from a goal's arrival to the first motion.
+    :param lag_s: time constant with which a joint follows its profile (identified model).
+    :param supply_v: at the bus, before the drop over the wires.
+    :param turnaround_us: silence of a servo between request and reply.
+    :param fast: no pacing: replies leave as soon as they are computed.
+    :param torque_on_goal_write: a goal away from the present pose switches torque on.
+    :param latch_goal_on_torque: torque on keeps the pose instead of going to a stale goal.
+    :param chain_stops: a missing servo in a sync read silences those after it in the list.
+    :param dither: voltage and temperature registers flicker by one count.
+    :param noise_ticks: amplitude of the encoder's noise.
+    :param eeprom_read_s: for how long an unlocked EEPROM write reads back as 0.
+    :param eeprom_commit_s: after which an unlocked EEPROM write survives a power cut.
+    :param boot_s: silence after REBOOT and after power-on.
+    """
+
+    model: Model = Model.IDENTIFIED
+    dead_time_s: float = 0.085
+    lag_s: float = 0.030
+    supply_v: float = 12.1
+    turnaround_us: float = 50.0
+    fast: bool = False
+    seed: int = 0
+    pose: tuple[float, ...] | None = None
+    torque_on_goal_write: bool = True
+    latch_goal_on_torque: bool = False
+    overload_clears: OverloadClears = OverloadClears.TORQUE_OFF
+    chain_stops: bool = False
+    usb: Usb = Usb.BULK
+    dither: bool = True
+    noise_ticks: int = 0
+    eeprom_read_s: float = 0.25
+    eeprom_commit_s: float = 0.30
+    boot_s: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        for name, low, high in (
+            ('dead_time_s', 0, 2), ('lag_s', 0.001, 2), ('supply_v', 0, 25),
+            ('turnaround_us', 0, 100_000), ('noise_ticks', 0, 100), ('boot_s', 0, 60),
+            ('eeprom_read_s', 0, 60), ('eeprom_commit_s', 0, 60),
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                raise ValueError(f'{name} {value!r}: allowed are {low} to {high}')

@@ -1,0 +1,97 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The loopback endpoint that throws the switches; no part of the vendor's protocol.
+
+    GET  /admin/state      counters, faults, settings, sessions, deployments
+    POST /admin/fault      {"name": ..., "value": ..., "times": ...}
+    POST /admin/clear      {} or {"name": ...}; also takes a revoked key back
+    POST /admin/settings   {"latency_ms": ..., ...}
+    POST /admin/advance    {"seconds": ...}: move the service's clock
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import ipaddress
+import json
+
+from aiohttp import web
+
+from reflex_ros.sim.service.state import ServiceState
+
+Body = dict[str, object]
+
+
+class Admin:
+    """
+    Serve ``/admin/*``.
+
+    :param state: what the switches act on.
+    """
+
+    def __init__(self, state: ServiceState) -> None:
+        """Set up the table of actions."""
+        self._state = state
+        self._actions: dict[str, Callable[[Body], Body]] = {
+            'fault': self._fault, 'clear': self._clear, 'settings': self._settings,
+            'advance': self._advance,
+        }
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Serve ``GET /admin/state``."""
+        if not _is_local(request):
+            return _refuse(403, 'loopback only')
+        return web.json_response(self._state.to_json())
+
+    async def act(self, request: web.Request) -> web.Response:
+        """Serve the POSTs; a mistake of the caller is a 400 that says what."""
+        if not _is_local(request):
+            return _refuse(403, 'loopback only')
+        action = self._actions.get(request.match_info['action'])
+        if action is None:
+            return _refuse(404, f'known: {", ".join(self._actions)}')
+        try:
+            body = json.loads(await request.read() or b'{}')
+            if not isinstance(body, dict):
+                raise ValueError('the body must be a JSON object')
+            outcome = action(body)
+        except (ValueError, RecursionError) as exc:
+            return _refuse(400, str(exc))
+        self._state.notify()
+        return web.json_response({'ok': True} | outcome)
+
+    def _fault(self, body: Body) -> Body:
+        name = body.get('name')
+        if not isinstance(name, str):
+            raise ValueError("'name' must be a text")
+        return self._state.switch_on(name, body.get('value'), body.get('times'))
+
+    def _clear(self, body: Body) -> Body:
+        name = body.get('name')
+        if name is not None and not isinstance(name, str):
+            raise ValueError("'name' must be a text")
+        self._state.clear(name)
+        return {'faults': self._state.faults.to_json()}
+
+    def _settings(self, body: Body) -> Body:
+        self._state.settings = self._state.settings.changed(body)
+        return {'settings': self._state.settings.to_json()}
+
+    def _advance(self, body: Body) -> Body:
+        seconds = body.get('seconds')
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise ValueError("'seconds' must be a number")
+        self._state.clock.advance(seconds)
+        return {'now_ms': self._state.clock.now_ms()}
+
+
+def _is_local(request: web.Request) -> bool:
+    try:
+        return ipaddress.ip_address(request.remote or '').is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(status: int, error: str) -> web.Response:
+    return web.json_response({'ok': False, 'error': error}, status=status)

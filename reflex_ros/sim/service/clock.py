@@ -1,0 +1,43 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The service's clock: it can be moved forward, so that no test waits for an expiry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+
+class ServiceClock:
+    """
+    Epoch time that follows a monotonic source and only ever moves forward.
+
+    :param source: monotonic seconds.
+    :param epoch_s: epoch time [s] at construction; a later step of the wall clock has no effect.
+    """
+
+    def __init__(
+        self, source: Callable[[], float] = time.monotonic, epoch_s: float | None = None
+    ) -> None:
+        """Start at ``epoch_s``."""
+        self._source = source
+        start_s = time.time() if epoch_s is None else epoch_s
+        self._offset_s = start_s - source()
+
+    def now_s(self) -> float:
+        """Return seconds since the epoch."""
+        return self._source() + self._offset_s
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the epoch, the unit of every timestamp on the wire."""
+        return round(self.now_s() * 1e3)
+
+    def advance(self, seconds: float) -> None:
+        """
+        Jump forward.
+
+        :raises ValueError: when ``seconds`` is negative or not finite.
+        """
+        if not 0.0 <= seconds < float('inf'):
+            raise ValueError('the clock only moves forward, by a finite number of seconds')
+        self._offset_s += seconds

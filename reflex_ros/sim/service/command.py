@@ -1,0 +1,64 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of the simulated service."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reflex_ros.sim.service.fault_kinds import KINDS
+from reflex_ros.sim.service.settings import Settings
+
+
+@click.command(context_settings={'help_option_names': ['-h', '--help']})
+@click.option('--port', type=click.IntRange(0, 65535), default=0, show_default=True,
+              help='Port on 127.0.0.1; 0 takes a free one.')
+@click.option('--key', default='rfx_sim', show_default=True, envvar='REFLEX_SIM_KEY',
+              help='The API key to accept; better given in the environment: REFLEX_SIM_KEY.')
+@click.option('--latency-ms', type=float, default=20.0, show_default=True,
+              help='Time that one inference takes.')
+@click.option('--jitter-ms', type=float, default=0.0, show_default=True,
+              help='Largest extra time per inference.')
+@click.option('--hz', type=float, default=30.0, show_default=True,
+              help='Rate of the rows when the client names none.')
+@click.option('--chunk-size', type=int, default=50, show_default=True,
+              help='Rows per chunk when the client names none.')
+@click.option('--expiry-s', type=float, default=1800.0, show_default=True,
+              help='Life of a session.')
+@click.option('--seed', type=int, default=0, show_default=True,
+              help='Of jitter and policies.')
+@click.option('--ping-s', type=float, default=0.0, show_default=True,
+              help='Period of pings on the action stream; 0 sends none.')
+@click.option('--fault', 'faults', multiple=True, metavar='NAME[=VALUE][*TIMES]',
+              help='Switch a fault on; may be repeated. See --list-faults.')
+@click.option('--list-faults', is_flag=True, help='Show every fault and exit.')
+def main(
+    port: int, key: str, latency_ms: float, jitter_ms: float, hz: float, chunk_size: int,
+    expiry_s: float, seed: int, ping_s: float, faults: tuple[str, ...], list_faults: bool,
+) -> None:
+    """
+    Serve a simulated Reflex service on 127.0.0.1.
+
+    One JSON line on stdout says where, as soon as it is ready. It stays in the foreground, and
+    leaves with exit code 0 on SIGINT or SIGTERM.
+    """
+    if list_faults:
+        for kind in KINDS.values():
+            click.echo(f'{kind.name:22} {kind.usage()}; {kind.what}')
+        return
+    # Not needed for --help, and 0.2 s to import.
+    from reflex_ros.sim.service.server import run
+
+    try:
+        settings = Settings(
+            key=key, latency_ms=latency_ms, jitter_ms=jitter_ms, hz=hz, chunk_size=chunk_size,
+            expiry_s=expiry_s, seed=seed, ping_s=ping_s,
+        )
+        code = run(settings, port=port, faults=faults)
+    except ValueError as exc:
+        raise click.UsageError(str(exc)) from exc
+    except OSError as exc:
+        raise click.ClickException(f'cannot listen on port {port}: {exc.strerror}') from exc
+    sys.exit(code)

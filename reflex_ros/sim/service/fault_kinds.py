@@ -1,0 +1,141 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The table of every fault that the simulated service can show.
+
+A fault's value is ``NUMBER``, ``TEXT`` or ``NUMBER:TEXT``, whichever its row has; what is left out
+has its default. ``times`` is how often it happens before it switches itself off; None is for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import re
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """
+    One row of the table.
+
+    :param number: default of the number; None when the fault takes none.
+    :param text: default of the text; None when the fault takes none.
+    :param choices: the texts that it knows; empty when any text will do.
+    :param pattern: what any text must look like.
+    """
+
+    name: str
+    what: str
+    number: float | None = None
+    text: str | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str = ''
+    times: int | None = None
+
+    def parse(self, value: object) -> tuple[float, str]:
+        """
+        Turn a value from the command line or from JSON into number and text.
+
+        :raises ValueError: saying what the fault takes.
+        """
+        number, text = self.number or 0.0, self.text or ''
+        if isinstance(value, list):
+            value = ','.join(str(item) for item in value)
+        if value is None or value is True or value == '':
+            return number, text
+        if not isinstance(value, (int, float, str)) or value is False:
+            raise ValueError(self.usage())
+        given = str(value)
+        if self.number is not None:
+            head, _, rest = given.partition(':')
+            try:
+                number = float(head)
+            except ValueError:
+                if self.text is None:
+                    raise ValueError(self.usage()) from None
+                rest = given
+            given = rest
+        if not 0.0 <= number < 1e9 or (given and self.text is None):
+            raise ValueError(self.usage())
+        text = given or text
+        if self.choices and text not in self.choices:
+            raise ValueError(self.usage())
+        if self.pattern and not re.fullmatch(self.pattern, text):
+            raise ValueError(self.usage())
+        return number, text
+
+    def usage(self) -> str:
+        """Say what the fault takes as a value."""
+        takes = [] if self.number is None else [f'a number (default {self.number:g})']
+        if self.choices:
+            takes.append(f'one of {", ".join(self.choices)}')
+        elif self.text is not None:
+            takes.append(f'a text (default {self.text!r})')
+        return f'{self.name} takes {", a colon, ".join(takes) or "no value"}'
+
+
+_STATUSES = r'\d{3}(x\d+)?(,\d{3}(x\d+)?)*'
+
+_ROWS = (
+    # Before the stream: handshakes and calls.
+    FaultKind('handshake_status', 'answer handshakes with these codes: 503x3,403x1 or 401',
+              text='503', pattern=_STATUSES),
+    FaultKind('retry_after', 'refused handshakes carry Retry-After with so many seconds',
+              number=1.0),
+    FaultKind('redirect', 'answer handshakes with 302 to this address',
+              text='http://127.0.0.1:9/v1/actions'),
+    FaultKind('rpc_status', 'answer RPC calls with these HTTP codes: 503x2 or 429',
+              text='503', pattern=_STATUSES),
+    FaultKind('http_560', 'function errors of the encoded format come as HTTP 560'),
+    FaultKind('first_frame', 'what comes instead of session.ready',
+              text='wrong', choices=('wrong', 'silent', 'close', 'error')),
+    FaultKind('ready_delay', 'ms before session.ready', number=3000.0),
+    FaultKind('deployment_not_ready', 'every deployment is blocked'),
+    FaultKind('balance_too_low', 'authorize is refused, the doctor says so'),
+    FaultKind('no_inference_node', 'authorize is refused, the doctor says so'),
+    # After so many chunks of a stream (counted from the moment the fault is switched on).
+    FaultKind('revoke_key_after', 'after k chunks the key is revoked', number=0.0, times=1),
+    FaultKind('expire', 'after k chunks the session expires', number=0.0, times=1),
+    FaultKind('demote', 'after k chunks the session is back in dry_run, untold',
+              number=0.0, times=1),
+    FaultKind('close', 'after k chunks: Close with this code', number=0.0, text='1011',
+              pattern=r'1\d{3}|[34]\d{3}'),
+    FaultKind('reset', 'after k chunks: TCP reset', number=0.0),
+    FaultKind('error_frame', 'after k chunks: error frame with this text, then Close 1011',
+              number=0.0, text='internal_error'),
+    # Instead of, or on the way of, an answer.
+    FaultKind('silence', 'observations are accepted and never answered'),
+    FaultKind('skip_one_in', 'every n-th answer is dropped', number=5.0),
+    FaultKind('slow', 'extra ms per answer', number=1500.0),
+    FaultKind('trickle', 'answers go out byte by byte, so many ms apart', number=50.0),
+    FaultKind('garbage', 'the answer is no proper message', text='not_json', choices=(
+        'not_json', 'truncated', 'binary', 'invalid_utf8', 'deep', 'duplicate_keys', 'array',
+        'unknown_type')),
+    FaultKind('oversize', 'the answer is padded to so many MiB', number=2.0),
+    FaultKind('bomb', 'a compressed frame that nobody negotiated, MiB when inflated',
+              number=64.0),
+    FaultKind('fragments', 'a message of endless fragments, bytes each', number=16384.0),
+    # Wrong content in a proper message.
+    FaultKind('nan', 'one value that is no finite number', text='nan', choices=(
+        'nan', 'inf', '1e999', 'null', 'bool', 'string', 'huge')),
+    FaultKind('wrong_shape', 'rows of the wrong shape', text='ragged', choices=(
+        'ragged', 'wrong_dim', 'empty', 'empty_rows', 'flat', 'too_many', 'wrong_key',
+        'missing')),
+    FaultKind('wrong_seq', 'the answer names the wrong observation', text='duplicate', choices=(
+        'duplicate', 'old', 'future', 'reorder', 'missing', 'text')),
+    FaultKind('wrong_session', 'the answer names another session'),
+    FaultKind('out_of_range', 'rows run beyond the upper limit of a joint, deg or percent',
+              number=20.0, text='gripper', choices=(
+                  'shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll',
+                  'gripper')),
+    FaultKind('jump', 'all rows are offset by so many degrees in one joint', number=30.0,
+              text='shoulder_pan', choices=(
+                  'shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll')),
+    FaultKind('radians', 'rows in radians, gripper 0..1'),
+    FaultKind('constant', 'every row of every chunk is the first observed state'),
+    FaultKind('all_zero', 'every value is 0'),
+    FaultKind('oscillate', 'every second row of the wrist roll is off by so many degrees',
+              number=1.5),
+)
+
+KINDS: dict[str, FaultKind] = {kind.name: kind for kind in _ROWS}

@@ -1,0 +1,14 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The RPC functions: one module per noun, each with a tuple ``FUNCTIONS``; this is their sum."""
+
+from __future__ import annotations
+
+from reflex_ros.sim.service.functions import account, deployments, sessions
+from reflex_ros.sim.service.functions.base import Function
+
+FUNCTIONS: dict[str, Function] = {
+    function.path: function
+    for module in (account, deployments, sessions)
+    for function in module.FUNCTIONS
+}

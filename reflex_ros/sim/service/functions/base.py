@@ -1,0 +1,90 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What an RPC function is: its path, its arguments with their types, its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reflex_ros.sim.service.state import ServiceState
+
+Value = dict[str, object]
+
+
+class ArgumentError(Exception):
+    """The function cannot run with these arguments: ``status: error`` on the wire."""
+
+
+class Args:
+    """
+    Arguments that have passed the check.
+
+    :param values: argument name -> value.
+    """
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        """Keep the values."""
+        self._values = values
+
+    def text(self, name: str, default: str = '') -> str:
+        """Return a text argument, or the default when it was not given."""
+        value = self._values.get(name, default)
+        assert isinstance(value, str)
+        return value
+
+    def has(self, name: str) -> bool:
+        """Say whether the argument was given."""
+        return name in self._values
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """
+    One row of the function table.
+
+    :param path: ``module:function`` as it travels.
+    :param handler: makes the value; ``ok: true`` is added to it. Raises ``Refusal`` to say no.
+    :param required: argument name -> type.
+    :param optional: argument name -> type. Null is refused: absent means absent (c.1).
+    :param needs_key: whether ``apiKey`` is a required argument and is checked.
+    """
+
+    path: str
+    handler: Callable[[ServiceState, Args], Value]
+    required: Mapping[str, type] = field(default_factory=dict)
+    optional: Mapping[str, type] = field(default_factory=dict)
+    needs_key: bool = True
+
+    def check(self, args: Mapping[str, object]) -> Args:
+        """
+        Hold the arguments against the table, as strictly as the real backend's validators.
+
+        :raises ArgumentError: naming the first argument that is missing, unknown or mistyped.
+        """
+        required = ({'apiKey': str} if self.needs_key else {}) | dict(self.required)
+        for name in required:
+            if name not in args:
+                raise ArgumentError(
+                    f'ArgumentValidationError: Object is missing the required field `{name}`.'
+                )
+        types = required | dict(self.optional)
+        for name, value in args.items():
+            if name not in types:
+                raise ArgumentError(
+                    f'ArgumentValidationError: Object contains extra field `{name[:100]}` '
+                    'that is not in the validator.'
+                )
+            wanted = types[name]
+            # A bool is an int to Python, and only to Python.
+            matches = isinstance(value, wanted) and (
+                wanted is bool or not isinstance(value, bool)
+            )
+            if not matches:
+                raise ArgumentError(
+                    f'ArgumentValidationError: Value of field `{name}` does not match validator: '
+                    f'{wanted.__name__} expected.'
+                )
+        return Args(args)

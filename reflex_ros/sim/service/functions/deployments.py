@@ -1,0 +1,71 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Create, list, read and check deployments (protocol c.4, i.3)."""
+
+from __future__ import annotations
+
+import json
+
+from reflex_ros.sim.service.deployments import Deployment
+from reflex_ros.sim.service.functions.base import Args, Function, Value
+from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.sessions import Mode
+from reflex_ros.sim.service.state import ServiceState
+
+
+def create(state: ServiceState, args: Args) -> Value:
+    """Add a deployment; it is not ready before its checks have passed."""
+    if args.text('mode') not in {mode.value for mode in Mode}:
+        raise Refusal(Reason.INVALID_PARAMETERS, 'mode must be dry_run or apply_actions')
+    if not args.text('name') or not args.text('modelId'):
+        raise Refusal(Reason.INVALID_PARAMETERS, 'name and modelId must not be empty')
+    deployment = state.deployments.create(
+        name=args.text('name'), model_id=args.text('modelId'), mode=args.text('mode'),
+        robot_schema_id=args.text('robotSchemaId'), runtime=args.text('runtime'),
+        spec_json=_json_object(args.text('specJson')),
+    )
+    return _row(state, deployment) | {'deployment': _row(state, deployment)}
+
+
+def list_deployments(state: ServiceState, args: Args) -> Value:
+    """Return every deployment, oldest first."""
+    return {'deployments': [_row(state, each) for each in state.deployments.all()]}
+
+
+def get(state: ServiceState, args: Args) -> Value:
+    """Return one deployment with its status."""
+    return {'deployment': _row(state, state.deployments.get(args.text('deploymentId')))}
+
+
+def check(state: ServiceState, args: Args) -> Value:
+    """Run the readiness check; a failed check is an answer with ``ok: true``."""
+    readiness = state.deployments.check(args.text('deploymentId'), state.failing_checks())
+    state.notify()
+    return readiness.to_json()
+
+
+def _row(state: ServiceState, deployment: Deployment) -> Value:
+    return deployment.to_json(state.deployment_status(deployment))
+
+
+def _json_object(text: str) -> str:
+    if text:
+        try:
+            is_object = isinstance(json.loads(text), dict)
+        except (ValueError, RecursionError):
+            is_object = False
+        if not is_object:
+            raise Refusal(Reason.INVALID_PARAMETERS, 'specJson must hold a JSON object')
+    return text
+
+
+FUNCTIONS = (
+    Function(
+        'publicApi:createDeployment', create,
+        required={'name': str, 'modelId': str, 'mode': str},
+        optional={'robotSchemaId': str, 'runtime': str, 'specJson': str},
+    ),
+    Function('publicApi:listDeployments', list_deployments),
+    Function('publicApi:getDeployment', get, required={'deploymentId': str}),
+    Function('publicApi:runReadinessCheck', check, required={'deploymentId': str}),
+)

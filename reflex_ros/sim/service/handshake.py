@@ -1,0 +1,64 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The door of the action stream: who gets a WebSocket, and who gets an HTTP status."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from reflex_ros.sim.service.connection import Connection
+from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.stream import Stream
+
+MAX_MESSAGE = 8 << 20
+# [s] for the peer's answer to our Close; the vendor's clients never send one.
+CLOSE_TIMEOUT_S = 0.5
+
+
+async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamResponse:
+    """
+    Answer a GET with an upgrade: refuse it, or serve the stream to its end.
+
+    Any path will do (d.5). The key is the bearer or, without one, ``?token=``.
+    """
+    refusal = _refusal(state, request)
+    if refusal is not None:
+        state.counters.handshakes_refused += 1
+        refusal.force_close()
+        if fault := state.faults.take('retry_after'):
+            refusal.headers['Retry-After'] = f'{fault.number:g}'
+        return refusal
+    socket = web.WebSocketResponse(
+        compress=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_TIMEOUT_S
+    )
+    await socket.prepare(request)
+    transport = request.transport
+    if not isinstance(transport, asyncio.Transport):
+        return socket
+    state.counters.connections += 1
+    state.counters.open_connections += 1
+    try:
+        await Stream(state, Connection(state, socket, transport), _bearer(request)).run()
+    finally:
+        state.counters.open_connections -= 1
+    return socket
+
+
+def _refusal(state: ServiceState, request: web.Request) -> web.Response | None:
+    status = state.faults.next_status('handshake_status')
+    if status is not None:
+        return web.json_response({'error': f'HTTP {status} on order'}, status=status)
+    if fault := state.faults.take('redirect'):
+        return web.Response(status=302, headers={'Location': fault.text})
+    if not state.accepts(_bearer(request)):
+        return web.json_response({'error': 'invalid_key'}, status=401)
+    return None
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, key = request.headers.get('Authorization', '').partition(' ')
+    if scheme.lower() == 'bearer' and key.strip():
+        return key.strip()
+    return request.query.get('token', '')

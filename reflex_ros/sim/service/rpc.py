@@ -1,0 +1,112 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The Convex-style envelope around every function (protocol c.1, c.2), without any socket.
+
+A request is one JSON body; the answer is a status code and one JSON body. The API key is an
+argument, so a bad key is an answer with HTTP 200, not a 401.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import json
+
+from reflex_ros.sim.service import encoding
+from reflex_ros.sim.service.functions import FUNCTIONS
+from reflex_ros.sim.service.functions.base import ArgumentError, Value
+from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.state import ServiceState
+
+KINDS = ('query', 'mutation', 'action')
+ENCODED = 'convex_encoded_json'
+FUNCTION_FAILED = 560
+
+
+class BadRequest(Exception):
+    """The body is no call at all: HTTP 400."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function call, decoded."""
+
+    path: str
+    args: dict[str, object]
+    is_encoded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP status and the JSON text of the body."""
+
+    status: int
+    body: str
+
+
+def answer(state: ServiceState, raw: bytes) -> Answer:
+    """Serve one ``POST /api/{query,mutation,action}``; any kind runs any function (c.4)."""
+    state.counters.rpc_calls += 1
+    status = state.faults.next_status('rpc_status')
+    if status is not None:
+        return Answer(status, json.dumps({'code': 'Fault', 'message': f'HTTP {status} on order'}))
+    try:
+        call = parse(raw)
+    except BadRequest as exc:
+        return Answer(400, json.dumps({'code': 'BadJsonBody', 'message': str(exc)}))
+    try:
+        value = _run(state, call)
+    except ArgumentError as exc:
+        failed = {'status': 'error', 'errorMessage': str(exc), 'logLines': []}
+        code = FUNCTION_FAILED if call.is_encoded and state.faults.is_on('http_560') else 200
+        return Answer(code, json.dumps(failed))
+    written = encoding.encode(value) if call.is_encoded else value
+    success = {'status': 'success', 'value': written, 'logLines': []}
+    return Answer(200, json.dumps(success, allow_nan=False))
+
+
+def parse(raw: bytes) -> Call:
+    """
+    Decode the body of a call in either format.
+
+    :raises BadRequest: when it is not a call; says why.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest(f'the body is not JSON: {type(exc).__name__}') from exc
+    if not isinstance(body, dict):
+        raise BadRequest('the body must be a JSON object')
+    path, args, form = body.get('path'), body.get('args'), body.get('format')
+    if not isinstance(path, str):
+        raise BadRequest("'path' must be a text")
+    if form == 'json':
+        if not isinstance(args, dict):
+            raise BadRequest("'args' must be an object in format json")
+        return Call(path, args, is_encoded=False)
+    if form != ENCODED:
+        raise BadRequest(f"'format' must be 'json' or '{ENCODED}'")
+    if not isinstance(args, list) or len(args) != 1 or not isinstance(args[0], dict):
+        raise BadRequest(f"'args' must be a list of one object in format {ENCODED}")
+    try:
+        decoded = encoding.decode(args[0])
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest(str(exc)) from exc
+    if not isinstance(decoded, dict):
+        raise BadRequest("'args' must hold an object")
+    return Call(path, decoded, is_encoded=True)
+
+
+def _run(state: ServiceState, call: Call) -> Value:
+    function = FUNCTIONS.get(call.path)
+    if function is None:
+        raise ArgumentError(f"Could not find public function for '{call.path[:200]}'.")
+    args = function.check(call.args)
+    try:
+        if function.needs_key and not state.accepts_key(args.text('apiKey')):
+            raise Refusal(Reason.UNKNOWN_KEY)
+        return {'ok': True} | function.handler(state, args)
+    except Refusal as refusal:
+        state.counters.rpc_refused += 1
+        value: Value = {'ok': False, 'reason': refusal.reason.value}
+        return value | ({'message': refusal.message} if refusal.message else {})

@@ -1,0 +1,141 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The process: routes, the port, the ready line, the signals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+
+from aiohttp import web
+
+from reflex_ros.sim.service import rpc
+from reflex_ros.sim.service.admin import Admin
+from reflex_ros.sim.service.handshake import serve_stream
+from reflex_ros.sim.service.settings import Settings
+from reflex_ros.sim.service.state import ServiceState
+
+HOST = '127.0.0.1'
+MAX_BODY = 32 << 20
+# [s] that open connections get to end when the service stops.
+GRACE_S = 0.3
+
+
+class Server:
+    """
+    The simulated service on a port of 127.0.0.1.
+
+    :param state: what it serves.
+    :param port: 0 takes a free one.
+    """
+
+    def __init__(self, state: ServiceState, port: int = 0) -> None:
+        """Store the state; nothing is bound yet."""
+        self.state = state
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self._streams: set[asyncio.Task[object]] = set()
+
+    async def start(self) -> None:
+        """
+        Bind the port and begin to serve.
+
+        :raises OSError: when the port is taken.
+        """
+        app = web.Application(client_max_size=MAX_BODY)
+        admin = Admin(self.state)
+        app.router.add_post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
+        app.router.add_get('/admin/state', admin.show)
+        app.router.add_post('/admin/{action}', admin.act)
+        app.router.add_get('/{path:.*}', self._get)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, self._port).start()
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        self.state.base_url = self.url
+
+    async def stop(self) -> None:
+        """Close every connection and the port, within a second; may be called twice."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        self.state.is_stopping = True
+        self.state.notify()
+        if self._streams:
+            # Most leave with a Close 1001 now; one whose client does not read is cut off.
+            _, stuck = await asyncio.wait(self._streams, timeout=GRACE_S)
+            for task in stuck:
+                task.cancel()
+        await runner.cleanup()
+
+    async def __aenter__(self) -> Server:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """The base URL of RPC and REST."""
+        return f'http://{HOST}:{self._port}'
+
+    def ready_line(self) -> str:
+        """Return the one line that says where everything is."""
+        return json.dumps({
+            'ready': True, 'url': self.url,
+            'actions_url': f'ws://{HOST}:{self._port}/v1/actions',
+            'key': self.state.settings.key, 'deployment': 'deploy_sim',
+            'admin': f'{self.url}/admin',
+        })
+
+    async def _call(self, request: web.Request) -> web.Response:
+        answer = rpc.answer(self.state, await request.read())
+        return web.Response(
+            status=answer.status, text=answer.body, content_type='application/json'
+        )
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get('Upgrade', '').lower() == 'websocket':
+            task = asyncio.current_task()
+            assert task is not None
+            self._streams.add(task)
+            try:
+                return await serve_stream(self.state, request)
+            finally:
+                self._streams.discard(task)
+        return web.json_response({'error': 'not found'}, status=404)
+
+
+def run(settings: Settings, *, port: int = 0, faults: tuple[str, ...] = ()) -> int:
+    """
+    Serve in the foreground until SIGINT or SIGTERM; print the ready line on stdout.
+
+    :param port: 0 takes a free one.
+    :param faults: each as ``NAME[=VALUE][*TIMES]``.
+    :returns: the exit code, 0.
+    :raises ValueError: on an unknown fault or a bad value.
+    :raises OSError: when the port is taken.
+    """
+    state = ServiceState(settings)
+    for fault in faults:
+        state.faults.switch_on_text(fault)
+    asyncio.run(_serve(Server(state, port)))
+    return 0
+
+
+async def _serve(server: Server) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await server.start()
+    sys.stdout.write(server.ready_line() + '\n')
+    sys.stdout.flush()
+    await stopped.wait()
+    await server.stop()

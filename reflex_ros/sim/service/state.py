@@ -1,0 +1,172 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that one service process knows, in one place; handlers get this object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+import secrets
+
+from reflex_ros.sim.service.clock import ServiceClock
+from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
+from reflex_ros.sim.service.faults import Faults
+from reflex_ros.sim.service.sessions import Mode, Sessions, Status
+from reflex_ros.sim.service.settings import Settings
+
+ORGANISATION = {'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}
+
+
+@dataclass(slots=True)
+class Counters:
+    """What ``/admin/state`` counts; all since the start of the process."""
+
+    connections: int = 0
+    open_connections: int = 0
+    handshakes_refused: int = 0
+    observations_received: int = 0
+    observations_dropped: int = 0
+    chunks_sent: int = 0
+    errors_sent: int = 0
+    rpc_calls: int = 0
+    rpc_refused: int = 0
+
+
+class ServiceState:
+    """
+    The simulated service without its sockets.
+
+    :param settings: the values to start with.
+    :param clock: injected in tests.
+    """
+
+    def __init__(self, settings: Settings, clock: ServiceClock | None = None) -> None:
+        """Set up the presets."""
+        self.settings = settings
+        self.clock = clock or ServiceClock()
+        self.faults = Faults()
+        self.counters = Counters()
+        self.sessions = Sessions(self.clock)
+        self.deployments = Deployments(self.clock)
+        self.base_url = ''
+        self.key_revoked = False
+        self.is_stopping = False
+        self._listeners: set[Callable[[], None]] = set()
+
+    def accepts(self, key: str) -> bool:
+        """Say whether a bearer opens the service: the API key, or the grant of a live session."""
+        if self.key_revoked:
+            return False
+        return self.accepts_key(key) or self.sessions.has_token(key)
+
+    def accepts_key(self, key: str) -> bool:
+        """Say whether this is the API key, and not revoked."""
+        expected = self.settings.key.encode()
+        # JSON and HTTP can both carry texts that are no UTF-8.
+        given = key.encode(errors='surrogatepass')
+        return not self.key_revoked and secrets.compare_digest(given, expected)
+
+    def deployment_status(self, deployment: Deployment) -> str:
+        """Return the status that clients see."""
+        return BLOCKED if self.faults.is_on('deployment_not_ready') else deployment.status
+
+    def is_ready(self, deployment_id: str) -> bool:
+        """
+        Say whether the deployment may apply actions; an empty id asks about no deployment.
+
+        :raises Refusal: ``deployment_not_found``.
+        """
+        if not deployment_id:
+            return not self.faults.is_on('deployment_not_ready')
+        return self.deployment_status(self.deployments.get(deployment_id)) == READY
+
+    def failing_checks(self) -> dict[str, str]:
+        """Return the readiness checks that fail by a fault switch: name -> failed."""
+        return {
+            check: 'failed'
+            for fault, check in (
+                ('deployment_not_ready', 'robot_heartbeat_recent'),
+                ('no_inference_node', 'inference_node_available'),
+                ('balance_too_low', 'balance_sufficient'),
+            )
+            if self.faults.is_on(fault)
+        }
+
+    def switch_on(
+        self, name: str, value: object = None, times: object = None
+    ) -> dict[str, object]:
+        """
+        Switch a fault on; what it does to sessions and key "now" is done at once.
+
+        :returns: the fault, and how many sessions it hit already.
+        :raises ValueError: on an unknown name or a bad value.
+        """
+        fault = self.faults.switch_on(name, value, times)
+        hit = 0
+        if fault.number == 0.0:
+            if name == 'expire':
+                hit = self._expire_sessions()
+            elif name == 'demote':
+                hit = self._demote_sessions()
+            elif name == 'revoke_key_after':
+                self.key_revoked, hit = True, 1
+        if hit:
+            self.faults.take(name)
+        return {'fault': fault.to_json(), 'hit': hit}
+
+    def clear(self, name: str | None = None) -> None:
+        """
+        Switch one fault off, or all, and take a revoked key back.
+
+        :raises ValueError: on an unknown name.
+        """
+        self.faults.clear(name)
+        if name in (None, 'revoke_key_after'):
+            self.key_revoked = False
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call the listener after each change that a stream must notice at once."""
+        self._listeners.add(listener)
+
+    def unsubscribe(self, listener: Callable[[], None]) -> None:
+        """Undo ``subscribe``."""
+        self._listeners.discard(listener)
+
+    def notify(self) -> None:
+        """Tell the streams that something changed under them."""
+        for listener in tuple(self._listeners):
+            listener()
+
+    def to_json(self) -> dict[str, object]:
+        """Return the body of ``/admin/state``."""
+        return {
+            'counters': asdict(self.counters),
+            'faults': self.faults.to_json(),
+            'settings': self.settings.to_json(),
+            'key_revoked': self.key_revoked,
+            'sessions': [
+                session.to_json() | {'prompt': session.prompt, 'chunksSent': session.chunks_sent}
+                for session in self.sessions.all()
+            ],
+            'deployments': [
+                deployment.to_json(self.deployment_status(deployment))
+                for deployment in self.deployments.all()
+            ],
+        }
+
+    def _expire_sessions(self) -> int:
+        """End every active session as expired; return how many there were."""
+        active = self.sessions.all(Status.ACTIVE)
+        for session in active:
+            self.sessions.expire(session.id)
+        return len(active)
+
+    def _demote_sessions(self) -> int:
+        """Set every promoted session back to dry_run, telling nobody; return how many."""
+        promoted = [
+            session for session in self.sessions.all(Status.ACTIVE)
+            if session.mode is Mode.APPLY_ACTIONS
+        ]
+        for session in promoted:
+            session.mode = Mode.DRY_RUN
+        return len(promoted)
