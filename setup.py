@@ -1,0 +1,79 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Packaging of reflex_ros; colcon and pip both read it, so there is no logic here but glob."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+setup(
+    name='reflex_ros',
+    version='0.1.0',
+    description='Run hosted Reflex robot policies on ROS 2',
+    author='The reflex_ros authors',
+    maintainer='The reflex_ros authors',
+    maintainer_email='maintainers@reflex-ros.dev',
+    url='https://github.com/reflex-ros/reflex_ros',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(exclude=['test*', 'bench*', 'doc*']),
+    package_data={'reflex_ros': ['py.typed']},
+    # Type checkers read py.typed from a real file.
+    zip_safe=False,
+    # '*.*' and not '*': a __pycache__ beside a launch file is no file that could be installed.
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/reflex_ros']),
+        ('share/reflex_ros', ['package.xml']),
+        ('share/reflex_ros/config', glob('config/*.*')),
+        ('share/reflex_ros/hook', ['resource/reflex_path.dsv']),
+        ('share/reflex_ros/launch', glob('launch/*.*')),
+        ('share/reflex_ros/udev', glob('resource/*.rules')),
+    ],
+    # Where no reason is given, the bound is what Ubuntu 22.04 ships: the oldest system (Humble)
+    # that we claim. Nothing is bounded from above: that is for an application to decide.
+    install_requires=[
+        'aiohttp>=3.8',
+        'click>=8.0',
+        'httpx>=0.22',
+        'numpy>=1.21',
+        'Pillow>=9.0',
+        # Models are written for the pydantic 2 API; Ubuntu 24.04 still has 1.10.
+        'pydantic>=2.0',
+        'pyserial>=3.5',
+        'PyYAML>=5.4',
+        'rich>=11.2',
+        # The first with websockets.asyncio; Ubuntu 24.04 still has 10.4.
+        'websockets>=13.0',
+    ],
+    extras_require={
+        # ROS 2 Kilted from the Python package index, for machines without a ROS 2 installation.
+        # Exact, because compiled libraries of different builds must not meet in one process; what
+        # they bring along is held by their own bounds. Fast DDS is the only middleware there.
+        'ros': [
+            'ros-rclpy[fastrtps]==9.1.2',
+            'ros-ament-index-python==1.11.0',
+            'ros-builtin-interfaces==2.3.0',
+            'ros-diagnostic-msgs==5.5.1',
+            'ros-lifecycle-msgs==2.3.0',
+            'ros-rcl-interfaces==2.3.0',
+            'ros-sensor-msgs==5.5.1',
+            'ros-std-msgs==5.5.1',
+            'ros-std-srvs==5.5.1',
+            'ros-trajectory-msgs==5.5.1',
+        ],
+        'test': ['pytest>=6.2', 'hypothesis>=6.36'],
+        # Exact: a linter that changes by itself turns a green commit red.
+        'lint': ['ruff==0.17.6', 'mypy==2.4.1', 'types-PyYAML>=6.0'],
+    },
+    entry_points={
+        'console_scripts': [
+            'reflex = reflex_ros.cli.main:main',
+            'reflex-ros = reflex_ros.cli.main:main',
+            'action_stream_node = reflex_ros.nodes.action_stream_node:main',
+            'monitor_node = reflex_ros.nodes.monitor_node:main',
+            'sim_camera_node = reflex_ros.nodes.sim_camera_node:main',
+            'so101_driver_node = reflex_ros.nodes.so101_driver_node:main',
+            'supervisor_node = reflex_ros.nodes.supervisor_node:main',
+        ],
+    },
+)

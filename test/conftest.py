@@ -1,0 +1,38 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Skips tests that cannot run on this machine, each with the reason.
+
+A module is imported before its markers are read, so one that imports rclpy or launch at its top
+begins with ``pytest.importorskip('rclpy')`` or ``pytest.importorskip('launch_ros')``.
+"""
+
+import importlib.util
+import os
+
+import pytest
+
+
+def missing_requirements():
+    """
+    Find out which markers cannot be served here.
+
+    :returns: marker name -> what is missing, for the report.
+    """
+    missing = {}
+    if importlib.util.find_spec('rclpy') is None:
+        missing['ros'] = 'rclpy is not installed (`make env` brings it)'
+    # Not launch: our own folder of that name would be found, as a namespace package.
+    if importlib.util.find_spec('launch_ros') is None:
+        missing['launch'] = 'launch_ros is not installed (it comes with a ROS 2 installation only)'
+    if not os.environ.get('REFLEX_TEST_PORT'):
+        missing['hardware'] = 'REFLEX_TEST_PORT does not name the serial port of an arm'
+    return missing
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what this machine cannot run."""
+    for marker, reason in missing_requirements().items():
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,0 +1,288 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The emulator as a process: a real port opened with pyserial, its control socket, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import gc
+import json
+import os
+from pathlib import Path
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from reflex_ros.sim.arm.client import ArmControl, ArmControlError
+from reflex_ros.sim.arm.command import main
+from reflex_ros.sim.arm.emulator import run
+from reflex_ros.sim.arm.settings import Settings
+
+serial = pytest.importorskip('serial')
+
+REPOSITORY = Path(__file__).parents[3]
+PING_1 = bytes.fromhex('FF FF 01 02 01 FB')
+PONG_1 = bytes.fromhex('FF FF 01 02 00 FC')
+SYNC_READ_15 = bytes.fromhex('FF FF FE 0A 82 38 0F 01 02 03 04 05 06 19')
+# Generous: the machine may be busy; a healthy answer takes a millisecond.
+TIMEOUT_S = 2.0
+
+
+class Emulator:
+    """A running emulator, its ready line and its files."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.link, self.socket = folder / 'arm', folder / 'control.sock'
+        environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', 'reflex_ros.sim.arm', '--link', str(self.link),
+             '--control', str(self.socket), *options],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.communicate()[1])
+        self.ready: dict[str, Any] = json.loads(line)
+
+    def open(self, **options: object) -> Any:
+        options = {'baudrate': 1_000_000, 'timeout': TIMEOUT_S, 'exclusive': True, **options}
+        return serial.Serial(self.ready['port'], **options)
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        """Send a signal and return exit code, the rest of stdout, and stderr."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        output, errors = self.process.communicate(timeout=10)
+        return self.process.returncode, output, errors
+
+
+@pytest.fixture(scope='module')
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    running = Emulator(tmp_path_factory.mktemp('arm'), '--fast', '--model', 'instant')
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def control(emulator: Emulator) -> Iterator[ArmControl]:
+    with ArmControl(emulator.socket) as client:
+        yield client
+        client.clear()
+
+
+def test_ready_line_says_where_and_what(emulator: Emulator) -> None:
+    assert emulator.ready['ready'] is True
+    assert emulator.ready['port'] == str(emulator.link)
+    assert emulator.ready['control'] == str(emulator.socket)
+    assert emulator.ready['model'] == 'instant'
+    assert len(emulator.ready['joints']) == 6
+
+
+def test_round_trip_through_the_port(emulator: Emulator, control: ArmControl) -> None:
+    with emulator.open() as port:
+        port.write(PING_1)
+        assert port.read(6) == PONG_1
+        port.write(SYNC_READ_15)
+        block = port.read(126)
+        assert [block[21 * k + 2] for k in range(6)] == [1, 2, 3, 4, 5, 6]
+    state = control.state()
+    assert state['joints']['shoulder_pan']['position_ticks'] == int.from_bytes(
+        block[5:7], 'little')
+    assert state['bus']['requests'] >= 2
+
+
+def test_port_works_again_after_the_client_has_gone(emulator: Emulator) -> None:
+    for _ in range(3):
+        with emulator.open() as port:
+            port.write(PING_1)
+            assert port.read(6) == PONG_1
+
+
+def test_second_exclusive_opener_is_refused(emulator: Emulator) -> None:
+    with emulator.open():
+        with pytest.raises(serial.SerialException, match='exclusively lock'):
+            emulator.open()
+
+
+def test_wrong_baud_meets_silence(emulator: Emulator) -> None:
+    with emulator.open(baudrate=115_200, timeout=0.1) as port:
+        port.write(PING_1)
+        assert port.read(6) == b''
+    with emulator.open() as port:
+        port.write(PING_1)
+        assert port.read(6) == PONG_1
+
+
+def test_unplugged_cable_raises_what_pyserial_raises(emulator: Emulator,
+                                                     control: ArmControl) -> None:
+    port = emulator.open()
+    control.unplug()
+    assert not emulator.link.is_symlink()
+    with pytest.raises(serial.SerialException, match='returned no data'):
+        port.read(1)
+    with pytest.raises(serial.SerialException, match='write failed'):
+        port.write(PING_1)
+    with pytest.raises(OSError) as caught:
+        assert port.in_waiting
+    assert not isinstance(caught.value, serial.SerialException) and caught.value.errno == 5
+    for call in (port.reset_input_buffer, port.flush):
+        with pytest.raises(termios.error):
+            call()
+    assert port.is_open
+    port.close()
+    with pytest.raises(serial.SerialException) as missing:
+        emulator.open()
+    assert missing.value.errno == 2
+    assert control.state()['plugged'] is False
+    assert control.replug() == str(emulator.link)
+    with emulator.open() as again:
+        again.write(PING_1)
+        assert again.read(6) == PONG_1
+
+
+def test_unplugging_wakes_a_blocked_read(emulator: Emulator, control: ArmControl) -> None:
+    with emulator.open() as port:
+        timer = threading.Timer(0.1, control.unplug)
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(serial.SerialException):
+            port.read(1)
+        assert time.monotonic() - started < TIMEOUT_S
+        timer.join()
+    control.replug()
+
+
+def test_blocked_adapter_makes_writes_time_out(emulator: Emulator, control: ArmControl) -> None:
+    with emulator.open(write_timeout=0.1) as port:
+        control.fault('blocked')
+        with pytest.raises(serial.SerialTimeoutException):
+            port.write(bytes(200_000))
+    control.unplug()
+    control.clear()
+    control.replug()
+
+
+def test_faults_and_power_act_through_the_socket(emulator: Emulator, control: ArmControl) -> None:
+    with emulator.open(timeout=0.1) as port:
+        control.fault('silent', ids=[1])
+        port.write(PING_1)
+        assert port.read(6) == b''
+        control.clear()
+        control.power(False)
+        port.write(PING_1)
+        assert port.read(6) == b''
+        control.power(True)
+        deadline = time.monotonic() + 5
+        reply = b''
+        while not reply and time.monotonic() < deadline:
+            port.write(PING_1)
+            reply = port.read(6)
+        assert reply[:4] == PONG_1[:4]
+
+
+def test_refused_request_says_what_is_allowed(control: ArmControl) -> None:
+    with pytest.raises(ArmControlError, match='there are: drop'):
+        control.fault('gremlin')
+    assert control.state()['ok']
+
+
+def test_many_clients_and_garbage_do_not_disturb(emulator: Emulator, control: ArmControl) -> None:
+    for garbage in (b'\n', b'{"op"\n', b'[' * 70_000, b'\xff\xfe\n'):
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(emulator.socket))
+            peer.sendall(garbage)
+    clients = [ArmControl(emulator.socket) for _ in range(8)]
+    assert all(client.state()['ok'] for client in clients)
+    for client in clients:
+        client.close()
+
+
+def test_log_can_be_fetched_whole(emulator: Emulator, control: ArmControl) -> None:
+    since_ns = control.mark()
+    with emulator.open() as port:
+        for _ in range(500):
+            port.write(PING_1)
+            assert port.read(6) == PONG_1
+    kinds = [kind for _, kind, _ in control.log(since_ns, limit=200_000)]
+    assert (kinds.count('request'), kinds.count('reply')) == (500, 500)
+
+
+@pytest.mark.parametrize('number', (signal.SIGINT, signal.SIGTERM))
+def test_signal_ends_it_cleanly_and_leaves_nothing(tmp_path: Path, number: int) -> None:
+    running = Emulator(tmp_path, '--image', str(tmp_path / 'eeprom.json'))
+    started = time.monotonic()
+    code, output, errors = running.end(number)
+    assert (code, output, errors) == (0, '', '')
+    assert time.monotonic() - started < 1.0
+    assert [path.name for path in tmp_path.iterdir()] == ['eeprom.json']
+
+
+def test_quit_ends_it(tmp_path: Path) -> None:
+    running = Emulator(tmp_path)
+    with ArmControl(running.socket) as client:
+        client.quit()
+    assert running.process.wait(timeout=5) == 0
+    running.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_second_emulator_on_the_same_socket_is_refused(emulator: Emulator) -> None:
+    with pytest.raises(AssertionError, match='another simulated arm listens there'):
+        Emulator(emulator.link.parent)
+    assert emulator.link.is_symlink()
+
+
+def test_leftovers_of_a_killed_emulator_are_replaced(tmp_path: Path) -> None:
+    Emulator(tmp_path).end(signal.SIGKILL)
+    running = Emulator(tmp_path)
+    with running.open() as port:
+        port.write(PING_1)
+        assert port.read(6) == PONG_1
+    assert running.end()[0] == 0
+
+
+@pytest.mark.parametrize('arguments, text', (
+    (['--pose', 'upside'], 'rest, zero'),
+    (['--supply-v', '99'], 'supply_v 99.0: allowed are 0 to 25'),
+    (['--model', 'magic'], 'identified'),
+))
+def test_wrong_option_is_a_usage_error(arguments: list[str], text: str,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_link_never_replaces_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, 'disable', lambda: None)
+    precious = tmp_path / 'precious'
+    precious.write_text('x')
+    assert main(['--link', str(precious)]) == 1
+    assert 'choose another name' in capsys.readouterr().err
+    assert precious.read_text() == 'x'
+    real = tmp_path / 'ttyACM'
+    real.symlink_to('/dev/null')
+    assert main(['--link', str(real)]) == 1
+    assert os.readlink(real) == '/dev/null'
+
+
+def test_run_ends_when_its_event_is_set(tmp_path: Path) -> None:
+    stop, lines = threading.Event(), list[str]()
+    announce: Callable[[str], None] = lines.append
+    thread = threading.Thread(target=run, args=(Settings(fast=True),), kwargs={
+        'announce': announce, 'link': tmp_path / 'arm', 'stop': stop})
+    thread.start()
+    while not lines:
+        time.sleep(0.005)
+    with ArmControl(json.loads(lines[0])['control']) as client:
+        assert client.state()['powered']
+    stop.set()
+    thread.join(timeout=5)
+    assert not thread.is_alive()

@@ -1,0 +1,147 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Dependencies point one way: the tables below are the architecture.
+
+Each rule is checked twice: in the text, where an import inside a function counts too, and in a
+fresh interpreter, where what others bring along counts too.
+"""
+
+import ast
+import importlib.util
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Layer -> the layers that it may import. Nobody may import sim: it is looked up by name.
+LAYERS = {
+    'errors': set(),
+    'domain': {'errors'},
+    'client': {'errors', 'domain'},
+    'hardware': {'errors', 'domain'},
+    'runner': {'errors', 'domain', 'client', 'hardware'},
+    'nodes': {'errors', 'domain', 'client', 'hardware', 'runner'},
+    'cli': {'errors', 'domain', 'client', 'hardware', 'runner'},
+    'sim': {'errors', 'domain', 'client', 'hardware'},
+}
+
+# Third party -> the one place that may name it.
+OWNERS = {
+    'builtin_interfaces': 'reflex_ros.nodes',
+    'diagnostic_msgs': 'reflex_ros.nodes',
+    'httpx': 'reflex_ros.client',
+    'lifecycle_msgs': 'reflex_ros.nodes',
+    'pydantic': 'reflex_ros.client',
+    'rcl_interfaces': 'reflex_ros.nodes',
+    'rclpy': 'reflex_ros.nodes',
+    'sensor_msgs': 'reflex_ros.nodes',
+    'serial': 'reflex_ros.hardware.port',
+    'std_msgs': 'reflex_ros.nodes',
+    'std_srvs': 'reflex_ros.nodes',
+    'trajectory_msgs': 'reflex_ros.nodes',
+    'websockets': 'reflex_ros.client',
+}
+
+IMPORT_AND_LIST = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def module_name(path):
+    """Make ``reflex_ros.domain.joints`` from the path of that file."""
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+def files_of(layer):
+    """List the files of a layer, which may be one module or not be written yet."""
+    return sorted([
+        *ROOT.glob(f'reflex_ros/{layer}.py'), *ROOT.glob(f'reflex_ros/{layer}/**/*.py')])
+
+
+def imports_of(path):
+    """
+    List what a file imports, anywhere in it, as absolute dotted names.
+
+    ``from a.b import c`` counts as ``a.b.c``, because c may be a module.
+    """
+    name = module_name(path)
+    package = name if path.name == '__init__.py' else name.rpartition('.')[0]
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ''
+            if node.level:
+                base = importlib.util.resolve_name('.' * node.level + base, package)
+            yield from (f'{base}.{alias.name}' for alias in node.names)
+
+
+def layer_of(name):
+    """Name the layer of one of our modules, or None for the package itself and all others."""
+    parts = name.split('.')
+    return parts[1] if parts[0] == 'reflex_ros' and len(parts) > 1 and parts[1] in LAYERS else None
+
+
+def is_inside(name, place):
+    """Tell whether a dotted name is a place or below it."""
+    return name == place or name.startswith(f'{place}.')
+
+
+def test_every_module_belongs_to_a_layer():
+    layered = {path for layer in LAYERS for path in files_of(layer)}
+    assert set(ROOT.glob('reflex_ros/**/*.py')) - layered == {ROOT / 'reflex_ros' / '__init__.py'}
+
+
+@pytest.mark.parametrize('layer', LAYERS)
+def test_layer_imports_only_layers_below_it(layer):
+    allowed = LAYERS[layer] | {layer, None}
+    assert not [
+        f'{module_name(path)} imports {name}'
+        for path in files_of(layer) for name in imports_of(path) if layer_of(name) not in allowed]
+
+
+@pytest.mark.parametrize('layer', LAYERS)
+def test_third_party_is_imported_only_by_its_owner(layer):
+    assert not [
+        f'{module_name(path)} imports {name}'
+        for path in files_of(layer) for name in imports_of(path)
+        if not is_inside(module_name(path), OWNERS.get(name.partition('.')[0], 'reflex_ros'))]
+
+
+@pytest.mark.parametrize('layer, allowed', [('errors', set()), ('domain', {'numpy'})])
+def test_core_needs_no_third_party(layer, allowed):
+    known = sys.stdlib_module_names | allowed | {'reflex_ros'}
+    assert not [
+        f'{module_name(path)} imports {name}'
+        for path in files_of(layer) for name in imports_of(path)
+        if name.partition('.')[0] not in known]
+
+
+@pytest.mark.parametrize('layer', [
+    pytest.param(layer, marks=[pytest.mark.ros] if layer == 'nodes' else []) for layer in LAYERS])
+def test_importing_a_layer_brings_along_nothing_from_beside_or_above(layer):
+    # To import a __main__ is to run it.
+    names = [module_name(path) for path in files_of(layer) if path.name != '__main__.py']
+    if not names:
+        pytest.skip(f'reflex_ros.{layer} is not written yet')
+    listing = subprocess.run(
+        [sys.executable, '-c', IMPORT_AND_LIST, *names],
+        cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert listing.returncode == 0, listing.stderr
+    loaded = json.loads(listing.stdout)
+    reachable = LAYERS[layer] | {layer, None}
+    layers = {layer_of(name) for name in loaded} - reachable
+    assert not layers
+    third_parties = {
+        name for name, owner in OWNERS.items()
+        if name in loaded and layer_of(owner) not in reachable}
+    assert not third_parties

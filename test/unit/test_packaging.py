@@ -1,0 +1,193 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the packaging files say about each other and about the code."""
+
+import ast
+import json
+from pathlib import Path
+import re
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+import reflex_ros
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()  # noqa: S314 (our own file)
+
+# Import name -> rosdep key and, on the Python package index, distribution.
+THIRD_PARTIES = {
+    'PIL': ('python3-pil', 'Pillow'),
+    'aiohttp': ('python3-aiohttp', 'aiohttp'),
+    'ament_index_python': ('ament_index_python', 'ros-ament-index-python'),
+    'builtin_interfaces': ('builtin_interfaces', 'ros-builtin-interfaces'),
+    'click': ('python3-click', 'click'),
+    'diagnostic_msgs': ('diagnostic_msgs', 'ros-diagnostic-msgs'),
+    'httpx': ('python3-httpx', 'httpx'),
+    'launch': ('launch', None),
+    'launch_ros': ('launch_ros', None),
+    'lifecycle_msgs': ('lifecycle_msgs', 'ros-lifecycle-msgs'),
+    'numpy': ('python3-numpy', 'numpy'),
+    'pydantic': ('python3-pydantic', 'pydantic'),
+    'rcl_interfaces': ('rcl_interfaces', 'ros-rcl-interfaces'),
+    'rclpy': ('rclpy', 'ros-rclpy'),
+    'rich': ('python3-rich', 'rich'),
+    'sensor_msgs': ('sensor_msgs', 'ros-sensor-msgs'),
+    'serial': ('python3-serial', 'pyserial'),
+    'std_msgs': ('std_msgs', 'ros-std-msgs'),
+    'std_srvs': ('std_srvs', 'ros-std-srvs'),
+    'trajectory_msgs': ('trajectory_msgs', 'ros-trajectory-msgs'),
+    'websockets': ('python3-websockets', 'websockets'),
+    'yaml': ('python3-yaml', 'PyYAML'),
+}
+
+
+def setup_arguments():
+    """Read the arguments of ``setup()`` that are literals; running it would need setuptools."""
+    tree = ast.parse((ROOT / 'setup.py').read_text())
+    call = next(
+        node for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'setup')
+    literals = {}
+    for keyword in call.keywords:
+        try:
+            literals[keyword.arg] = ast.literal_eval(keyword.value)
+        except ValueError:
+            continue
+    return literals
+
+
+SETUP = setup_arguments()
+
+
+def texts(tag):
+    """List what the manifest has in all elements of one tag."""
+    return [element.text for element in MANIFEST.findall(tag)]
+
+
+def python_files():
+    """Find our Python files, wherever in the tree they are."""
+    generated = {'build', 'install', 'log', 'dist'}
+    for path in sorted(ROOT.rglob('*.py')):
+        parts = path.relative_to(ROOT).parts
+        if parts[0] not in generated and not any(part.startswith('.') for part in parts):
+            yield path
+
+
+def imported_roots(path):
+    """Name the top-level packages that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition('.')[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition('.')[0]
+
+
+def imported_third_parties(folder):
+    """Find what the files of one folder import that is neither ours nor Python's."""
+    return {
+        root
+        for path in (ROOT / folder).rglob('*.py') for root in imported_roots(path)
+        if root not in sys.stdlib_module_names and root != 'reflex_ros'
+    }
+
+
+def distribution(requirement):
+    """Cut a requirement down to the name of its distribution."""
+    return re.match(r'[\w.-]+', requirement).group()
+
+
+def test_version_is_the_same_everywhere():
+    assert MANIFEST.findtext('version') == SETUP['version'] == reflex_ros.__version__
+
+
+def test_changelog_starts_with_what_is_next_or_with_this_version():
+    heading = re.search(r'^(.+)\n-+$', (ROOT / 'CHANGELOG.rst').read_text(), re.MULTILINE).group(1)
+    assert heading == 'Forthcoming' or heading.startswith(f'{reflex_ros.__version__} (')
+
+
+def test_name_and_licence_are_the_same_everywhere():
+    assert MANIFEST.findtext('name') == SETUP['name'] == reflex_ros.__name__
+    assert MANIFEST.findtext('license') == SETUP['license'] == 'Apache-2.0'
+    assert (ROOT / 'LICENSE').read_text().split()[:2] == ['Apache', 'License']
+
+
+def test_colcon_takes_the_manifest_for_ament_python():
+    assert MANIFEST.get('format') == '3'
+    assert MANIFEST.findtext('export/build_type') == 'ament_python'
+    assert not texts('buildtool_depend')
+
+
+def test_maintainer_mail_is_well_formed():
+    # With a malformed one colcon takes the package for a plain Python one, and says so only in a
+    # warning. The expression is narrower than the one that it uses.
+    mails = [element.get('email') for element in MANIFEST.findall('maintainer')]
+    assert mails == [SETUP['maintainer_email']]
+    assert re.fullmatch(r'[a-z0-9._-]+@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}', mails[0])
+
+
+def test_website_repository_and_bugtracker_are_named():
+    assert {element.get('type') for element in MANIFEST.findall('url')} == {
+        'website', 'repository', 'bugtracker'}
+
+
+def test_every_import_has_an_exec_depend():
+    used = imported_third_parties('reflex_ros') | imported_third_parties('launch')
+    unknown = used - set(THIRD_PARTIES)
+    assert not unknown
+    undeclared = {THIRD_PARTIES[name][0] for name in used} - set(texts('exec_depend'))
+    assert not undeclared
+
+
+def test_every_import_is_installed_by_pip():
+    required = {distribution(text) for text in SETUP['install_requires']}
+    from_wheels = {distribution(text) for text in SETUP['extras_require']['ros']}
+    used = imported_third_parties('reflex_ros') & set(THIRD_PARTIES)
+    missing = {THIRD_PARTIES[name][1] for name in used} - required - from_wheels
+    assert not missing
+
+
+def test_manifest_and_setup_agree_on_the_dependencies():
+    required = {distribution(text) for text in SETUP['install_requires']}
+    keys = {key for key, name in THIRD_PARTIES.values() if name in required}
+    assert keys == {key for key in texts('exec_depend') if key.startswith('python3-')}
+
+
+def test_every_requirement_has_a_lower_bound():
+    requirements = [*SETUP['install_requires'], *SETUP['extras_require']['test']]
+    assert not [text for text in requirements if '>=' not in text]
+
+
+@pytest.mark.parametrize('script', SETUP['entry_points']['console_scripts'])
+def test_console_script_names_a_main(script):
+    module, _, function = script.partition(' = ')[2].partition(':')
+    path = ROOT.joinpath(*module.split('.')).with_suffix('.py')
+    if not path.exists():
+        pytest.skip(f'{module} is not written yet')
+    # Read and not imported: a node needs rclpy.
+    defined = {getattr(node, 'name', None) for node in ast.parse(path.read_text()).body}
+    assert function in defined
+
+
+def test_hook_that_puts_the_command_on_the_path_is_installed():
+    hooks = json.loads((ROOT / 'colcon.pkg').read_text())['hooks']
+    assert hooks == ['share/reflex_ros/hook/reflex_path.dsv']
+    assert (ROOT / 'resource' / 'reflex_path.dsv').read_text().split(';')[2].strip() == (
+        'lib/reflex_ros')
+    assert "('share/reflex_ros/hook', ['resource/reflex_path.dsv'])" in (
+        (ROOT / 'setup.py').read_text())
+
+
+def test_index_has_a_marker_of_the_package():
+    assert (ROOT / 'resource' / 'reflex_ros').exists()
+
+
+def test_every_python_file_has_the_licence_header():
+    header = ['# Copyright 2026 The reflex_ros authors', '# SPDX-License-Identifier: Apache-2.0']
+
+    def head(path):
+        lines = path.read_text().splitlines()
+        return lines[1:3] if lines and lines[0].startswith('#!') else lines[:2]
+
+    assert not [str(path.relative_to(ROOT)) for path in python_files() if head(path) != header]
