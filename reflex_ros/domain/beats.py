@@ -44,6 +44,8 @@ class StreamBeat:
     :param gap: why no observation can be sent.
     :param lost: why the last session ended.
     :param fault: why no further session is opened.
+    :param received: chunks since the stream was opened.
+    :param accepted: of them, those that passed every check.
     :param open_s: for how long the stream has been open [s].
     :param age_ms_p95: of the chunks at receipt [ms].
     :param expires_s: until the session ends [s]; negative when unknown.

@@ -41,7 +41,7 @@ from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 from reflex_ros.nodes.stream_thread import StreamThread
-from reflex_ros.runner.policy_session import PolicySession, SessionSettings
+from reflex_ros.runner.policy_session import PolicySession, SessionSettings, SessionStatus
 
 TABLE = (
     Spec('service.rpc_url', '', 'base URL of the RPC backend; empty takes REFLEX_CONVEX_URL, then '
@@ -82,6 +82,7 @@ class ActionStreamNode(ReflexNode):
         self._thread: StreamThread | None = None
         self._session: PolicySession | None = None
         self._observer = Observer([], ObservationBounds())
+        self._status = SessionStatus()
         self._inputs: list[Any] = []
         self._permit = Permit(0)
         self._permit_at = -1e9
@@ -142,7 +143,9 @@ class ActionStreamNode(ReflexNode):
 
     def _start(self) -> None:
         assert self._thread is not None
-        self._session = self._make_session()
+        # Counters go on over sessions; what the last one ended with does not.
+        self._status.fault = self._status.lost = self._status.gap = None
+        self._session = self._make_session(self._status)
         self._session.prompt = self.get_parameter('prompt').value
         self._session.permit = self._current_permit
         self._thread.begin(self._session.run())
@@ -151,6 +154,7 @@ class ActionStreamNode(ReflexNode):
         if self._thread is not None and not self._thread.end(2.0):
             self.get_logger().warning('the session did not close within 2 s; left behind')
         self._session = None
+        self._status.link, self._status.mode, self._status.in_flight = 'closed', '', 0
 
     def _teardown(self) -> None:
         self._stop()
@@ -209,10 +213,7 @@ class ActionStreamNode(ReflexNode):
 
     def beat_values(self) -> dict[str, object]:
         """Tell what the session does."""
-        session = self._session
-        if session is None:
-            return {'progress': 0, 'link': 'closed', 'session_mode': ''}
-        status, now = session.status, time.monotonic()
+        status, now = self._status, time.monotonic()
         fault = status.fault
         failure = self._thread.failure() if self._thread else None
         if failure is not None:
@@ -220,12 +221,14 @@ class ActionStreamNode(ReflexNode):
         rtt = list(status.rtt_ms)
         return {
             'progress': status.progress, 'link': status.link, 'remark': status.remark,
-            'session_mode': status.mode, 'prompt': session.prompt,
+            'session_mode': status.mode, 'prompt': self._session.prompt if self._session else '',
             'fault': fault.code if fault else '', 'fault_text': fault.text if fault else '',
             'lost': status.lost.code if status.lost else '',
             'lost_text': status.lost.text if status.lost else '',
             'gap': status.gap.code if status.gap else '',
             'gap_text': status.gap.text if status.gap else '',
+            'session_received': status.received - status.received_before,
+            'session_accepted': status.accepted - status.accepted_before,
             'sent': status.sent, 'received': status.received, 'accepted': status.accepted,
             'superseded': status.superseded, 'in_flight': status.in_flight,
             'rejected': dict(status.rejected),

@@ -145,7 +145,8 @@ def to_stream_beat(message: DiagnosticStatus) -> StreamBeat:
         progress=int(_number(found, 'progress')), link=found.get('link', 'closed'),
         remark=found.get('remark', ''), session_mode=found.get('session_mode', ''),
         gap=_cause(found, 'gap'), lost=_cause(found, 'lost'), fault=_cause(found, 'fault'),
-        received=int(_number(found, 'received')), accepted=int(_number(found, 'accepted')),
+        received=int(_number(found, 'session_received')),
+        accepted=int(_number(found, 'session_accepted')),
         open_s=_number(found, 'open_s'), age_ms_p95=_number(found, 'age_ms_p95'),
         expires_s=_number(found, 'expires_s', -1.0))
 

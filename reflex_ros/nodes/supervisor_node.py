@@ -321,8 +321,8 @@ class SupervisorNode(ReflexNode):
         machine, state = self._machine, self._machine.state
         if machine.causes:
             first = machine.causes[0]
-            return (f'stopped by {first.code}: {first.text}. Repair it, then call '
-                    'supervisor/reset')
+            text = first.text if first.text.endswith(('.', '?', '!')) else f'{first.text}.'
+            return f'stopped by {first.code}: {text} Repair it, then call supervisor/reset'
         if state is State.UNCONFIGURED:
             for name, beat, at in (('so101', self._driver, self._driver_at),
                                    ('action_stream', self._stream, self._stream_at)):

@@ -148,7 +148,9 @@ class Demo:
             state['now_ns'] - state['at_rest_since_ns'] > REST_S * 1e9), 10.0, 'rest')
         state = self.arm.state()
         self._say('the arm is at rest; waiting for the latch')
-        self.system.wait(lambda: self.system.view.state == 'LATCHED', LATCHED_S, 'LATCHED')
+        # Without a driver it is FAULT until somebody has repaired that.
+        latched = ('LATCHED',) if fault.repair is None else ('LATCHED', 'FAULT')
+        self.system.wait_state(*latched, timeout_s=LATCHED_S)
         held = self.arm.state()
         last_change_ns = held['goal_last_change_ns'] or injected_ns
         return {

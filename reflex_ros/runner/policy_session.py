@@ -93,6 +93,7 @@ class SessionStatus:
 
     :param link: ``closed``, ``opening``, ``open`` or ``lost``, with a remark.
     :param mode: of the service's session; empty when there is none.
+    :param received_before: ``received`` when the present stream was opened; likewise accepted.
     :param gap: why no observation can be sent now.
     :param lost: why the last session ended.
     :param fault: why no further session is opened.
@@ -110,6 +111,8 @@ class SessionStatus:
     accepted: int = 0
     superseded: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    received_before: int = 0
+    accepted_before: int = 0
     in_flight: int = 0
     chunk_at: float = 0.0
     chunk_age_ms: float = 0.0
@@ -129,13 +132,14 @@ class PolicySession:
 
     :param on_chunk: called in the loop with each chunk that passed every check.
     :param on_fault: called once when a session that applied actions fails.
+    :param status: of an earlier session, whose counters go on.
     """
 
     def __init__(self, settings: SessionSettings, key: Secret, observer: Observer,
                  bounds: ChunkBounds, on_chunk: Callable[[ActionChunk], None],
-                 on_fault: Callable[[Cause], None]) -> None:
+                 on_fault: Callable[[Cause], None], status: SessionStatus | None = None) -> None:
         self.settings = settings
-        self.status = SessionStatus()
+        self.status = status or SessionStatus()
         self.prompt = settings.prompt
         self.permit: Callable[[], Permit] = lambda: Permit(0)
         """Asked for the newest permit: its mode is the one that the session is brought to."""
@@ -206,6 +210,7 @@ class PolicySession:
         status = self.status
         status.link, status.remark = 'open', ''
         status.opened_at = time.monotonic()
+        status.received_before, status.accepted_before = status.received, status.accepted
         status.open_timing = stream.open_timing
         self._waits = retry.backoff(random.Random())
         self._pending.clear()

@@ -1,0 +1,76 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Connect a robot to its hosted policy: starts the processes that ``runner.graph`` describes.
+
+Nothing is brought up here: that is the supervisor's job, and the same with ``reflex up``.
+"""
+
+import os
+from pathlib import Path
+import sys
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessIO
+from launch.events.process import ProcessIO
+from launch_ros.actions import Node
+
+from reflex_ros.runner import graph
+
+LINGER_S = 1.0
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([
+        DeclareLaunchArgument('sim', default_value='false', choices=['true', 'false'],
+                              description='simulated arm, service and camera'),
+        DeclareLaunchArgument('config', default_value='',
+                              description='ROS parameter file; config/robot.yaml when empty'),
+        DeclareLaunchArgument('namespace', default_value='', description='of all nodes'),
+        # The graph of a robot is nobody else's business; whoever wants it wider says so.
+        SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE',
+                               os.environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')),
+        OpaqueFunction(function=start),
+    ])
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    arguments = context.launch_configurations
+    world = graph.make_world() if arguments['sim'] == 'true' else None
+    config = Path(arguments['config']).expanduser() if arguments['config'] else None
+    nodes = [Node(package='reflex_ros', executable=process.executable,
+                  namespace=arguments['namespace'],
+                  parameters=[*map(str, process.parameter_files), dict(process.parameters)],
+                  additional_env=dict(process.environment), respawn=process.respawns,
+                  respawn_delay=graph.RESPAWN_DELAY_S, output='screen', emulate_tty=True)
+             for process in graph.nodes(config, world)]
+    if world is None:
+        return nodes
+    simulation = [ExecuteProcess(
+        cmd=[sys.executable, '-m', process.module, *process.arguments], name=process.name,
+        additional_env=dict(process.environment))
+        for process in graph.simulation(world, linger_s=LINGER_S)]
+    return [*simulation, *when_ready(simulation, nodes)]
+
+
+def when_ready(processes: list[ExecuteProcess],
+               then: list[Node]) -> list[LaunchDescriptionEntity]:
+    """Start nodes as soon as each of the processes has printed its line of JSON."""
+    waiting = set(range(len(processes)))
+
+    def handler(index: int) -> RegisterEventHandler:
+        def on_line(event: ProcessIO) -> list[Node]:
+            was_waiting = bool(waiting)
+            waiting.discard(index)
+            return then if was_waiting and not waiting else []
+        return RegisterEventHandler(OnProcessIO(target_action=processes[index],
+                                                on_stdout=on_line))
+
+    return [handler(index) for index in range(len(processes))]

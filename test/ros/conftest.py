@@ -1,0 +1,108 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Real rclpy, real DDS on loopback, real processes: each test has a ROS_DOMAIN_ID of its own."""
+
+from contextlib import contextmanager
+import json
+import os
+from pathlib import Path
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+RANGE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+# Above 101 the ports of a domain reach into the range that Linux hands out to clients.
+DOMAINS = random.sample(range(1, 100), 99)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker('ros')
+
+
+@pytest.fixture
+def domain():
+    """Return the environment that puts a process into a domain of its own."""
+    return {'ROS_DOMAIN_ID': str(DOMAINS.pop()), **RANGE}
+
+
+@pytest.fixture
+def ros(domain, monkeypatch):
+    """Return a context manager that makes nodes in this process, in the test's own domain."""
+    rclpy = pytest.importorskip('rclpy')
+    for name, value in domain.items():
+        monkeypatch.setenv(name, value)
+
+    @contextmanager
+    def started(*arguments):
+        rclpy.init(args=['--ros-args', *arguments] if arguments else None)
+        try:
+            yield rclpy
+        finally:
+            rclpy.try_shutdown()
+    return started
+
+
+def wait_for(condition, timeout_s, what):
+    """Poll until a condition holds; fail with what was awaited."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f'no {what} within {timeout_s} s'
+        time.sleep(0.02)
+    return found
+
+
+@contextmanager
+def running(*arguments, env, module='reflex_ros.cli.main'):
+    """Run a command of ours until the block ends; it ends with SIGINT."""
+    process = subprocess.Popen(
+        [sys.executable, '-m', module, *arguments], env={**os.environ, **env}, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(2)
+        try:
+            process.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+
+
+def run_demo(*arguments, env, timeout_s=120):
+    """Run ``reflex demo --json``; return its result and whatever it wrote to stderr."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'reflex_ros.cli.main', 'demo', '--json', *arguments],
+        env={**os.environ, **env}, capture_output=True, text=True, timeout=timeout_s, check=False)
+    return json.loads(done.stdout), done
+
+
+def descendants(pid):
+    """Return the ids of all processes below one."""
+    parents = {}
+    for entry in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            fields = entry.read_text().rpartition(')')[2].split()
+        except OSError:
+            continue
+        parents[int(entry.parent.name)] = int(fields[1])
+    found = {pid}
+    while True:
+        more = {child for child, parent in parents.items() if parent in found} - found
+        if not more:
+            return found - {pid}
+        found |= more
+
+
+def is_alive(pid):
+    """Tell whether a process runs (a zombie does not)."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
