@@ -163,8 +163,12 @@ class ArmDriver:
         """
         Ramp to rest, then write nothing more; torque stays on.
 
-        :returns: whether the arm was seen at rest in time.
+        :returns: whether the arm was seen at rest in time; true when the bus thread has ended,
+            for then nothing can be written any more.
         """
+        if not self._thread.is_alive():
+            self._guard.disarm()
+            return True
         self._guard.fail(Cause('DEACTIVATED', 'the driver was deactivated'))
         deadline = time.monotonic() + timeout_s
         at_rest = False

@@ -67,6 +67,10 @@ class StreamThread:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End everything and join the thread, within a bound; may be called twice."""
+        if self._loop.is_closed():
+            return
         self.end(timeout_s)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout_s)
+        if not self._thread.is_alive():
+            self._loop.close()

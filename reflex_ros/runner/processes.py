@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+import contextlib
 import ctypes
 import json
 import os
@@ -77,6 +78,12 @@ class Child:
             except (BrokenPipeError, ValueError):
                 return
 
+    def close(self) -> None:
+        """Let go of its stdin; it must have ended."""
+        if self.popen.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.popen.stdin.close()
+
     def kill(self) -> None:
         """End it at once (SIGKILL), and wait until it is gone."""
         self.popen.kill()
@@ -106,8 +113,9 @@ class Child:
     @staticmethod
     def _read(popen: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
         assert popen.stdout is not None
-        for line in popen.stdout:
-            on_line(line)
+        with popen.stdout as lines:
+            for line in lines:
+                on_line(line)
 
 
 class ProcessGroup:
@@ -179,6 +187,7 @@ class ProcessGroup:
             if child.is_running():
                 killed.append(child.process.name)
                 child.kill()
+            child.close()
         return killed
 
     def _watch(self) -> None:
