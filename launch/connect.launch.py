@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 import sys
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -22,6 +21,7 @@ from launch.event_handlers import OnProcessIO
 from launch.events.process import ProcessIO
 from launch_ros.actions import Node
 
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from reflex_ros.runner import graph
 
 LINGER_S = 1.0

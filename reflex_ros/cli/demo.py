@@ -15,7 +15,8 @@ from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.runner.demo import Demo, fault_named, FAULTS
 
 
-@click.command()
+@click.command(epilog=options.example(
+    'reflex demo --seconds 15', 'reflex demo --fault kill_stream --recover --json'))
 @click.option('--seconds', type=click.FloatRange(1.0, 3600.0), default=15.0, show_default=True,
               help='How long the arm moves.')
 @click.option('--fault', metavar='NAME', help=f'Break something while the arm moves and measure '
@@ -26,15 +27,11 @@ from reflex_ros.runner.demo import Demo, fault_named, FAULTS
 @options.common
 def demo(seconds: float, fault: str | None, recover: bool, logs: Path | None, as_json: bool,
          verbose: bool) -> None:
-    r"""
+    """
     Watch a hosted policy move a simulated arm.
 
     Starts the simulated service, arm and camera and the real nodes, runs the policy in dry_run,
     passes the gate, promotes, moves, stops and parks. Nothing outside this machine is touched.
-
-    \b
-    Example:  reflex demo --seconds 15
-              reflex demo --fault kill_stream --recover --json
     """
     chosen = fault_named(fault) if fault else None
     as_json = options.wants_json(as_json)

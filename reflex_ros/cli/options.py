@@ -23,3 +23,9 @@ def common(command: Command) -> Command:
 def wants_json(as_json: bool) -> bool:
     """Whether JSON was asked for, here or before the command."""
     return as_json or bool(click.get_current_context().find_root().params.get('as_json'))
+
+
+def example(*lines: str) -> str:
+    """Make the epilog of a command's help: how it is called, one call a line."""
+    # The backspace keeps click from joining the lines.
+    return '\b\nExample:\n' + '\n'.join(f'  {line}' for line in lines)

@@ -43,15 +43,10 @@ def ask(question: Callable[[RpcClient], Awaitable[Result]], api_key: str | None,
     return asyncio.run(run())
 
 
-@click.command()
+@click.command(epilog=options.example('reflex whoami --json'))
 @remote
 def whoami(api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
-    r"""
-    Show whom the API key belongs to.
-
-    \b
-    Example:  reflex whoami --json
-    """
+    """Show whom the API key belongs to."""
     found = ask(account.whoami, api_key, convex_url)
     if options.wants_json(as_json):
         render.document({'ok': True, 'account': found.model_dump(by_alias=True,
@@ -63,17 +58,12 @@ def whoami(api_key: str | None, convex_url: str | None, as_json: bool, verbose: 
     click.echo(f'API key: {found.key_name or "not available"}')
 
 
-@click.command()
+@click.command(epilog=options.example('reflex doctor deploy_abc123'))
 @click.argument('deployment_id')
 @remote
 def doctor(deployment_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
            verbose: bool) -> None:
-    r"""
-    Check whether a deployment may apply actions; exit 1 when it may not.
-
-    \b
-    Example:  reflex doctor deploy_abc123
-    """
+    """Check whether a deployment may apply actions; exit 1 when it may not."""
     found = ask(lambda rpc: deployments.check(rpc, deployment_id), api_key, convex_url)
     if options.wants_json(as_json):
         render.document({'ok': True, 'readiness': found.model_dump(mode='json')})
@@ -91,17 +81,12 @@ def sessions() -> None:
     """List, promote and close inference sessions."""
 
 
-@sessions.command('list')
+@sessions.command('list', epilog=options.example('reflex sessions list --status active'))
 @click.option('--status', type=click.Choice(['active', 'closed', 'expired', 'failed']))
 @remote
 def list_(status: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
           verbose: bool) -> None:
-    r"""
-    List inference sessions.
-
-    \b
-    Example:  reflex sessions list --status active
-    """
+    """List inference sessions."""
     found = ask(lambda rpc: session_calls.list_all(rpc, status), api_key, convex_url)
     if options.wants_json(as_json):
         render.document({'ok': True, 'inferenceSessions': {
@@ -112,34 +97,24 @@ def list_(status: str | None, api_key: str | None, convex_url: str | None, as_js
         click.echo(f'{row.session_id}  {row.status:<8} {row.mode:<14} {row.deployment_id or ""}')
 
 
-@sessions.command()
+@sessions.command(epilog=options.example('reflex sessions promote sess_01'))
 @click.argument('session_id')
 @click.option('--to', 'mode', default='apply_actions', show_default=True)
 @remote
 def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | None,
             as_json: bool, verbose: bool) -> None:
-    r"""
-    Change the mode of a session at the service; the robot's own gate stays in force.
-
-    \b
-    Example:  reflex sessions promote sess_01
-    """
+    """Change the mode of a session at the service; the robot's own gate stays in force."""
     ask(lambda rpc: session_calls.promote(rpc, session_id, mode), api_key, convex_url)
     _done('Session promoted', 'session', session_id, as_json)
 
 
-@sessions.command()
+@sessions.command(epilog=options.example('reflex sessions close sess_01'))
 @click.argument('session_id')
 @click.option('--reason', default='cli_closed', show_default=True)
 @remote
 def close(session_id: str, reason: str, api_key: str | None, convex_url: str | None,
           as_json: bool, verbose: bool) -> None:
-    r"""
-    Close a session.
-
-    \b
-    Example:  reflex sessions close sess_01
-    """
+    """Close a session."""
     ask(lambda rpc: session_calls.close(rpc, session_id, reason), api_key, convex_url)
     _done('Inference session closed', 'inferenceSession', session_id, as_json)
 

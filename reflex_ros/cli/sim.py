@@ -8,6 +8,8 @@ from importlib import import_module
 
 import click
 
+from reflex_ros.cli import options
+
 
 class _Simulation(click.Group):
     """Looks the simulated parts up by name: nothing imports them statically."""
@@ -28,14 +30,11 @@ class _Simulation(click.Group):
         return command
 
 
-@click.group(cls=_Simulation)
+@click.group(cls=_Simulation, epilog=options.example(
+    'reflex sim service --port 8900', 'reflex sim arm --link /tmp/arm'))
 def sim() -> None:
-    r"""
+    """
     Run the simulated service or the simulated arm.
 
     Each prints one line of JSON when it is ready and stays in the foreground.
-
-    \b
-    Example:  reflex sim service --port 8900
-              reflex sim arm --link /tmp/arm
     """

@@ -17,7 +17,7 @@ from reflex_ros.runner import graph
 from reflex_ros.runner.system import private_domain, System, View
 
 
-@click.command()
+@click.command(epilog=options.example('reflex up --config my_robot.yaml', 'reflex up --sim'))
 @click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
               help='ROS parameter file of the robot; config/robot.yaml by default.')
 @click.option('--sim', is_flag=True, help='Simulated arm, service and camera.')
@@ -27,16 +27,12 @@ from reflex_ros.runner.system import private_domain, System, View
 @options.common
 def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_json: bool,
        verbose: bool) -> None:
-    r"""
+    """
     Start driver, stream and supervisor, and show what they do until Ctrl-C.
 
     It does what `ros2 launch reflex_ros connect.launch.py` does, without `launch`. The policy
     runs in dry_run; promote it with
     `ros2 service call /supervisor/promote std_srvs/srv/Trigger`.
-
-    \b
-    Example:  reflex up --config my_robot.yaml
-              reflex up --sim
     """
     folder = logs or Path(tempfile.mkdtemp(prefix='reflex-up-'))
     world = graph.make_world() if sim else None

@@ -55,7 +55,7 @@ class ArmBus:
         self.journal = Journal(tuple(spec.name for spec in JOINTS))
         pose = settings.pose or POSES['rest']
         self.servos = [Servo(spec, settings, angle, self.journal)
-                       for spec, angle in zip(JOINTS, pose)]
+                       for spec, angle in zip(JOINTS, pose, strict=True)]
         self.plant = Plant(self.servos, settings.supply_v, now_ns)
         self.faults = FaultSet()
         self.parser = InstructionParser()

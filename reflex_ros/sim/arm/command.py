@@ -21,6 +21,8 @@ _DEFAULTS = Settings()
 @click.option('--link', type=click.Path(path_type=Path), help='Stable name for the port.')
 @click.option('--control', type=click.Path(path_type=Path), help='Path of the control socket.')
 @click.option('--image', type=click.Path(path_type=Path), help='File that keeps the EEPROM.')
+@click.option('--linger-s', type=click.FloatRange(0, 60), default=0.0,
+              help='How long to stay after the first signal; a second one ends at once.')
 @click.option('--seed', type=int, default=0, help='Of all randomness.')
 @click.option('--fast', is_flag=True, help='Answer at once instead of at 1 Mbit/s.')
 @click.option('--model', type=click.Choice([m.value for m in Model]), default='identified',
@@ -30,7 +32,7 @@ _DEFAULTS = Settings()
 @click.option('--turnaround-us', type=float, default=_DEFAULTS.turnaround_us)
 @click.option('--supply-v', type=float, default=_DEFAULTS.supply_v)
 @click.option('--pose', default='rest', help='Name, or six angles in radians with commas.')
-@click.option('--usb', type=click.Choice([u.value for u in Usb]), default='bulk',
+@click.option('--usb', type=click.Choice([u.value for u in Usb]), default='none',
               help='How the adapter hands replies over.')
 @click.option('--torque-on-goal-write/--no-torque-on-goal-write', default=True)
 @click.option('--latch-goal-on-torque', is_flag=True,
@@ -39,9 +41,10 @@ _DEFAULTS = Settings()
               default='torque_off')
 @click.option('--chain-stops', is_flag=True,
               help='A missing servo silences those after it in a sync read.')
-def command(link: Path | None, control: Path | None, image: Path | None, seed: int, fast: bool,
-            model: str, dead_time_ms: float, lag_ms: float, turnaround_us: float, supply_v: float,
-            pose: str, usb: str, torque_on_goal_write: bool, latch_goal_on_torque: bool,
+def command(link: Path | None, control: Path | None, image: Path | None, linger_s: float,
+            seed: int, fast: bool, model: str, dead_time_ms: float, lag_ms: float,
+            turnaround_us: float, supply_v: float, pose: str, usb: str,
+            torque_on_goal_write: bool, latch_goal_on_torque: bool,
             overload_clears: str, chain_stops: bool) -> None:
     """Simulate an SO-101 arm; print one line of JSON when it is ready."""
     try:
@@ -58,7 +61,8 @@ def command(link: Path | None, control: Path | None, image: Path | None, seed: i
     gc.freeze()
     gc.disable()
     try:
-        run(settings, announce=click.echo, link=link, control=control, image=image)
+        run(settings, announce=click.echo, link=link, control=control, image=image,
+            linger_s=linger_s)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 

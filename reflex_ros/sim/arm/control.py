@@ -126,7 +126,8 @@ class Control:
             for servo in servos:
                 servo.sensors.temperature_c = temperature_c
         if 'pose' in arguments:
-            for servo, angle in zip(self._bus.servos, parse_pose(arguments['pose'])):
+            for servo, angle in zip(self._bus.servos, parse_pose(arguments['pose']),
+                                    strict=True):
                 servo.place(angle)
         if 'register' in arguments:
             self._set_register(arguments)

@@ -28,14 +28,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run(settings: Settings, *, announce: Callable[[str], None], link: Path | None = None,
         control: Path | None = None, image: Path | None = None,
-        stop: threading.Event | None = None) -> None:
+        linger_s: float = 0.0, stop: threading.Event | None = None) -> None:
     """
     Run a simulated arm until `stop` is set, or a signal comes when `stop` is None.
+
+    With `stop` None it must be called in the main thread, which owns the signals.
 
     :param announce: gets one line of JSON when the arm can be used.
     :param link: stable name for the pseudo-terminal; else its own name is announced.
     :param control: path of the control socket; else one in a new private directory.
     :param image: file that keeps the EEPROM from run to run; made when it is missing.
+    :param linger_s: how long to stay after the first signal [s], so that a driver that was told
+        at the same moment can still bring the arm to rest; a second signal ends it at once.
     :raises OSError: when link, socket or image cannot be made.
     :raises ValueError: when the image is not one.
     """
@@ -48,7 +52,7 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
         socket = ControlSocket(control or Path(private) / 'control.sock', operations)
         try:
             port.plug()
-            with _stopped_by_signal(stop) as ended:
+            with _stopped_by_signal(stop, linger_s) as ended:
                 announce(json.dumps({
                     'ready': True, 'port': port.path, 'control': str(socket.path),
                     'joints': [spec.name for spec in JOINTS], 'model': settings.model.value,
@@ -63,19 +67,26 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
 
 
 @contextmanager
-def _stopped_by_signal(stop: threading.Event | None) -> Iterator[threading.Event]:
-    """Yield `stop`, or an event that SIGINT, SIGTERM and SIGHUP set."""
+def _stopped_by_signal(stop: threading.Event | None,
+                       linger_s: float) -> Iterator[threading.Event]:
+    """Yield `stop`, or an event that signals set: the first one late, a second one at once."""
     if stop is not None:
         yield stop
         return
     ended = threading.Event()
+    later = threading.Timer(linger_s, ended.set)
+    later.daemon = True
 
     def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
+        if linger_s > 0 and later.ident is None:
+            later.start()
+        else:
+            ended.set()
 
     before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
         yield ended
     finally:
+        later.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

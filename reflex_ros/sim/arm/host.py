@@ -4,12 +4,14 @@
 The emulator's one loop: bytes from the pty to the bus, replies out at their due time.
 
 Single-threaded: the bus, the joints and the control channel never need a lock. Sleeping is done
-in `select`, which wakes about 0.1 ms late, so the last stretch before a due time is spun.
+in `select`, which wakes late, so the last stretch before a due time is spun.
 """
 
 from __future__ import annotations
 
 import heapq
+import logging
+from pathlib import Path
 import select
 import threading
 import time
@@ -19,7 +21,12 @@ from reflex_ros.sim.arm.control import Control
 from reflex_ros.sim.arm.control_socket import ControlSocket, Source
 from reflex_ros.sim.arm.pty_port import PtyPort
 
-_SPIN_NS = 110_000
+_log = logging.getLogger(__name__)
+
+_SPIN_NS = 70_000
+# From the client's write to our wake-up: 57 us at the median of back-to-back exchanges, 23 us at
+# the 5th percentile. The bytes have been on the line since then.
+_WAKE_NS = 40_000
 _MOVING_WAIT_S = 0.004
 _IDLE_WAIT_S = 0.050
 
@@ -39,6 +46,7 @@ class Host:
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set or a client says quit."""
+        _sharpen_timers()
         while not (stop.is_set() or self._control.wants_quit):
             self._turn()
 
@@ -60,7 +68,7 @@ class Host:
         ready, writable, _ = select.select(readers, self._socket.writers, (), wait_s)
         woke_ns = time.monotonic_ns()
         if port in ready:
-            self._receive(woke_ns)
+            self._receive(max(woke_ns - _WAKE_NS, now_ns))
         elif not (ready or writable) and wait_s:
             # Joints move in the pauses: a request is then answered without catching up first.
             self._bus.advance(woke_ns)
@@ -96,3 +104,12 @@ class Host:
         journal.bus.bytes_lost += len(together) - self._port.write(together)
         for due_ns, data in due:
             journal.reply(now_ns, due_ns, data)
+
+
+def _sharpen_timers() -> None:
+    """Let the kernel wake this thread within 1 us instead of 50; needs no privilege."""
+    slack = Path(f'/proc/{threading.get_native_id()}/timerslack_ns')
+    try:
+        slack.write_text('1000', encoding='ascii')
+    except OSError:
+        _log.debug('no timer slack to set: replies may be a little later')

@@ -25,7 +25,7 @@ def load_image(path: Path, servos: Sequence[Servo]) -> None:
         images = content['servos'] if content['format'] == _FORMAT else []
         if len(images) != len(servos):
             raise ValueError(f'{len(images)} servos, expected {len(servos)}')
-        for servo, image in zip(servos, images):
+        for servo, image in zip(servos, images, strict=True):
             servo.memory.load(image)
             servo.power_cycle(0, 0.0)
     except (ValueError, KeyError, TypeError) as error:

@@ -55,7 +55,7 @@ class Plant:
         lift, elbow, wrist = (servo.position_rad for servo in servos[1:4])
         loads = (0.0, *gravity_nm(lift, elbow, wrist), 0.0, 0.0)
         rests_on_itself = is_folded(lift, elbow)
-        for servo, load in zip(servos, loads):
+        for servo, load in zip(servos, loads, strict=True):
             if rests_on_itself and not servo.torque_on:
                 load = 0.0
             servo.advance(self._time_ns, steps, load, self._voltage)

@@ -33,11 +33,11 @@ class OverloadClears(str, Enum):
 class Usb(str, Enum):
     """How the adapter hands replies to the host."""
 
+    NONE = 'none'
+    """Each reply by itself, as soon as it is complete on the line."""
+
     BULK = 'bulk'
     """In packets of up to 64 bytes, or when the line pauses."""
-
-    NONE = 'none'
-    """Each reply by itself."""
 
     CDC_1MS = 'cdc1ms'
     """At the next boundary of 1 ms."""
@@ -78,7 +78,7 @@ class Settings:
     latch_goal_on_torque: bool = False
     overload_clears: OverloadClears = OverloadClears.TORQUE_OFF
     chain_stops: bool = False
-    usb: Usb = Usb.BULK
+    usb: Usb = Usb.NONE
     dither: bool = True
     noise_ticks: int = 0
     eeprom_read_s: float = 0.25

@@ -219,11 +219,11 @@ def test_return_delay_register_adds_two_microseconds_per_count() -> None:
 
 
 def test_replies_arrive_in_packets_of_64_bytes_or_one_by_one() -> None:
-    line = Line(fast=False)
+    line = Line(fast=False, usb=Usb.BULK)
     assert [d.due_ns for d in line.send(SYNC_READ_15)] == [920 * US] * 3 + [1700 * US] * 3
-    line = Line(fast=False)
+    line = Line(fast=False, usb=Usb.BULK)
     assert [d.due_ns for d in line.send(SYNC_READ_2)] == [920 * US] * 6
-    line = Line(fast=False, usb=Usb.NONE)
+    line = Line(fast=False)
     assert [d.due_ns for d in line.send(SYNC_READ_2)] == [
         (140 + 130 * k) * US for k in range(1, 7)]
 

@@ -224,6 +224,22 @@ def test_signal_ends_it_cleanly_and_leaves_nothing(tmp_path: Path, number: int) 
     assert [path.name for path in tmp_path.iterdir()] == ['eeprom.json']
 
 
+def test_lingering_arm_answers_after_the_first_signal_and_goes_at_the_second(
+        tmp_path: Path) -> None:
+    running = Emulator(tmp_path, '--linger-s', '30')
+    running.process.send_signal(signal.SIGTERM)
+    with running.open() as port:
+        for _ in range(20):
+            port.write(PING_1)
+            assert port.read(6) == PONG_1
+    assert running.end(signal.SIGINT)[0] == 0
+
+
+def test_lingering_arm_goes_by_itself(tmp_path: Path) -> None:
+    running = Emulator(tmp_path, '--linger-s', '0.1')
+    assert running.end() == (0, '', '')
+
+
 def test_quit_ends_it(tmp_path: Path) -> None:
     running = Emulator(tmp_path)
     with ArmControl(running.socket) as client:

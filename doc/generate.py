@@ -1,0 +1,64 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the generated pages of doc/; a test compares them with what this would write."""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from reflex_ros.cli.main import reflex
+
+FOLDER = Path(__file__).parent
+NODES = {'so101': 'so101_driver_node', 'action_stream': 'action_stream_node',
+         'supervisor': 'supervisor_node', 'sim_camera': 'sim_camera_node',
+         'monitor': 'monitor_node'}
+NOTE = '<!-- Written by `make docs` from the source: change it there. -->\n'
+
+
+def parameters() -> str:
+    """Make the page of all parameters."""
+    page = ['# Parameters', NOTE,
+            'A value that is not allowed makes *configure* fail and is named. While a node is\n'
+            'configured, its parameters cannot change, except those marked live.']
+    for node, module in NODES.items():
+        page.append(f'\n## {node}\n\n| parameter | default | allowed | what |\n'
+                    '| --- | --- | --- | --- |')
+        for spec in import_module(f'reflex_ros.nodes.{module}').TABLE:
+            default = '' if spec.default == '' else f'`{spec.default}`'
+            live = ' (live)' if spec.is_live else ''
+            page.append(f'| `{spec.name}` | {default} | {spec.allowed} | '
+                        f'{spec.description}{live} |')
+    return '\n'.join(page) + '\n'
+
+
+def commands() -> str:
+    """Make the page of all commands: what --help prints."""
+    page = ['# Commands', NOTE]
+
+    def describe(command: click.Command, path: str, parent: click.Context | None) -> None:
+        context = click.Context(command, info_name=path.split()[-1], parent=parent,
+                                terminal_width=90, max_content_width=90,
+                                **(command.context_settings if parent is None else {}))
+        page.append(f'## {path}\n\n```\n{command.get_help(context)}\n```\n')
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                if found is not None:
+                    describe(found, f'{path} {name}', context)
+
+    describe(reflex, 'reflex', None)
+    return '\n'.join(page)
+
+
+PAGES = {'parameters.md': parameters, 'cli.md': commands}
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(make(), encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()
