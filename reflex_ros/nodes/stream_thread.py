@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import Coroutine
 import concurrent.futures
 import threading
+import time
 from typing import Any
+
+CANCEL_AGAIN_S = 0.2
 
 
 class StreamThread:
@@ -60,10 +63,14 @@ class StreamThread:
         """Cancel the long-running job and wait for it; return whether it ended in time."""
         if self._task is None:
             return True
-        self._loop.call_soon_threadsafe(self._task.cancel)
-        ended = self._ended.wait(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while not self._ended.is_set() and time.monotonic() < deadline:
+            # More than once: before Python 3.12, wait_for loses a cancellation that arrives
+            # together with the result.
+            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._ended.wait(CANCEL_AGAIN_S)
         self._task = None
-        return ended
+        return self._ended.is_set()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End everything and join the thread, within a bound; may be called twice."""

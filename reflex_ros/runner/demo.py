@@ -28,6 +28,7 @@ DRY_RUN_S = 20.0
 READY_S = 20.0
 ACTIVE_S = 12.0
 LATCHED_S = 20.0
+ANSWER_S = 2.0
 PARKED_S = 20.0
 FAST_RAD_S = 0.35
 """A fault is injected when some joint moves at least this fast."""
@@ -81,17 +82,17 @@ class Demo:
         :returns: the result, JSON-ready; ``ok`` says whether everything went as it should.
         :raises ReflexError: when it could not even begin.
         """
-        self._start()
-        self._bring_to_motion()
+        self.start()
+        self.bring_to_motion()
         self._say(f'ACTIVE: the arm follows the policy for {seconds:g} s')
         self._move(seconds)
         if fault is None:
             self._stop_and_park()
             return self._result(self.system.view.state == 'PARKED')
-        measured = self._break(fault)
+        measured = self.inject(fault)
         ok = measured['latched'] and measured['cause'] == fault.cause and self._torque_on()
         if recover:
-            measured['recovered'] = self._recover(fault)
+            measured['recovered'] = self.recover(fault)
             ok = ok and measured['recovered']
         return {**self._result(ok), 'fault': measured}
 
@@ -103,13 +104,19 @@ class Demo:
             self.arm.close()
         return killed
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start everything."""
         self._say('starting the simulated service, arm and camera, and the nodes')
         self.system.start()
         self.arm = import_module('reflex_ros.sim.arm.client').ArmControl(self.world.control)
         self.arm.mark()
 
-    def _bring_to_motion(self) -> None:
+    def bring_to_motion(self) -> None:
+        """
+        Wait for the gate, promote, wait until the arm follows the policy.
+
+        :raises ReflexError: when a step is not reached, with the reason.
+        """
         system = self.system
         system.wait_state('DRY_RUN', 'READY', timeout_s=DRY_RUN_S)
         self._say('DRY_RUN: the policy runs, nothing moves; waiting for the gate')
@@ -134,8 +141,16 @@ class Demo:
         self._say('stopping as planned, then slowly to the rest pose')
         self.system.call('park')
         self.system.wait_state('PARKED', 'LATCHED', timeout_s=PARKED_S)
+        self.system.wait(lambda: self.system.view.driver('torque') == 'false', ANSWER_S,
+                         'word that the torque is off')
 
-    def _break(self, fault: Fault) -> dict[str, Any]:
+    def inject(self, fault: Fault) -> dict[str, Any]:
+        """
+        Break something while the arm moves, and measure how it comes to rest.
+
+        :returns: ``goals_constant_ms`` and ``held_ms`` from the injection on, ``cause``.
+        :raises NotInTime: when it does not come to rest or is not latched.
+        """
         self._say(f'waiting for a fast moment, then: {fault.name}')
         self._wait_arm(lambda state: max(
             abs(joint['velocity_rad_s']) for joint in state['joints'].values()) >= FAST_RAD_S,
@@ -160,7 +175,8 @@ class Demo:
             'latched': True, 'cause': self.system.view.causes[0]['code'],
             'moved_after_rest': held['at_rest_since_ns'] != state['at_rest_since_ns']}
 
-    def _recover(self, fault: Fault) -> bool:
+    def recover(self, fault: Fault) -> bool:
+        """Repair, reset, promote; return whether the arm moved again."""
         self._say('repairing, then reset, then promote')
         if fault.repair is not None:
             fault.repair(self)
@@ -173,7 +189,7 @@ class Demo:
         if not answer['success']:
             raise ReflexError(f'reset: {answer["message"]}')
         self.arm.mark()
-        self._bring_to_motion()
+        self.bring_to_motion()
         self._move(2.0)
         moved = self._largest(self.arm.state(), 'travel_rad')
         self.system.call('demote')

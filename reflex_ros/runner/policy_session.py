@@ -19,6 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 import logging
+import math
 import random
 import time
 
@@ -151,21 +152,24 @@ class PolicySession:
         self._on_chunk = on_chunk
         self._on_fault = on_fault
         self._pending: dict[int, tuple[Observation, float, int]] = {}
+        self._next_seq = 0
         self._newest_seq = -1
         self._rejects_in_a_row = 0
+        self._mode_since = math.inf
+        """When the service's session got its mode; infinite while that is being changed."""
         self._chunk_ends_at = 0.0
         self._last_sent_at = 0.0
         self._gap_since: float | None = None
         self._waits = retry.backoff(random.Random())
 
     async def run(self) -> None:
-        """Open sessions and serve them; returns after a fault that needs a person."""
+        """Open sessions and serve them; after a fault that needs a person, wait to be cancelled."""
         beat = asyncio.create_task(self._prove_work())
         try:
             while self.status.fault is None:
                 try:
                     await self._serve_one()
-                except ReflexError as exc:
+                except Exception as exc:
                     self._judge(exc)
                 if self.status.fault is None:
                     await asyncio.sleep(next(self._waits))
@@ -189,6 +193,7 @@ class PolicySession:
                 # The one use of the wall clock: the service names the end on its own.
                 status.expires_at = time.monotonic() + grant.expires_at / 1e3 - time.time()
             status.session_id, status.mode = grant.session_id, 'dry_run'
+            self._mode_since = time.monotonic()
             stream = ActionStream(settings.actions_url, self._key, OpenRequest(
                 prompt=self.prompt, session_id=grant.session_id, model=settings.model,
                 robot=adapters.ROBOT, action_adapter=adapters.ADAPTER, cameras=settings.cameras,
@@ -198,9 +203,7 @@ class PolicySession:
             try:
                 await stream.open()
                 await self._serve(stream, rpc)
-            except ReflexError as exc:
-                # The arm first; saying good-bye may take a second.
-                status.link = 'lost'
+            except Exception as exc:
                 self._judge(exc)
             finally:
                 status.link = 'lost'
@@ -212,17 +215,22 @@ class PolicySession:
         status.opened_at = time.monotonic()
         status.received_before, status.accepted_before = status.received, status.accepted
         status.open_timing = stream.open_timing
-        self._waits = retry.backoff(random.Random())
         self._pending.clear()
-        self._newest_seq = -1
+        self._next_seq, self._newest_seq = 0, -1
+        self._rejects_in_a_row = 0
         self._chunk_ends_at = self._last_sent_at = 0.0
+        # What is received first: when all fail, it knows the cause.
         tasks = [asyncio.create_task(job) for job in (
-            self._send(stream), self._receive(stream), self._follow(rpc), self._watch(rpc))]
+            self._receive(stream), self._send(stream), self._expect_answers(), self._follow(rpc),
+            self._watch(rpc))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
                     task.result()
+        except Exception as exc:
+            # The arm first; ending the tasks and saying good-bye may take a second.
+            self._judge(exc)
         finally:
             for task in tasks:
                 task.cancel()
@@ -242,9 +250,10 @@ class PolicySession:
     async def _send(self, stream: ActionStream) -> None:
         while True:
             now = time.monotonic()
-            self._check_silence(now)
             if self._is_due(now):
                 taken = self._observer.take(now)
+                if isinstance(taken, Observation) and not all(map(math.isfinite, taken.position)):
+                    taken = Cause('JOINTS_STALE', 'a joint state that is not finite')
                 if isinstance(taken, Observation):
                     self._gap_since, self.status.gap = None, None
                     await self._send_one(stream, taken)
@@ -253,16 +262,17 @@ class PolicySession:
             await asyncio.sleep(TICK_S)
 
     async def _send_one(self, stream: ActionStream, observation: Observation) -> None:
-        sent_at = self._last_sent_at = time.monotonic()
-        epoch = self.permit().epoch
-        seq = await stream.send_observation(
+        seq, self._next_seq = self._next_seq, self._next_seq + 1
+        self._last_sent_at = time.monotonic()
+        # Before it is sent: a peer that does not read may keep us in there for ever.
+        self._pending[seq] = (observation, self._last_sent_at, self.permit().epoch)
+        self.status.in_flight = len(self._pending)
+        await stream.send_observation(
             adapters.state_to_wire(observation.position), observation.images, prompt=self.prompt,
-            capture_time_ns=observation.wall_ns,
+            capture_time_ns=observation.wall_ns, seq=seq,
             extra={'robot': adapters.ROBOT, 'state_adapter': adapters.ADAPTER,
                    'state_units': 'degrees_and_percent'})
-        self._pending[seq] = (observation, sent_at, epoch)
         self.status.sent += 1
-        self.status.in_flight = len(self._pending)
 
     def _is_due(self, now: float) -> bool:
         if len(self._pending) >= self.settings.max_in_flight:
@@ -274,13 +284,15 @@ class PolicySession:
         runs_dry = now + rtt_s + self.settings.margin_s >= self._chunk_ends_at
         return runs_dry and not self._pending
 
-    def _check_silence(self, now: float) -> None:
-        if not self._pending:
-            return
-        waited = now - min(sent_at for _, sent_at, _ in self._pending.values())
-        limit = self.settings.recv_hard_s if self.is_applying else self.settings.first_chunk_s
-        if waited > limit:
-            raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s')
+    async def _expect_answers(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if not self._pending:
+                continue
+            waited = time.monotonic() - min(sent_at for _, sent_at, _ in self._pending.values())
+            limit = self.settings.recv_hard_s if self.is_applying else self.settings.first_chunk_s
+            if waited > limit:
+                raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s')
 
     def _note_gap(self, cause: Cause, now: float) -> None:
         self.status.gap = cause
@@ -291,11 +303,17 @@ class PolicySession:
 
     async def _receive(self, stream: ActionStream) -> None:
         while True:
-            frame = await stream.recv_action(timeout_s=3600.0)
-            for broken in stream.skipped:
-                self._reject(broken)
-            stream.skipped.clear()
-            self._take(frame)
+            try:
+                frame = await stream.recv_frame()
+            except ChunkRejected as exc:
+                # It does not say what it answers; answers come in order. Another observation
+                # must go out for it, or the link would seem silent.
+                self._pending.pop(min(self._pending, default=-1), None)
+                self.status.received += 1
+                self.status.in_flight = len(self._pending)
+                self._reject(exc)
+            else:
+                self._take(frame)
 
     def _take(self, frame: ChunkFrame) -> None:
         now = time.monotonic()
@@ -332,10 +350,16 @@ class PolicySession:
         for seq in [seq for seq in self._pending if seq < frame.seq]:
             del self._pending[seq]
             self.status.superseded += 1
+        self.status.in_flight = len(self._pending)
+        # Only a session that works earns a quick new try when it is lost.
+        self._waits = retry.backoff(random.Random())
         self._on_chunk(chunk)
 
     def _reject(self, exc: ChunkRejected) -> None:
         self.status.rejected[exc.code] += 1
+        if exc.code == 'SEQ_OLD':
+            # Late or repeated answers do no harm, and follow from requests in flight.
+            return
         self._rejects_in_a_row += 1
         level = logging.WARNING if self._rejects_in_a_row == 1 else logging.DEBUG
         _log.log(level, 'chunk refused, %s: %s', exc.code, exc)
@@ -348,7 +372,9 @@ class PolicySession:
             wants_actions = self.permit().mode is Mode.APPLY_ACTIONS
             wanted = 'apply_actions' if wants_actions else 'dry_run'
             if wanted != self.status.mode:
+                self._mode_since = math.inf
                 await sessions.promote(rpc, self.status.session_id, wanted)
+                self._mode_since = time.monotonic()
                 self.status.mode = wanted
                 self.is_applying = wants_actions
             await asyncio.sleep(TICK_S)
@@ -358,16 +384,20 @@ class PolicySession:
         seen_at = time.monotonic()
         while True:
             await asyncio.sleep(self.settings.watch_s)
+            asked_at = time.monotonic()
             try:
-                rows = await sessions.list_all(rpc)
+                rows = await asyncio.wait_for(sessions.list_all(rpc), self.settings.watch_stale_s)
                 seen_at = time.monotonic()
-            except ServiceUnavailable:
-                if time.monotonic() - seen_at > self.settings.watch_stale_s:
-                    raise
+            except (ServiceUnavailable, asyncio.TimeoutError) as exc:
+                unseen = time.monotonic() - seen_at
+                if unseen > self.settings.watch_stale_s:
+                    raise ServiceUnavailable(f'the session was not seen for {unseen:.0f} s: '
+                                             f'{exc or "no answer"}') from exc
                 continue
             own = next((row for row in rows if row.session_id == self.status.session_id), None)
             if own is None or own.status in ('', 'active'):
-                if own and own.mode and own.mode != self.status.mode:
+                is_settled = self._mode_since < asked_at
+                if own and own.mode and own.mode != self.status.mode and is_settled:
                     raise _ModeMismatch(f'the service says {own.mode}, we say {self.status.mode}')
                 continue
             raise ServiceRefused(f'the session is {own.status}. Open a new one: reset, then '
@@ -379,17 +409,20 @@ class PolicySession:
         level = logging.WARNING if attempt.number == 1 else logging.DEBUG
         _log.log(level, 'opening the stream: %s', self.status.remark)
 
-    def _judge(self, exc: ReflexError) -> None:
+    def _judge(self, exc: Exception) -> None:
         """Decide whether the session may be opened again by itself."""
-        cause = Cause(_code(exc), str(exc))
-        self.status.lost = cause
+        is_ours = not isinstance(exc, ReflexError)
+        cause = Cause(_code(exc), repr(exc) if is_ours else str(exc))
+        self.status.link, self.status.lost = 'lost', cause
         self.status.remark = f'{cause.code}: {cause.text}'
-        _log.warning('session lost: %s: %s', cause.code, cause.text)
+        # A mistake of ours stops the arm like any other failure, and is shown with its trace.
+        _log.warning('session lost: %s: %s', cause.code, cause.text,
+                     exc_info=exc if is_ours else None)
         if self.is_applying:
             self.status.fault = cause
             self._on_fault(cause)
-        elif isinstance(exc, AuthenticationError):
-            # It will say no again until a person has changed something.
+        elif is_ours or isinstance(exc, AuthenticationError):
+            # It will happen again until a person has changed something.
             self.status.fault = cause
 
 
@@ -405,7 +438,7 @@ class _ModeMismatch(ReflexError):
     """The service's session is in another mode than ours."""
 
 
-def _code(exc: ReflexError) -> str:
+def _code(exc: Exception) -> str:
     if isinstance(exc, (ChunkRejected, _InputLost)):
         return exc.code
     if isinstance(exc, AuthenticationError):
@@ -414,10 +447,10 @@ def _code(exc: ReflexError) -> str:
         return 'MODE_MISMATCH'
     if isinstance(exc, ServiceRefused):
         return {'session_expired': 'SESSION_EXPIRED', 'session_closed': 'SESSION_EXPIRED',
+                'session_failed': 'SERVER_ERROR', 'session_dry_run': 'MODE_MISMATCH',
                 'deployment_not_ready': 'NOT_READY'}.get(exc.reason, 'REFUSED')
     if isinstance(exc, StreamClosed):
-        return 'OVERSIZE' if exc.code == 1009 else (
-            'SERVER_ERROR' if exc.code == 1011 or 'reports' in str(exc) else 'NET_CLOSED')
+        return {1009: 'OVERSIZE', 1011: 'SERVER_ERROR'}.get(exc.code, 'NET_CLOSED')
     if isinstance(exc, ServiceProtocolError):
         return 'BAD_FRAME'
     return 'NET_SILENT' if isinstance(exc, ServiceUnavailable) else 'INTERNAL'

@@ -1,0 +1,55 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Run benchmarks, print a table, append JSON lines to bench/results.jsonl.
+
+Every figure names its bench, unit and n, and where there is one the floor of the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+import json
+import os
+from pathlib import Path
+import platform
+import time
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+BENCHES = {
+    'help': 'bench.command_line',
+    'start': 'bench.system',
+    'faults': 'bench.system',
+    'faults_busy': 'bench.system',
+}
+RESULTS = Path(__file__).parent / 'results.jsonl'
+
+
+@click.command()
+@click.option('--only', type=click.Choice(list(BENCHES)), help='Run one bench.')
+def main(only: str | None) -> None:
+    """Run all benchmarks, or one."""
+    table = Table('bench', 'figure', 'value', 'unit', 'n', 'floor', 'ratio')
+    with RESULTS.open('a', encoding='utf-8') as results:
+        for name in [only] if only else BENCHES:
+            run: Callable[[], Iterable[dict]] = getattr(import_module(BENCHES[name]), name)
+            for figure in run():
+                row = {'bench': name, **figure, 'at': round(time.time()),
+                       'machine': f'{os.cpu_count()} x {platform.machine()}',
+                       'load': round(os.getloadavg()[0], 2)}
+                if row.get('floor'):
+                    row['ratio'] = round(row['value'] / row['floor'], 2)
+                results.write(json.dumps(row) + '\n')
+                results.flush()
+                table.add_row(name, row['figure'], f'{row["value"]:.4g}', row['unit'],
+                              str(row['n']), *(f'{row[key]:.4g}' if key in row else ''
+                                               for key in ('floor', 'ratio')))
+    Console().print(table)
+
+
+if __name__ == '__main__':
+    main()

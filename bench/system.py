@@ -1,0 +1,102 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The running system: time to dry_run, and how fast the arm is at rest after a fault.
+
+Times are the emulator's, from before the injection on; servo model 85 ms dead time + 30 ms lag.
+REFLEX_BENCH_RUNS sets the runs per fault (4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import os
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from reflex_ros.runner.demo import Demo, FAULTS
+
+RUNS = int(os.environ.get('REFLEX_BENCH_RUNS', '4'))
+NAMES = ('kill_stream', 'kill_supervisor', 'kill_driver', 'kill_service', 'drop_link', 'stop',
+         'pause_stream')
+BUSY = 4
+
+
+def start() -> Iterator[dict]:
+    """Measure from the start of the first process to DRY_RUN."""
+    seconds = []
+    for _ in range(RUNS):
+        demo = new_demo()
+        began = time.monotonic()
+        try:
+            demo.start()
+            seconds.append(demo.system.wait_state('DRY_RUN', 'READY', timeout_s=30.0) - began)
+        finally:
+            demo.close()
+    yield {'figure': 'start to DRY_RUN, median', 'value': float(np.median(seconds)), 'unit': 's',
+           'n': RUNS}
+    yield {'figure': 'start to DRY_RUN, max', 'value': max(seconds), 'unit': 's', 'n': RUNS}
+
+
+def faults() -> Iterator[dict]:
+    """Measure every fault on a machine that does nothing else."""
+    yield from measured()
+
+
+def faults_busy() -> Iterator[dict]:
+    """Measure every fault beside four busy processes."""
+    with busy():
+        yield from measured()
+
+
+def measured() -> Iterator[dict]:
+    demo = new_demo()
+    goals, held = [], []
+    try:
+        demo.start()
+        for name in NAMES:
+            runs = []
+            for _ in range(RUNS):
+                demo.bring_to_motion()
+                runs.append(demo.inject(FAULTS[name]))
+                demo.recover(FAULTS[name])
+                # A crash loop is not restarted; these crashes are ours.
+                demo.system.group.forgive()
+            goals += [run['goals_constant_ms'] for run in runs]
+            held += [run['held_ms'] for run in runs]
+            yield from spread(f'{name}, goals constant', [run['goals_constant_ms']
+                                                          for run in runs])
+            yield from spread(f'{name}, joints at rest', [run['held_ms'] for run in runs])
+    finally:
+        demo.close()
+    yield from spread('all, goals constant', goals)
+    yield from spread('all, joints at rest', held)
+
+
+def spread(figure: str, values: list[float]) -> Iterator[dict]:
+    for name, value in (('p50', np.median(values)), ('p99', np.percentile(values, 99)),
+                        ('max', max(values))):
+        yield {'figure': f'{figure}, {name}', 'value': float(value), 'unit': 'ms',
+               'n': len(values)}
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Keep four processes busy at normal priority."""
+    hogs = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(BUSY)]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+
+
+def new_demo() -> Demo:
+    return Demo(Path(tempfile.mkdtemp(prefix='reflex-bench-')))
