@@ -55,9 +55,10 @@ class Link:
     def close(self) -> None:
         """End the relay; may be called twice."""
         if self._thread.is_alive():
-            self._run(self._cut())
+            self._run(self._end())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(2.0)
+            self._loop.close()
 
     def _run(self, job: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(job, self._loop).result(5.0)
@@ -66,6 +67,14 @@ class Link:
         self._server = await asyncio.start_server(self._serve, '127.0.0.1', 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    async def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._flowing.set()
+        await self._cut()
+        # One more turn for the transports, so that their sockets are really closed.
+        await asyncio.sleep(0)
 
     async def _cut(self) -> None:
         self._is_cut = True

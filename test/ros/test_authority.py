@@ -1,0 +1,160 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who may move the arm, and who may stop it: strangers on the graph, by hand, twins."""
+
+import os
+import time
+
+import pytest
+
+from reflex_ros.domain.joints import REST_POSE
+from reflex_ros.runner import graph
+from reflex_ros.runner.demo import Demo
+from reflex_ros.runner.processes import Child
+
+rclpy = pytest.importorskip('rclpy')
+
+TOLERANCE_RAD = 0.03
+
+
+@pytest.fixture
+def demo(domain, monkeypatch, tmp_path):
+    """Start the whole simulated system, with a node of this test on its graph."""
+    for name, value in domain.items():
+        monkeypatch.setenv(name, value)
+    demo = Demo(tmp_path)
+    rclpy.init()
+    demo.node = rclpy.create_node('stranger')
+    try:
+        demo.start()
+        yield demo
+    finally:
+        demo.close()
+        demo.node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def trajectory(frame, rows):
+    from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+    from reflex_ros.domain.joints import JOINT_NAMES
+    message = JointTrajectory(joint_names=list(JOINT_NAMES))
+    message.header.frame_id = frame
+    for index, row in enumerate(rows):
+        point = JointTrajectoryPoint(positions=row)
+        point.time_from_start.nanosec = index * 33_000_000
+        message.points.append(point)
+    return message
+
+
+def publish_until(demo, publisher, message, condition, what, timeout_s=10.0):
+    """Publish again and again until the system shows that it was heard."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f'no {what}: {demo.system.view.snapshot}'
+        publisher.publish(message)
+        rclpy.spin_once(demo.node, timeout_sec=0.05)
+
+
+@pytest.mark.parametrize('frame', ['', 'base_link', 'epoch=1 seq=5 age_ms=10.0'])
+def test_a_stranger_cannot_move_the_arm(demo, frame):
+    from trajectory_msgs.msg import JointTrajectory
+
+    from reflex_ros.nodes import qos
+    demo.bring_to_motion()
+    demo.system.call('demote')
+    demo.system.wait_state('DRY_RUN', 'READY', timeout_s=5.0)
+    demo.arm.mark()
+    publisher = demo.node.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
+    pose = [joint['position_rad'] for joint in demo.arm.state()['joints'].values()]
+    rows = [[value + 0.01 * index for value in pose] for index in range(10)]
+    view = demo.system.view
+    if frame.startswith('epoch'):
+        # Well-formed, of another epoch: taken by nobody, since nothing is active.
+        for _ in range(20):
+            publisher.publish(trajectory(frame, rows))
+            rclpy.spin_once(demo.node, timeout_sec=0.02)
+    else:
+        publish_until(demo, publisher, trajectory(frame, rows),
+                      lambda: 'SEQ_EPOCH' in view.driver('rejected'), 'refusal')
+        demo.system.wait(lambda: view.safety('gate.commander') not in ('', 'ok'), 5.0, 'red gate')
+    joints = demo.arm.state()['joints'].values()
+    assert max(joint['travel_rad'] for joint in joints) < TOLERANCE_RAD
+    assert all(joint['goal_last_change_ns'] is None for joint in joints)
+
+
+def test_a_stranger_with_a_wrong_epoch_is_ignored_while_the_policy_moves(demo):
+    from trajectory_msgs.msg import JointTrajectory
+
+    from reflex_ros.nodes import qos
+    demo.bring_to_motion()
+    publisher = demo.node.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
+    view = demo.system.view
+    publish_until(demo, publisher, trajectory('epoch=1 seq=999999 age_ms=1.0',
+                                              [list(REST_POSE)] * 30),
+                  lambda: 'SEQ_EPOCH' in view.driver('rejected') or view.state != 'ACTIVE',
+                  'refusal')
+    assert demo.arm.state()['max_goal_step_ticks'] < 15
+
+
+def test_anyone_may_stop_with_one_word(demo):
+    from std_msgs.msg import String
+
+    from reflex_ros.nodes import qos
+    demo.bring_to_motion()
+    publisher = demo.node.create_publisher(String, 'safety/stop', qos.STOP)
+    publish_until(demo, publisher, String(data='that looks wrong'),
+                  lambda: demo.system.view.state == 'LATCHED', 'latch')
+    assert demo.system.view.causes[0]['code'] == 'OP_STOP'
+    assert 'that looks wrong' in demo.system.view.causes[0]['text']
+    assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
+
+
+def test_deactivating_the_driver_by_hand_stops_and_latches(demo):
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+    demo.bring_to_motion()
+    client = demo.node.create_client(ChangeState, 'so101/change_state')
+    assert client.wait_for_service(5.0)
+    request = ChangeState.Request()
+    request.transition.id = Transition.TRANSITION_DEACTIVATE
+    future = client.call_async(request)
+    rclpy.spin_until_future_complete(demo.node, future, timeout_sec=5.0)
+    assert future.result().success
+    demo.system.wait_state('LATCHED', timeout_s=5.0)
+    assert demo.system.view.causes[0]['code'] == 'DEACTIVATED'
+
+
+def test_two_drivers_under_one_name_stop_the_system(demo, tmp_path):
+    demo.bring_to_motion()
+    twin = Child(next(process for process in graph.nodes(None, demo.world)
+                      if process.name == 'so101'), tmp_path / 'twin.log')
+    try:
+        demo.system.wait_state('LATCHED', 'FAULT', timeout_s=15.0)
+    finally:
+        twin.kill()
+        twin.close()
+    assert demo.system.view.causes[0]['code'] == 'DUP_NODE'
+    assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
+
+
+def test_a_new_prompt_reaches_the_policy(demo):
+    from std_msgs.msg import String
+
+    from reflex_ros.nodes import qos
+    demo.system.wait_state('READY', timeout_s=30.0)
+    publisher = demo.node.create_publisher(String, 'prompt', qos.PROMPT)
+    publish_until(demo, publisher, String(data='sweep the table'),
+                  lambda: demo.system.view.stream('prompt') == 'sweep the table', 'new prompt')
+
+
+def test_no_process_shows_the_key(demo):
+    from pathlib import Path
+    demo.system.wait_state('READY', timeout_s=30.0)
+    for child in demo.system.group.children.values():
+        command = Path(f'/proc/{child.pid}/cmdline').read_bytes().decode()
+        assert graph.SIM_KEY not in command, child.process.name
+    logs = ''.join(child.log.read_text() for child in demo.system.group.children.values())
+    assert graph.SIM_KEY not in logs
+    assert graph.SIM_KEY not in str(demo.system.view.snapshot)
+    assert os.environ.get('REFLEX_API_KEY') != graph.SIM_KEY
