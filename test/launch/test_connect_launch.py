@@ -12,7 +12,8 @@ from ament_index_python.packages import get_package_share_directory, PackageNotF
 import pytest
 
 pytest.importorskip('launch_ros')
-pytestmark = [pytest.mark.launch, pytest.mark.ros]
+# Not `launch`: that marker belongs to launch_pytest.
+pytestmark = [pytest.mark.ros_launch, pytest.mark.ros]
 
 LAUNCH = """
 import sys
