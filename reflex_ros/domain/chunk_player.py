@@ -57,6 +57,7 @@ class ChunkPlayer:
         self._offset = np.zeros(len(bounds.joints))
         self._offset_velocity = np.zeros(len(bounds.joints))
         self._stopping = False
+        self._speed = 0.0                   # of the last step [rad/s]
         self.setpoint: Vector = np.zeros(len(bounds.joints))
         self.rate = 0.0
         """Speed of the playback clock: 0 at rest, 1 as the policy asks."""
@@ -98,15 +99,16 @@ class ChunkPlayer:
 
     def offer(self, chunk: ActionChunk, now: float) -> None:
         """Play a checked chunk from the row that is due at ``now`` (monotonic) [s] on."""
-        velocity = self._velocity() if self.rate else np.zeros_like(self.setpoint)
+        velocity = self._velocity(self._at) if self.rate else None
         self._chunk = chunk
         self._at = max(now - chunk.observed_at, 0.0)
         self._blend_from = self._at
         self._offset = np.zeros_like(self.setpoint)
         self._offset_velocity = np.zeros_like(self.setpoint)
         offset = self.setpoint - self._pose(self._at)
-        new_velocity = self._velocity()
-        self._offset, self._offset_velocity = offset, velocity - new_velocity
+        # From rest, the ramp of the playback clock alone brings the velocity in.
+        difference = 0.0 * offset if velocity is None else velocity - self._velocity(self._at)
+        self._offset, self._offset_velocity = offset, difference
         # 1.5: the steepest slope of the cubic, relative to its mean slope.
         self._blend_s = max(self._motion.blend_s,
                             1.5 * float(np.abs(offset).max()) / self._motion.blend_speed)
@@ -124,14 +126,20 @@ class ChunkPlayer:
         self.rate = self._next_rate()
         if self.rate == 0.0:
             return self.setpoint
+        before, lead = self.setpoint, self.setpoint - measured
         ahead = self.rate * self._motion.period_s
-        step = self._pose(self._at + ahead) - self.setpoint
-        fraction = min(self._speed_fraction(step), self._lead_fraction(step, measured))
+        step = self._pose(self._at + ahead) - before
+        fraction = min(self._speed_fraction(step), self._lead_fraction(step, lead))
         self._at += fraction * ahead
-        target = self._pose(self._at)
-        bounded = np.clip(target - self.setpoint, -self._max_step, self._max_step)
-        setpoint = np.clip(self.setpoint + bounded, self._lower, self._upper)
-        self.max_step_rad = max(self.max_step_rad, float(np.abs(setpoint - self.setpoint).max()))
+        # What goes on from here ramps in and out from the speed that there really was.
+        self.rate *= fraction
+        # A path may bend within one step; fmax holds where nothing was measured.
+        up = np.fmin(np.fmax(self._motion.max_lead_rad - lead, 0.0), self._max_step)
+        down = np.fmin(np.fmax(self._motion.max_lead_rad + lead, 0.0), self._max_step)
+        setpoint = np.clip(self._pose(self._at), before - down, before + up)
+        change = float(np.abs(setpoint - before).max())
+        self._speed = change / self._motion.period_s
+        self.max_step_rad = max(self.max_step_rad, change)
         self.setpoint = setpoint
         return setpoint
 
@@ -146,34 +154,41 @@ class ChunkPlayer:
         assert self._chunk is not None
         pose = row_at(self._chunk.rows, at * self._chunk.rate_hz)
         u = (at - self._blend_from) / self._blend_s
-        if u >= 1.0:
-            return pose
-        h00 = (1.0 + 2.0 * u) * (1.0 - u) ** 2
-        h10 = u * (1.0 - u) ** 2
-        faded: Vector = pose + h00 * self._offset + h10 * self._blend_s * self._offset_velocity
-        return faded
+        if u < 1.0:
+            h00 = (1.0 + 2.0 * u) * (1.0 - u) ** 2
+            h10 = u * (1.0 - u) ** 2
+            pose = pose + h00 * self._offset + h10 * self._blend_s * self._offset_velocity
+        # The rows lie inside the limits; a fade may swing beyond them.
+        inside: Vector = np.clip(pose, self._lower, self._upper)
+        return inside
 
-    def _velocity(self) -> Vector:
+    def _velocity(self, at: float) -> Vector:
         """Path velocity per second of playback time (joints,) [rad/s]."""
         ahead = self._motion.period_s
-        velocity: Vector = (self._pose(self._at + ahead) - self._pose(self._at)) / ahead
+        velocity: Vector = (self._pose(at + ahead) - self._pose(at)) / ahead
         return velocity
 
     def _next_rate(self) -> float:
-        motion = self._motion
-        speed = float(np.abs(self._velocity()).max())
-        ceiling = 0.0 if self._stopping else self.speed_scale
-        remaining = self._end - self._at
-        if remaining <= 0.0:
+        if self._chunk is None or self.is_starved:
             return 0.0
-        # End at rest: v^2 = 2 a s, with v = rate * speed and s = speed * remaining.
-        ceiling = min(ceiling, math.sqrt(2.0 * motion.stop_acceleration * remaining
-                                         / max(speed, 1e-6)))
+        motion = self._motion
+        # What still fades out may last longer than the rows: each ends at rest.
+        end = self._chunk.duration_s if self._at < self._chunk.duration_s else self._end
+        at = max(min(self._at, end - motion.period_s), self._blend_from)
+        speed = float(np.abs(self._velocity(at)).max())
+        # v^2 + a T v = 2 a s: v falls by a T per tick; v = rate * speed, s = speed * (end - at).
+        half = 0.5 * motion.stop_acceleration * motion.period_s
+        way = max(speed, 1e-6) * (end - self._at)
+        at_rest_in_time = (math.sqrt(half ** 2 + 2.0 * motion.stop_acceleration * way)
+                           - half) / max(speed, 1e-6)
+        ceiling = min(0.0 if self._stopping else self.speed_scale, at_rest_in_time)
         if self.rate > ceiling:
             # Slower than this many rad/s, one tick brings the joint to rest within the ramp.
             slowest = motion.stop_acceleration * motion.period_s
-            return max(ceiling, self.rate - motion.period_s * motion.stop_acceleration
-                       / max(speed, slowest))
+            # A path that becomes faster meanwhile must not make the ramp longer.
+            rate = min(self.rate, self._speed / max(speed, 1e-6))
+            rate -= motion.period_s * motion.stop_acceleration / max(speed, slowest)
+            return min(max(rate, ceiling), at_rest_in_time)
         slowest = motion.start_acceleration * motion.period_s
         return min(ceiling, self.rate + motion.period_s * motion.start_acceleration
                    / max(speed, slowest))
@@ -183,15 +198,13 @@ class ChunkPlayer:
         worst = float((np.abs(step) / self._max_step).max())
         return 1.0 if worst <= 1.0 else 1.0 / worst
 
-    def _lead_fraction(self, step: Vector, measured: Vector) -> float:
+    def _lead_fraction(self, step: Vector, lead: Vector) -> float:
         """How much of a step keeps every joint's lead within its bound."""
-        lead = self.setpoint - measured
-        room = np.where(step >= 0.0, self._motion.max_lead_rad - lead,
-                        self._motion.max_lead_rad + lead)
+        room = np.fmax(self._motion.max_lead_rad - np.sign(step) * lead, 0.0)
         moving = np.abs(step) > 1e-9
         if not moving.any():
             return 1.0
-        fraction = float(np.clip(room[moving] / np.abs(step[moving]), 0.0, 1.0).min())
+        fraction = min(1.0, float((room[moving] / np.abs(step[moving])).min()))
         if fraction < 1.0:
             self.lead_slowdowns += 1
         return fraction

@@ -65,11 +65,14 @@ def judge(inputs: GateInputs) -> tuple[GateItem, ...]:
               else f'no beat from so101 for {inputs.driver_age_s:.1f} s'),
         _item('bus', driver.cycles > 0 and driver.cycle_ms_p99 < MAX_CYCLE_MS
               and not driver.port_lost,
-              f'cycle p99 {driver.cycle_ms_p99:.1f} ms, allowed {MAX_CYCLE_MS:g} ms'
-              if driver.cycles else 'no bus cycle yet'),
+              'the port is gone' if driver.port_lost else 'no bus cycle yet'
+              if not driver.cycles
+              else f'cycle p99 {driver.cycle_ms_p99:.1f} ms, allowed {MAX_CYCLE_MS:g} ms'),
         _item('standstill', driver.at_rest, 'the arm moves'),
         _item('stream', inputs.stream_age_s < 1.0 and stream.link == 'open',
-              f'the action stream is {stream.link} ({stream.remark or "no beat"})'),
+              f'the action stream is {stream.link} ({stream.remark or "no remark"})'
+              if inputs.stream_age_s < 1.0
+              else f'no sign of work from action_stream for {inputs.stream_age_s:.1f} s'),
         _item('session', stream.session_mode == 'dry_run' and stream.fault is None,
               stream.fault.text if stream.fault
               else f'the session is in {stream.session_mode or "no mode"}'),
@@ -82,7 +85,8 @@ def judge(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('validation', ratio >= MIN_ACCEPTED and not is_new,
               f'{stream.accepted} of {stream.received} chunks accepted'),
         _item('latency', stream.received > 0 and stream.age_ms_p95 < age_limit,
-              f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'),
+              f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'
+              if stream.received else 'no chunk yet'),
         _item('commander', driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S,
               f'somebody else published on so101/command {driver.foreign_s:.1f} s ago'),
         _item('graph', not inputs.duplicates,

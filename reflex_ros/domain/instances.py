@@ -9,6 +9,8 @@ Beats can: each carries the id of its process, and only the living beat.
 
 from __future__ import annotations
 
+from collections import deque
+
 WINDOW_S = 2.0
 
 
@@ -17,17 +19,19 @@ class InstanceWatch:
 
     def __init__(self) -> None:
         self._present = ''
-        self._before = ''
+        # Three that live beat in turn: the one before the present one is not enough.
+        self._before: deque[str] = deque(maxlen=8)
         self._alternated_at = -1e9
 
     def note(self, instance: str, now: float) -> None:
         """Take in the id of one beat that was received at ``now`` (monotonic) [s]."""
         if instance == self._present:
             return
-        if instance == self._before:
-            # The one before came back: both live. A restart never does that.
+        if instance in self._before:
+            # One from before came back: both live. A restart never does that.
             self._alternated_at = now
-        self._before, self._present = self._present, instance
+        self._before.append(self._present)
+        self._present = instance
 
     def is_double(self, now: float) -> bool:
         """Whether two of them beat within the last two seconds."""

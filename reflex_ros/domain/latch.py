@@ -34,11 +34,13 @@ class LatchFile:
         """Return the causes; what cannot be understood is a cause too."""
         try:
             rows = json.loads(self._path.read_text(encoding='utf-8'))['causes']
+            if not isinstance(rows, list):
+                return (UNREADABLE,)
             return tuple(CauseRecord(str(row['code']), str(row['text']), float(row['at']),
                                      int(row['count'])) for row in rows)
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return (UNREADABLE,)
 
     def store(self, causes: tuple[CauseRecord, ...]) -> None:
@@ -56,6 +58,7 @@ class LatchFile:
             for cause in causes]}, indent=2)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, 'w', encoding='utf-8') as stream:
+            os.fchmod(descriptor, 0o600)    # a temporary that was left there may be wider
             stream.write(content + '\n')
         temporary.replace(self._path)
         self._written = causes

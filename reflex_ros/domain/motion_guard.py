@@ -138,9 +138,10 @@ class MotionGuard:
         if late_s > bounds.late_hard_s:
             self.fail(Cause('DRV_STALL', f'the driver itself was held up for {late_s:.2f} s'))
         elif late_s > bounds.late_soft_s:
-            # Nobody else is to blame for what we could not receive meanwhile.
-            self._permit_at += late_s
-            self._beat_at += late_s
+            # Nobody else is to blame for what we could not receive meanwhile; what was received
+            # all the same is no fresher than now.
+            self._permit_at = min(self._permit_at + late_s, now)
+            self._beat_at = min(self._beat_at + late_s, now)
         permit_age = now - self._permit_at
         if permit_age > bounds.permit_hard_s:
             self.fail(Cause('SUPERVISOR_DEAD', f'no permit for {permit_age * 1e3:.0f} ms'))

@@ -122,7 +122,7 @@ class Observer:
 
     def _judge(self, name: str, camera: _Camera, now: float) -> Cause | None:
         age = now - camera.at
-        if age > self._bounds.camera_age_s:
+        if age > self._bounds.camera_age_s or not camera.frame:
             return Cause('CAM_LOST', f'camera {name}: no frame'
                          + (f' for {age:.2f} s' if camera.frame else ' yet'))
         frozen = camera.at - camera.changed_at

@@ -169,7 +169,7 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
     """
     state = machine.state
     latches = event in (Event.FAULT, Event.STOP) or (
-        event is Event.NODE_LOST and state in MOTION)
+        event is Event.NODE_LOST and state in MOTION | {State.LATCHED})
     if latches and (event is Event.STOP or state in MOTION
                     or state in (State.LATCHED, State.FAULT)) and state is not State.SHUTDOWN:
         cause = cause or Cause('INTERNAL', f'{event.value} without a cause')
@@ -209,6 +209,8 @@ def elapse(machine: SafeStop, now: float, wall_time: float = 0.0) -> SafeStop:
 def why_not(machine: SafeStop, event: Event, now: float) -> str:
     """Say why an operator's request is refused now, with the next step; empty when it is not."""
     state = machine.state.value
+    if machine.state is State.SHUTDOWN and event is not Event.STOP:
+        return f'refused in {state}: the supervisor ends. Start it again'
     if event is Event.PROMOTE and machine.state is not State.READY:
         if machine.is_latched:
             return (f'refused in {state}: stopped by {machine.causes[0].code}. Repair the cause, '
@@ -220,13 +222,18 @@ def why_not(machine: SafeStop, event: Event, now: float) -> str:
         if machine.state is State.PARKED:
             return ''
         if machine.state is not State.LATCHED:
-            return f'refused in {state}: nothing is latched'
+            if machine.state is State.STOPPING:
+                return f'refused in {state}: the arm is not at rest yet. Try again in a second'
+            return (f'refused in {state}: nothing is latched. supervisor/gate says what is '
+                    'missing')
         if now - machine.since < RESET_DELAY_S:
             return f'refused: within {RESET_DELAY_S:g} s of the stop. Look at the arm, then reset'
     if event is Event.PARK and TABLE.get((machine.state, event)) is None:
-        return f'refused in {state}: park needs STANDBY, DRY_RUN, READY or ACTIVE'
+        first = '. Call supervisor/reset first' if machine.is_latched else ''
+        return f'refused in {state}: park needs STANDBY, DRY_RUN, READY or ACTIVE{first}'
     if event is Event.DEMOTE and TABLE.get((machine.state, event)) is None:
-        return f'refused in {state}: nothing is applied, so there is nothing to demote'
+        return (f'refused in {state}: nothing is applied, so there is nothing to demote. '
+                'supervisor/stop is accepted in every state')
     return ''
 
 
@@ -243,4 +250,5 @@ def _record(causes: tuple[CauseRecord, ...], cause: Cause,
         if known.code == cause.code:
             again = replace(known, count=known.count + 1)
             return (*causes[:index], again, *causes[index + 1:])
-    return (*causes, CauseRecord(cause.code, cause.text, wall_time))[-MAX_CAUSES:]
+    # The first one says what happened; the newest is what still has to be repaired.
+    return (*causes[:MAX_CAUSES - 1], CauseRecord(cause.code, cause.text, wall_time))

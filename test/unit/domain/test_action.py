@@ -1,0 +1,235 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A chunk is refused whole, with the code of the first check that fails, or it is playable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import combinations
+import math
+from typing import Any
+
+from domain_builders import along, BOUNDS, examples, HOME, line, LOWER, make_chunk, UPPER, VELOCITY
+from hypothesis import event, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+import numpy as np
+import pytest
+
+from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, row_at
+from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.errors import ChunkRejected
+
+ORDER = ('BAD_NUMBER', 'BAD_SHAPE', 'SEQ_EPOCH', 'SEQ_OLD', 'CHUNK_STALE', 'RANGE', 'JUMP',
+         'RATE')
+NOW = 0.1
+
+
+def refusal(chunk: ActionChunk, now: float = NOW, reference: Any = HOME,
+            bounds: ChunkBounds = BOUNDS, **options: Any) -> str:
+    """Return the code with which a chunk is refused; empty when it is accepted."""
+    try:
+        check_chunk(chunk, bounds, now, reference, **options)
+    except ChunkRejected as exc:
+        assert f'chunk {chunk.seq}' in str(exc)
+        return exc.code
+    return ''
+
+
+def faulty(codes: Iterable[str]) -> ActionChunk:
+    """Make a chunk with these faults, for ``last_seq=4, epoch=7`` at ``NOW``."""
+    codes = set(codes)
+    rows = np.tile(HOME, (100, 1))
+    if 'RANGE' in codes:
+        rows[:, 2] = UPPER[2] + 0.1
+    if 'JUMP' in codes:
+        rows[:, 1] = math.radians(11.0)
+    if 'RATE' in codes:
+        rows[-1, 0] = 1.0
+    if 'BAD_NUMBER' in codes:
+        rows[3, 4] = math.nan
+    return make_chunk(
+        rows, seq=4 if 'SEQ_OLD' in codes else 5, epoch=6 if 'SEQ_EPOCH' in codes else 7,
+        observed_at=NOW - 1.01 if 'CHUNK_STALE' in codes else 0.0,
+        joint_names=JOINT_NAMES[::-1] if 'BAD_SHAPE' in codes else JOINT_NAMES)
+
+
+def test_first_failing_check_names_the_refusal_whatever_else_is_wrong() -> None:
+    for count in range(len(ORDER) + 1):
+        for codes in combinations(ORDER, count):
+            expected = codes[0] if codes else ''
+            assert refusal(faulty(codes), last_seq=4, epoch=7) == expected, codes
+
+
+@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize('place', [(0, 0), (19, 5), (7, 3)])
+def test_one_number_that_is_not_finite_refuses_the_chunk(
+        value: float, place: tuple[int, int]) -> None:
+    chunk = make_chunk()
+    chunk.rows[place] = value
+    assert refusal(chunk) == 'BAD_NUMBER'
+    assert refusal(chunk, bounds=replace(BOUNDS, clamp=True)) == 'BAD_NUMBER'
+
+
+@pytest.mark.parametrize(('changes', 'code'), [
+    ({'rate_hz': math.nan}, 'BAD_NUMBER'),
+    ({'rate_hz': math.inf}, 'BAD_NUMBER'),
+    ({'rate_hz': 0.99}, 'BAD_SHAPE'),
+    ({'rate_hz': 1.0}, ''),
+    ({'rate_hz': -50.0}, 'BAD_SHAPE'),
+    ({'rate_hz': 0.0}, 'BAD_SHAPE'),
+    ({'rate_hz': 1000.1}, 'BAD_SHAPE'),
+    ({'rows': np.zeros((101, 6)), 'rate_hz': 1000.0}, 'CHUNK_STALE'),
+    ({'rows': np.zeros((102, 6)), 'rate_hz': 1000.0}, ''),
+    ({'rows': np.zeros((20, 6), dtype=object)}, 'BAD_NUMBER'),
+    ({'rows': np.array([[None] * 6] * 20)}, 'BAD_NUMBER'),
+    ({'rows': np.zeros((20, 6), dtype=bool)}, 'BAD_NUMBER'),
+    ({'rows': np.full((20, 6), '0.1')}, 'BAD_NUMBER'),
+    ({'rows': np.zeros((20, 6), dtype=complex)}, 'BAD_NUMBER'),
+    ({'rows': np.zeros((20, 6), dtype=np.float32)}, ''),
+    ({'rows': np.zeros((0, 6))}, 'BAD_SHAPE'),
+    ({'rows': np.zeros((1, 6))}, 'BAD_SHAPE'),
+    ({'rows': np.zeros((2, 6)), 'rate_hz': 5.0}, ''),
+    ({'rows': np.zeros((1000, 6))}, ''),
+    ({'rows': np.zeros((1001, 6))}, 'BAD_SHAPE'),
+    ({'rows': np.zeros((20, 5))}, 'BAD_SHAPE'),
+    ({'rows': np.zeros((20, 7))}, 'BAD_SHAPE'),
+    ({'rows': np.zeros(6)}, 'BAD_SHAPE'),
+    ({'rows': np.float64(0.0)}, 'BAD_SHAPE'),
+    ({'rows': np.zeros((20, 6, 1))}, 'BAD_SHAPE'),
+    ({'joint_names': JOINT_NAMES[:5]}, 'BAD_SHAPE'),
+    ({'joint_names': (*JOINT_NAMES[:5], 'jaw')}, 'BAD_SHAPE'),
+    ({'observed_at': math.nan}, 'CHUNK_STALE'),
+    ({'observed_at': math.inf}, 'CHUNK_STALE'),
+])
+def test_form_of_a_chunk_decides(changes: dict[str, Any], code: str) -> None:
+    assert refusal(make_chunk(**changes)) == code
+
+
+@pytest.mark.parametrize(('seq', 'last_seq', 'chunk_epoch', 'epoch', 'code'), [
+    (0, -1, 0, None, ''),
+    (5, 4, 0, None, ''),
+    (900, 4, 0, None, ''),
+    (4, 4, 0, None, 'SEQ_OLD'),
+    (3, 4, 0, None, 'SEQ_OLD'),
+    (5, 4, 3, 3, ''),
+    (5, 4, 2, 3, 'SEQ_EPOCH'),
+    (5, 4, 4, 3, 'SEQ_EPOCH'),
+    (5, 4, 0, 3, 'SEQ_EPOCH'),
+    (5, 4, 3, 0, 'SEQ_EPOCH'),
+    (5, 4, 9, None, ''),
+])
+def test_only_the_next_chunk_of_the_present_epoch_counts(
+        seq: int, last_seq: int, chunk_epoch: int, epoch: int | None, code: str) -> None:
+    chunk = make_chunk(seq=seq, epoch=chunk_epoch)
+    assert refusal(chunk, last_seq=last_seq, epoch=epoch) == code
+
+
+@pytest.mark.parametrize(('age', 'code'), [
+    (-0.06, 'CHUNK_STALE'), (-0.049, ''), (0.0, ''), (0.999, ''), (1.0, ''),
+    (1.001, 'CHUNK_STALE'), (3600.0, 'CHUNK_STALE'), (-3600.0, 'CHUNK_STALE')])
+def test_chunk_is_refused_when_its_observation_is_old_or_of_the_future(
+        age: float, code: str) -> None:
+    assert refusal(make_chunk(np.zeros((100, 6))), now=age) == code
+
+
+@pytest.mark.parametrize(('now', 'code'), [
+    (0.379, ''), (0.38, 'CHUNK_STALE'), (0.5, 'CHUNK_STALE')])
+def test_chunk_is_refused_when_all_of_it_is_past(now: float, code: str) -> None:
+    chunk = make_chunk()
+    assert chunk.duration_s == chunk.ends_at == pytest.approx(0.38)
+    assert refusal(chunk, now=now) == code
+
+
+@pytest.mark.parametrize('joint', range(6))
+@pytest.mark.parametrize('side', [-1, 1])
+@pytest.mark.parametrize(('excess', 'clamp', 'code'), [
+    (-0.001, False, ''), (0.0, False, ''), (0.034, False, ''), (0.036, False, 'RANGE'),
+    (3.0, False, 'RANGE'), (0.036, True, ''), (3.0, True, ''), (1e300, True, '')])
+def test_row_beyond_a_limit_is_brought_to_it_or_refused(
+        joint: int, side: int, excess: float, clamp: bool, code: str) -> None:
+    limit = (UPPER if side > 0 else LOWER)[joint]
+    rows = np.tile(HOME, (20, 1))
+    rows[:, joint] = limit + side * excess
+    reference = along(**{f'j{joint}': limit})
+    bounds = replace(BOUNDS, clamp=clamp)
+    assert refusal(make_chunk(rows), reference=reference, bounds=bounds) == code
+    if not code:
+        played = check_chunk(make_chunk(rows), bounds, NOW, reference)
+        np.testing.assert_array_equal(played.rows[:, joint], min(limit, rows[0, joint])
+                                      if side > 0 else max(limit, rows[0, joint]))
+        assert rows[0, joint] == limit + side * excess, 'the rows of the sender were changed'
+
+
+@pytest.mark.parametrize(('degrees', 'code'), [
+    (0.0, ''), (9.9, ''), (10.1, 'JUMP'), (-9.9, ''), (-10.1, 'JUMP'), (math.nan, 'JUMP')])
+@pytest.mark.parametrize('joint', [0, 3, 5])
+def test_chunk_is_refused_when_it_would_start_far_from_the_reference(
+        joint: int, degrees: float, code: str) -> None:
+    assert refusal(make_chunk(), reference=along(**{f'j{joint}': math.radians(degrees)})) == code
+
+
+def test_reference_belongs_to_the_row_of_its_own_instant() -> None:
+    chunk = line(along(j0=1.0), 1.0)
+    at_half = along(j0=0.5)
+    assert refusal(chunk, now=0.5, reference=at_half) == ''
+    assert refusal(chunk, now=0.5, reference=HOME) == 'JUMP'
+    assert refusal(chunk, now=0.5, reference=HOME, reference_at=0.0) == ''
+    assert refusal(chunk, now=0.5, reference=at_half, reference_at=0.0) == 'JUMP'
+
+
+@pytest.mark.parametrize(('speed', 'code'), [
+    (0.5, ''), (1.0, ''), (1.0 + 1e-8, ''), (1.01, 'RATE'), (-1.0, ''), (-1.01, 'RATE')])
+@pytest.mark.parametrize('joint', range(6))
+def test_chunk_is_refused_when_one_row_asks_for_too_much_speed(
+        joint: int, speed: float, code: str) -> None:
+    rows = np.tile(HOME, (20, 1))
+    rows[12:, joint] = speed * VELOCITY[joint] / 50.0
+    assert refusal(make_chunk(rows)) == code
+
+
+def test_joint_s_own_speed_limit_counts() -> None:
+    slow = replace(BOUNDS.joints[3], velocity=0.2)
+    bounds = replace(BOUNDS, joints=(*BOUNDS.joints[:3], slow, *BOUNDS.joints[4:]))
+    assert refusal(line(along(j3=0.3), 1.0), bounds=bounds) == 'RATE'
+    assert refusal(line(along(j2=0.3), 1.0), bounds=bounds) == ''
+
+
+def test_accepted_chunk_is_the_same_but_for_its_rows() -> None:
+    chunk = faulty(())
+    assert replace(check_chunk(chunk, BOUNDS, NOW, HOME), rows=chunk.rows) == chunk
+
+
+NUMBERS = st.one_of(
+    st.floats(-0.03, 0.03), st.floats(-0.03, 0.03), st.floats(-0.03, 0.03), st.floats(),
+    st.sampled_from([*LOWER, *UPPER, -1.79, 1.72, 1e300, -1e300, 5e-324]))
+
+
+@examples(100)
+@given(rows=arrays(float, st.tuples(st.integers(2, 8), st.just(6)), elements=NUMBERS,
+                   fill=st.just(0.0)),
+       rate_hz=st.floats(1.0, 60.0), now=st.floats(-0.1, 1.1), clamp=st.booleans())
+def test_accepted_chunk_is_finite_inside_the_limits_near_and_slow(
+        rows: np.ndarray, rate_hz: float, now: float, clamp: bool) -> None:
+    try:
+        played = check_chunk(make_chunk(rows, rate_hz=rate_hz), replace(BOUNDS, clamp=clamp),
+                             now, HOME)
+    except ChunkRejected as exc:
+        event(exc.code)
+        assert exc.code in ORDER
+        return
+    event('accepted')
+    assert np.isfinite(played.rows).all()
+    assert (played.rows >= LOWER).all() and (played.rows <= UPPER).all()
+    assert (np.abs(np.diff(played.rows, axis=0)) * rate_hz <= VELOCITY * (1.0 + 1e-5)).all()
+    assert np.abs(row_at(played.rows, now * rate_hz)).max() <= BOUNDS.max_jump_rad
+    if not clamp:
+        assert np.abs(played.rows - rows).max() <= BOUNDS.range_tolerance_rad
+
+
+@pytest.mark.parametrize(('position', 'expected'), [
+    (-5.0, 0.0), (0.0, 0.0), (0.25, 0.25), (1.0, 1.0), (1.5, 2.0), (2.0, 3.0), (99.0, 3.0)])
+def test_row_between_two_rows_lies_between_them(position: float, expected: float) -> None:
+    rows = np.array([[0.0], [1.0], [3.0]])
+    assert row_at(rows, position) == pytest.approx(expected)

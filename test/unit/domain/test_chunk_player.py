@@ -1,0 +1,414 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever is offered and however the arm lags: setpoints are bounded, smooth, and stop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+import math
+
+from domain_builders import along, BOUNDS, DT, examples, HOME, line, LOWER, MOTION, UPPER, VELOCITY
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from reflex_ros.domain.action import ActionChunk, Vector
+from reflex_ros.domain.chunk_player import ChunkPlayer
+
+MAX_STEP = VELOCITY * DT
+LEAD = MOTION.max_lead_rad
+EPS = 1e-9
+STOP_TICKS = 25
+SWEEP = along(j0=0.8, j1=-0.5, j3=0.3)
+
+
+class Ride:
+    """
+    A player and an arm that follows it; every tick is checked.
+
+    :param lag: part of its way to the setpoint that a joint covers in one tick.
+    :param blocked: index of a joint that does not move while ``is_blocked``.
+    """
+
+    def __init__(self, lag: float = 0.08, blocked: int | None = None,
+                 pose: Vector = HOME) -> None:
+        self.player = ChunkPlayer(BOUNDS, MOTION)
+        self.player.seed(pose)
+        self.measured = pose.copy()
+        self.now = 0.0
+        self.lag, self.blocked, self.is_blocked = lag, blocked, blocked is not None
+        self.path = [pose.copy()]
+
+    def tick(self, count: int = 1) -> Vector:
+        """Run some cycles; return the last setpoint."""
+        for _ in range(count):
+            before = self.player.setpoint.copy()
+            self.now += DT
+            setpoint = self.player.tick(self.measured)
+            self._check(before, setpoint)
+            self.path.append(setpoint.copy())
+            follow = self.lag * (setpoint - self.measured)
+            if self.blocked is not None and self.is_blocked:
+                follow[self.blocked] = 0.0
+            self.measured = self.measured + follow
+        return self.player.setpoint
+
+    def _check(self, before: Vector, after: Vector) -> None:
+        assert np.isfinite(after).all()
+        inside = (before >= LOWER) & (before <= UPPER)
+        assert ((after >= LOWER) & (after <= UPPER))[inside].all(), 'left the joint limits'
+        assert (np.abs(after - before) <= MAX_STEP + EPS).all(), 'stepped too far'
+        allowed = np.maximum(np.abs(before - self.measured), LEAD) + EPS
+        assert (np.abs(after - self.measured) <= allowed).all(), 'ran ahead of the arm'
+        assert 0.0 <= self.player.rate <= 1.0
+
+    def offer(self, chunk: ActionChunk) -> None:
+        """Offer a chunk that was observed ``chunk.observed_at`` before now."""
+        self.player.offer(replace(chunk, observed_at=self.now - chunk.observed_at), self.now)
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """Velocity of the setpoint in every tick so far (ticks, joints) [rad/s]."""
+        return np.diff(np.array(self.path), axis=0) / DT
+
+    def ticks_to_rest(self, most: int = 80) -> int:
+        """Run until the setpoint does not change any more; return how many ticks it still did."""
+        first = len(self.path) - 1
+        self.tick(most)
+        moving = np.abs(self.velocity[first:]).max(axis=1) > 0.0
+        return int(np.flatnonzero(moving).max()) + 1 if moving.any() else 0
+
+
+def wild_chunk(seed: int, start: Vector, roughness: float = 1.0) -> ActionChunk:
+    """Make any chunk that the checks let pass: near the start, within limits and speeds."""
+    rng = np.random.default_rng(seed)
+    rate_hz = float(rng.choice([5.0, 10.0, 30.0, 50.0, 100.0, 300.0]))
+    count = int(rng.integers(2, 40))
+    steps = rng.choice([-1.0, 0.0, 1.0], (count, len(start)), p=[0.3, 0.4, 0.3])
+    if rng.random() < 0.5:
+        steps = rng.uniform(-1.0, 1.0, (count, len(start)))
+    rows = start + rng.uniform(-0.17, 0.17, len(start)) * roughness \
+        + np.cumsum(steps * VELOCITY / rate_hz, axis=0)
+    # Already old by up to 0.4 s, but not over: ``observed_at`` is its age here.
+    age = float(rng.uniform(0.0, min(0.4, 0.99 * (count - 1) / rate_hz)))
+    return ActionChunk(seed, np.clip(rows, LOWER, UPPER), rate_hz, age)
+
+
+def distance_to_path(point: Vector, rows: np.ndarray) -> float:
+    """Distance from a point to a polyline [rad]."""
+    start, side = rows[:-1], np.diff(rows, axis=0)
+    length = np.maximum((side ** 2).sum(axis=1), 1e-12)
+    share = np.clip(((point - start) * side).sum(axis=1) / length, 0.0, 1.0)
+    return float(np.linalg.norm(start + share[:, None] * side - point, axis=1).min())
+
+
+ACTS = st.lists(st.one_of(
+    st.tuples(st.just('offer'), st.integers(0, 2 ** 31)),
+    st.tuples(st.sampled_from(['tick', 'tick', 'tick', 'stop', 'resume', 'scale', 'block', 'drop',
+                               'reseed']), st.integers(0, 60))), min_size=2, max_size=14)
+LAGS = st.sampled_from([0.002, 0.02, 0.08, 0.3, 1.0])
+BLOCKED = st.one_of(st.none(), st.integers(0, 5))
+
+
+def act(ride: Ride, name: str, value: int) -> None:
+    """Do one thing to the player; time passes as well."""
+    player = ride.player
+    if name == 'offer':
+        start = ride.measured if player.is_starved else player.setpoint
+        ride.offer(wild_chunk(value, start))
+    elif name == 'scale':
+        player.speed_scale = value / 60.0
+    elif name == 'block':
+        ride.is_blocked = not ride.is_blocked
+    elif name == 'reseed':
+        player.seed(ride.measured)
+    elif name != 'tick':
+        getattr(player, name)()
+    ride.tick(value % 61)
+
+
+@examples(30)
+@given(ACTS, LAGS, BLOCKED)
+def test_every_setpoint_is_bounded_whatever_happens(
+        acts: list[tuple[str, int]], lag: float, blocked: int | None) -> None:
+    ride = Ride(lag, blocked)
+    ride.offer(wild_chunk(len(acts), HOME))
+    ride.tick()
+    for name, value in acts:
+        act(ride, name, value)
+    assert ride.player.max_step_rad <= MAX_STEP.max() + EPS
+
+
+@examples(30)
+@given(ACTS, LAGS, BLOCKED, st.integers(0, 2 ** 31), st.integers(0, 30))
+def test_stop_brings_the_setpoint_to_rest_within_the_ramp_and_keeps_it_there(
+        acts: list[tuple[str, int]], lag: float, blocked: int | None, late_seed: int,
+        late_after: int) -> None:
+    ride = Ride(lag, blocked)
+    for name, value in acts:
+        act(ride, name, value)
+    ride.player.stop()
+    assert ride.ticks_to_rest() <= STOP_TICKS
+    assert ride.player.is_at_rest
+    ride.player.resume()
+    ride.offer(wild_chunk(late_seed, ride.player.setpoint))
+    ride.tick(late_after)
+    # A chunk that arrives while the arm is being stopped changes nothing about the bound.
+    ride.player.stop()
+    ride.tick(3)
+    ride.offer(wild_chunk(late_seed + 1, ride.player.setpoint))
+    assert ride.ticks_to_rest() <= STOP_TICKS - 3
+    assert ride.ticks_to_rest(50) == 0
+
+
+@pytest.mark.parametrize(('speed', 'ticks'), [(0.05, 1), (0.5, 5), (1.0, 10), (2.0, 20)])
+def test_stop_takes_speed_over_acceleration(speed: float, ticks: int) -> None:
+    ride = Ride(lag=1.0)
+    ride.offer(line(along(j0=speed), 1.8 / speed if speed > 1.0 else 2.0))
+    ride.tick(70)
+    assert ride.velocity[-1, 0] == pytest.approx(speed)
+    ride.player.stop()
+    assert ride.ticks_to_rest() == pytest.approx(ticks, abs=1)
+    decelerations = -np.diff(ride.velocity[69:, 0])
+    assert decelerations.max() <= MOTION.stop_acceleration * DT * 1.01
+
+
+@pytest.mark.parametrize('stop_at', range(80, 90))
+def test_stop_gains_no_speed_where_the_path_becomes_faster(stop_at: int) -> None:
+    ride = Ride(lag=1.0)
+    speeds = np.where(np.arange(100) < 40, 0.5, 2.0)
+    ride.offer(ActionChunk(0, np.cumsum(speeds / 50.0)[:, None] * along(j0=1.0), 50.0, 0.0))
+    ride.tick(stop_at)
+    ride.player.stop()
+    assert ride.ticks_to_rest() <= STOP_TICKS
+    assert (np.diff(ride.velocity[stop_at - 1:, 0]) <= EPS).all()
+
+
+@pytest.mark.parametrize('lag', [0.03, 0.08, 1.0])
+@pytest.mark.parametrize('stop_at', [30, 47, 62])
+def test_stop_stays_on_the_path(lag: float, stop_at: int) -> None:
+    angle = np.linspace(0.0, 2.0, 41)
+    rows = np.array([along(j0=0.6 * math.sin(a), j1=0.6 - 0.6 * math.cos(a), j4=a) for a in angle])
+    ride = Ride(lag)
+    ride.offer(ActionChunk(0, rows, 30.0, 0.0))
+    ride.tick(stop_at)
+    ride.player.stop()
+    ride.tick(40)
+    # The start is a fade from rest; behind it every setpoint is a point of the path.
+    for point in ride.path[stop_at:]:
+        assert distance_to_path(point, rows) < 2e-4
+    assert not np.allclose(ride.path[stop_at], ride.path[-1])
+
+
+def test_stopped_player_stays_where_it_is_until_it_is_resumed() -> None:
+    ride = Ride()
+    ride.offer(line(SWEEP, 2.0))
+    ride.tick(50)
+    ride.player.stop()
+    at_rest = ride.tick(STOP_TICKS).copy()
+    for _ in range(5):
+        ride.offer(line(SWEEP, 2.0, ride.player.setpoint))
+        np.testing.assert_array_equal(ride.tick(20), at_rest)
+    ride.player.resume()
+    assert not np.allclose(ride.tick(20), at_rest)
+    assert np.abs(np.diff(ride.velocity[150:], axis=0)).max() < 0.2, 'resumed with a jerk'
+
+
+@pytest.mark.parametrize('rate_hz', [10.0, 30.0, 50.0, 100.0])
+@pytest.mark.parametrize('speed', [0.1, 1.0, 1.9])
+def test_player_ends_at_rest_on_the_last_row(rate_hz: float, speed: float) -> None:
+    ride = Ride(lag=1.0)
+    chunk = line(along(j0=speed, j4=-speed / 2), 0.8, rate_hz=rate_hz)
+    ride.offer(chunk)
+    ride.tick(200)
+    assert ride.player.is_starved and ride.player.is_at_rest
+    np.testing.assert_allclose(ride.player.setpoint, chunk.rows[-1], atol=1e-9)
+    assert np.abs(np.diff(ride.velocity, axis=0)).max() < 0.12, 'stopped or started with a jerk'
+
+
+@examples(20)
+@given(st.integers(0, 2 ** 31), st.sampled_from([0.5, 1.0]))
+def test_last_step_before_the_end_is_slow_whatever_the_last_rows_ask(
+        seed: int, scale: float) -> None:
+    ride = Ride(lag=1.0)
+    ride.player.speed_scale = scale
+    chunk = replace(wild_chunk(seed, HOME), observed_at=0.0)
+    ride.offer(chunk)
+    # At least at half the speed that the scale allows, the longest fade (1.8 s) included.
+    last = ride.ticks_to_rest(int(2.0 * (chunk.duration_s + 1.8) / scale / DT))
+    assert ride.player.is_starved
+    if last:
+        assert np.abs(ride.velocity[last - 1]).max() <= 0.25
+
+
+def splice(first: Vector, second: Vector, at_tick: int, jump: Vector,
+           scale: float = 1.0) -> np.ndarray:
+    """Play one line, go over to another that starts a jump away; return the velocities."""
+    ride = Ride(lag=1.0)
+    ride.player.speed_scale = scale
+    ride.offer(line(first, 3.0))
+    before = ride.tick(at_tick).copy()
+    ride.offer(line(second, 3.0, ride.player.setpoint + jump, observed_at=0.0))
+    np.testing.assert_array_equal(ride.player.setpoint, before)
+    ride.tick(60)
+    return ride.velocity
+
+
+@examples(25)
+@given(st.integers(0, 2 ** 31), st.integers(60, 120), st.sampled_from([0.5, 1.0]))
+def test_neither_position_nor_velocity_jumps_at_a_chunk_border(
+        seed: int, at_tick: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    # The gripper rests at home, near its lower limit.
+    first, second, jump = rng.uniform(-1.0, 1.0, (3, 6)) * (VELOCITY > 0.0) \
+        * along(j0=0.6, j1=0.6, j2=0.6, j3=0.6, j4=0.6)
+    jump /= 6.0
+    velocity = splice(first, second, at_tick, jump, scale)
+    change = np.abs(np.diff(velocity, axis=0))[at_tick - 5:at_tick + 40].max()
+    # Of the cubic: 4 / T per difference in velocity, 6 / T^2 per difference in position.
+    steepest = 4.0 * np.abs(second - first).max() / MOTION.blend_s \
+        + 6.0 * np.abs(jump).max() / max(MOTION.blend_s,
+                                         3.0 * float(np.abs(jump).max())) ** 2
+    assert change <= 1.15 * steepest * DT + 0.03
+
+
+def test_chunk_that_continues_the_motion_changes_nothing() -> None:
+    velocity = splice(SWEEP, SWEEP, 80, HOME)
+    np.testing.assert_allclose(velocity[60:], np.tile(SWEEP, (len(velocity) - 60, 1)), atol=1e-6)
+
+
+def test_late_chunk_is_taken_up_at_the_row_that_is_due_now() -> None:
+    ride = Ride(lag=1.0)
+    chunk = line(SWEEP, 2.0)
+    ride.offer(replace(chunk, rows=chunk.rows - 0.4 * SWEEP, observed_at=0.4))
+    ride.tick(300)
+    np.testing.assert_allclose(ride.player.setpoint, 1.6 * SWEEP, atol=1e-9)
+    assert (ride.velocity[:, 0] >= -EPS).all(), 'it went back to a row of the past'
+    assert ride.velocity.shape[0] > np.flatnonzero(ride.velocity[:, 0]).max() > 160
+
+
+def test_chunk_that_is_almost_over_still_ends_at_rest() -> None:
+    ride = Ride(lag=1.0)
+    ride.offer(line(along(j0=1.0), 2.0))
+    ride.tick(100)
+    chunk = line(along(j0=1.0), 0.3, ride.player.setpoint - along(j0=0.24))
+    ride.offer(replace(chunk, observed_at=0.24))
+    ride.tick(40)
+    assert ride.player.is_starved
+    assert ride.player.setpoint[0] == pytest.approx(chunk.rows[-1, 0])
+    assert np.abs(np.diff(ride.velocity[95:], axis=0)).max() < 0.12
+
+
+@pytest.mark.parametrize('scale', [1.0, 0.5, 0.2])
+def test_speed_scale_bounds_the_speed_and_keeps_the_path(scale: float) -> None:
+    ride = Ride(lag=1.0)
+    ride.player.speed_scale = scale
+    chunk = line(along(j0=1.0, j1=-0.5), 1.0)
+    ride.offer(chunk)
+    ride.tick(80)
+    assert ride.velocity[-1, 0] == pytest.approx(scale)
+    assert max(distance_to_path(point, chunk.rows) for point in ride.path) < EPS
+    ride.player.speed_scale = 0.0
+    assert ride.ticks_to_rest() <= STOP_TICKS
+
+
+def test_player_ramps_in_after_every_start_and_gap() -> None:
+    ride = Ride(lag=1.0)
+    for _ in range(3):
+        begins = len(ride.path) - 1
+        ride.offer(line(along(j4=1.0), 0.6, ride.player.setpoint))
+        ride.tick(150)
+        assert ride.player.is_starved
+        speeds = ride.velocity[begins:, 4]
+        assert speeds[0] < 0.15 and speeds.max() == pytest.approx(1.0, abs=0.1)
+        assert np.diff(speeds).max() < 0.2
+    assert np.abs(ride.velocity[-50:]).max() == 0.0
+
+
+def test_nothing_moves_without_a_chunk() -> None:
+    ride = Ride(pose=along(j0=0.3, j5=1.0))
+    ride.measured = HOME.copy()
+    ride.player.resume()
+    for _ in range(20):
+        np.testing.assert_array_equal(ride.tick(), along(j0=0.3, j5=1.0))
+    assert ride.player.is_starved and ride.player.is_at_rest
+
+
+def test_dropped_chunk_leaves_the_arm_at_rest_where_it_is() -> None:
+    ride = Ride()
+    ride.offer(line(SWEEP, 2.0))
+    held = ride.tick(80).copy()
+    ride.player.drop()
+    assert ride.player.is_starved and ride.player.is_at_rest
+    np.testing.assert_array_equal(ride.tick(50), held)
+    ride.offer(line(SWEEP, 2.0, held))
+    assert np.abs(ride.tick() - held).max() < 0.002, 'it did not begin again from rest'
+
+
+def test_seed_replaces_everything_that_was_planned() -> None:
+    ride = Ride()
+    ride.offer(line(SWEEP, 2.0))
+    ride.tick(80)
+    ride.player.stop()
+    pose = along(j1=0.2)
+    ride.player.seed(pose)
+    np.testing.assert_array_equal(ride.player.tick(pose), pose)
+    pose[1] = 9.0
+    assert ride.player.setpoint[1] == 0.2, 'the caller can change the setpoint'
+    ride = Ride()
+    ride.player.stop()
+    ride.player.seed(HOME)
+    ride.offer(line(SWEEP, 1.0))
+    assert np.abs(ride.tick(50)).max() > 0.1, 'a stop outlived the seed'
+
+
+def test_blocked_joint_slows_the_whole_path_down_and_the_rest_stays_on_it() -> None:
+    ride = Ride(lag=0.3, blocked=1)
+    chunk = line(SWEEP, 2.0)
+    ride.offer(chunk)
+    ride.tick(150)
+    assert abs(ride.player.setpoint[1]) == pytest.approx(LEAD, abs=1e-6)
+    assert distance_to_path(ride.player.setpoint, chunk.rows) < EPS
+    assert np.abs(ride.velocity[-20:]).max() == pytest.approx(0.0, abs=1e-6)
+    assert ride.player.lead_slowdowns > 50
+    assert not ride.player.is_starved
+
+
+def test_freed_joint_is_ramped_in_again() -> None:
+    ride = Ride(lag=1.0, blocked=1)
+    ride.offer(line(SWEEP, 2.0))
+    ride.tick(100)
+    ride.is_blocked = False
+    ride.tick(100)
+    assert np.abs(ride.velocity[-1]).max() == pytest.approx(0.8)
+    assert np.diff(ride.velocity[98:, 0]).max() <= 2.0 * MOTION.start_acceleration * DT
+
+
+def test_arm_that_was_pushed_away_is_not_chased_and_not_left_further_behind() -> None:
+    ride = Ride(lag=0.0)
+    ride.measured = along(j0=-0.5)
+    ride.offer(line(SWEEP, 1.0))
+    np.testing.assert_array_equal(ride.tick(50), HOME)
+    ride.offer(line(-SWEEP, 1.0))
+    assert ride.tick(50)[0] < -0.1, 'towards the arm it may move'
+
+
+@pytest.mark.parametrize('joint', range(6))
+@pytest.mark.parametrize('side', [-1.0, 1.0])
+def test_arm_that_was_found_outside_its_limits_comes_back_slowly(joint: int, side: float) -> None:
+    limit = (UPPER if side > 0 else LOWER)[joint]
+    ride = Ride(lag=1.0, pose=along(**{f'j{joint}': limit + 0.15 * side}))
+    ride.offer(line(HOME, 0.5, along(**{f'j{joint}': limit})))
+    ride.tick(200)
+    assert ride.player.setpoint[joint] == pytest.approx(limit)
+
+
+def test_setpoint_holds_when_the_measurement_is_no_number() -> None:
+    ride = Ride()
+    ride.offer(line(SWEEP, 2.0))
+    held = ride.tick(50).copy()
+    for _ in range(5):
+        np.testing.assert_array_equal(ride.player.tick(np.full(6, math.nan)), held)
+        assert ride.player.is_at_rest
+    assert ride.tick(80)[0] > held[0] + 0.1, 'it does not go on afterwards'

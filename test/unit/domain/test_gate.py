@@ -1,0 +1,113 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The gate is green when every item is; a red one says why."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+import math
+from typing import Any
+
+from domain_builders import NET_CLOSED
+import pytest
+
+from reflex_ros.domain.beats import DriverBeat, StreamBeat
+from reflex_ros.domain.gate import GateInputs, judge
+from reflex_ros.domain.motion_guard import Cause
+
+DRIVER = DriverBeat(lifecycle='inactive', at_rest=True, cycles=500, rate_hz=100.0,
+                    cycle_ms_p99=4.0)
+STREAM = StreamBeat(lifecycle='active', progress=9, link='open', session_mode='dry_run',
+                    received=100, accepted=100, open_s=12.0, age_ms_p95=350.0, expires_s=1500.0)
+GREEN = GateInputs(driver=DRIVER, stream=STREAM, driver_age_s=0.05, stream_age_s=0.02,
+                   is_latched=False, duplicates=(), dry_run_s=10.0, max_age_ms=1000.0)
+FROZEN = Cause('CAM_FROZEN', 'camera top: the same frame for 0.40 s')
+
+
+def with_changes(**changes: Any) -> GateInputs:
+    """Change the green inputs; each name is looked up in inputs, driver and stream."""
+    inputs = GREEN
+    for name, value in changes.items():
+        for part in ('driver', 'stream'):
+            beat = getattr(inputs, part)
+            if name in {field.name for field in fields(beat)}:
+                inputs = replace(inputs, **{part: replace(beat, **{name: value})})
+        if name in {field.name for field in fields(inputs)}:
+            inputs = replace(inputs, **{name: value})
+    assert inputs != GREEN
+    return inputs
+
+
+RED = [
+    ('latch', {'is_latched': True}, 'supervisor/reset'),
+    ('driver', {'driver': replace(DRIVER, lifecycle='unconfigured')}, 'so101 is unconfigured'),
+    ('driver', {'driver': replace(DRIVER, lifecycle='active')}, 'so101 is active'),
+    ('driver', {'driver_age_s': 1.0}, 'no beat from so101 for 1.0 s'),
+    ('driver', {'driver_age_s': math.nan}, 'no beat'),
+    ('bus', {'cycles': 0}, 'no bus cycle'),
+    ('bus', {'cycle_ms_p99': 30.0}, 'cycle p99 30.0 ms, allowed 30 ms'),
+    ('bus', {'cycle_ms_p99': math.nan}, 'cycle p99'),
+    ('bus', {'port_lost': True}, 'port'),
+    ('standstill', {'at_rest': False}, 'the arm moves'),
+    ('stream', {'link': 'opening', 'remark': 'attempt 3 failed'}, 'opening (attempt 3 failed)'),
+    ('stream', {'link': 'closed'}, 'closed'),
+    ('stream', {'stream_age_s': 1.0}, 'no sign of work'),
+    ('session', {'session_mode': ''}, 'no mode'),
+    ('session', {'session_mode': 'apply_actions'}, 'apply_actions'),
+    ('session', {'fault': NET_CLOSED}, 'the stream is closed'),
+    ('expiry', {'expires_s': 300.0}, 'ends in 300 s'),
+    ('expiry', {'expires_s': 0.0}, 'ends in 0 s'),
+    ('inputs', {'gap': FROZEN}, 'the same frame'),
+    ('dry_run', {'open_s': 9.9}, 'needed 10 s'),
+    ('validation', {'accepted': 98}, '98 of 100'),
+    ('validation', {'received': 5, 'accepted': 4}, '4 of 5'),
+    ('latency', {'age_ms_p95': 700.0}, '700 ms'),
+    ('latency', {'age_ms_p95': math.nan}, 'nan ms'),
+    ('commander', {'foreign_s': 0.0}, 'somebody else'),
+    ('commander', {'foreign_s': 5.0}, '5.0 s ago'),
+    ('graph', {'duplicates': ('so101', 'action_stream')}, 'so101, action_stream'),
+]
+
+
+def test_gate_is_green_when_everything_is_well() -> None:
+    items = judge(GREEN)
+    assert all(item.is_green and item.text == '' for item in items), items
+    assert {item.name for item in items} == {name for name, _, _ in RED}, 'an item has no case'
+
+
+@pytest.mark.parametrize(('name', 'changes', 'reason'), RED)
+def test_one_thing_that_is_wrong_makes_one_item_red_and_is_named(
+        name: str, changes: dict[str, Any], reason: str) -> None:
+    red = [item for item in judge(with_changes(**changes)) if not item.is_green]
+    assert [item.name for item in red] == [name]
+    assert reason in red[0].text
+
+
+@pytest.mark.parametrize('changes', [
+    {'accepted': 99}, {'cycle_ms_p99': 29.9}, {'open_s': 10.0}, {'expires_s': -1.0},
+    {'expires_s': 300.1}, {'age_ms_p95': 699.0}, {'foreign_s': 5.1}, {'driver_age_s': 0.99},
+    {'stream_age_s': 0.99}, {'received': 1, 'accepted': 1}])
+def test_value_just_inside_its_bound_is_green(changes: dict[str, Any]) -> None:
+    assert all(item.is_green for item in judge(with_changes(**changes)))
+
+
+def test_without_chunks_every_item_about_chunks_is_red_and_says_so() -> None:
+    red = {item.name: item.text for item in judge(with_changes(received=0, accepted=0))
+           if not item.is_green}
+    assert set(red) == {'dry_run', 'validation', 'latency'}
+    assert red['latency'] == 'no chunk yet'
+
+
+def test_beats_that_say_nothing_promise_nothing() -> None:
+    red = {item.name for item in judge(with_changes(driver=DriverBeat(), stream=StreamBeat()))
+           if not item.is_green}
+    assert red >= {'driver', 'bus', 'standstill', 'stream', 'session', 'dry_run', 'validation',
+                   'latency'}
+
+
+def test_bounds_of_the_settings_count() -> None:
+    assert all(item.is_green for item in judge(with_changes(
+        dry_run_s=12.0, max_age_ms=501.0, min_expiry_s=1499.0)))
+    red = [item.name for item in judge(with_changes(
+        dry_run_s=12.1, max_age_ms=500.0, min_expiry_s=1500.0)) if not item.is_green]
+    assert red == ['expiry', 'dry_run', 'latency']

@@ -1,0 +1,62 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The joint table, its limits, and what was measured."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES, JointLimits, REST_POSE, SO101_JOINTS
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import ConfigurationError
+
+
+@pytest.mark.parametrize('values', [
+    (1.0, 1.0), (1.0, -1.0), (-1.0, 1.0, 0.0), (-1.0, 1.0, -2.0), (math.nan, 1.0),
+    (-1.0, math.nan), (-math.inf, 1.0), (-1.0, math.inf), (-1.0, 1.0, math.nan),
+    (-1.0, 1.0, math.inf)])
+def test_limits_that_bound_nothing_are_refused(values: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigurationError, match='bound nothing'):
+        JointLimits(*values)
+
+
+@given(st.floats(allow_nan=False))
+def test_clamped_position_is_inside_and_near(position: float) -> None:
+    limits = JointLimits(-1.0, 2.0)
+    clamped = limits.clamp(position)
+    assert limits.contains(clamped)
+    assert clamped == position or not limits.contains(position)
+
+
+@pytest.mark.parametrize(('position', 'tolerance', 'expected'), [
+    (-1.0, 0.0, True), (2.0, 0.0, True), (2.001, 0.0, False), (-1.001, 0.0, False),
+    (2.001, 0.01, True), (-1.001, 0.01, True), (2.02, 0.01, False), (math.nan, 9.0, False)])
+def test_position_is_inside_give_or_take_the_tolerance(
+        position: float, tolerance: float, expected: bool) -> None:
+    assert JointLimits(-1.0, 2.0).contains(position, tolerance) == expected
+
+
+def test_joint_table_is_that_of_the_arm() -> None:
+    assert JOINT_NAMES == ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex',
+                           'wrist_roll', 'gripper')
+    assert [joint.servo_id for joint in SO101_JOINTS] == [1, 2, 3, 4, 5, 6]
+    assert JOINT_NAMES[GRIPPER] == 'gripper'
+    for joint, rest in zip(SO101_JOINTS, REST_POSE, strict=True):
+        assert joint.limits.contains(rest), joint.name
+
+
+@pytest.mark.parametrize(('speed', 'expected'), [
+    (0.0, True), (0.077, True), (-0.077, True), (0.081, False), (-0.081, False), (1.0, False),
+    (math.nan, False)])
+def test_arm_is_at_rest_when_no_servo_reports_more_than_one_step(
+        speed: float, expected: bool) -> None:
+    zero = np.zeros(6)
+    velocity = zero.copy()
+    velocity[4] = speed
+    sample = JointSample(0.0, zero, velocity, zero, zero, zero, zero, (0,) * 6)
+    assert sample.is_at_rest() is expected

@@ -1,0 +1,136 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A stop outlives the process, and what cannot be read counts as a stop."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from domain_builders import examples
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from reflex_ros.domain.latch import ARMED, LatchFile, UNREADABLE
+from reflex_ros.domain.safe_stop import CauseRecord
+
+STOPS = (CauseRecord('OP_STOP', 'a person asked to stop: »halt«', 1234.5, 3), ARMED)
+ROW = {'code': 'OP_STOP', 'text': '', 'at': 1.0, 'count': 1}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return a path whose folders do not exist yet."""
+    return tmp_path / 'state' / 'reflex_ros' / 'latch-default.json'
+
+
+@pytest.fixture(scope='module')
+def shared_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a path for properties, which run many times in one test."""
+    return tmp_path_factory.mktemp('latch') / 'latch.json'
+
+
+def test_first_start_is_clean(path: Path) -> None:
+    assert LatchFile(path).load() == ()
+    assert not path.parent.exists(), 'reading made a folder'
+
+
+@pytest.mark.parametrize('causes', [(), STOPS, STOPS[:1]])
+def test_causes_come_back_after_a_restart(path: Path, causes: tuple[CauseRecord, ...]) -> None:
+    LatchFile(path).store(causes)
+    assert LatchFile(path).load() == causes
+
+
+def test_reset_is_stored_too(path: Path) -> None:
+    latch = LatchFile(path)
+    latch.store(STOPS)
+    latch.store(())
+    assert LatchFile(path).load() == ()
+
+
+@examples(30)
+@given(st.lists(st.builds(CauseRecord, st.text(), st.text(st.characters(codec='utf-8')),
+                          st.floats(allow_nan=False), st.integers(0, 10 ** 9)), max_size=4))
+def test_any_causes_come_back(shared_path: Path, causes: list[CauseRecord]) -> None:
+    LatchFile(shared_path).store(tuple(causes))
+    assert LatchFile(shared_path).load() == tuple(causes)
+
+
+@pytest.mark.parametrize('umask', [0o000, 0o022, 0o077])
+@pytest.mark.parametrize('leftover', [False, True])
+def test_file_and_new_folders_are_for_the_owner_only(
+        path: Path, umask: int, leftover: bool) -> None:
+    if leftover:
+        path.parent.mkdir(parents=True, mode=0o700)
+        path.with_suffix('.tmp').touch(0o666)
+    before = os.umask(umask)
+    try:
+        LatchFile(path).store(STOPS)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o077 == 0
+    assert [found.name for found in path.parent.iterdir()] == [path.name], 'a temporary is left'
+
+
+def test_file_is_replaced_in_one_piece(path: Path) -> None:
+    latch = LatchFile(path)
+    latch.store(STOPS)
+    whole = path.read_text()
+    with path.open() as reader:
+        latch.store(())
+        assert reader.read() == whole, 'a reader saw the file being written'
+    assert path.read_text() != whole
+
+
+def test_failed_write_is_told_and_leaves_the_old_latch(path: Path) -> None:
+    latch = LatchFile(path)
+    latch.store(STOPS)
+    path.with_suffix('.tmp').mkdir()
+    with pytest.raises(OSError, match='latch-default'):
+        latch.store(())
+    assert LatchFile(path).load() == STOPS
+    path.with_suffix('.tmp').rmdir()
+    latch.store(())
+    assert LatchFile(path).load() == ()
+
+
+def test_unchanged_causes_are_not_written_again(path: Path) -> None:
+    latch = LatchFile(path)
+    latch.store(STOPS)
+    inode = path.stat().st_ino
+    latch.store(tuple(STOPS))
+    assert path.stat().st_ino == inode
+
+
+@pytest.mark.parametrize('content', [
+    '', ' ', '{', 'null', '[]', '{}', '5', '"causes"', '{"causes": null}', '{"causes": 1}',
+    '{"causes": {}}', '{"causes": ""}', '{"causes": "abc"}', '{"causes": [1]}',
+    '{"causes": [{}]}', '{"causes": [[]]}', json.dumps({'causes': [ROW]})[:-3],
+    json.dumps({'causes': [ROW | {'count': float('inf')}]}),
+    json.dumps({'causes': [ROW | {'count': 'many'}]}),
+    json.dumps({'causes': [ROW | {'at': 10 ** 400}]}),
+    json.dumps({'causes': [ROW | {'at': None}]}), '[' * 200_000, '{"causes": ' * 20_000,
+], ids=lambda content: f'{content[:40]}')
+def test_file_that_cannot_be_understood_is_a_latch(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert LatchFile(path).load() == (UNREADABLE,)
+
+
+@examples(60)
+@given(st.one_of(st.binary(max_size=60), st.integers(0, 200)))
+def test_damaged_file_is_never_taken_for_a_clean_one(
+        shared_path: Path, damage: bytes | int) -> None:
+    LatchFile(shared_path).store(STOPS)
+    whole = shared_path.read_bytes()
+    content = whole[:min(damage, len(whole) - 3)] if isinstance(damage, int) else damage
+    shared_path.write_bytes(content)
+    assert LatchFile(shared_path).load() == (UNREADABLE,)
+
+
+def test_folder_in_place_of_the_file_is_a_latch(path: Path) -> None:
+    path.mkdir(parents=True)
+    assert LatchFile(path).load() == (UNREADABLE,)

@@ -1,0 +1,308 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Absence of permission means stop: leases, own lateness, starvation, and the latch."""
+
+from __future__ import annotations
+
+from domain_builders import examples, NET_CLOSED, OP_STOP
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard, Verdict
+from reflex_ros.domain.permit import Mode, Permit
+
+APPLY = Permit(7, Mode.APPLY_ACTIONS)
+GO, SLOW, STOP = Verdict.GO, Verdict.SLOW, Verdict.STOP
+# Both sides of the soft bound (60 ms) and of the hard bound (200 ms).
+LEASE_TABLE = [(0.0, GO, ''), (0.06, GO, ''), (0.061, SLOW, ''), (0.2, SLOW, ''),
+               (0.201, STOP, 'latched'), (50.0, STOP, 'latched')]
+
+
+def armed(permit: Permit = APPLY, now: float = 0.0, **bounds: float) -> MotionGuard:
+    """Make a guard that was armed under a permit."""
+    guard = MotionGuard(GuardBounds(**bounds))
+    guard.renew_permit(permit, now)
+    guard.arm(now)
+    return guard
+
+
+def renew(guard: MotionGuard, now: float, permit: Permit | None = APPLY,
+          has_beat: bool = True, has_chunk: bool = True) -> None:
+    """Renew what is not left out."""
+    if permit is not None:
+        guard.renew_permit(permit, now)
+    if has_beat:
+        guard.renew_beat(int(now * 1e6), None, now)
+    if has_chunk:
+        guard.feed(now)
+
+
+def code_of(guard: MotionGuard) -> str:
+    return guard.cause.code if guard.cause else ''
+
+
+@pytest.mark.parametrize(('silent_s', 'verdict', 'latched'), LEASE_TABLE)
+@pytest.mark.parametrize('lease', ['SUPERVISOR_DEAD', 'STREAM_DEAD'])
+def test_lease_slows_past_its_soft_bound_and_latches_past_its_hard_bound(
+        lease: str, silent_s: float, verdict: Verdict, latched: str) -> None:
+    guard = armed()
+    lost_permit = lease == 'SUPERVISOR_DEAD'
+    renew(guard, silent_s, None if lost_permit else APPLY, has_beat=lost_permit)
+    assert guard.tick(silent_s, 0.0) is verdict
+    assert code_of(guard) == (lease if latched else '')
+
+
+@pytest.mark.parametrize('bounds', [
+    {'permit_soft_s': 0.03, 'permit_hard_s': 0.1}, {'beat_soft_s': 0.03, 'beat_hard_s': 0.1}])
+def test_bounds_are_settings(bounds: dict[str, float]) -> None:
+    loses_permit = 'permit_soft_s' in bounds
+    for silent_s, verdict in ((0.03, GO), (0.031, SLOW), (0.1, SLOW), (0.101, STOP)):
+        guard = armed(**bounds)
+        renew(guard, silent_s, None if loses_permit else APPLY, has_beat=loses_permit)
+        assert guard.tick(silent_s, 0.0) is verdict
+
+
+@pytest.mark.parametrize('missing', ['permit', 'beat'])
+def test_soft_loss_ends_with_the_next_renewal(missing: str) -> None:
+    guard = armed()
+    renew(guard, 0.15, None if missing == 'permit' else APPLY, has_beat=missing != 'beat')
+    assert guard.tick(0.15, 0.0) is SLOW
+    renew(guard, 0.16)
+    assert guard.tick(0.16, 0.0) is GO
+
+
+@pytest.mark.parametrize('lost', ['permit', 'beat'])
+def test_hard_loss_stays_latched_when_the_lease_comes_back(lost: str) -> None:
+    guard = armed()
+    renew(guard, 0.3, None if lost == 'permit' else APPLY, has_beat=lost != 'beat')
+    assert guard.tick(0.3, 0.0) is STOP
+    cause = guard.cause
+    for step in range(31, 60):
+        renew(guard, step * 0.01)
+        assert guard.tick(step * 0.01, 0.0) is STOP
+    assert guard.cause is cause is not None
+
+
+def test_beat_without_progress_does_not_renew() -> None:
+    guard = armed()
+    verdicts = {}
+    for step in range(1, 31):
+        now = step * 0.01
+        renew(guard, now, has_beat=False)
+        guard.renew_beat(5, None, now)
+        verdicts[step] = guard.tick(now, 0.0)
+    # The first beat of the 30 is news; the lease runs from there.
+    assert (verdicts[6], verdicts[8], verdicts[20], verdicts[22]) == (GO, SLOW, SLOW, STOP)
+    assert code_of(guard) == 'STREAM_DEAD'
+
+
+def test_beat_of_a_stream_that_began_anew_renews() -> None:
+    guard = armed()
+    guard.renew_beat(5000, None, 0.05)
+    guard.renew_beat(1, None, 0.1)
+    guard.renew_permit(APPLY, 0.15)
+    assert guard.tick(0.15, 0.0) is GO
+
+
+@pytest.mark.parametrize(('late_s', 'verdict', 'code'), [
+    (0.0, GO, ''), (0.06, GO, ''), (0.061, SLOW, ''), (0.2, SLOW, ''), (0.201, STOP, 'DRV_STALL'),
+    (30.0, STOP, 'DRV_STALL')])
+def test_own_lateness_slows_and_then_latches(late_s: float, verdict: Verdict, code: str) -> None:
+    guard = armed()
+    renew(guard, 10.0)
+    assert guard.tick(10.0, late_s) is verdict
+    assert code_of(guard) == code
+
+
+def test_own_lateness_is_not_blamed_on_others() -> None:
+    guard = armed()
+    renew(guard, 1.0)
+    assert guard.tick(1.01, 0.0) is GO
+    # Held up for 190 ms, so nothing could be received for 210 ms.
+    assert guard.tick(1.21, 0.19) is SLOW
+    assert guard.cause is None
+    renew(guard, 1.215)
+    assert guard.tick(1.22, 0.0) is GO
+
+
+@pytest.mark.parametrize('lost', ['permit', 'beat'])
+@pytest.mark.parametrize('received_late', [False, True])
+def test_loss_is_found_within_the_hard_bound_after_own_lateness(
+        lost: str, received_late: bool) -> None:
+    guard = armed()
+    renew(guard, 1.0)
+    if received_late:
+        # Another thread receives: this came while the late cycle was waited for.
+        renew(guard, 1.19)
+    guard.tick(1.2, 0.19)
+    assert guard.cause is None
+    for step in range(1, 22):
+        now = 1.2 + step * 0.01
+        renew(guard, now, None if lost == 'permit' else APPLY, has_beat=lost != 'beat')
+        guard.tick(now, 0.0)
+    assert code_of(guard) == ('SUPERVISOR_DEAD' if lost == 'permit' else 'STREAM_DEAD')
+
+
+def test_loss_is_found_even_when_every_cycle_is_late_and_nothing_goes_meanwhile() -> None:
+    guard = armed()
+    for step in range(1, 40):
+        guard.feed(step * 0.08)
+        assert guard.tick(step * 0.08, 0.07) is not GO
+    assert code_of(guard) == 'SUPERVISOR_DEAD'
+
+
+@pytest.mark.parametrize('epoch', [6, 8, 0])
+def test_permit_of_another_epoch_latches(epoch: int) -> None:
+    guard = armed()
+    renew(guard, 0.02, Permit(epoch, Mode.APPLY_ACTIONS))
+    assert guard.tick(0.02, 0.0) is STOP
+    assert code_of(guard) == 'SEQ_EPOCH'
+    renew(guard, 0.03)
+    assert guard.tick(0.03, 0.0) is STOP
+    assert guard.epoch == 7
+
+
+def test_first_cause_wins() -> None:
+    guard = armed()
+    guard.fail(OP_STOP)
+    guard.fail(NET_CLOSED)
+    guard.tick(99.0, 99.0)
+    assert guard.cause == OP_STOP
+
+
+def test_only_an_armed_guard_latches() -> None:
+    guard = MotionGuard(GuardBounds())
+    guard.fail(OP_STOP)
+    assert guard.tick(0.0, 9.0) is STOP
+    assert guard.cause is None
+    guard = armed()
+    guard.disarm()
+    guard.fail(OP_STOP)
+    assert guard.tick(50.0, 0.0) is STOP
+    assert guard.cause is None
+
+
+def test_next_activation_begins_without_the_old_cause_and_with_its_own_epoch() -> None:
+    guard = armed()
+    guard.fail(OP_STOP)
+    guard.disarm()
+    assert guard.cause == OP_STOP, 'the reason must stay readable until the next activation'
+    guard.renew_permit(Permit(8, Mode.APPLY_ACTIONS), 1.0)
+    guard.arm(1.1)
+    assert (guard.cause, guard.epoch) == (None, 8)
+    renew(guard, 1.2, Permit(8, Mode.APPLY_ACTIONS))
+    assert guard.tick(1.2, 0.0) is GO
+
+
+@pytest.mark.parametrize(('fed_at', 'now', 'code'), [
+    (None, 10.0, ''), (None, 10.01, 'UNDERRUN'), (0.5, 2.5, ''), (0.5, 2.51, 'UNDERRUN'),
+    (9.9, 11.9, ''), (9.9, 11.91, 'UNDERRUN')])
+def test_starvation_latches_and_the_first_chunk_may_take_longer(
+        fed_at: float | None, now: float, code: str) -> None:
+    guard = armed()
+    if fed_at is not None:
+        guard.feed(fed_at)
+    renew(guard, now, has_chunk=False)
+    assert guard.tick(now, 0.0) is (STOP if code else GO)
+    assert code_of(guard) == code
+
+
+def test_first_chunk_of_the_next_activation_may_take_longer_again() -> None:
+    guard = armed()
+    guard.feed(1.0)
+    guard.disarm()
+    guard.renew_permit(APPLY, 20.0)
+    guard.arm(20.0)
+    renew(guard, 29.0, has_chunk=False)
+    assert guard.tick(29.0, 0.0) is GO
+
+
+def test_hold_permit_stops_without_a_cause_and_needs_no_stream() -> None:
+    guard = armed()
+    for step in range(1, 2000):
+        guard.renew_permit(Permit(7, Mode.HOLD), step * 0.01)
+        assert guard.tick(step * 0.01, 0.0) is STOP
+    assert guard.cause is None
+    assert guard.mode is Mode.HOLD
+
+
+def test_parking_needs_the_permit_and_no_stream() -> None:
+    park = Permit(7, Mode.PARK)
+    guard = armed(park)
+    for step in range(1, 2000):
+        guard.renew_permit(park, step * 0.01)
+        guard.renew_beat(1, NET_CLOSED, step * 0.01)
+        assert guard.tick(step * 0.01, 0.0) is GO
+    assert guard.tick(20.3, 0.0) is STOP
+    assert code_of(guard) == 'SUPERVISOR_DEAD'
+
+
+@pytest.mark.parametrize(('mode', 'code'), [
+    (Mode.APPLY_ACTIONS, 'NET_CLOSED'), (Mode.PARK, ''), (Mode.HOLD, '')])
+def test_fault_that_the_stream_reports_latches_while_actions_are_applied(
+        mode: Mode, code: str) -> None:
+    guard = armed(Permit(7, mode))
+    guard.renew_beat(1, NET_CLOSED, 0.01)
+    assert code_of(guard) == code
+
+
+@pytest.mark.parametrize(('permit', 'age', 'fragment'), [
+    (None, 0.0, 'no permit'), (APPLY, 0.201, 'no permit'), (Permit(7), 0.0, 'permits no motion'),
+    (APPLY, 0.2, ''), (Permit(7, Mode.PARK), 0.1, '')])
+def test_arming_is_refused_without_a_fresh_permit_to_move(
+        permit: Permit | None, age: float, fragment: str) -> None:
+    guard = MotionGuard(GuardBounds())
+    if permit is not None:
+        guard.renew_permit(permit, 0.0)
+    refusal = guard.why_not_arm(age)
+    assert (fragment in refusal) if fragment else refusal == ''
+    assert not refusal or 'ros2 service call /supervisor/' in refusal, 'it names no next step'
+
+
+def test_nothing_is_permitted_before_the_first_permit() -> None:
+    guard = MotionGuard(GuardBounds())
+    assert (guard.mode, guard.speed_scale) == (Mode.HOLD, 0.0)
+    guard.renew_permit(Permit(7, Mode.APPLY_ACTIONS, 0.5), 0.0)
+    assert (guard.mode, guard.speed_scale) == (Mode.APPLY_ACTIONS, 0.5)
+
+
+EVENTS = st.lists(st.tuples(
+    st.floats(0.0, 0.3), st.sampled_from(['permit', 'hold', 'epoch', 'beat', 'same', 'feed',
+                                          'fail', 'tick', 'late']), st.floats(0.0, 0.3)),
+    min_size=1, max_size=40)
+
+
+@examples(100)
+@given(EVENTS)
+def test_go_needs_fresh_leases_and_a_cause_never_goes_away(
+        events: list[tuple[float, str, float]]) -> None:
+    guard, now = armed(), 0.0
+    permit_at = beat_at = 0.0
+    permit, progress = APPLY, 0
+    first: Cause | None = None
+    for wait_s, kind, late_s in events:
+        now += wait_s
+        if kind in ('permit', 'hold', 'epoch'):
+            permit = {'permit': APPLY, 'hold': Permit(7), 'epoch': Permit(8, APPLY.mode)}[kind]
+            permit_at = now
+            guard.renew_permit(permit, now)
+        elif kind in ('beat', 'same'):
+            if kind == 'beat' or progress == 0:
+                progress, beat_at = progress + 1, now
+            guard.renew_beat(progress, None, now)
+        elif kind == 'feed':
+            guard.feed(now)
+        elif kind == 'fail':
+            guard.fail(OP_STOP)
+        verdict = guard.tick(now, late_s if kind == 'late' else 0.0)
+        if verdict is GO:
+            assert guard.cause is None and permit == APPLY
+            # 0.3: what own lateness, which is at most that here, may have forgiven.
+            late_total = sum(late for _, name, late in events if name == 'late')
+            assert now - permit_at <= 0.06 + late_total + 1e-9
+            assert now - beat_at <= 0.06 + late_total + 1e-9
+        if guard.cause is not None:
+            assert verdict is STOP
+        assert first is None or guard.cause is first
+        first = guard.cause
