@@ -98,9 +98,10 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
     refuses the whole chunk.
 
     :param now: monotonic instant [s].
-    :param reference: pose that the row of the same instant must be near: where the arm is told
-        to be while it plays, else where it was measured (joints,) [rad].
-    :param reference_at: monotonic instant of the reference [s]; ``now`` when None.
+    :param reference: pose that the rows must come near: where the arm is told to be while it
+        plays, else where it was measured (joints,) [rad].
+    :param reference_at: instant by which they must (monotonic) [s]; ``now`` when None. An arm
+        that rests while the policy already moves is still where the rows began.
     :param last_seq: newest sequence number accepted so far.
     :param epoch: the only epoch that may command, or None when nothing is commanded.
     :raises ChunkRejected: with the fault code of the first check that failed.
@@ -128,12 +129,11 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
                             f'{chunk.duration_s:.3f} s')
     rows = _inside_limits(chunk, rows, bounds)
     instant = now if reference_at is None else reference_at
-    due = row_at(rows, (instant - chunk.observed_at) * chunk.rate_hz)
-    jump = np.abs(due - np.asarray(reference))
+    place, jump = nearest_row(rows, (instant - chunk.observed_at) * chunk.rate_hz, reference)
     if not jump.max() <= bounds.max_jump_rad:   # NaN, of a reference without a value, refuses
         raise ChunkRejected(
             'JUMP', f'chunk {chunk.seq}: {JOINT_NAMES[int(jump.argmax())]} would start '
-            f'{math.degrees(jump.max()):.1f} deg away, allowed '
+            f'{math.degrees(jump.max()):.1f} deg away at row {place:.0f}, allowed '
             f'{math.degrees(bounds.max_jump_rad):.1f} deg')
     speed = np.abs(np.diff(rows, axis=0)).max(axis=0) * chunk.rate_hz / bounds.velocity
     # The rate of a chunk that came as a message was computed from whole nanoseconds.
@@ -157,6 +157,23 @@ def _inside_limits(chunk: ActionChunk, rows: NDArray[np.float64],
             f'{rows[row, joint]:.3f} rad, allowed {bounds.lower[joint]:.3f} to '
             f'{bounds.upper[joint]:.3f} rad')
     return inside
+
+
+def nearest_row(rows: NDArray[np.float64], due: float,
+                pose: Sequence[float] | Vector) -> tuple[float, Vector]:
+    """
+    Find where the path up to the row that is due comes nearest to a pose.
+
+    :param due: counts rows, may lie between two.
+    :param pose: (joints,) [rad].
+    :returns: the place, counted in rows, and the distance of each joint there [rad].
+    """
+    due = min(max(due, 0.0), len(rows) - 1.0)
+    places = [*range(int(due) + 1), due]
+    distances = np.abs(np.array([row_at(rows, place) for place in places]) - np.asarray(pose))
+    best = int(distances.max(axis=1).argmin())
+    nearest: Vector = distances[best]
+    return float(places[best]), nearest
 
 
 def row_at(rows: NDArray[np.float64], position: float) -> Vector:

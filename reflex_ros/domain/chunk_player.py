@@ -18,7 +18,8 @@ import math
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, ChunkBounds, row_at, Vector
+from reflex_ros.domain.action import ActionChunk, ChunkBounds, nearest_row, row_at, Vector
+from reflex_ros.domain.joints import GRIPPER
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class Motion:
         how far the servo can run on by itself when this process dies.
     :param blend_s: shortest fade between two chunks [s].
     :param blend_speed: speed at which a difference in position fades out [rad/s].
+    :param blend_acceleration: of a difference in velocity that fades out [rad/s^2].
+    :param independent: joints that may lag without slowing the others down: a gripper that
+        closes on an object never gets where it is told to go. Their lead is bounded all the same.
     """
 
     period_s: float = 0.01
@@ -41,6 +45,8 @@ class Motion:
     max_lead_rad: float = math.radians(10.0)
     blend_s: float = 0.15
     blend_speed: float = 0.5
+    blend_acceleration: float = 20.0
+    independent: tuple[int, ...] = (GRIPPER,)
 
 
 class ChunkPlayer:
@@ -50,6 +56,8 @@ class ChunkPlayer:
         self._motion = motion
         self._lower, self._upper = bounds.lower, bounds.upper
         self._max_step = bounds.velocity * motion.period_s
+        self._coupled = np.ones(len(bounds.joints), dtype=bool)
+        self._coupled[list(motion.independent)] = False
         self._chunk: ActionChunk | None = None
         self._at = 0.0                      # playback clock: seconds from the chunk's first row
         self._blend_from = 0.0
@@ -98,10 +106,18 @@ class ChunkPlayer:
         self._stopping = False
 
     def offer(self, chunk: ActionChunk, now: float) -> None:
-        """Play a checked chunk from the row that is due at ``now`` (monotonic) [s] on."""
+        """
+        Play a checked chunk, from the row that is due at ``now`` (monotonic) [s] on.
+
+        An arm at rest begins where the rows come nearest to it: what the policy has moved
+        meanwhile is not made up for in one leap.
+        """
         velocity = self._velocity(self._at) if self.rate else None
         self._chunk = chunk
-        self._at = max(now - chunk.observed_at, 0.0)
+        due = max(now - chunk.observed_at, 0.0)
+        if velocity is None:
+            due = nearest_row(chunk.rows, due * chunk.rate_hz, self.setpoint)[0] / chunk.rate_hz
+        self._at = due
         self._blend_from = self._at
         self._offset = np.zeros_like(self.setpoint)
         self._offset_velocity = np.zeros_like(self.setpoint)
@@ -109,9 +125,12 @@ class ChunkPlayer:
         # From rest, the ramp of the playback clock alone brings the velocity in.
         difference = 0.0 * offset if velocity is None else velocity - self._velocity(self._at)
         self._offset, self._offset_velocity = offset, difference
-        # 1.5: the steepest slope of the cubic, relative to its mean slope.
+        # The steepest slope of the cubic is 1.5 times its mean slope; a difference in velocity
+        # bends it by 4 times the mean acceleration.
         self._blend_s = max(self._motion.blend_s,
-                            1.5 * float(np.abs(offset).max()) / self._motion.blend_speed)
+                            1.5 * float(np.abs(offset).max()) / self._motion.blend_speed,
+                            4.0 * float(np.abs(difference).max())
+                            / self._motion.blend_acceleration)
 
     def tick(self, measured: Vector) -> Vector:
         """
@@ -195,13 +214,13 @@ class ChunkPlayer:
 
     def _speed_fraction(self, step: Vector) -> float:
         """How much of a step the speed limits allow, along the path."""
-        worst = float((np.abs(step) / self._max_step).max())
+        worst = float((np.abs(step) / self._max_step)[self._coupled].max())
         return 1.0 if worst <= 1.0 else 1.0 / worst
 
     def _lead_fraction(self, step: Vector, lead: Vector) -> float:
         """How much of a step keeps every joint's lead within its bound."""
         room = np.fmax(self._motion.max_lead_rad - np.sign(step) * lead, 0.0)
-        moving = np.abs(step) > 1e-9
+        moving = (np.abs(step) > 1e-9) & self._coupled
         if not moving.any():
             return 1.0
         fraction = min(1.0, float((room[moving] / np.abs(step[moving])).min()))

@@ -30,6 +30,7 @@ from reflex_ros.domain.permit import Mode, Permit
 RESET_DELAY_S = 0.5
 ARMING_DEADLINE_S = 10.0
 PARKING_DEADLINE_S = 15.0
+DEGRADED_DEADLINE_S = 12.0
 STANDSTILL_DEADLINE_S = 1.0
 GENTLE_S = 3.0
 GENTLE_SCALE = 0.5
@@ -184,7 +185,9 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
         goal = State.PARKING if event is Event.PARK else State.DRY_RUN
     if following is State.UNCONFIGURED and machine.causes:
         following = State.FAULT
-    epoch = machine.epoch + (event in (Event.PROMOTE, Event.RESET, Event.CONFIGURED, Event.PARK))
+    # A park that has to stop first gets its new epoch when the stop is over.
+    begins = event in (Event.PROMOTE, Event.RESET, Event.CONFIGURED)
+    epoch = machine.epoch + (begins or following is State.PARKING)
     causes = () if event is Event.RESET else machine.causes
     return replace(machine, state=following, since=now, goal=goal, epoch=epoch, causes=causes)
 
@@ -195,6 +198,10 @@ def elapse(machine: SafeStop, now: float, wall_time: float = 0.0) -> SafeStop:
     if machine.state is State.ARMING and waited > ARMING_DEADLINE_S:
         return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
             'ARM_TIMEOUT', f'no valid chunk within {ARMING_DEADLINE_S:g} s after the promotion'))
+    if machine.state is State.DEGRADED and waited > DEGRADED_DEADLINE_S:
+        # The driver gives up much sooner; this is for one that does not.
+        return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
+            'UNDERRUN', f'nothing was played for {DEGRADED_DEADLINE_S:g} s'))
     if machine.state is State.PARKING and waited > PARKING_DEADLINE_S:
         return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
             'PARK_TIMEOUT', f'the rest pose was not reached within {PARKING_DEADLINE_S:g} s'))

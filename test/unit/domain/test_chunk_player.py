@@ -15,6 +15,7 @@ import pytest
 
 from reflex_ros.domain.action import ActionChunk, Vector
 from reflex_ros.domain.chunk_player import ChunkPlayer
+from reflex_ros.domain.joints import GRIPPER
 
 MAX_STEP = VELOCITY * DT
 LEAD = MOTION.max_lead_rad
@@ -373,6 +374,24 @@ def test_blocked_joint_slows_the_whole_path_down_and_the_rest_stays_on_it() -> N
     assert np.abs(ride.velocity[-20:]).max() == pytest.approx(0.0, abs=1e-6)
     assert ride.player.lead_slowdowns > 50
     assert not ride.player.is_starved
+
+
+def test_gripper_that_holds_something_does_not_slow_the_arm_down() -> None:
+    ride = Ride(lag=0.3, blocked=GRIPPER)
+    ride.offer(line(along(j0=0.5, j5=0.5), 2.0))
+    ride.tick(190)
+    assert ride.player.setpoint[0] > 0.8, 'the arm waits for its gripper'
+    assert ride.player.setpoint[GRIPPER] == pytest.approx(HOME[GRIPPER] + LEAD, abs=1e-6)
+    assert ride.player.lead_slowdowns == 0
+
+
+@pytest.mark.parametrize('latency_s', [0.1, 0.4, 0.7])
+def test_resting_arm_begins_where_the_rows_began(latency_s: float) -> None:
+    ride = Ride(lag=1.0)
+    ride.offer(line(along(j0=1.0), 2.0, observed_at=latency_s))
+    ride.tick(20)
+    assert 0.0 < ride.player.setpoint[0] < 0.12, 'it made up for what it had missed'
+    assert np.abs(np.diff(ride.velocity[:, 0])).max() <= MOTION.start_acceleration * DT + EPS
 
 
 def test_freed_joint_is_ramped_in_again() -> None:
