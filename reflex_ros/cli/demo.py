@@ -22,11 +22,17 @@ from reflex_ros.runner.demo import Demo, fault_named, FAULTS
 @click.option('--fault', metavar='NAME', help=f'Break something while the arm moves and measure '
               f'how it comes to rest: {", ".join(FAULTS)}.')
 @click.option('--recover', is_flag=True, help='After a fault: repair, reset, promote, move again.')
+@click.option('--prompt', default='wave', show_default=True,
+              help='What the simulated policy is asked to do: hold, wave, reach, sweep, pick.')
+@click.option('--latency-ms', type=click.FloatRange(0.0, 5000.0), default=80.0, show_default=True,
+              help='Time that one inference takes.')
+@click.option('--jitter-ms', type=click.FloatRange(0.0, 5000.0), default=40.0, show_default=True,
+              help='Largest extra time.')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process; a temporary one by default.')
 @options.common
-def demo(seconds: float, fault: str | None, recover: bool, logs: Path | None, as_json: bool,
-         verbose: bool) -> None:
+def demo(seconds: float, fault: str | None, recover: bool, prompt: str, latency_ms: float,
+         jitter_ms: float, logs: Path | None, as_json: bool, verbose: bool) -> None:
     """
     Watch a hosted policy move a simulated arm.
 
@@ -44,7 +50,7 @@ def demo(seconds: float, fault: str | None, recover: bool, logs: Path | None, as
             click.echo(text, err=True)
 
     with interruptible():
-        run = Demo(folder, say)
+        run = Demo(folder, say, prompt=prompt, latency_ms=latency_ms, jitter_ms=jitter_ms)
         try:
             with render.shown(run.system.view, lambda: doing[0], quiet=as_json):
                 result = run.run(seconds, chosen, recover=recover)

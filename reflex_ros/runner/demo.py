@@ -10,7 +10,7 @@ the arm, not the driver, says when the goals stopped changing and when the joint
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 import json
 import math
@@ -57,12 +57,14 @@ class Demo:
 
     :param folder: for logs.
     :param say: told in a few words what happens next.
+    :param changes: to the fields of :class:`graph.World`.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None,
+                 **changes: Any) -> None:
         world = graph.make_world()
         self.link: Any = import_module('reflex_ros.sim.link').Link(world.service_port)
-        self.world = graph.World(world.link, world.control, world.service_port, self.link.port)
+        self.world = replace(world, stream_port=self.link.port, **changes)
         self.environment = private_domain()
         self.system = System(folder, world=self.world, environment=self.environment)
         self.arm: Any = None

@@ -69,12 +69,18 @@ class World:
     :param control: control socket of the arm.
     :param service_port: of the service, on 127.0.0.1.
     :param stream_port: where the action stream is reached, when that is another one.
+    :param latency_ms: of one inference [ms].
+    :param jitter_ms: largest extra latency [ms].
+    :param prompt: what the simulated policy is asked to do.
     """
 
     link: Path
     control: Path
     service_port: int
     stream_port: int | None = None
+    latency_ms: float = 80.0
+    jitter_ms: float = 40.0
+    prompt: str = 'wave'
 
     @property
     def url(self) -> str:
@@ -101,13 +107,10 @@ def free_port() -> int:
         return port
 
 
-def simulation(world: World, *, latency_ms: float = 80.0, jitter_ms: float = 40.0,
-               linger_s: float = 0.0) -> tuple[Process, Process]:
+def simulation(world: World, *, linger_s: float = 0.0) -> tuple[Process, Process]:
     """
     Describe the simulated arm and service; each prints a line of JSON when it is ready.
 
-    :param latency_ms: of one inference [ms].
-    :param jitter_ms: largest extra latency [ms].
     :param linger_s: how long the arm stays after it was told to end [s], so that a driver which
         was told at the same moment can still bring it to rest.
     """
@@ -116,8 +119,9 @@ def simulation(world: World, *, latency_ms: float = 80.0, jitter_ms: float = 40.
                 arguments=('--link', str(world.link), '--control', str(world.control),
                            *(('--linger-s', str(linger_s)) if linger_s else ()))),
         Process('sim_service', 'reflex_ros.sim.service',
-                arguments=('--port', str(world.service_port), '--latency-ms', str(latency_ms),
-                           '--jitter-ms', str(jitter_ms)),
+                arguments=('--port', str(world.service_port),
+                           '--latency-ms', str(world.latency_ms),
+                           '--jitter-ms', str(world.jitter_ms)),
                 environment={'REFLEX_SIM_KEY': SIM_KEY}))
 
 
@@ -143,7 +147,8 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
         files += (share_folder() / 'config' / 'sim.yaml',)
         environment = {'REFLEX_API_KEY': SIM_KEY}
         driver = {'port': str(world.link)}
-        stream = {'service.rpc_url': world.url, 'service.actions_url': world.actions_url}
+        stream = {'service.rpc_url': world.url, 'service.actions_url': world.actions_url,
+                  'prompt': world.prompt}
         supervisor = {'state_dir': str(world.link.parent)}
         cameras = (Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
                            parameter_files=files),)

@@ -28,6 +28,7 @@ import numpy as np
 from reflex_ros.client import adapters, retry
 from reflex_ros.client.action_stream import ActionStream, Attempt
 from reflex_ros.client.credentials import Secret
+from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
 from reflex_ros.client.rpc import RpcClient
 from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest
@@ -49,6 +50,7 @@ _log = logging.getLogger(__name__)
 
 TICK_S = 0.02
 REJECTS_IN_A_ROW = 3
+GOODBYE_S = 1.0
 GAPS_S = 2.0
 """How long the inputs may be missing before it is a fault."""
 
@@ -232,15 +234,13 @@ class PolicySession:
             # The arm first; ending the tasks and saying good-bye may take a second.
             self._judge(exc)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     async def _leave(self, stream: ActionStream, rpc: RpcClient) -> None:
         """Close stream and session; a service that is gone must not keep us."""
         await stream.close()
         try:
-            await asyncio.wait_for(sessions.close(rpc, self.status.session_id), 1.0)
+            await within(GOODBYE_S, sessions.close(rpc, self.status.session_id))
         except (ReflexError, asyncio.TimeoutError) as exc:
             _log.debug('closing the session: %s', exc)
         self.status.session_id = self.status.mode = ''
@@ -386,7 +386,7 @@ class PolicySession:
             await asyncio.sleep(self.settings.watch_s)
             asked_at = time.monotonic()
             try:
-                rows = await asyncio.wait_for(sessions.list_all(rpc), self.settings.watch_stale_s)
+                rows = await within(self.settings.watch_stale_s, sessions.list_all(rpc))
                 seen_at = time.monotonic()
             except (ServiceUnavailable, asyncio.TimeoutError) as exc:
                 unseen = time.monotonic() - seen_at
@@ -410,7 +410,10 @@ class PolicySession:
         _log.log(level, 'opening the stream: %s', self.status.remark)
 
     def _judge(self, exc: Exception) -> None:
-        """Decide whether the session may be opened again by itself."""
+        """Decide whether the session may be opened again by itself; the first fault stays."""
+        if self.status.fault is not None:
+            _log.warning('after the fault: %r', exc)
+            return
         is_ours = not isinstance(exc, ReflexError)
         cause = Cause(_code(exc), repr(exc) if is_ours else str(exc))
         self.status.link, self.status.lost = 'lost', cause
