@@ -24,7 +24,8 @@ def missing_requirements():
         missing['ros'] = 'rclpy is not installed (`make env` brings it)'
     # Not launch: our own folder of that name would be found, as a namespace package.
     if importlib.util.find_spec('launch_ros') is None:
-        missing['ros_launch'] = 'launch_ros is not installed (it comes with a ROS 2 installation only)'
+        missing['ros_launch'] = ('launch_ros is not installed (it comes with a ROS 2 installation '
+                                 'only)')
     if not os.environ.get('REFLEX_TEST_PORT'):
         missing['hardware'] = 'REFLEX_TEST_PORT does not name the serial port of an arm'
     return missing

@@ -9,8 +9,9 @@ nothing moves the arm by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+import logging
 import math
 import time
 
@@ -19,10 +20,12 @@ import numpy as np
 from reflex_ros.domain.action import Vector
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.domain.sample import JointSample
-from reflex_ros.errors import BusTimeout, ConfigurationError, ServoFault
+from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration
+
+_log = logging.getLogger(__name__)
 
 SERVO_IDS = tuple(joint.servo_id for joint in SO101_JOINTS)
 MAX_LEAD_RAD = math.radians(10.0)
@@ -31,6 +34,9 @@ GOAL_SPEED = 1630
 GOAL_ACCELERATION = 254
 """Steepest profile: the stream of goals shapes the motion, not the servo."""
 STALL_TORQUE = {'7.4 V': 1.91, '12 V': 2.94}
+SUPPLY_V = {'7.4 V': (5.0, 8.4), '12 V': (10.0, 13.5)}
+BEYOND_LIMIT_TICKS = 23
+"""How far outside its calibrated range a joint may rest: 2 degrees, twice the backlash."""
 PHASE_UNUSUAL_BITS = 0b10010001
 """Reversed drive, multi-turn feedback, reversed feedback: with any of them angles are wrong."""
 
@@ -62,6 +68,7 @@ class So101Arm:
         self._scale = np.ones(len(SERVO_IDS))
         self._stall_torque = STALL_TORQUE['12 V']
         self._speed_unit = np.ones(len(SERVO_IDS))
+        self._goal_speed = [GOAL_SPEED] * len(SERVO_IDS)
         self.has_torque = False
         """Whether all joints were under torque when last asked."""
 
@@ -88,6 +95,7 @@ class So101Arm:
         # Phase bit 2: whether the speed registers count 1 or 50 ticks per second.
         self._speed_unit = np.array(
             [1.0 if _from(block, reg.PHASE) & 0b100 else 50.0 for block in blocks])
+        self._goal_speed = [int(GOAL_SPEED / unit) for unit in self._speed_unit]
         self._check_supply(self.read())
         self.has_torque = self.read_torque()
 
@@ -124,6 +132,16 @@ class So101Arm:
         """Read back the goals that the servos hold (joints,) [rad]."""
         return (np.array(self._read_all(reg.GOAL_POSITION)) - self._zero) * self._scale
 
+    def supply_problem(self, sample: JointSample) -> str:
+        """Say which servo has a supply that its variant may not have, or return an empty text."""
+        for servo, joint, volts in zip(self.servos, SO101_JOINTS, sample.voltage, strict=True):
+            low, high = SUPPLY_V[servo.supply]
+            if not low <= volts <= high:
+                return (f'servo {joint.servo_id} ({joint.name}) has {volts:.1f} V, allowed '
+                        f'{low:g} to {high:g} V for the {servo.supply} variant. Check the servo '
+                        'supply')
+        return ''
+
     def check_control_block(self, index: int) -> str:
         """
         Read one servo's control registers back.
@@ -135,9 +153,10 @@ class So101Arm:
         speed = reg.GOAL_SPEED.decode(data[6:8])
         if self.has_torque and torque != 1:
             return f'its torque is {torque}, expected 1'
-        if self.has_torque and (acceleration, speed) != (GOAL_ACCELERATION, GOAL_SPEED):
+        cap = self._goal_speed[index]
+        if self.has_torque and (acceleration, speed) != (GOAL_ACCELERATION, cap):
             return (f'its acceleration and speed cap are {acceleration}, {speed}, expected '
-                    f'{GOAL_ACCELERATION}, {GOAL_SPEED}')
+                    f'{GOAL_ACCELERATION}, {cap}')
         return ''
 
     def arm(self) -> Vector:
@@ -147,30 +166,40 @@ class So101Arm:
         A joint that is under torque already keeps its goal when that lies near the measured
         position: rewriting it would let a loaded arm sag. For a joint that is limp the order is:
         torque limit to zero, goal := measured, read back, torque on, read back, limit restored.
-        That holds whatever the firmware does with a stale goal (SO-101 reference, 2.7).
+        That holds whatever the firmware does with a stale goal (SO-101 reference, 2.7). A joint
+        under torque without strength is what a driver leaves that was killed in between: it
+        counts as limp. When anything fails, the joints that were limp are limp again.
 
-        :raises ServoFault: when a servo is not in the state that was written.
+        :raises BusTimeout: when a servo stays silent.
+        :raises ServoFault: when a servo is not in the state that was written, or a joint is
+            outside its calibrated range.
         """
         sample = self.read()
         self._check_supply(sample)
         self._check_errors(sample)
-        torque = self._read_all(reg.TORQUE_ENABLE)
-        limp = [servo_id for servo_id, on in zip(SERVO_IDS, torque, strict=True) if on != 1]
+        torque, strength = self._read_all(reg.TORQUE_ENABLE), self._read_all(reg.TORQUE_LIMIT)
+        limp = [servo_id for servo_id, on, limit in zip(SERVO_IDS, torque, strength, strict=True)
+                if on != 1 or limit == 0]
+        self._check_range(sample, limp)
         limits = dict(zip(SERVO_IDS, self._read_all(reg.MAX_TORQUE), strict=True))
-        for servo_id in limp:
-            self.bus.write(servo_id, reg.TORQUE_LIMIT, 0)
         try:
-            self._write_all(reg.ACCELERATION, GOAL_ACCELERATION)
-            self._write_all(reg.GOAL_SPEED, GOAL_SPEED)
-            ticks = self._to_ticks(self._pose_to_hold(limp))
+            for servo_id in limp:
+                self.bus.write(servo_id, reg.TORQUE_LIMIT, 0)
+            for servo_id, cap in zip(SERVO_IDS, self._goal_speed, strict=True):
+                self.bus.write(servo_id, reg.ACCELERATION, GOAL_ACCELERATION)
+                self.bus.write(servo_id, reg.GOAL_SPEED, cap)
+            ticks = [min(max(goal, own.lower_ticks), own.upper_ticks) for goal, own in zip(
+                self._to_ticks(self._pose_to_hold(limp)), self.calibration, strict=True)]
             self._write_goals(ticks)
             self._expect(reg.GOAL_POSITION, ticks)
             for servo_id in limp:
                 self.bus.write(servo_id, reg.TORQUE_ENABLE, 1)
             self._expect(reg.TORQUE_ENABLE, [1] * len(SERVO_IDS))
-        finally:
             for servo_id in limp:
                 self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
+        except Exception:
+            self._make_limp(limp, limits)
+            raise
         self.has_torque = True
         return (np.array(ticks) - self._zero) * self._scale
 
@@ -182,14 +211,7 @@ class So101Arm:
         """
         stuck = list(SERVO_IDS)
         for _ in range(3):
-            silent = []
-            for servo_id in stuck:
-                try:
-                    self.bus.write(servo_id, reg.TORQUE_ENABLE, 0)
-                except BusTimeout:
-                    silent.append(servo_id)
-            stuck = [servo_id for servo_id in stuck if servo_id in silent
-                     or self.bus.read(servo_id, reg.TORQUE_ENABLE) != 0]
+            stuck = [servo_id for servo_id in stuck if not self._lets_go(servo_id)]
             if not stuck:
                 self.has_torque = False
                 return
@@ -198,6 +220,22 @@ class So101Arm:
     def close(self) -> None:
         """Close the port; torque stays as it is. May be called twice."""
         self.bus.close()
+
+    def _lets_go(self, servo_id: int) -> bool:
+        try:
+            self.bus.write(servo_id, reg.TORQUE_ENABLE, 0)
+            return self.bus.read(servo_id, reg.TORQUE_ENABLE) == 0
+        except BusTimeout:
+            return False
+
+    def _make_limp(self, servo_ids: Sequence[int], limits: Mapping[int, int]) -> None:
+        """Undo half an arming, servo by servo, whatever fails."""
+        for servo_id in servo_ids:
+            try:
+                self.bus.write(servo_id, reg.TORQUE_ENABLE, 0)
+                self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
+            except BusError as exc:
+                _log.warning('servo %d was not made limp again: %s', servo_id, exc)
 
     def _ping_all(self) -> None:
         missing = []
@@ -227,14 +265,22 @@ class So101Arm:
                     f'{wanted.offset_ticks}. Use the right file, or calibrate again')
 
     def _check_supply(self, sample: JointSample) -> None:
-        low = 10.0 if self.servos[0].supply == '12 V' else 5.0
-        high = 13.5 if self.servos[0].supply == '12 V' else 8.4
-        for joint, volts in zip(SO101_JOINTS, sample.voltage, strict=True):
-            if not low <= volts <= high:
+        problem = self.supply_problem(sample)
+        if problem:
+            raise ServoFault(problem)
+
+    def _check_range(self, sample: JointSample, servo_ids: Sequence[int]) -> None:
+        """Refuse a joint that torque would move: a servo clamps its goal to the range."""
+        for joint, own, position in zip(SO101_JOINTS, self.calibration, sample.position,
+                                        strict=True):
+            ticks = own.to_ticks(position)
+            if joint.servo_id in servo_ids and not (
+                    own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
+                    <= own.upper_ticks + BEYOND_LIMIT_TICKS):
                 raise ServoFault(
-                    f'servo {joint.servo_id} ({joint.name}) has {volts:.1f} V, allowed {low:g} to '
-                    f'{high:g} V for the {self.servos[0].supply} variant. Check the servo supply',
-                    joint.servo_id)
+                    f'servo {joint.servo_id} ({joint.name}) is outside its calibrated range: at '
+                    f'{ticks}, allowed {own.lower_ticks}..{own.upper_ticks}. Move it inside by '
+                    'hand, or calibrate again', joint.servo_id)
 
     @staticmethod
     def _check_errors(sample: JointSample) -> None:
@@ -260,10 +306,6 @@ class So101Arm:
     def _read_all(self, register: reg.Register) -> list[int]:
         answers = self.bus.sync_read(SERVO_IDS, register.address, register.size)
         return [register.decode(answers[servo_id].data) for servo_id in SERVO_IDS]
-
-    def _write_all(self, register: reg.Register, value: int) -> None:
-        for servo_id in SERVO_IDS:
-            self.bus.write(servo_id, register, value)
 
     def _expect(self, register: reg.Register, values: Sequence[int]) -> None:
         found = self._read_all(register)

@@ -21,6 +21,9 @@ from reflex_ros.hardware.port import Port
 from reflex_ros.hardware.registers import MODEL_NUMBER, Register
 
 ECHO_TIMEOUT_S = 0.015
+EXCHANGE_TIMEOUT_S = 0.06
+"""For all answers of one request, on a line that is never silent: six feedback blocks at the
+slowest baud rate take 40 ms."""
 RETRIES = 2
 
 
@@ -132,7 +135,8 @@ class Bus:
         self._skip_echo(len(request))
         parser = StatusParser()
         answers: dict[int, Status] = {}
-        while len(answers) < len(servo_ids) and parser.discarded <= codec.MAX_FRAME:
+        deadline = time.monotonic() + EXCHANGE_TIMEOUT_S
+        while len(answers) < len(servo_ids) and time.monotonic() < deadline:
             data = self.port.read((codec.OVERHEAD + length) * (len(servo_ids) - len(answers)))
             if not data:
                 break

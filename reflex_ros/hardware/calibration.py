@@ -68,8 +68,10 @@ def from_range(index: int, lower_ticks: int, upper_ticks: int,
         raise ConfigurationError(f'servo {joint.servo_id} ({joint.name}) was never calibrated: '
                                  f'its limits are {lower_ticks}..{upper_ticks}. Calibrate the arm '
                                  "first (LeRobot's lerobot-calibrate)")
-    # Beyond 3000 ticks the sweep ran over the seam at 0/4096; no real joint is that wide.
-    if width <= 0 or (index != WRIST_ROLL and width > 3000) or abs(offset_ticks) > 2047:
+    # Real joints are 1400 to 2800 ticks wide. Beyond 3000 the sweep ran over the seam at 0/4096;
+    # below 500 it was forgotten, and the middle of the range is not the middle of the joint.
+    if (not 0 <= lower_ticks < upper_ticks <= 4095 or width < 500
+            or (index != WRIST_ROLL and width > 3000) or abs(offset_ticks) > 2047):
         raise ConfigurationError(f'servo {joint.servo_id} ({joint.name}): the calibration '
                                  f'{lower_ticks}..{upper_ticks}, offset {offset_ticks} is not '
                                  'possible. Calibrate the arm again')

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 import logging
@@ -25,7 +27,7 @@ import numpy as np
 
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, Vector
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
-from reflex_ros.domain.joints import REST_POSE, SO101_JOINTS
+from reflex_ros.domain.joints import GRIPPER, REST_POSE, SO101_JOINTS
 from reflex_ros.domain.motion_guard import Cause, MotionGuard, Verdict
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.sample import JointSample
@@ -44,13 +46,18 @@ _log = logging.getLogger(__name__)
 
 BUS_FAULT_S = 0.06
 BLOCKED_S = 0.3
-BLOCKED_LEAD_RAD = 0.157
+BLOCKED_LEAD = 0.9
+"""Part of the lead bound; what does not move there will not move further."""
 BLOCKED_SPEED = 0.1
 OVERHEAT_C = 62.0
 PARK_SPEED = 0.45
 PARK_ROWS_HZ = 50.0
+LOW_SUPPLY_SAMPLES = 3
 READ_BACK_EVERY = 5
+READ_TORQUE_EVERY = 50
 REJECTS_IN_A_ROW = 3
+ONLY_LATE = frozenset({'SEQ_OLD', 'SEQ_EPOCH', 'CHUNK_STALE'})
+"""Refusals that say nothing against the policy: when nothing else comes, UNDERRUN stops."""
 WINDOW = 1000
 """Cycles over which rate and percentiles are taken: 10 s at 100 Hz."""
 
@@ -75,7 +82,8 @@ class DriverReport:
     :param cycle_ms_p99: 99th percentile of the work in one cycle [ms].
     :param late_ms_p99: 99th percentile of the start being late [ms].
     :param rejected: chunks refused, by fault code.
-    :param port_lost: whether the port is gone; configure again to reopen it.
+    :param port_lost: whether the port is gone, or the bus thread ended for another reason; only
+        configuring again helps.
     """
 
     state: MotionState
@@ -128,6 +136,7 @@ class ArmDriver:
         self._sample: JointSample | None = None
         self._good_at = 0.0
         self._blocked_since: float | None = None
+        self._blocked_lead = BLOCKED_LEAD * motion.max_lead_rad
         self._low_supply = 0
         self._last_seq = -1
         self._rejects_in_a_row = 0
@@ -144,40 +153,51 @@ class ArmDriver:
 
     def close(self) -> None:
         """Bring the arm to rest, end the thread, close the port; torque stays as it is."""
-        if self._thread.is_alive():
+        try:
             if self._armed:
                 self.deactivate(timeout_s=0.5)
+        finally:
             self._closing.set()
-            self._thread.join(timeout=1.0)
-        self._arm.close()
+            if self._thread.is_alive():
+                self._thread.join(timeout=1.0)
+            self._arm.close()
 
     def activate(self, timeout_s: float = 2.0) -> None:
         """
         Put the arm under torque where it is; from now on chunks may move it.
 
-        :raises ReflexError: when it cannot be done; nothing has moved then.
+        :raises ReflexError: when it cannot be done (in time); nothing has moved then.
         """
-        self.submit(self._do_arm).result(timeout=timeout_s)
+        future = self.submit(self._do_arm)
+        try:
+            future.result(timeout=timeout_s)
+        except FutureTimeoutError as exc:
+            # Whoever was told that it failed must not find the arm active later.
+            if not future.cancel():
+                self.submit(self._do_disarm)
+            raise ReflexError(f'the arm was not put under torque in {timeout_s:g} s. Is the bus '
+                              'disturbed?') from exc
 
     def deactivate(self, timeout_s: float = 1.0) -> bool:
         """
-        Ramp to rest, then write nothing more; torque stays on.
+        Ramp to rest, then write nothing more; torque stays on. Never fails.
 
         :returns: whether the arm was seen at rest in time; true when the bus thread has ended,
             for then nothing can be written any more.
         """
-        if not self._thread.is_alive():
-            self._guard.disarm()
-            return True
         self._guard.fail(Cause('DEACTIVATED', 'the driver was deactivated'))
         deadline = time.monotonic() + timeout_s
-        at_rest = False
-        while self._armed and time.monotonic() < deadline:
-            at_rest = self.submit(self._is_at_rest).result(timeout=timeout_s)
-            if at_rest:
-                break
-        self.submit(self._do_disarm).result(timeout=timeout_s)
-        return at_rest or not self._armed
+        try:
+            while True:
+                at_rest: bool = self.submit(self._is_at_rest).result(timeout=timeout_s)
+                if at_rest or not self._armed or time.monotonic() > deadline:
+                    break
+            self.submit(self._do_disarm).result(timeout=timeout_s)
+        except (PortLost, FutureTimeoutError):
+            # A thread that hangs finds this when it goes on.
+            self._do_disarm()
+            return not self._thread.is_alive()
+        return at_rest
 
     def offer(self, chunk: ActionChunk) -> None:
         """Hand over a chunk; only the newest one counts."""
@@ -190,6 +210,9 @@ class ArmDriver:
             future.set_exception(PortLost('the bus thread has ended'))
             return future
         self._jobs.put((job, future))
+        if not self._thread.is_alive():
+            # It ended in between, and may have looked at its jobs before this one came.
+            self._fail_jobs()
         return future
 
     def report(self) -> DriverReport:
@@ -214,12 +237,15 @@ class ArmDriver:
         try:
             self._loop()
         except PortLost as exc:
-            self._port_lost = True
             self._go_passive(Cause('USB_GONE', str(exc)))
             _log.error('%s', exc)
+        except Exception as exc:
+            self._go_passive(Cause('INTERNAL', f'the bus thread has ended: {exc!r}'))
+            _log.exception('the bus thread has ended')
         finally:
             # Whatever ends this thread, nobody may take silence for health.
             self._go_passive(Cause('INTERNAL', 'the bus thread has ended'))
+            self._port_lost = not self._closing.is_set()
             self._fail_jobs()
 
     def _loop(self) -> None:
@@ -228,9 +254,11 @@ class ArmDriver:
             began = time.monotonic()
             late = began - planned
             try:
-                self._cycle(late)
-            except (BusTimeout, PacketError, ServoFault) as exc:
+                self._cycle(planned)
+            except (BusTimeout, PacketError) as exc:
                 self._go_passive(Cause('BUS_NOISE', str(exc)))
+            except ServoFault as exc:
+                self._go_passive(Cause('SERVO_FAULT', str(exc)))
             self._run_jobs()
             now = time.monotonic()
             self._work_s.append(now - began)
@@ -242,10 +270,12 @@ class ArmDriver:
             elif now < planned:
                 time.sleep(planned - now)
 
-    def _cycle(self, late: float) -> None:
+    def _cycle(self, planned: float) -> None:
         measured = self._measure()
         now = time.monotonic()
         if not self._armed:
+            if measured is not None and self._cycles % READ_TORQUE_EVERY == 0:
+                self._arm.has_torque = self._arm.read_torque()
             return
         if measured is not None:
             self._supervise(measured, now)
@@ -253,7 +283,8 @@ class ArmDriver:
             self._take(self._mailbox.popleft(), now)
         if self._parking or not self._player.is_starved:
             self._guard.feed(now)
-        verdict = self._guard.tick(now, late)
+        # Held up before this cycle or in it: its work alone is far below the bounds.
+        verdict = self._guard.tick(now, now - planned)
         if verdict is Verdict.GO:
             self._player.resume()
         else:
@@ -287,8 +318,14 @@ class ArmDriver:
             if sample.temperature[index] >= OVERHEAT_C:
                 self._guard.fail(Cause('OVERHEAT', f'{joint.name} is at '
                                        f'{sample.temperature[index]:.0f} degC'))
+        problem = self._arm.supply_problem(sample)
+        self._low_supply = self._low_supply + 1 if problem else 0
+        if self._low_supply >= LOW_SUPPLY_SAMPLES:
+            self._guard.fail(Cause('UNDERVOLT', problem))
         lead = np.abs(self._player.setpoint - sample.position)
-        stuck = (lead > BLOCKED_LEAD_RAD) & (np.abs(sample.velocity) < BLOCKED_SPEED)
+        stuck = (lead > self._blocked_lead) & (np.abs(sample.velocity) < BLOCKED_SPEED)
+        # A gripper that holds something does not get where it is told to go.
+        stuck[GRIPPER] = False
         if not stuck.any():
             self._blocked_since = None
         elif self._blocked_since is None:
@@ -313,6 +350,8 @@ class ArmDriver:
     def _take(self, chunk: ActionChunk, now: float) -> None:
         if self._guard.mode is not Mode.APPLY_ACTIONS or self._sample is None:
             return
+        if self._parking or self._guard.cause is not None:
+            return
         starved = self._player.is_starved
         reference = self._sample.position if starved else self._player.setpoint
         try:
@@ -320,7 +359,7 @@ class ArmDriver:
                                 epoch=self._guard.epoch)
         except ChunkRejected as exc:
             self._rejected[exc.code] += 1
-            self._rejects_in_a_row += 1
+            self._rejects_in_a_row += exc.code not in ONLY_LATE
             _log.warning('%s: %s', exc.code, exc)
             if self._rejects_in_a_row >= REJECTS_IN_A_ROW:
                 self._guard.fail(Cause(exc.code, str(exc)))
@@ -331,14 +370,16 @@ class ArmDriver:
         self._player.offer(chunk, now)
 
     def _do_arm(self) -> None:
-        refusal = self._guard.why_not_arm(time.monotonic())
+        refusal = 'the driver is active already: deactivate it first' if self._armed \
+            else self._guard.why_not_arm(time.monotonic())
         if refusal:
             raise ReflexError(refusal)
         pose = self._arm.arm()
         self._player.seed(pose)
         self._mailbox.clear()
         self._last_seq = -1
-        self._rejects_in_a_row = 0
+        self._rejects_in_a_row = self._low_supply = 0
+        self._blocked_since = None
         self._is_parked = self._parking = False
         self._guard.arm(time.monotonic())
         self._armed = True
@@ -359,8 +400,8 @@ class ArmDriver:
         self._parking = True
 
     def _continue_parking(self, verdict: Verdict) -> None:
-        if self._parking and verdict is Verdict.GO and self._player.is_starved \
-                and self._is_at_rest():
+        if self._parking and verdict is Verdict.GO and self._guard.mode is Mode.PARK \
+                and self._player.is_starved and self._is_at_rest():
             self._arm.torque_off()
             self._is_parked = True
             self._do_disarm()
@@ -388,17 +429,21 @@ class ArmDriver:
     def _run_jobs(self) -> None:
         while not self._jobs.empty():
             job, future = self._jobs.get_nowait()
+            if not future.set_running_or_notify_cancel():
+                continue
             try:
                 future.set_result(job())
-            except PortLost as exc:
+            except Exception as exc:
                 future.set_exception(exc)
-                raise
-            except ReflexError as exc:
-                future.set_exception(exc)
+                if isinstance(exc, PortLost) or not isinstance(exc, ReflexError):
+                    raise
 
     def _fail_jobs(self) -> None:
-        while not self._jobs.empty():
-            self._jobs.get_nowait()[1].set_exception(PortLost('the bus thread has ended'))
+        with suppress(queue.Empty):
+            while True:
+                future = self._jobs.get_nowait()[1]
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(PortLost('the bus thread has ended'))
 
 
 def _name_silence(exc: BusTimeout) -> Cause:

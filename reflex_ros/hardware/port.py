@@ -93,7 +93,9 @@ class SerialPort:
 
 
 def _why_not(name: str, exc: Exception) -> str:
-    code = exc.errno if isinstance(exc, OSError) else None
+    # pyserial leaves the reason why a port cannot be set up in the exception before its own.
+    code = next((cause.args[0] for cause in (exc, exc.__context__)
+                 if cause is not None and cause.args and isinstance(cause.args[0], int)), None)
     path = Path(name)
     if code == errno.ENOENT or not path.exists():
         return (f'port {name} does not exist. Plug the arm in, look under /dev/serial/by-id, and '

@@ -67,10 +67,7 @@ class Register:
         if len(data) != self.size:
             raise ValueError(f'{self.name}: {len(data)} bytes, expected {self.size}')
         raw = int.from_bytes(data, 'little')
-        if self.sign_bit is None:
-            return raw
-        sign = 1 << self.sign_bit
-        return -(raw & (sign - 1)) if raw & sign else raw & (sign - 1)
+        return raw if self.sign_bit is None else _signed(raw, self.sign_bit)
 
 
 def _r(name: str, address: int, size: int, default: int, low: int, high: int, unit: str = '',
@@ -183,5 +180,5 @@ _FEEDBACK_STRUCT = struct.Struct('<HHHBBBBBHH')
 
 
 def _signed(raw: int, sign_bit: int) -> int:
-    sign = 1 << sign_bit
-    return -(raw & (sign - 1)) if raw & sign else raw
+    magnitude = raw & ((1 << sign_bit) - 1)
+    return -magnitude if raw & (1 << sign_bit) else magnitude

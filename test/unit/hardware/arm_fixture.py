@@ -1,0 +1,167 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A simulated arm in a process of its own, and what its byte log says.
+
+Requests are taken apart by hand here, not by the code under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import json
+import os
+from pathlib import Path
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any, NamedTuple, TypeVar
+
+from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.port import SerialPort
+from reflex_ros.sim.arm.client import ArmControl
+
+T = TypeVar('T')
+
+REPOSITORY = Path(__file__).parents[3]
+DEADLINE_S = 8.0
+"""For everything that must happen soon: the machine may be busy."""
+BROADCAST = 0xFE
+TORQUE, GOAL, LIMIT = 40, 42, 48
+
+
+def wait_for(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
+    """Poll until something is true and return it; fail with its name when it never is."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f'waited {deadline_s:g} s in vain: {what}')
+        time.sleep(0.002)
+
+
+class Write(NamedTuple):
+    """One register write as it stood on the line; a sync write gives one per servo."""
+
+    at_ns: int
+    servo_id: int
+    address: int
+    data: bytes
+
+    @property
+    def value(self) -> int:
+        return int.from_bytes(self.data, 'little')
+
+
+def writes_in(entries: list[list[Any]]) -> Iterator[Write]:
+    """Take WRITE and SYNC WRITE instructions apart."""
+    for at_ns, kind, data in entries:
+        frame = bytes.fromhex(data) if kind == 'request' else b''
+        if frame[4:5] == b'\x03':
+            yield Write(at_ns, frame[2], frame[5], frame[6:-1])
+        elif frame[4:5] == b'\x83':
+            address, size = frame[5], frame[6]
+            for start in range(7, len(frame) - 1, size + 1):
+                yield Write(at_ns, frame[start], address, frame[start + 1:start + 1 + size])
+
+
+class SimulatedArm:
+    """A running emulator and its control connection."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.link = folder / 'arm'
+        socket = folder / 'control.sock'
+        self._process = subprocess.Popen(
+            [sys.executable, '-m', 'reflex_ros.sim.arm', '--link', str(self.link),
+             '--control', str(socket), *options],
+            stdout=subprocess.PIPE, text=True,
+            env={**os.environ, 'PYTHONPATH': str(REPOSITORY)})
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], (), (), 30.0)[0]:
+            self._process.kill()
+            raise AssertionError('the simulated arm did not start')
+        assert json.loads(self._process.stdout.readline())['ready']
+        self.control = ArmControl(socket)
+
+    def close(self) -> None:
+        self.control.close()
+        self._process.terminate()
+        self._process.communicate(timeout=10)
+
+    def open(self) -> So101Arm:
+        """Open the port, not yet brought up."""
+        return So101Arm(Bus(SerialPort(str(self.link))))
+
+    def joint(self, index: int) -> dict[str, Any]:
+        """Return the truth about one joint."""
+        joint: dict[str, Any] = self.control.state()['joints'][JOINT_NAMES[index]]
+        return joint
+
+    def torque(self) -> list[bool]:
+        return [joint['torque'] for joint in self.control.state()['joints'].values()]
+
+    def travel(self) -> float:
+        """Return how far the joint moved that moved most, since the last mark [rad]."""
+        return max(joint['travel_rad'] for joint in self.control.state()['joints'].values())
+
+    def writes(self, since_ns: int = 0, address: int | None = None) -> list[Write]:
+        """Return the register writes that servos heard."""
+        return [write for write in writes_in(self.control.log(since_ns, limit=100_000))
+                if address is None or write.address == address]
+
+    def requests(self, since_ns: int = 0) -> int:
+        return sum(entry[1] == 'request' for entry in self.control.log(since_ns, limit=100_000))
+
+    def reset(self, pose: str = 'ready') -> None:
+        """
+        Make the arm as new: plugged in, powered, limp, at a pose, no fault, figures at zero.
+
+        The EEPROM is `reset_eeprom`'s.
+        """
+        control = self.control
+        control.clear()
+        control.power(True)
+        if not control.state()['plugged']:
+            control.replug()
+        # Also clears trips.
+        control.fault('torque_dropped')
+        for servo_id in range(1, 7):
+            self._set(servo_id, POWER_ON)
+        control.set(pose=pose, supply_v=12.1, temperature_c=35.0)
+        control.mark()
+
+
+    def reset_eeprom(self) -> None:
+        """Make six calibrated 12 V servos of it again."""
+        for servo_id, (low, high, offset) in enumerate(CALIBRATION, 1):
+            self._set(servo_id, {**FACTORY, 'min_position_limit': low, 'max_position_limit': high,
+                                 'homing_offset': offset})
+
+    def _set(self, servo_id: int, values: dict[str, int]) -> None:
+        for register, value in values.items():
+            self.control.set(id=servo_id, register=register, value=value)
+
+
+FACTORY = {'model_number': 777, 'operating_mode': 0, 'phase': 12, 'max_input_voltage': 140,
+           'max_torque': 1000}
+POWER_ON = {'torque_limit': 1000, 'goal_position': 0, 'acceleration': 0, 'goal_speed': 0}
+CALIBRATION = ((691, 3416, 412), (879, 3229, -731), (930, 3152, 1204), (884, 3213, -87),
+               (0, 4095, 356), (1318, 2793, -1290))
+
+
+@contextmanager
+def simulated_arm(*options: str) -> Iterator[SimulatedArm]:
+    """Run an emulator with short paths (a socket's may not be long)."""
+    with tempfile.TemporaryDirectory(prefix='reflex_hw_') as folder:
+        running = SimulatedArm(Path(folder), *options)
+        try:
+            yield running
+        finally:
+            running.close()

@@ -1,0 +1,484 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The arm against simulated servos: bring-up, measuring, the order of arming, letting go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import math
+from typing import Any
+
+from arm_fixture import (
+    CALIBRATION,
+    GOAL,
+    LIMIT,
+    simulated_arm,
+    SimulatedArm,
+    TORQUE,
+    wait_for,
+)
+import numpy as np
+import pytest
+
+from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError, ServoFault
+from reflex_ros.hardware import port
+from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm import GOAL_ACCELERATION, GOAL_SPEED, So101Arm
+from reflex_ros.hardware.calibration import from_range, RAD_PER_TICK
+
+READY = np.radians([0, -45, 45, 45, 0, 20])
+ALL = (1, 2, 3, 4, 5, 6)
+TICK = RAD_PER_TICK
+
+
+@pytest.fixture
+def sim(instant_arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> SimulatedArm:
+    # Time is not the matter here, and the simulation may be held up on a busy machine.
+    monkeypatch.setattr(port, 'READ_SLICE_S', 0.03)
+    instant_arm.reset_eeprom()
+    instant_arm.reset()
+    return instant_arm
+
+
+@pytest.fixture
+def fresh(sim: SimulatedArm) -> Iterator[So101Arm]:
+    """Open a port to an arm that was not brought up."""
+    opened = sim.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def arm(fresh: So101Arm) -> So101Arm:
+    fresh.bring_up()
+    return fresh
+
+
+def set_supply(sim: SimulatedArm, volts: float) -> None:
+    sim.control.set(supply_v=volts)
+    wait_for(lambda: abs(sim.joint(0)['voltage_v'] - volts) < 0.2, 'the supply to be felt')
+
+
+def command_from(arm: So101Arm, joint: int, delta: float) -> None:
+    """Command where the arm is, with one joint moved."""
+    pose = arm.read().position
+    pose[joint] += delta
+    arm.command(pose)
+
+
+# Bringing up
+
+
+def test_bring_up_reads_what_the_servos_are(arm: So101Arm) -> None:
+    assert [servo.servo_id for servo in arm.servos] == list(ALL)
+    assert {(s.model, s.firmware, s.supply) for s in arm.servos} == {(777, '3.10', '12 V')}
+    assert arm.calibration == tuple(from_range(k, *row) for k, row in enumerate(CALIBRATION))
+    assert not arm.has_torque
+
+
+def test_bring_up_writes_nothing(sim: SimulatedArm, arm: So101Arm) -> None:
+    assert sim.writes(sim.control.state()['mark_ns']) == []
+
+
+def test_bring_up_leaves_torque_as_it_is(sim: SimulatedArm, fresh: So101Arm) -> None:
+    fresh.bring_up()
+    fresh.arm()
+    again = So101Arm(fresh.bus)
+    since_ns = sim.control.mark()
+    again.bring_up()
+    assert again.has_torque and sim.writes(since_ns) == []
+
+
+def test_bring_up_accepts_the_calibration_that_the_servos_hold(fresh: So101Arm) -> None:
+    own = [from_range(k, *row) for k, row in enumerate(CALIBRATION)]
+    So101Arm(fresh.bus, own).bring_up()
+
+
+@pytest.mark.parametrize('other', ((930, 3152, 1205), (931, 3152, 1204), (930, 3153, 1204)))
+def test_calibration_of_another_arm_is_refused(fresh: So101Arm,
+                                               other: tuple[int, int, int]) -> None:
+    rows = [*CALIBRATION[:2], other, *CALIBRATION[3:]]
+    reference = [from_range(k, *row) for k, row in enumerate(rows)]
+    with pytest.raises(ConfigurationError, match=r'servo 3 \(elbow_flex\) holds the calibration '
+                       '930..3152, offset 1204; the file says .*Use the right file'):
+        So101Arm(fresh.bus, reference).bring_up()
+
+
+@pytest.mark.parametrize('servo_id, register, value, text', (
+    (2, 'model_number', 2825, r'servo 2 \(shoulder_lift\) is model 2825, expected 777'),
+    (3, 'operating_mode', 1, r'servo 3 \(elbow_flex\) has operating mode 1'),
+    (4, 'phase', 12 | 0x10, r'servo 4 \(wrist_flex\) has operating mode 0 and phase 28'),
+    (4, 'phase', 12 | 0x80, 'phase 140'),
+    (4, 'phase', 12 | 0x01, 'phase 13'),
+    (6, 'max_position_limit', 1200, r'servo 6 \(gripper\): the calibration 1318..1200'),
+))
+def test_servo_that_may_not_be_driven_is_named(sim: SimulatedArm, fresh: So101Arm, servo_id: int,
+                                               register: str, value: int, text: str) -> None:
+    sim.control.set(id=servo_id, register=register, value=value)
+    with pytest.raises(ConfigurationError, match=text):
+        fresh.bring_up()
+
+
+def test_uncalibrated_servo_is_refused_with_the_next_step(sim: SimulatedArm,
+                                                          fresh: So101Arm) -> None:
+    sim.control.set(id=2, register='min_position_limit', value=0)
+    sim.control.set(id=2, register='max_position_limit', value=4095)
+    with pytest.raises(ConfigurationError, match=r'servo 2 \(shoulder_lift\) was never calibrated'
+                       '.*Calibrate the arm'):
+        fresh.bring_up()
+
+
+@pytest.mark.parametrize('ids', ([3], [2, 6]))
+def test_missing_servo_is_named(sim: SimulatedArm, fresh: So101Arm, ids: list[int]) -> None:
+    sim.control.fault('silent', ids=ids)
+    with pytest.raises(BusTimeout) as caught:
+        fresh.bring_up()
+    assert list(caught.value.servo_ids) == ids
+    for servo_id in ids:
+        assert f'{servo_id} ({JOINT_NAMES[servo_id - 1]})' in str(caught.value)
+    assert 'Check the cable before it' in str(caught.value)
+
+
+def test_cut_chain_names_everything_behind_the_cut(sim: SimulatedArm, fresh: So101Arm) -> None:
+    sim.control.fault('chain_cut', id=4)
+    with pytest.raises(BusTimeout) as caught:
+        fresh.bring_up()
+    assert caught.value.servo_ids == (4, 5, 6)
+
+
+def test_arm_without_power_is_called_so(sim: SimulatedArm, fresh: So101Arm) -> None:
+    sim.control.fault('bus_silent')
+    with pytest.raises(BusTimeout, match='no servo answers. Is the servo supply on'):
+        fresh.bring_up()
+
+
+@pytest.mark.parametrize('variant, volts, text', (
+    (140, 9.5, 'allowed 10 to 13.5 V for the 12 V variant'),
+    (140, 13.9, 'allowed 10 to 13.5 V for the 12 V variant'),
+    (80, 4.6, 'allowed 5 to 8.4 V for the 7.4 V variant'),
+    (80, 12.1, 'allowed 5 to 8.4 V for the 7.4 V variant'),
+))
+def test_wrong_supply_is_refused(sim: SimulatedArm, fresh: So101Arm, variant: int, volts: float,
+                                 text: str) -> None:
+    for servo_id in ALL:
+        sim.control.set(id=servo_id, register='max_input_voltage', value=variant)
+    set_supply(sim, volts)
+    with pytest.raises(ServoFault, match=f'{text}. Check the servo supply'):
+        fresh.bring_up()
+
+
+def test_weak_servo_among_strong_ones_is_judged_by_its_own_variant(sim: SimulatedArm,
+                                                                   fresh: So101Arm) -> None:
+    sim.control.set(id=3, register='max_input_voltage', value=80)
+    with pytest.raises(ServoFault, match=r'servo 3 \(elbow_flex\) has 12.* for the 7.4 V variant'):
+        fresh.bring_up()
+
+
+def test_adapter_that_echoes_makes_no_difference(sim: SimulatedArm, fresh: So101Arm) -> None:
+    sim.control.fault('echo')
+    fresh.bring_up()
+    pose = fresh.arm()
+    fresh.command(pose)
+    assert fresh.read().position == pytest.approx(pose, abs=TICK)
+
+
+def test_noisy_bus_is_brought_up_by_asking_again(sim: SimulatedArm, fresh: So101Arm) -> None:
+    sim.control.fault('bad_checksum', probability=0.03)
+    fresh.bring_up()
+    wait_for(lambda: fresh.read() and fresh.bus.counters.bad_checksums, 'a bad checksum')
+    assert fresh.bus.counters.timeouts == 0
+
+
+# Measuring and commanding
+
+
+def test_sample_is_in_si_units(sim: SimulatedArm, arm: So101Arm) -> None:
+    sample = arm.read()
+    assert sample.position[:5] == pytest.approx(READY[:5], abs=TICK)
+    assert sample.voltage == pytest.approx([12.1] * 6, abs=0.25)
+    assert sample.temperature == pytest.approx([35.0] * 6, abs=1.5)
+    assert sample.errors == (0,) * 6
+    assert sample.is_at_rest()
+
+
+@pytest.mark.parametrize('phase, unit', ((12, 1), (8, 50)))
+def test_speed_is_scaled_by_the_phase_bit(sim: SimulatedArm, fresh: So101Arm, phase: int,
+                                          unit: int) -> None:
+    sim.control.set(id=1, register='phase', value=phase)
+    fresh.bring_up()
+    # Speed -100 as a raw value in the feedback block, whatever the joint does.
+    sim.control.fault('value', ids=[1], offset=2, value=0x8064)
+    assert fresh.read().velocity[0] == pytest.approx(-100 * unit * 2 * math.pi / 4096)
+
+
+def test_error_bits_are_in_the_sample(sim: SimulatedArm, arm: So101Arm) -> None:
+    sim.control.fault('error_bits', ids=[5], bits=0x28)
+    assert arm.read().errors == (0, 0, 0, 0, 0x28, 0)
+
+
+def test_command_is_one_frame_with_all_goals(sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    since_ns = sim.control.mark()
+    command_from(arm, 0, 0.05)
+    goals = sim.writes(since_ns, GOAL)
+    assert [write.servo_id for write in goals] == list(ALL)
+    assert len({write.at_ns for write in goals}) == 1
+    wait_for(lambda: abs(sim.joint(0)['position_rad'] - 0.05) < TICK, 'the joint to move')
+
+
+@pytest.mark.parametrize('position', (math.nan, math.inf, 1e6))
+def test_command_that_is_no_position_is_never_sent(sim: SimulatedArm, arm: So101Arm,
+                                                   position: float) -> None:
+    since_ns = sim.control.mark()
+    with pytest.raises((ValueError, OverflowError)):
+        arm.command(np.array([0.0, position, 0.0, 0.0, 0.0, 0.0]))
+    assert sim.writes(since_ns) == []
+
+
+# Arming
+
+
+def test_arming_order_can_not_move_the_arm(sim: SimulatedArm, arm: So101Arm) -> None:
+    since_ns = sim.control.mark()
+    before = [sim.joint(k)['position_ticks'] for k in range(6)]
+    pose = arm.arm()
+    writes = sim.writes(since_ns)
+    for servo_id in ALL:
+        of = [(w.address, w.value) for w in writes if w.servo_id == servo_id
+              and w.address in (LIMIT, GOAL, TORQUE)]
+        assert of == [(LIMIT, 0), (GOAL, before[servo_id - 1]), (TORQUE, 1), (LIMIT, 1000)]
+    # Nobody is under torque before every goal is in, nobody is strong before all are under torque.
+    at = {what: [w.at_ns for w in writes if (w.address, w.value) in pairs] for what, pairs in (
+        ('weak', {(LIMIT, 0)}), ('on', {(TORQUE, 1)}), ('strong', {(LIMIT, 1000)}))}
+    goals = [w.at_ns for w in writes if w.address == GOAL]
+    assert max(at['weak']) < min(goals) and max(goals) < min(at['on'])
+    assert max(at['on']) < min(at['strong'])
+    assert pose == pytest.approx(arm.read().position, abs=1e-9)
+    assert arm.has_torque and sim.torque() == [True] * 6
+    assert sim.travel() < TICK
+
+
+def test_arming_sets_the_speed_cap_of_the_servo(sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    for servo_id in ALL:
+        assert arm.bus.read(servo_id, reg.GOAL_SPEED) == GOAL_SPEED
+        assert arm.bus.read(servo_id, reg.ACCELERATION) == GOAL_ACCELERATION
+    assert [arm.check_control_block(k) for k in range(6)] == [''] * 6
+
+
+def test_speed_cap_is_written_in_the_unit_of_the_servo(sim: SimulatedArm,
+                                                       fresh: So101Arm) -> None:
+    sim.control.set(id=2, register='phase', value=8)
+    fresh.bring_up()
+    fresh.arm()
+    # In steps of 50 ticks/s: 1650 at the most, not 81500.
+    assert fresh.bus.read(2, reg.GOAL_SPEED) in (32, 33)
+    assert fresh.check_control_block(1) == ''
+
+
+def test_joint_under_torque_keeps_its_goal(sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    sim.control.fault('jam')
+    command_from(arm, 1, -0.1)
+    goals = [sim.joint(k)['goal_ticks'] for k in range(6)]
+    since_ns = sim.control.mark()
+    pose = So101Arm.arm(arm)
+    assert [w.value for w in sim.writes(since_ns, GOAL)] == goals
+    assert sim.writes(since_ns, TORQUE) == sim.writes(since_ns, LIMIT) == []
+    assert pose[1] == pytest.approx(READY[1] - 0.1, abs=TICK)
+
+
+def test_goal_far_from_the_joint_is_not_kept(sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    sim.control.fault('jam')
+    command_from(arm, 1, -0.3)
+    pose = arm.arm()
+    assert pose[:5] == pytest.approx(READY[:5], abs=2 * TICK)
+    assert sim.joint(1)['goal_ticks'] == sim.joint(1)['position_ticks']
+
+
+def test_only_the_limp_joint_is_armed_anew(sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    sim.control.fault('torque_dropped', ids=[4])
+    since_ns = sim.control.mark()
+    arm.arm()
+    assert {w.servo_id for w in sim.writes(since_ns) if w.address in (TORQUE, LIMIT)} == {4}
+    assert sim.torque() == [True] * 6
+
+
+def test_torque_limit_comes_back_as_the_eeprom_has_it(sim: SimulatedArm, arm: So101Arm) -> None:
+    sim.control.set(id=6, register='max_torque', value=500)
+    arm.arm()
+    assert [arm.bus.read(k, reg.TORQUE_LIMIT) for k in ALL] == [1000] * 5 + [500]
+
+
+def test_joint_that_rests_a_little_beyond_its_limit_can_be_armed(sim: SimulatedArm,
+                                                                 arm: So101Arm) -> None:
+    # Backlash: the closed jaw reads 5 ticks less than when it was calibrated.
+    sim.control.fault('encoder_jump', ids=[6], ticks=-5)
+    sim.control.set(pose=[*READY[:5], math.radians(-10)])
+    arm.arm()
+    assert sim.joint(5)['goal_ticks'] == CALIBRATION[5][0]
+    assert sim.torque() == [True] * 6
+
+
+def test_joint_far_beyond_its_limit_is_not_armed(sim: SimulatedArm, arm: So101Arm) -> None:
+    sim.control.fault('encoder_jump', ids=[6], ticks=-200)
+    sim.control.set(pose=[*READY[:5], math.radians(-10)])
+    since_ns = sim.control.mark()
+    with pytest.raises(ServoFault, match=r'servo 6 \(gripper\) is outside .* by hand'):
+        arm.arm()
+    assert sim.torque() == [False] * 6
+    assert sim.writes(since_ns, GOAL) == []
+
+
+@pytest.mark.parametrize('spoil, error, text', (
+    (lambda sim: sim.control.fault('error_bits', ids=[2], bits=0x20), ServoFault,
+     r'servo 2 \(shoulder_lift\) reports error bits 0x20. Take the load off'),
+    (lambda sim: set_supply(sim, 9.0), ServoFault, 'allowed 10 to 13.5 V'),
+    (lambda sim: sim.control.fault('silent', ids=[3]), BusTimeout, 'servo 3'),
+))
+def test_arm_that_is_not_healthy_is_not_armed(
+        sim: SimulatedArm, arm: So101Arm, spoil: Callable[[SimulatedArm], object],
+        error: type[Exception], text: str) -> None:
+    spoil(sim)
+    since_ns = sim.control.mark()
+    with pytest.raises(error, match=text):
+        arm.arm()
+    assert sim.writes(since_ns) == []
+    assert not arm.has_torque
+
+
+def test_goal_that_did_not_arrive_leaves_the_arm_limp(sim: SimulatedArm, arm: So101Arm) -> None:
+    sim.control.fault('goal_ignored', ids=[2])
+    with pytest.raises(ServoFault, match=r'servo 2 \(shoulder_lift\) holds 0 in goal_position'):
+        arm.arm()
+    sim.control.clear()
+    assert sim.torque() == [False] * 6 and not arm.has_torque
+    assert [arm.bus.read(k, reg.TORQUE_LIMIT) for k in ALL] == [1000] * 6
+    assert sim.travel() < TICK
+
+
+class Interruption:
+    """Cuts one servo off at a chosen write of the bus, for as long as wanted."""
+
+    def __init__(self, sim: SimulatedArm, arm: So101Arm, address: int, value: int,
+                 servo_id: int) -> None:
+        self._write = arm.bus.write
+        self._wanted = (servo_id, address, value)
+        self._sim = sim
+        arm.bus.write = self.write  # type: ignore[method-assign]
+
+    def write(self, servo_id: int, register: reg.Register, value: int) -> Any:
+        if (servo_id, register.address, value) == self._wanted:
+            self._sim.control.fault('silent', ids=[servo_id])
+        return self._write(servo_id, register, value)
+
+
+@pytest.mark.parametrize('address, value', ((LIMIT, 0), (41, GOAL_ACCELERATION), (TORQUE, 1),
+                                            (LIMIT, 1000)))
+def test_servo_lost_while_arming_leaves_no_joint_half_armed(
+        sim: SimulatedArm, arm: So101Arm, address: int, value: int) -> None:
+    Interruption(sim, arm, address, value, servo_id=3)
+    with pytest.raises(BusTimeout) as caught:
+        arm.arm()
+    assert caught.value.servo_ids == (3,)
+    assert not arm.has_torque
+    sim.control.clear()
+    joints = sim.control.state()['joints'].values()
+    # The others are as they were found; the lost one can not pull.
+    assert [joint['torque'] for joint in joints][:2] == [False] * 2
+    assert [joint['torque'] for joint in joints][3:] == [False] * 3
+    assert all(joint['torque_limit'] == 1.0 for joint in joints if joint['id'] != 3)
+    lost = sim.joint(2)
+    assert not (lost['torque'] and lost['torque_limit'] > 0.0)
+    assert sim.travel() < TICK
+    del arm.bus.write  # type: ignore[method-assign]
+    arm.arm()
+    assert [(j['torque'], j['torque_limit']) for j in sim.control.state()['joints'].values()] \
+        == [(True, 1.0)] * 6
+
+
+def test_joint_with_torque_and_no_strength_is_armed_anew(sim: SimulatedArm,
+                                                         arm: So101Arm) -> None:
+    # As a driver leaves it that was killed while it armed.
+    arm.arm()
+    sim.control.set(id=3, register='torque_limit', value=0)
+    arm.arm()
+    assert sim.joint(2)['torque_limit'] == 1.0 and sim.torque() == [True] * 6
+
+
+@pytest.mark.parametrize('latches', (False, True))
+def test_stale_goal_moves_nothing_whatever_the_firmware_does(latches: bool) -> None:
+    options = ['--fast', '--model', 'instant'] + ['--latch-goal-on-torque'] * latches
+    with simulated_arm(*options) as running:
+        running.reset()
+        for servo_id in ALL:
+            running.control.set(id=servo_id, register='goal_position', value=1500)
+        running.control.mark()
+        opened = running.open()
+        opened.bring_up()
+        opened.arm()
+        opened.close()
+        assert running.travel() < TICK and running.torque() == [True] * 6
+
+
+# Watching and letting go
+
+
+@pytest.mark.parametrize('register, value, text', (
+    ('torque_enable', 0, 'its torque is 0, expected 1'),
+    ('acceleration', 0, 'acceleration and speed cap are 0, 1630'),
+    ('goal_speed', 0, 'acceleration and speed cap are 254, 0'),
+))
+def test_register_that_changed_by_itself_is_noticed(sim: SimulatedArm, arm: So101Arm,
+                                                    register: str, value: int, text: str) -> None:
+    arm.arm()
+    sim.control.set(id=5, register=register, value=value)
+    assert text in arm.check_control_block(4)
+    assert arm.check_control_block(3) == ''
+
+
+def test_torque_off_lets_every_joint_go(sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    arm.torque_off()
+    assert sim.torque() == [False] * 6 and not arm.has_torque
+
+
+def test_torque_off_does_not_mind_error_bits(sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    sim.control.fault('error_bits', bits=0x3F)
+    arm.torque_off()
+    assert sim.torque() == [False] * 6
+
+
+def test_torque_off_lets_the_others_go_when_one_is_silent(sim: SimulatedArm,
+                                                          arm: So101Arm) -> None:
+    arm.arm()
+    sim.control.fault('silent', ids=[2])
+    with pytest.raises(ServoFault, match='servo 2 would not let go'):
+        arm.torque_off()
+    assert sim.torque() == [False, True, False, False, False, False]
+    assert arm.has_torque
+
+
+def test_torque_off_goes_on_when_a_servo_falls_silent_after_its_write(
+        sim: SimulatedArm, arm: So101Arm) -> None:
+    arm.arm()
+    read = arm.bus.read
+
+    def lost_at_first(servo_id: int, register: reg.Register) -> int:
+        arm.bus.read = read  # type: ignore[method-assign]
+        raise BusTimeout('lost', [servo_id])
+
+    arm.bus.read = lost_at_first  # type: ignore[method-assign]
+    arm.torque_off()
+    assert sim.torque() == [False] * 6 and not arm.has_torque
+
+
+def test_arm_may_be_closed_twice(fresh: So101Arm) -> None:
+    fresh.close()
+    fresh.close()
+    with pytest.raises(ReflexError):
+        fresh.read()

@@ -1,0 +1,808 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The bus thread against a simulated arm: what it plays, what it refuses, how each fault ends.
+
+The truth is the simulation's: where the joints are, and which bytes stood on the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+import itertools
+import math
+import threading
+import time
+from typing import Any
+
+from arm_fixture import GOAL, SimulatedArm, TORQUE, wait_for, Write
+import numpy as np
+import pytest
+
+from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.joints import JOINT_NAMES, REST_POSE
+from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard
+from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import BusTimeout, PortLost, ReflexError
+from reflex_ros.hardware import driver, port
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.calibration import RAD_PER_TICK, soft_limits
+from reflex_ros.hardware.driver import ArmDriver, DriverReport, MotionState
+from reflex_ros.hardware.port import SerialPort
+
+PAN = 0
+SPEED = 0.6
+"""Of the test motion of the first joint [rad/s]."""
+RATE_HZ = 50.0
+LEAD_TICKS = math.radians(10.0) / RAD_PER_TICK
+# The bounds are those of the product times two or so: a busy machine stalls us, or the simulation,
+# for longer than a real bus ever does, and no test here is about the numbers.
+PATIENT = GuardBounds(permit_soft_s=0.12, permit_hard_s=0.4, beat_soft_s=0.12, beat_hard_s=0.4,
+                      late_hard_s=0.5)
+OPERATOR = Cause('OP_STOP', 'a person said stop')
+
+
+class Rig:
+    """A driver on a simulated arm, with a supervisor and a stream that renew their leases."""
+
+    def __init__(self, sim: SimulatedArm, motion: Motion | None = None) -> None:
+        self.sim = sim
+        self.arm = sim.open()
+        wait_for(self._brings_up, 'the arm to come up')
+        self.guard = MotionGuard(PATIENT)
+        self.bounds = ChunkBounds(joints=soft_limits(self.arm.calibration, 2.0))
+        self.on_sample: Callable[[JointSample], None] = lambda sample: None
+        self.driver = ArmDriver(self.arm, self.guard, self.bounds, motion or Motion(),
+                                lambda sample: self.on_sample(sample))
+        self.permit: Permit | None = Permit(epoch=1, mode=Mode.APPLY_ACTIONS)
+        self.beats = True
+        self._seq = itertools.count()
+        self._ended = threading.Event()
+        self._others = threading.Thread(target=self._renew, daemon=True)
+        self._others.start()
+        self.driver.start()
+        self.cycles(2)
+
+    def _brings_up(self) -> bool:
+        try:
+            self.arm.bring_up()
+        except BusTimeout:
+            return False        # still booting
+        return True
+
+    def _renew(self) -> None:
+        progress = itertools.count()
+        while not self._ended.wait(0.01):
+            if self.permit is not None:
+                self.guard.renew_permit(self.permit, time.monotonic())
+            if self.beats:
+                self.guard.renew_beat(next(progress), None, time.monotonic())
+
+    def close(self) -> None:
+        self.driver.close()
+        self._ended.set()
+        self._others.join()
+
+    @property
+    def report(self) -> DriverReport:
+        return self.driver.report()
+
+    @property
+    def code(self) -> str:
+        cause = self.report.cause
+        return cause.code if cause else ''
+
+    def cycles(self, count: int) -> None:
+        """Wait until the bus thread has measured so often."""
+        wanted = self.report.cycles + count
+        wait_for(lambda: self.report.cycles >= wanted, f'{count} more cycles')
+
+    def turns(self, count: int) -> None:
+        """Wait until the bus thread went round so often, with a measurement or without."""
+        for _ in range(count):
+            self.driver.submit(lambda: None).result(timeout=8.0)
+
+    def activate(self, mode: Mode = Mode.APPLY_ACTIONS, epoch: int = 1) -> None:
+        self.permit = Permit(epoch=epoch, mode=mode)
+        self.guard.renew_permit(self.permit, time.monotonic())
+        self.driver.activate()
+
+    def chunk(self, distance: float = 1.2, **changes: Any) -> ActionChunk:
+        """Make a chunk that moves the first joint from its setpoint, at a steady speed."""
+        count = int(abs(distance) / SPEED * RATE_HZ) + 2
+        rows = np.tile(np.array(self.report.setpoint), (count, 1))
+        rows[:, PAN] += np.linspace(0.0, distance, count)
+        made = ActionChunk(next(self._seq), rows, RATE_HZ, time.monotonic(), epoch=1)
+        return replace(made, **changes)
+
+    def move(self) -> None:
+        """Offer a long motion and wait until the arm is in the middle of it."""
+        self.sim.control.mark()
+        self.driver.offer(self.chunk())
+        wait_for(lambda: self.sim.joint(PAN)['velocity_rad_s'] > 0.8 * SPEED, 'full speed')
+
+    def goals(self, since_ns: int = 0) -> list[Write]:
+        return self.sim.writes(since_ns, GOAL)
+
+    def is_at(self, state: MotionState) -> bool:
+        return self.report.state is state
+
+    def holds(self) -> bool:
+        """Whether the arm was brought to rest, under torque, with goals that do not change."""
+        wait_for(lambda: self.report.at_rest and not self.is_at(MotionState.STOPPING),
+                 'the arm to rest')
+        assert self.is_at(MotionState.HOLD), self.report
+        since_ns = self.sim.control.mark()
+        self.cycles(7)
+        goals = self.goals(since_ns)
+        return (len(goals) >= 6 * 4 and len({(g.servo_id, g.value) for g in goals}) == 6
+                and self.sim.torque() == [True] * 6)
+
+    def is_passive(self) -> bool:
+        """Whether nothing at all is written any more."""
+        wait_for(lambda: self.is_at(MotionState.PASSIVE), 'the driver to be passive')
+        since_ns = self.sim.control.mark()
+        self.driver.offer(self.chunk())
+        self.turns(7)
+        return self.sim.writes(since_ns) == []
+
+
+@pytest.fixture
+def sim(moving_arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> SimulatedArm:
+    monkeypatch.setattr(port, 'READ_SLICE_S', 0.02)
+    monkeypatch.setattr(driver, 'BUS_FAULT_S', 0.2)
+    moving_arm.reset()
+    return moving_arm
+
+
+@pytest.fixture
+def rig(sim: SimulatedArm) -> Iterator[Rig]:
+    made = Rig(sim)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def moving(rig: Rig) -> Rig:
+    """Give a rig in the middle of a motion of the first joint."""
+    rig.activate()
+    rig.move()
+    return rig
+
+
+# Before it is armed
+
+
+def test_driver_that_is_not_active_writes_nothing(rig: Rig) -> None:
+    since_ns = rig.sim.control.mark()
+    rig.driver.offer(rig.chunk())
+    rig.cycles(30)
+    assert rig.sim.writes(since_ns) == []
+    assert rig.sim.torque() == [False] * 6
+    report = rig.report
+    assert (report.state, report.accepted, report.rejected) == (MotionState.PASSIVE, 0, {})
+
+
+def test_driver_measures_at_its_rate(rig: Rig) -> None:
+    samples: list[JointSample] = []
+    rig.on_sample = samples.append
+    rig.cycles(50)
+    steps = np.diff([sample.taken_at for sample in samples])
+    assert np.median(steps) == pytest.approx(0.01, rel=0.1)
+    assert 0.0 < rig.report.cycle_ms_p50 < 10.0 and rig.report.rate_hz > 50.0
+
+
+@pytest.mark.parametrize('permit, text', (
+    (None, 'no permit from the supervisor'),
+    (Permit(epoch=1, mode=Mode.HOLD), 'the supervisor permits no motion now'),
+))
+def test_driver_is_not_armed_without_permission(rig: Rig, permit: Permit | None,
+                                                text: str) -> None:
+    rig.permit = permit
+    wait_for(lambda: rig.guard.why_not_arm(time.monotonic()), 'the permit to go')
+    with pytest.raises(ReflexError, match=text):
+        rig.driver.activate()
+    assert rig.is_passive() and rig.sim.torque() == [False] * 6
+
+
+def test_activation_moves_nothing(rig: Rig) -> None:
+    rig.sim.control.set(pose='rest')
+    rig.cycles(3)
+    rig.sim.control.mark()
+    rig.activate()
+    assert rig.holds()
+    assert rig.sim.travel() < 0.03
+    assert rig.report.has_torque and rig.report.epoch == 1
+
+
+def test_chunk_from_before_the_activation_is_not_played(rig: Rig) -> None:
+    rig.driver.offer(rig.chunk())
+    rig.activate()
+    assert rig.holds() and rig.report.accepted == 0
+
+
+def test_failed_activation_leaves_the_driver_passive(rig: Rig) -> None:
+    rig.sim.control.fault('error_bits', ids=[2], bits=0x20)
+    with pytest.raises(ReflexError, match='shoulder_lift.*reports error bits 0x20'):
+        rig.activate()
+    assert rig.is_passive() and not rig.report.has_torque
+
+
+def test_second_activation_is_refused_and_does_not_clear_the_latch(moving: Rig) -> None:
+    moving.guard.fail(OPERATOR)
+    with pytest.raises(ReflexError, match='active already'):
+        moving.driver.activate()
+    assert moving.holds() and moving.code == 'OP_STOP'
+
+
+def test_torque_is_reported_as_it_is_while_passive(rig: Rig) -> None:
+    assert not rig.report.has_torque
+    for servo_id in range(1, 7):
+        rig.sim.control.set(id=servo_id, register='torque_enable', value=1)
+    wait_for(lambda: rig.report.has_torque, 'the torque to be seen')
+    rig.sim.control.fault('torque_dropped', ids=[3])
+    wait_for(lambda: not rig.report.has_torque, 'the loss of torque to be seen')
+
+
+# Playing
+
+
+def test_chunk_is_played_to_its_end(rig: Rig) -> None:
+    rig.activate()
+    start = rig.sim.joint(PAN)['position_rad']
+    rig.driver.offer(rig.chunk(0.4))
+    wait_for(lambda: rig.is_at(MotionState.PLAYING), 'the motion to begin')
+    wait_for(lambda: rig.report.is_starved and rig.report.at_rest, 'the motion to end')
+    assert rig.sim.joint(PAN)['position_rad'] == pytest.approx(start + 0.4, abs=0.02)
+    state = rig.sim.control.state()
+    assert state['max_goal_step_ticks'] <= math.ceil(2.0 * 0.01 / RAD_PER_TICK)
+    assert all(joint['goals_outside_limits'] == 0 for joint in state['joints'].values())
+    assert (rig.report.accepted, rig.report.rejected, rig.code) == (1, {}, '')
+
+
+def test_newest_chunk_takes_over(moving: Rig) -> None:
+    start = moving.sim.joint(PAN)['position_rad']
+    moving.driver.offer(moving.chunk(-0.2))
+    wait_for(lambda: moving.report.accepted == 2 and moving.report.is_starved, 'the second to end')
+    wait_for(lambda: moving.report.at_rest, 'rest')
+    assert moving.sim.joint(PAN)['position_rad'] < start + 0.1
+    assert moving.code == ''
+
+
+def broken(rows: Callable[[Any], Any]) -> Callable[[Rig], ActionChunk]:
+    """Return what spoils the rows of a good chunk."""
+    def make(rig: Rig) -> ActionChunk:
+        chunk = rig.chunk()
+        return replace(chunk, rows=rows(chunk.rows.copy()))
+    return make
+
+
+def put(at: Any, value: float) -> Callable[[Any], Any]:
+    def change(rows: Any) -> Any:
+        rows[at] = value
+        return rows
+    return change
+
+
+BAD_CHUNKS: dict[str, tuple[str, Callable[[Rig], ActionChunk]]] = {
+    'not a number': ('BAD_NUMBER', broken(put((3, 2), math.nan))),
+    'infinite': ('BAD_NUMBER', broken(put((-1, 0), math.inf))),
+    'whole numbers': ('BAD_NUMBER', broken(lambda rows: rows.astype(int))),
+    'rate not a number': ('BAD_NUMBER', lambda rig: rig.chunk(rate_hz=math.nan)),
+    'five joints': ('BAD_SHAPE', broken(lambda rows: rows[:, :5])),
+    'one row': ('BAD_SHAPE', broken(lambda rows: rows[:1])),
+    'no rate': ('BAD_SHAPE', lambda rig: rig.chunk(rate_hz=0.5)),
+    'other joints': ('BAD_SHAPE', lambda rig: rig.chunk(joint_names=JOINT_NAMES[::-1])),
+    'old epoch': ('SEQ_EPOCH', lambda rig: rig.chunk(epoch=0)),
+    'next epoch': ('SEQ_EPOCH', lambda rig: rig.chunk(epoch=2)),
+    'old number': ('SEQ_OLD', lambda rig: rig.chunk(seq=-1)),
+    'old observation': ('CHUNK_STALE',
+                        lambda rig: rig.chunk(observed_at=time.monotonic() - 1.1)),
+    'from the future': ('CHUNK_STALE', lambda rig: rig.chunk(observed_at=time.monotonic() + 5)),
+    'outside the limits': ('RANGE', broken(put((-1, 1), 2.5))),
+    'far away': ('JUMP', broken(lambda rows: rows + 0.3)),
+    'too fast': ('RATE', broken(put((5, 0), 0.1))),
+}
+
+
+@pytest.mark.parametrize('code, make', BAD_CHUNKS.values(), ids=BAD_CHUNKS)
+def test_bad_chunk_is_refused_counted_and_not_played(
+        rig: Rig, code: str, make: Callable[[Rig], ActionChunk]) -> None:
+    rig.activate()
+    rig.driver.offer(make(rig))
+    wait_for(lambda: rig.report.rejected, 'the refusal')
+    assert rig.report.rejected == {code: 1} and rig.report.accepted == 0
+    assert rig.code == ''
+    assert rig.holds()
+
+
+@pytest.mark.parametrize('code, make', (BAD_CHUNKS['far away'], BAD_CHUNKS['not a number']))
+def test_third_bad_chunk_in_a_row_stops(moving: Rig, code: str,
+                                        make: Callable[[Rig], ActionChunk]) -> None:
+    for count in (1, 2, 3):
+        assert moving.code == ''
+        moving.driver.offer(make(moving))
+        wait_for(lambda: moving.report.rejected == {code: count}, 'the refusal')  # noqa: B023
+    assert moving.code == code and moving.holds()
+
+
+@pytest.mark.parametrize('name', ('old epoch', 'old number', 'old observation'))
+def test_late_chunks_are_ignored_however_many_there_are(rig: Rig, name: str) -> None:
+    rig.activate()
+    code, make = BAD_CHUNKS[name]
+    for count in range(1, 6):
+        rig.driver.offer(make(rig))
+        wait_for(lambda: rig.report.rejected == {code: count}, 'the refusal')  # noqa: B023
+    assert rig.code == ''
+    rig.driver.offer(rig.chunk(0.1))
+    wait_for(lambda: rig.report.accepted == 1, 'the good chunk')
+
+
+def test_good_chunk_between_bad_ones_starts_the_count_anew(rig: Rig) -> None:
+    rig.activate()
+    for make in (BAD_CHUNKS['far away'][1], BAD_CHUNKS['far away'][1],
+                 lambda rig: rig.chunk(0.05),
+                 BAD_CHUNKS['too fast'][1], BAD_CHUNKS['too fast'][1]):
+        before = rig.report.accepted + sum(rig.report.rejected.values())
+        rig.driver.offer(make(rig))
+        wait_for(lambda: rig.report.accepted + sum(rig.report.rejected.values()) > before,  # noqa: B023
+                 'the verdict')
+    assert rig.code == ''
+
+
+# Stopping
+
+
+@pytest.mark.parametrize('code, stop', (
+    ('SUPERVISOR_DEAD', lambda rig: setattr(rig, 'permit', None)),
+    ('STREAM_DEAD', lambda rig: setattr(rig, 'beats', False)),
+    ('SEQ_EPOCH', lambda rig: setattr(rig, 'permit', Permit(2, Mode.APPLY_ACTIONS))),
+    ('OP_STOP', lambda rig: rig.guard.fail(OPERATOR)),
+), ids=lambda value: value if isinstance(value, str) else '')
+def test_loss_of_permission_brings_the_arm_to_rest(moving: Rig, code: str,
+                                                   stop: Callable[[Rig], None]) -> None:
+    before = moving.sim.joint(PAN)['position_rad']
+    stop(moving)
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.code == code
+    assert moving.holds()
+    # 0.4 s of detection, the ramp, the servo's own lag; a busy machine.
+    assert moving.sim.joint(PAN)['position_rad'] < before + 1.0 * SPEED
+
+
+def test_nothing_moves_after_the_latch_until_it_is_activated_again(moving: Rig) -> None:
+    moving.guard.fail(OPERATOR)
+    assert moving.holds()
+    moving.driver.offer(moving.chunk(0.3))
+    assert moving.holds() and moving.report.accepted == 1
+    assert moving.driver.deactivate()
+    moving.activate(epoch=2)
+    assert moving.code == ''
+    moving.driver.offer(moving.chunk(0.3, epoch=2))
+    wait_for(lambda: moving.sim.joint(PAN)['velocity_rad_s'] > 0.2, 'motion')
+
+
+def test_hold_permit_pauses_and_latches_nothing(moving: Rig) -> None:
+    moving.permit = Permit(epoch=1, mode=Mode.HOLD)
+    assert moving.holds() and moving.code == ''
+    # The rest of the chunk is still to be played.
+    moving.permit = Permit(epoch=1, mode=Mode.APPLY_ACTIONS)
+    wait_for(lambda: moving.sim.joint(PAN)['velocity_rad_s'] > 0.5 * SPEED, 'motion')
+
+
+def test_speed_scale_of_the_permit_slows_down(moving: Rig) -> None:
+    moving.permit = Permit(epoch=1, mode=Mode.APPLY_ACTIONS, speed_scale=0.25)
+    wait_for(lambda: moving.report.playback_rate <= 0.25, 'the playback to slow down')
+    assert moving.report.playback_rate > 0.0 and moving.code == ''
+
+
+def test_deactivation_brings_the_arm_to_rest_first(moving: Rig) -> None:
+    assert moving.driver.deactivate()
+    assert abs(moving.sim.joint(PAN)['velocity_rad_s']) < 0.1
+    assert moving.sim.torque() == [True] * 6 and moving.report.has_torque
+    assert moving.is_passive() and moving.code == 'DEACTIVATED'
+
+
+def test_deactivation_says_when_no_rest_was_seen(moving: Rig) -> None:
+    # A servo that claims to run at 500 ticks/s for ever.
+    moving.sim.control.fault('value', ids=[4], offset=2, value=500)
+    assert moving.driver.deactivate(timeout_s=0.4) is False
+    assert moving.is_passive()
+
+
+def test_deactivation_may_come_twice(rig: Rig) -> None:
+    rig.activate()
+    assert rig.driver.deactivate() and rig.driver.deactivate()
+    assert rig.is_passive()
+
+
+def test_close_while_moving_holds(moving: Rig) -> None:
+    moving.driver.close()
+    since_ns = moving.sim.control.mark()
+    joint = moving.sim.joint(PAN)
+    wait_for(lambda: abs(moving.sim.joint(PAN)['velocity_rad_s']) < 0.01, 'rest')
+    assert moving.sim.torque() == [True] * 6
+    assert abs(joint['goal_rad'] - moving.sim.joint(PAN)['position_rad']) < 0.02
+    assert moving.sim.requests(since_ns) == 0
+    SerialPort(str(moving.sim.link)).close()
+    moving.driver.close()
+
+
+def test_driver_that_never_started_can_be_closed(sim: SimulatedArm) -> None:
+    arm = sim.open()
+    arm.bring_up()
+    guard = MotionGuard(GuardBounds())
+    never = ArmDriver(arm, guard, ChunkBounds(), Motion(), lambda sample: None)
+    assert never.deactivate()
+    never.close()
+    SerialPort(str(sim.link)).close()
+
+
+# Faults of the arm
+
+
+def test_jammed_joint_is_led_by_ten_degrees_at_the_most_and_named(moving: Rig) -> None:
+    moving.sim.control.mark()
+    moving.sim.control.fault('jam', ids=[1])
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.code == 'TRACKING'
+    assert 'shoulder_pan does not follow' in moving.report.cause.text    # type: ignore[union-attr]
+    assert moving.holds()
+    assert moving.sim.joint(PAN)['max_goal_lead_ticks'] <= LEAD_TICKS + 1
+    assert moving.report.lead_slowdowns > 0
+
+
+def test_jammed_joint_is_named_with_a_smaller_lead_bound_too(sim: SimulatedArm) -> None:
+    rig = Rig(sim, Motion(max_lead_rad=0.12))
+    try:
+        rig.activate()
+        rig.move()
+        rig.sim.control.mark()
+        rig.sim.control.fault('jam', ids=[1])
+        wait_for(lambda: rig.code, 'the latch')
+        assert rig.code == 'TRACKING'
+        assert rig.sim.joint(PAN)['max_goal_lead_ticks'] <= 0.12 / RAD_PER_TICK + 1
+    finally:
+        rig.close()
+
+
+def test_silent_servo_is_named_and_gets_no_further_goal(moving: Rig) -> None:
+    silent_ns = moving.sim.control.fault('silent', ids=[3])
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.code == 'SERVO_MISSING'
+    assert 'elbow_flex does not answer' in moving.report.cause.text    # type: ignore[union-attr]
+    assert moving.is_passive()
+    # At most the cycle whose measurement was good is finished.
+    assert len({goal.at_ns for goal in moving.goals(silent_ns)}) <= 1
+    moving.sim.control.clear()
+    assert moving.is_passive()
+    wait_for(lambda: moving.report.has_torque, 'the torque to be seen again')
+
+
+def test_single_lost_replies_are_borne(moving: Rig) -> None:
+    moving.sim.control.fault('drop', ids=[2], probability=0.2)
+    moving.cycles(40)
+    assert moving.code == '' and moving.arm.bus.counters.retries > 0
+
+
+def test_cut_chain_names_all_behind_it(moving: Rig) -> None:
+    moving.sim.control.fault('chain_cut', id=5)
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.report.cause == Cause(
+        'SERVO_MISSING', 'wrist_roll, gripper does not answer. Check the cable before it')
+
+
+def test_pulled_cable_ends_the_thread_and_says_so(moving: Rig) -> None:
+    moving.sim.control.unplug()
+    wait_for(lambda: moving.report.port_lost, 'the loss to be seen')
+    assert moving.code == 'USB_GONE' and moving.is_at(MotionState.PASSIVE)
+    for action in (moving.driver.activate,
+                   lambda: moving.driver.submit(lambda: 1).result(timeout=1.0)):
+        with pytest.raises(PortLost):
+            action()
+    # Neither may fail: a node must come out of `active` and be configured anew.
+    assert moving.driver.deactivate()
+    moving.driver.close()
+    moving.driver.close()
+    moving.sim.control.replug()
+    again = Rig(moving.sim)
+    again.activate()
+    assert again.holds()
+    again.close()
+
+
+def test_cable_pulled_while_inactive_is_seen(rig: Rig) -> None:
+    rig.sim.control.unplug()
+    wait_for(lambda: rig.report.port_lost, 'the loss to be seen')
+    assert rig.driver.deactivate()
+
+
+@pytest.mark.slow
+def test_rebooted_servo_gets_no_goal_and_stays_limp(moving: Rig) -> None:
+    reboot_ns = moving.sim.control.fault('reboot', ids=[4])
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.code == 'SERVO_MISSING'
+    before = moving.report.cycles
+    wait_for(lambda: moving.report.cycles > before + 5, 'the servo to be back')
+    assert moving.is_passive()
+    assert len({goal.at_ns for goal in moving.goals(reboot_ns)}) <= 1
+    assert moving.sim.torque() == [True, True, True, False, True, True]
+
+
+@pytest.mark.parametrize('servo_id, register, text', (
+    (5, 'torque_enable', 'wrist_roll: its torque is 0, expected 1'),
+    (1, 'acceleration', 'shoulder_pan: its acceleration and speed cap are 0, 1630'),
+    (2, 'goal_speed', 'shoulder_lift: its acceleration and speed cap are 254, 0'),
+))
+def test_registers_of_a_servo_that_restarted_unseen_are_noticed(
+        rig: Rig, servo_id: int, register: str, text: str) -> None:
+    rig.activate()
+    rig.cycles(30)
+    rig.sim.control.set(id=servo_id, register=register, value=0)
+    wait_for(lambda: rig.code, 'the latch')
+    assert rig.code == 'SERVO_REBOOT' and text in rig.report.cause.text  # type: ignore[union-attr]
+    assert rig.is_passive()
+
+
+@pytest.mark.slow
+def test_power_cut_and_return_moves_nothing_and_torque_stays_off(sim: SimulatedArm) -> None:
+    sim.reset('rest')
+    rig = Rig(sim)
+    try:
+        rig.activate()
+        rig.cycles(5)
+        off_ns = sim.control.power(False)
+        wait_for(lambda: rig.code, 'the latch')
+        assert rig.code == 'UNPOWERED' and not rig.report.has_torque
+        sim.control.power(True)
+        before = rig.report.cycles
+        wait_for(lambda: rig.report.cycles > before + 5, 'the servos to be back')
+        sim.control.mark()
+        assert rig.is_passive()
+        assert len({goal.at_ns for goal in rig.goals(off_ns)}) <= 1
+        assert sim.torque() == [False] * 6 and sim.travel() < 0.01
+        assert rig.driver.deactivate()
+        rig.activate(epoch=2)
+        assert rig.holds() and sim.travel() < 0.03
+    finally:
+        rig.close()
+
+
+def warm(sim: SimulatedArm) -> None:
+    sim.control.set(temperature_c=64.0, ids=[2])
+
+
+def weaken(sim: SimulatedArm) -> None:
+    sim.control.set(supply_v=9.0)
+
+
+@pytest.mark.parametrize('code, text, spoil', (
+    ('OVERLOAD', 'gripper reports overload', lambda sim: sim.control.fault(
+        'error_bits', ids=[6], bits=0x20)),
+    ('OVERCURRENT', 'shoulder_pan reports overcurrent', lambda sim: sim.control.fault(
+        'error_bits', ids=[1], bits=0x08)),
+    ('OVERHEAT', 'elbow_flex reports overheat', lambda sim: sim.control.fault(
+        'error_bits', ids=[3], bits=0x04)),
+    ('UNDERVOLT', 'shoulder_pan reports undervolt', lambda sim: sim.control.fault(
+        'error_bits', ids=[1], bits=0x01)),
+    ('SERVO_FAULT', 'wrist_roll reports error bits 0x02', lambda sim: sim.control.fault(
+        'error_bits', ids=[5], bits=0x02)),
+    ('OVERHEAT', 'shoulder_lift is at 6', warm),
+    ('UNDERVOLT', 'shoulder_pan) has 9.', weaken),
+))
+def test_trouble_of_a_servo_brings_the_arm_to_rest(
+        moving: Rig, code: str, text: str, spoil: Callable[[SimulatedArm], object]) -> None:
+    spoil(moving.sim)
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.code == code and text in moving.report.cause.text    # type: ignore[union-attr]
+    assert moving.holds()
+
+
+def test_two_strange_voltages_are_not_believed(moving: Rig) -> None:
+    read, dip = moving.arm.read, itertools.cycle((1.0, 0.6, 0.6))
+
+    def strange(**options: Any) -> JointSample:
+        sample = read(**options)
+        return replace(sample, voltage=sample.voltage * next(dip))
+
+    moving.arm.read = strange    # type: ignore[method-assign]
+    moving.cycles(30)
+    assert moving.code == ''
+
+
+# Parking
+
+
+@pytest.fixture
+def near_rest(sim: SimulatedArm) -> Iterator[Rig]:
+    sim.control.set(pose=[0.1, *np.radians([-80, 70, 45, 0, 0])])
+    made = Rig(sim)
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+def test_parking_ends_limp_in_the_rest_pose(near_rest: Rig) -> None:
+    rig, speeds = near_rest, [0.0]
+    rig.on_sample = lambda sample: speeds.append(
+        0.0 if rig.report.is_parked else float(np.abs(sample.velocity).max()))
+    rig.activate(Mode.PARK)
+    wait_for(lambda: rig.is_at(MotionState.PARKING), 'the way to the rest pose')
+    wait_for(lambda: rig.report.is_parked, 'the arm to be parked')
+    joints = rig.sim.control.state()['joints'].values()
+    for joint, rest in list(zip(joints, REST_POSE, strict=True))[:5]:
+        assert joint['position_rad'] == pytest.approx(rest, abs=0.09)
+    assert 0.3 < max(speeds) < 0.7
+    assert rig.sim.torque() == [False] * 6 and not rig.report.has_torque
+    assert rig.is_passive() and rig.code == ''
+
+
+def test_stop_while_parking_keeps_the_torque(near_rest: Rig) -> None:
+    near_rest.activate(Mode.PARK)
+    wait_for(lambda: near_rest.report.playback_rate > 0.5, 'motion')
+    near_rest.guard.fail(OPERATOR)
+    assert near_rest.holds() and not near_rest.report.is_parked
+
+
+@pytest.mark.slow
+def test_permit_that_changes_while_parking_never_drops_the_arm(near_rest: Rig) -> None:
+    rig = near_rest
+    rig.activate(Mode.PARK)
+    wait_for(lambda: rig.report.playback_rate > 0.5, 'motion')
+    rig.permit = Permit(epoch=1, mode=Mode.APPLY_ACTIONS)
+    wait_for(lambda: rig.guard.mode is Mode.APPLY_ACTIONS, 'the permit')
+    rig.driver.offer(rig.chunk(0.1))
+    wait_for(lambda: rig.report.playback_rate == 0.0, 'the end of the motion')
+    rig.cycles(40)
+    assert rig.sim.torque() == [True] * 6 and not rig.report.is_parked
+    assert rig.report.accepted == 0
+
+
+@pytest.mark.slow
+def test_servo_that_does_not_let_go_is_reported(near_rest: Rig) -> None:
+    rig = near_rest
+    write, seen = rig.arm.bus.write, []
+
+    def stubborn(servo_id: int, register: Any, value: int) -> Any:
+        if (servo_id, register.address, value) == (2, TORQUE, 0):
+            seen.append(value)
+            value = 1
+        return write(servo_id, register, value)
+
+    rig.arm.bus.write = stubborn    # type: ignore[method-assign]
+    rig.activate(Mode.PARK)
+    wait_for(lambda: rig.code, 'the latch')
+    assert rig.code == 'SERVO_FAULT'
+    assert 'servo 2 would not let go' in rig.report.cause.text          # type: ignore[union-attr]
+    assert rig.is_passive() and not rig.report.is_parked and len(seen) == 3
+
+
+# The thread itself
+
+
+class Pause:
+    """Holds the bus thread up once, in its next measurement."""
+
+    def __init__(self, rig: Rig, seconds: float) -> None:
+        self.entered, self._seconds, self._rig = threading.Event(), seconds, rig
+        self.released = threading.Event()
+        rig.on_sample = self._hold
+
+    def _hold(self, sample: JointSample) -> None:
+        self._rig.on_sample = lambda sample: None
+        self.entered.set()
+        self.released.wait(self._seconds)
+
+
+def test_late_cycle_is_never_caught_up(moving: Rig) -> None:
+    pause = Pause(moving, 0.13)
+    pause.entered.wait(8.0)
+    since_ns = time.monotonic_ns()
+    before = moving.report.cycles
+    moving.cycles(25)
+    lasted = (time.monotonic_ns() - since_ns) / 1e9
+    assert moving.report.cycles - before <= (lasted - 0.12) / 0.01 + 3
+    assert moving.code == ''
+    assert moving.sim.control.state()['max_goal_step_ticks'] <= math.ceil(0.02 / RAD_PER_TICK)
+
+
+def test_long_stall_latches_and_blames_nobody_else(moving: Rig) -> None:
+    Pause(moving, 0.7)
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.code == 'DRV_STALL'
+    assert moving.holds()
+
+
+def test_activation_that_was_given_up_never_happens(rig: Rig) -> None:
+    pause = Pause(rig, 8.0)
+    pause.entered.wait(8.0)
+    since_ns = rig.sim.control.mark()
+    with pytest.raises(ReflexError, match='in 0.05 s'):
+        rig.driver.activate(timeout_s=0.05)
+    pause.released.set()
+    rig.cycles(10)
+    assert rig.is_at(MotionState.PASSIVE) and rig.sim.writes(since_ns) == []
+
+
+def test_activation_that_comes_too_late_is_taken_back(rig: Rig,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, released = threading.Event(), threading.Event()
+    arm = So101Arm.arm
+
+    def slow(self: So101Arm) -> Any:
+        entered.set()
+        released.wait(8.0)
+        return arm(self)
+
+    monkeypatch.setattr(So101Arm, 'arm', slow)
+    timer = threading.Timer(0.3, released.set)
+    timer.start()
+    with pytest.raises(ReflexError, match='in 0.1 s'):
+        rig.driver.activate(timeout_s=0.1)
+    timer.join()
+    rig.cycles(10)
+    assert entered.is_set() and rig.is_passive()
+
+
+@pytest.mark.parametrize('where', ('job', 'callback'))
+@pytest.mark.filterwarnings('error::pytest.PytestUnhandledThreadExceptionWarning')
+def test_programming_mistake_makes_the_driver_passive_and_is_visible(moving: Rig,
+                                                                     where: str) -> None:
+    def mistake(*_: object) -> None:
+        raise ValueError('a mistake')
+
+    if where == 'job':
+        with pytest.raises(ValueError, match='a mistake'):
+            moving.driver.submit(mistake).result(timeout=8.0)
+    else:
+        moving.on_sample = mistake
+    wait_for(lambda: moving.report.port_lost, 'the end of the thread')
+    assert moving.code == 'INTERNAL' and 'a mistake' in moving.report.cause.text  # type: ignore[union-attr]
+    assert moving.is_at(MotionState.PASSIVE)
+    goal = moving.sim.joint(PAN)['goal_rad']
+    wait_for(lambda: abs(moving.sim.joint(PAN)['velocity_rad_s']) < 0.01, 'rest')
+    assert moving.sim.torque() == [True] * 6
+    assert moving.sim.joint(PAN)['position_rad'] == pytest.approx(goal, abs=0.02)
+    assert moving.driver.deactivate()
+
+
+def test_end_of_the_thread_is_visible_although_nothing_was_armed(rig: Rig) -> None:
+    def mistake(sample: JointSample) -> None:
+        raise ValueError('a mistake')
+
+    rig.on_sample = mistake
+    wait_for(lambda: rig.report.port_lost, 'the end of the thread')
+
+
+def test_jobs_that_wait_when_the_thread_ends_fail(rig: Rig) -> None:
+    pause = Pause(rig, 8.0)
+    pause.entered.wait(8.0)
+    futures = [rig.driver.submit(lambda: 1) for _ in range(3)]
+    rig.sim.control.unplug()
+    first = rig.driver.submit(rig.arm.read)
+    pause.released.set()
+    with pytest.raises(PortLost):
+        first.result(timeout=8.0)
+    late = rig.driver.submit(lambda: 2)
+    for future in (*futures, late):
+        assert future.exception(timeout=8.0) is None or isinstance(future.exception(), PortLost)
+    assert isinstance(late.exception(), PortLost)
+
+
+def test_job_that_was_given_up_does_not_end_the_thread(rig: Rig) -> None:
+    pause = Pause(rig, 8.0)
+    pause.entered.wait(8.0)
+    ran: list[int] = []
+    assert rig.driver.submit(lambda: ran.append(1)).cancel()
+    pause.released.set()
+    rig.cycles(10)
+    assert ran == [] and not rig.report.port_lost
+
+
+def test_jobs_run_while_the_arm_moves(moving: Rig) -> None:
+    for _ in range(20):
+        assert moving.driver.submit(lambda: 7).result(timeout=8.0) == 7
+    assert moving.code == '' and moving.is_at(MotionState.PLAYING)
