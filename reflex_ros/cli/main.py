@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 import json
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -80,7 +81,7 @@ def main() -> None:
         sys.exit(130)
     except (ReflexError, click.ClickException, OSError) as exc:
         if verbose:
-            raise
+            traceback.print_exc()
         _fail(str(exc), as_json=as_json)
         sys.exit(1)
 

@@ -54,7 +54,7 @@ def whoami(api_key: str | None, convex_url: str | None, as_json: bool, verbose: 
         return
     click.echo('Logged in to Reflex\n')
     if found.organization is not None:
-        click.echo(f'Organization: {found.organization.name}')
+        click.echo(f'Organization: {found.organization.name or "not available"}')
     click.echo(f'API key: {found.key_name or "not available"}')
 
 

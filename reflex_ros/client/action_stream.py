@@ -12,11 +12,15 @@ not used again: open a new one.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 import contextlib
 from dataclasses import dataclass
+import logging
+import os
 import random
 import socket
+import ssl
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -27,20 +31,31 @@ from reflex_ros import __version__
 from reflex_ros.client import retry
 from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.rpc import printable
+from reflex_ros.client.deadline import within
+from reflex_ros.client.endpoints import without_secrets
+from reflex_ros.client.messages import printable
+from reflex_ros.client.rpc import KEY_REASONS, NEXT_STEPS
 from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest, Ready, ServerError
 from reflex_ros.errors import (
     AuthenticationError,
     ChunkRejected,
+    ServiceError,
     ServiceProtocolError,
+    ServiceRefused,
     ServiceUnavailable,
     StreamClosed,
 )
+
+_wire = logging.getLogger(f'{__name__}.wire')
+# At DEBUG the library writes the handshake, with the key, and every frame.
+_wire.setLevel(logging.INFO)
 
 ATTEMPT_S = 15.0
 CLOSE_S = 0.2
 """How long to wait for the peer's closing handshake; a dead link must not be kept for long."""
 MAX_QUEUE = 4
+MAX_SKIPPED = 100
+"""Broken frames that are remembered; a service could send them without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +72,13 @@ class Attempt:
     reason: str
 
 
-class _TimedConnection(ClientConnection):
-    """Notes when TLS was done: the transport reports its connection only then."""
+class _Connection(ClientConnection):
+    """
+    Notes when TLS was done, and ends what the peer only says that it ends.
+
+    The transport reports its connection only after TLS. After a closing handshake, or a frame that
+    we refuse, the library's receive waits for the peer to close TCP, for ever if need be.
+    """
 
     connected_at = 0.0
 
@@ -66,6 +86,12 @@ class _TimedConnection(ClientConnection):
         """Note the time."""
         self.connected_at = asyncio.get_running_loop().time()
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Give the peer a moment to close TCP when it has to."""
+        super().data_received(data)
+        if self.protocol.close_expected():
+            asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
 
 
 class ActionStream:
@@ -85,8 +111,8 @@ class ActionStream:
         self.session_id = request.session_id
         self.open_timing: dict[str, float] = {}
         """Milliseconds of the successful attempt (section d.4)."""
-        self.skipped: list[ChunkRejected] = []
-        """Frames that ``recv_action`` refused and skipped; the caller empties it."""
+        self.skipped: deque[ChunkRejected] = deque(maxlen=MAX_SKIPPED)
+        """The newest frames that ``recv_action`` refused and skipped; the caller empties it."""
         self._key = key
         self._request = request
         self._timeout_s = timeout_s
@@ -112,7 +138,9 @@ class ActionStream:
 
         :raises AuthenticationError: for 401, at once, and for 403 when it persists.
         :raises ServiceUnavailable: when the service stays unreachable for the window.
-        :raises ServiceProtocolError: when it answers with anything but ``session.ready``.
+        :raises ServiceProtocolError: when it answers with anything but ``session.ready``, at
+            once; also for a redirect and for a certificate that is not valid.
+        :raises StreamClosed: when it speaks no WebSocket, or closes before it is ready, at once.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -123,7 +151,7 @@ class ActionStream:
             except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
             except websockets.WebSocketException as exc:
-                raise StreamClosed(f'{self.url}: {exc}') from exc
+                raise StreamClosed(f'{self._place}: {self._shown(str(exc))}') from exc
             status, asked_for = _status(failure)
             elapsed = loop.time() - began
             if status is not None and status not in retry.TRANSIENT_STATUS:
@@ -132,7 +160,7 @@ class ActionStream:
             if elapsed + wait > self._window_s:
                 raise self._explain(failure, number, elapsed) from failure
             if self._on_retry is not None:
-                self._on_retry(Attempt(number, elapsed, wait, _reason(failure)))
+                self._on_retry(Attempt(number, elapsed, wait, self._reason(failure)))
             await asyncio.sleep(wait)
 
     async def send_observation(self, state: Sequence[float], images: Mapping[str, bytes], *,
@@ -158,43 +186,63 @@ class ActionStream:
 
         :param timeout_s: deadline of this call [s]; the stream's own when None.
         :raises ServiceUnavailable: when the deadline passes; the stream is of no use then.
-        :raises StreamClosed: when the service reports an error or the stream ends.
+        :raises ServiceError: as :meth:`recv_frame`, which notes broken frames itself.
         """
         limit = self._timeout_s if timeout_s is None else timeout_s
         try:
-            return await asyncio.wait_for(self._recv_chunk(), limit)
+            return await within(limit, self._recv_whole())
         except asyncio.TimeoutError as exc:
             timing = ', '.join(f'{name} {value:.1f}' for name, value in self.open_timing.items())
             raise ServiceUnavailable(
                 f'recv_action() timed out after {limit:g}s ({timing}). The model may be starting: '
                 'raise the timeout for the first call, or check the network') from exc
 
-    async def close(self) -> None:
-        """Say good-bye and close; may be called twice, and never raises for a dead link."""
-        if self._socket is None:
-            return
-        with contextlib.suppress(OSError, websockets.WebSocketException, asyncio.TimeoutError):
-            await asyncio.wait_for(self._socket.send(protocol.close_frame(self.session_id)),
-                                   CLOSE_S)
-        await self._socket.close()
-        self._socket = None
+    async def recv_frame(self) -> ChunkFrame:
+        """
+        Return the next action chunk, without a deadline.
 
-    async def _recv_chunk(self) -> ChunkFrame:
+        :raises ChunkRejected: for a broken frame; the stream goes on.
+        :raises AuthenticationError: when the service reports that the key is refused.
+        :raises ServiceRefused: when it reports that the session is over, with its reason.
+        :raises StreamClosed: when it reports another error, or the stream ends.
+        """
         while True:
-            try:
-                event = protocol.parse_frame(await self._recv())
-            except ChunkRejected as exc:
-                self.skipped.append(exc)
-                continue
+            # Frames that are there already would not let anybody else run.
+            await asyncio.sleep(0)
+            event = protocol.parse_frame(await self._recv())
             if isinstance(event, ChunkFrame):
                 return event
             if isinstance(event, ServerError):
-                raise StreamClosed(f'the service reports: {event.detail}')
+                raise self._reported(event)
+
+    async def close(self) -> None:
+        """Say good-bye and close; may be called twice, and never raises for a dead link."""
+        link, self._socket = self._socket, None
+        if link is None:
+            return
+        try:
+            await within(2 * CLOSE_S, self._part(link))
+        except (OSError, websockets.WebSocketException, asyncio.TimeoutError):
+            return
+        finally:
+            # A peer that does not read would keep the library waiting for ever.
+            link.transport.abort()
+
+    async def _part(self, link: ClientConnection) -> None:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await link.send(protocol.close_frame(self.session_id))
+        await link.close()
+
+    async def _recv_whole(self) -> ChunkFrame:
+        while True:
+            try:
+                return await self.recv_frame()
+            except ChunkRejected as exc:
+                self.skipped.append(exc)
 
     async def _attempt(self) -> None:
         try:
-            await asyncio.wait_for(self._connect_and_introduce(),
-                                   min(self._timeout_s, ATTEMPT_S))
+            await within(min(self._timeout_s, ATTEMPT_S), self._connect_and_introduce())
         except BaseException:
             await self.close()
             raise
@@ -209,21 +257,35 @@ class ActionStream:
         port = parts.port or (443 if parts.scheme == 'wss' else 80)
         began = loop.time()
         # Ours, so that its time can be told, and so that no redirect can be followed.
-        raw = await asyncio.to_thread(socket.create_connection, (parts.hostname or '', port),
-                                      min(self._timeout_s, ATTEMPT_S))
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw = await _dial(parts.hostname or '', port)
         connected = loop.time()
-        self._socket = await connect(
-            self.url, sock=raw, server_hostname=parts.hostname if parts.scheme == 'wss' else None,
-            additional_headers={'Authorization': f'Bearer {self._key.reveal()}'},
-            user_agent_header=f'reflex-ros/{__version__}', compression=None, proxy=None,
-            open_timeout=None, ping_interval=None, close_timeout=CLOSE_S,
-            max_size=protocol.MAX_FRAME, max_queue=MAX_QUEUE, create_connection=_TimedConnection)
-        secured = getattr(self._socket, 'connected_at', connected)
+        try:
+            self._socket = await connect(
+                self.url, sock=raw,
+                server_hostname=parts.hostname if parts.scheme == 'wss' else None,
+                additional_headers={'Authorization': f'Bearer {self._key.reveal()}'},
+                user_agent_header=f'reflex-ros/{__version__}', compression=None, proxy=None,
+                open_timeout=None, ping_interval=None, close_timeout=CLOSE_S, logger=_wire,
+                max_size=protocol.MAX_FRAME, max_queue=MAX_QUEUE,
+                create_connection=_Connection)
+        except BaseException as exc:
+            raw.close()
+            response = getattr(exc.__context__, 'response', None)
+            if isinstance(exc, ssl.SSLCertVerificationError):
+                raise ServiceProtocolError(f'{self._place}: {self._shown(str(exc))}. The key is '
+                                           'not sent to a host that cannot prove who it is'
+                                           ) from exc
+            if response is not None and 300 <= response.status_code < 400:
+                raise ServiceProtocolError(f'{self._place}: a redirect (HTTP '
+                                           f'{response.status_code}) is not followed. Fix '
+                                           'service.url or REFLEX_ACTIONS_URL') from exc
+            raise
+        is_secure = parts.scheme == 'wss'
+        secured = getattr(self._socket, 'connected_at', connected) if is_secure else connected
         upgraded = loop.time()
         self.open_timing = {
             'tcp_ms': (connected - began) * 1e3,
-            'tls_ms': (secured - connected) * 1e3 if parts.scheme == 'wss' else 0.0,
+            'tls_ms': (secured - connected) * 1e3,
             'websocket_upgrade_ms': (upgraded - secured) * 1e3,
             'connect_ms': (upgraded - began) * 1e3}
 
@@ -231,16 +293,19 @@ class ActionStream:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await self._send(protocol.open_frame(self._request))
-        first = await self._recv()
         try:
-            event = protocol.parse_frame(first)
+            event = protocol.parse_frame(await self._recv())
         except ChunkRejected as exc:
             raise ServiceProtocolError(f'Expected session.ready, received {exc}') from exc
         if isinstance(event, ServerError):
-            raise ServiceProtocolError(f'Expected session.ready, received an error: '
-                                       f'{event.detail}')
+            reported = self._reported(event)
+            if isinstance(reported, StreamClosed):
+                raise ServiceProtocolError('Expected session.ready, received an error: '
+                                           f'{self._shown(event.detail)}')
+            raise reported
         if not isinstance(event, Ready):
-            raise ServiceProtocolError(f'Expected session.ready, received {event!r:.200}')
+            raise ServiceProtocolError('Expected session.ready, received '
+                                       f'{self._shown(repr(event))}')
         self.session_id = event.session_id or self.session_id
         elapsed = (loop.time() - began) * 1e3
         self.open_timing |= {'session_ready_ms': elapsed,
@@ -252,7 +317,7 @@ class ActionStream:
         try:
             await self._socket.send(frame)
         except websockets.ConnectionClosed as exc:
-            raise _closed(exc) from exc
+            raise self._closed(exc) from exc
 
     async def _recv(self) -> str | bytes:
         if self._socket is None:
@@ -262,23 +327,55 @@ class ActionStream:
         except UnicodeDecodeError as exc:
             raise ChunkRejected('BAD_FRAME', 'a text frame that is not UTF-8') from exc
         except websockets.ConnectionClosed as exc:
-            raise _closed(exc) from exc
+            raise self._closed(exc) from exc
+
+    @property
+    def _place(self) -> str:
+        return without_secrets(self.url)
+
+    def _shown(self, text: str) -> str:
+        """Make what a peer said fit for a log: the key taken out, cut, escaped."""
+        return printable(self._key.hide_in(text), protocol.MAX_TEXT)
+
+    def _reported(self, event: ServerError) -> ServiceError:
+        if event.code in KEY_REASONS:
+            return AuthenticationError(f'Reflex API key is not valid: {event.code}. Run '
+                                       '`reflex login`.')
+        text = f'the service reports: {self._shown(event.detail)}'
+        if event.code in NEXT_STEPS:
+            return ServiceRefused(f'{text}. {NEXT_STEPS[event.code]}', event.code)
+        return StreamClosed(text, 1011)
+
+    def _closed(self, exc: websockets.ConnectionClosed) -> StreamClosed:
+        # What we refuse (too large, no UTF-8, compressed) we close; the peer may say nothing.
+        close, side = (exc.rcvd, 'server') if exc.rcvd is not None else (exc.sent, 'us')
+        if close is None or (side == 'us' and close.code == 1000):
+            return StreamClosed('WebSocket closed unexpectedly')
+        closing = f'{close.code} {self._shown(close.reason)}'.rstrip()
+        return StreamClosed(f'WebSocket closed by {side} ({closing})', close.code)
+
+    def _reason(self, failure: Exception) -> str:
+        if isinstance(failure, websockets.InvalidStatus):
+            response = failure.response
+            return (f'WebSocket handshake failed: HTTP/1.1 {response.status_code} '
+                    f'{self._shown(response.reason_phrase)}').rstrip()
+        return self._shown(str(failure)) or type(failure).__name__
 
     def _explain(self, failure: Exception, attempts: int, elapsed: float) -> Exception:
         tried = f'{attempts} attempt{"s" * (attempts > 1)} in {elapsed:.1f} s'
         status, _ = _status(failure)
-        reason = _reason(failure)
+        reason = self._reason(failure)
         if status in (401, 403):
-            return AuthenticationError(f'{self.url} refuses the API key: {reason} ({tried}). Run '
-                                       '`reflex login` again, or fix REFLEX_API_KEY')
+            return AuthenticationError(f'{self._place} refuses the API key: {reason} ({tried}). '
+                                       'Run `reflex login` again, or fix REFLEX_API_KEY')
         hint = 'Check the network and the address'
         if status == 404:
             hint = 'The address is probably wrong: unset service.url, REFLEX_ACTIONS_URL'
         elif status == 429:
             hint = 'Too many requests: wait before you try again'
         if status is not None and status not in retry.TRANSIENT_STATUS:
-            return ServiceProtocolError(f'{self.url}: {reason} ({tried}). {hint}')
-        return ServiceUnavailable(f'{self.url}: {reason} ({tried}). {hint}')
+            return ServiceProtocolError(f'{self._place}: {reason} ({tried}). {hint}')
+        return ServiceUnavailable(f'{self._place}: {reason} ({tried}). {hint}')
 
 
 def _status(failure: Exception) -> tuple[int | None, float]:
@@ -288,16 +385,30 @@ def _status(failure: Exception) -> tuple[int | None, float]:
     return response.status_code, retry.retry_after(response.headers.get('Retry-After'))
 
 
-def _reason(failure: Exception) -> str:
-    if isinstance(failure, websockets.InvalidStatus):
-        response = failure.response
-        return (f'WebSocket handshake failed: HTTP/1.1 {response.status_code} '
-                f'{printable(response.reason_phrase, 80)}').rstrip()
-    return str(failure) or type(failure).__name__
+async def _dial(host: str, port: int) -> socket.socket:
+    """
+    Connect to the first address that answers.
 
-
-def _closed(exc: websockets.ConnectionClosed) -> StreamClosed:
-    if exc.rcvd is None:
-        return StreamClosed('WebSocket closed unexpectedly')
-    closing = f'{exc.rcvd.code} {printable(exc.rcvd.reason, 200)}'.rstrip()
-    return StreamClosed(f'WebSocket closed by server ({closing})', exc.rcvd.code)
+    In the loop, not in a thread: an attempt that is given up must not go on behind our back.
+    """
+    loop = asyncio.get_running_loop()
+    failure = OSError(f'{host} has no address')
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as exc:
+        raise OSError(f'{host} is no name of a host') from exc
+    for family, kind, proto, _, address in found:
+        raw = socket.socket(family, kind, proto)
+        try:
+            raw.setblocking(False)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(raw, address)
+            return raw
+        except OSError as exc:
+            raw.close()
+            # asyncio's own text hides what happened behind "Connect call failed".
+            failure = OSError(exc.errno, os.strerror(exc.errno)) if exc.errno else exc
+        except BaseException:
+            raw.close()
+            raise
+    raise failure

@@ -27,6 +27,10 @@ class Secret:
         """Return the value, to be sent and nothing else."""
         return self._value
 
+    def hide_in(self, text: str) -> str:
+        """Take the value out of a text that a peer wrote and we are about to show."""
+        return text.replace(self._value, '[hidden]')
+
     def __repr__(self) -> str:
         """Hide the value."""
         return 'Secret([hidden])'
@@ -46,11 +50,10 @@ class Credentials:
 def path(environment: Mapping[str, str]) -> Path:
     """Find the credentials file: REFLEX_CONFIG_FILE, REFLEX_CONFIG_DIR, XDG_CONFIG_HOME."""
     if environment.get('REFLEX_CONFIG_FILE'):
-        return Path(environment['REFLEX_CONFIG_FILE']).expanduser()
+        return _home(environment['REFLEX_CONFIG_FILE'])
     if environment.get('REFLEX_CONFIG_DIR'):
-        return Path(environment['REFLEX_CONFIG_DIR']).expanduser() / 'credentials.json'
-    base = environment.get('XDG_CONFIG_HOME') or '~/.config'
-    return Path(base).expanduser() / 'reflex' / 'credentials.json'
+        return _home(environment['REFLEX_CONFIG_DIR']) / 'credentials.json'
+    return _home(environment.get('XDG_CONFIG_HOME') or '~/.config') / 'reflex' / 'credentials.json'
 
 
 def load(file: Path) -> Credentials:
@@ -61,18 +64,21 @@ def load(file: Path) -> Credentials:
         others, is too large, or is not a JSON object.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+        # Without O_NONBLOCK a pipe in this place would keep us waiting for its writer.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return Credentials()
     except OSError as exc:
         raise ConfigurationError(f'Failed to read Reflex credentials at {file}: {exc.strerror}'
                                  '. It must be a regular file, not a link') from exc
-    with os.fdopen(descriptor, 'rb') as stream:
-        _check_file(file, os.fstat(stream.fileno()))
-        text = stream.read(MAX_SIZE + 1)
+    try:
+        _check_file(file, os.fstat(descriptor))
+        text = os.read(descriptor, MAX_SIZE + 1)
+    finally:
+        os.close(descriptor)
     try:
         content = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigurationError(f'Failed to read Reflex credentials at {file}: {exc}. Run '
                                  "'reflex login' again") from exc
     if not isinstance(content, dict):
@@ -87,14 +93,22 @@ def api_key(explicit: str | None, environment: Mapping[str, str],
     """
     Resolve the key: argument, REFLEX_API_KEY (then its legacy alias), credentials file.
 
-    :raises AuthenticationError: when there is none.
+    :raises AuthenticationError: when there is none, or none that a header can carry.
     """
-    for value in (explicit, environment.get('REFLEX_API_KEY'), environment.get('RFX_API_KEY')):
-        if value and value.strip():
-            return Secret(value.strip())
-    if saved.api_key is None:
-        raise AuthenticationError(KEY_MISSING)
-    return saved.api_key
+    for value in (explicit, environment.get('REFLEX_API_KEY'), environment.get('RFX_API_KEY'),
+                  saved.api_key.reveal() if saved.api_key else None):
+        key = (value or '').strip()
+        if key and not (key.isascii() and key.isprintable() and ' ' not in key):
+            raise AuthenticationError('The API key holds blanks or characters that no key has. '
+                                      "Run 'reflex login' or set REFLEX_API_KEY again")
+        if key:
+            return Secret(key)
+    raise AuthenticationError(KEY_MISSING)
+
+
+def _home(name: str) -> Path:
+    # Unlike Path.expanduser, this leaves the home of nobody as it is written.
+    return Path(os.path.expanduser(name))
 
 
 def _check_file(file: Path, info: os.stat_result) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import ipaddress
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from reflex_ros.errors import ConfigurationError
 
@@ -28,10 +28,9 @@ def rpc_url(explicit: str | None, environment: Mapping[str, str],
     candidates = (explicit, environment.get('REFLEX_CONVEX_URL'), environment.get('CONVEX_URL'),
                   environment.get('NEXT_PUBLIC_CONVEX_URL'), saved, DEFAULT_API)
     url = _first(candidates).rstrip('/')
-    if urlsplit(url).scheme not in ('http', 'https') or not urlsplit(url).hostname:
-        raise ConfigurationError(f'Convex URL must start with http:// or https://. Got {url!r}; '
-                                 'fix --convex-url or REFLEX_CONVEX_URL')
-    return _guarded(url, 'REFLEX_CONVEX_URL')
+    parts = _split(url, ('http', 'https'), 'Convex URL must start with http:// or https://.',
+                   '--convex-url or REFLEX_CONVEX_URL')
+    return _guarded(parts, url, 'REFLEX_CONVEX_URL')
 
 
 def actions_url(explicit: str | None, environment: Mapping[str, str]) -> str:
@@ -44,27 +43,47 @@ def actions_url(explicit: str | None, environment: Mapping[str, str]) -> str:
     candidates = (explicit, environment.get('REFLEX_ACTIONS_URL'),
                   environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'), DEFAULT_API)
     url = _first(candidates)
-    parts = urlsplit(url)
-    if parts.scheme not in ('http', 'https', 'ws', 'wss') or not parts.hostname:
-        raise ConfigurationError('Actions URL must start with http://, https://, ws://, or '
-                                 f'wss://. Got {url!r}; fix service.url or REFLEX_ACTIONS_URL')
+    parts = _split(url, ('http', 'https', 'ws', 'wss'), 'Actions URL must start with http://, '
+                   'https://, ws://, or wss://.', 'service.url or REFLEX_ACTIONS_URL')
     if parts.scheme in ('http', 'https'):
         scheme = 'wss' if parts.scheme == 'https' else 'ws'
         url = urlunsplit((scheme, parts.netloc, '/v1/actions', '', ''))
     elif parts.path in ('', '/') and not parts.query:
         url = urlunsplit((parts.scheme, parts.netloc, '/v1/actions', '', ''))
-    return _guarded(url, 'REFLEX_ACTIONS_URL')
+    return _guarded(parts, url, 'REFLEX_ACTIONS_URL')
 
 
 def _first(candidates: tuple[str | None, ...]) -> str:
     return next(value.strip() for value in candidates if value and value.strip())
 
 
-def _guarded(url: str, setting: str) -> str:
+def _split(url: str, schemes: tuple[str, ...], rule: str, setting: str) -> SplitResult:
+    try:
+        if not url.isprintable() or ' ' in url:
+            raise ValueError('a blank or a control character')
+        parts = urlsplit(url)
+        # Looking at the port is what checks it.
+        is_good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError as exc:
+        raise ConfigurationError(f'{rule} Got no URL at all ({exc}); fix {setting}') from exc
+    if not is_good:
+        raise ConfigurationError(f'{rule} Got {without_secrets(url)!r}; fix {setting}')
+    if parts.username is not None:
+        raise ConfigurationError(f'{without_secrets(url)} names a user; the key is all that is '
+                                 f'sent. Fix {setting}')
+    return parts
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may be shown: a query may hold a token, and an authority a password."""
     parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], parts.path, '', ''))
+
+
+def _guarded(parts: SplitResult, url: str, setting: str) -> str:
     if parts.scheme in ('https', 'wss') or is_loopback(parts.hostname or ''):
         return url
-    raise ConfigurationError(f'{url} would send the API key unencrypted. Use '
+    raise ConfigurationError(f'{without_secrets(url)} would send the API key unencrypted. Use '
                              f'{"wss" if parts.scheme == "ws" else "https"}:// in {setting}; only '
                              'addresses of this machine may do without')
 

@@ -9,51 +9,71 @@ what its clients read (protocol reference, section 0).
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from reflex_ros.errors import ServiceProtocolError
+
+MAX_TEXT = 1000
+
+
+def printable(text: str, limit: int = MAX_TEXT) -> str:
+    """Cut and escape what a peer sent, so that it can be shown in a terminal or a log."""
+    cut = text if len(text) <= limit else text[:limit] + '...'
+    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
+
+
+Text = Annotated[str, AfterValidator(printable)]
+"""Every text of the service: sooner or later somebody shows it."""
 
 
 class Message(BaseModel):
     """Base of all messages."""
 
-    model_config = ConfigDict(extra='ignore', frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra='ignore', frozen=True, populate_by_name=True,
+                              allow_inf_nan=False)
 
 
 class Envelope(Message):
     """The outer envelope of every RPC answer."""
 
-    status: str
+    status: Text
     value: Any = None
-    error_message: str | None = Field(None, alias='errorMessage')
+    error_message: Text | None = Field(None, alias='errorMessage')
 
 
 class Outcome(Message):
     """The inner envelope: ``ok``, and the reason when it is false."""
 
     ok: bool = True
-    reason: str | None = None
-    message: str | None = None
+    reason: Text | None = None
+    message: Text | None = None
 
 
 class Organization(Message):
     """Whom a key belongs to."""
 
-    id: str | None = None
-    name: str | None = None
-    slug: str | None = None
+    id: Text | None = None
+    name: Text | None = None
+    slug: Text | None = None
 
 
 class Account(Outcome):
     """Answer of ``publicApi:whoami``."""
 
     organization: Organization | None = None
-    org_id: str | None = Field(None, alias='orgId')
-    key_name: str | None = Field(None, alias='keyName')
-    key_id: str | None = Field(None, alias='keyId')
-    email: str | None = None
+    org_id: Text | None = Field(None, alias='orgId')
+    key_name: Text | None = Field(None, alias='keyName')
+    key_id: Text | None = Field(None, alias='keyId')
+    email: Text | None = None
 
 
 class Grant(Outcome):
@@ -63,33 +83,35 @@ class Grant(Outcome):
     :param expires_at: end of the session, milliseconds since 1970.
     """
 
-    session_id: str = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'))
+    session_id: Text = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'),
+                            serialization_alias='sessionId')
     expires_at: float | None = Field(None, alias='expiresAt')
-    model: str | None = None
+    model: Text | None = None
 
 
 class Session(Message):
     """One row of ``publicApi:listInferenceSessions``."""
 
-    session_id: str = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'))
-    status: str = ''
-    mode: str = ''
-    deployment_id: str | None = Field(None, alias='deploymentId')
+    session_id: Text = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'),
+                            serialization_alias='sessionId')
+    status: Text = ''
+    mode: Text = ''
+    deployment_id: Text | None = Field(None, alias='deploymentId')
     expires_at: float | None = Field(None, alias='expiresAt')
 
 
 class Check(Message):
     """One row of a readiness check."""
 
-    name: str = '?'
-    status: str = ''
-    message: str = ''
+    name: Text = '?'
+    status: Text = ''
+    message: Text = ''
 
 
 class Readiness(Outcome):
     """Answer of ``publicApi:runReadinessCheck``."""
 
-    status: str = ''
+    status: Text = ''
     passed: bool = False
     checks: tuple[Check, ...] = ()
 
@@ -102,10 +124,11 @@ class Readiness(Outcome):
 class Deployment(Message):
     """A deployment; ``ready`` is the status that allows ``apply_actions``."""
 
-    deployment_id: str = Field('', validation_alias=AliasChoices('deploymentId', 'id', '_id'))
-    name: str = ''
-    status: str = ''
-    model_id: str | None = Field(None, alias='modelId')
+    deployment_id: Text = Field('', validation_alias=AliasChoices('deploymentId', 'id', '_id'),
+                               serialization_alias='deploymentId')
+    name: Text = ''
+    status: Text = ''
+    model_id: Text | None = Field(None, alias='modelId')
 
 
 Model = TypeVar('Model', bound=Message)

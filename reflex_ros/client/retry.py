@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+import math
 import random
 
 TRANSIENT_STATUS = frozenset({403, 404, 408, 425, 429, 500, 502, 503, 504})
@@ -18,9 +19,11 @@ FIRST_S, FACTOR, CAP_S = 0.5, 1.6, 5.0
 def window(environment: Mapping[str, str]) -> float:
     """Read the retry window [s] from REFLEX_WS_CONNECT_RETRY_SECONDS; 90 when it is no number."""
     try:
-        return max(0.0, float(environment.get('REFLEX_WS_CONNECT_RETRY_SECONDS', '')))
+        seconds = float(environment.get('REFLEX_WS_CONNECT_RETRY_SECONDS', ''))
     except ValueError:
         return DEFAULT_WINDOW_S
+    # A window without an end would be a retry without an end.
+    return max(0.0, seconds) if math.isfinite(seconds) else DEFAULT_WINDOW_S
 
 
 def backoff(rng: random.Random) -> Iterator[float]:

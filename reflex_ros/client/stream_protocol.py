@@ -70,9 +70,14 @@ class ChunkFrame:
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """The service reports an error; the stream ends after it."""
+    """
+    The service reports an error; the stream ends after it.
+
+    :param code: its slug, empty when it names none.
+    """
 
     detail: str
+    code: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,8 @@ def parse_frame(data: str | bytes) -> Event:
     if kind == 'action_chunk':
         return _chunk(message)
     if kind == 'error':
-        return ServerError(_error_text(message))
+        code = message.get('code')
+        return ServerError(_error_text(message), code[:MAX_TEXT] if isinstance(code, str) else '')
     return Unknown(str(kind)[:MAX_TEXT])
 
 
@@ -166,7 +172,7 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _chunk(message: Mapping[str, Any]) -> ChunkFrame:
     seq = message.get('seq')
-    if type(seq) is not int:
+    if type(seq) is not int or not 0 <= seq < 2 ** 63:
         raise ChunkRejected('BAD_SHAPE', f'a chunk without a whole number for seq: {seq!r:.50}')
     rows = next((message[key] for key in ROW_KEYS if message.get(key)), None)
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_ROWS:

@@ -165,7 +165,7 @@ class PolicySession:
         self._waits = retry.backoff(random.Random())
 
     async def run(self) -> None:
-        """Open sessions and serve them; after a fault that needs a person, wait to be cancelled."""
+        """Open sessions and serve them; after a fault for a person, wait to be cancelled."""
         beat = asyncio.create_task(self._prove_work())
         try:
             while self.status.fault is None:

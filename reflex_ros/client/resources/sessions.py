@@ -6,18 +6,25 @@ from __future__ import annotations
 
 from reflex_ros.client.messages import Grant, parse, Session
 from reflex_ros.client.rpc import RpcClient
-from reflex_ros.errors import ConfigurationError
+from reflex_ros.errors import ConfigurationError, ServiceProtocolError
 
 MODES = ('dry_run', 'apply_actions')
 
 
 async def authorize(rpc: RpcClient, *, base_model: str = 'pi0.5', mode: str = 'dry_run',
                     deployment_id: str | None = None, robot_id: str | None = None) -> Grant:
-    """Ask for a session; errors as :meth:`RpcClient.call`."""
+    """
+    Ask for a session; errors as :meth:`RpcClient.call`.
+
+    :raises ServiceProtocolError: also when the answer names no session: no grant, no session.
+    """
     value = await rpc.call('mutation', 'publicApi:authorizeSession',
                            'Unable to authorize session', baseModel=base_model, mode=mode,
                            deploymentId=deployment_id, robotId=robot_id)
-    return parse(Grant, value, 'publicApi:authorizeSession')
+    grant = parse(Grant, value, 'publicApi:authorizeSession')
+    if not grant.session_id:
+        raise ServiceProtocolError('publicApi:authorizeSession answered without a session')
+    return grant
 
 
 async def promote(rpc: RpcClient, session_id: str, mode: str = 'apply_actions') -> None:

@@ -1,0 +1,52 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Units of the wire and of the robot (protocol k.5)."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from reflex_ros.client import adapters
+from reflex_ros.domain.joints import SO101_JOINTS
+
+GRIPPER = SO101_JOINTS[5].limits
+POSES = st.tuples(*(st.floats(joint.limits.lower, joint.limits.upper) for joint in SO101_JOINTS))
+
+
+@pytest.mark.parametrize('radians, wire', [
+    ((0.0, 0.0, 0.0, 0.0, 0.0, GRIPPER.lower), [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+    ((math.pi / 2, -math.pi / 2, math.pi / 4, -math.pi / 6, math.pi / 3, GRIPPER.upper),
+     [90.0, -90.0, 45.0, -30.0, 60.0, 100.0]),
+    # The example of protocol d.3; half open is half of the way from closed to open.
+    ((math.radians(0.1), math.radians(-12), math.radians(33), math.radians(4.5), 0.0,
+      (GRIPPER.lower + GRIPPER.upper) / 2), [0.1, -12.0, 33.0, 4.5, 0.0, 50.0]),
+])
+def test_pose_is_five_joints_in_degrees_and_the_gripper_in_percent(radians, wire):
+    assert adapters.state_to_wire(radians) == pytest.approx(wire, abs=1e-4)
+    assert adapters.rows_from_wire([wire, wire])[1] == pytest.approx(radians, abs=1e-5)
+
+
+@given(POSES)
+def test_pose_survives_the_round_trip_to_a_thousandth_of_a_degree(pose):
+    there = adapters.state_to_wire(pose)
+    assert adapters.rows_from_wire([there])[0] == pytest.approx(pose, abs=math.radians(1e-3))
+    assert 0.0 <= there[5] <= 100.0
+
+
+def test_state_is_plain_numbers_that_json_can_carry():
+    state = adapters.state_to_wire(np.zeros(6))
+    assert [type(value) for value in state] == [float] * 6
+
+
+def test_gripper_beyond_its_range_is_not_clamped_here():
+    # The range check must see it.
+    rows = adapters.rows_from_wire([[0, 0, 0, 0, 0, 120], [0, 0, 0, 0, 0, -20]])
+    assert rows[0][5] > GRIPPER.upper
+    assert rows[1][5] < GRIPPER.lower
+
+
+def test_rows_are_looked_up_under_the_name_of_the_adapter_first():
+    assert adapters.ROW_KEYS == ('actions_so101', 'actions')

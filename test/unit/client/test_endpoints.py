@@ -1,0 +1,112 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Table a.2 of the protocol reference, row by row, and where a key must not go."""
+
+import pytest
+
+from reflex_ros.client import endpoints
+from reflex_ros.errors import ConfigurationError
+
+HTTPS = 'https://api.tryreflex.ai'
+
+
+@pytest.mark.parametrize('explicit, environment, saved, expected', [
+    ('https://arg', {'REFLEX_CONVEX_URL': 'https://a'}, 'https://file', 'https://arg'),
+    (None, {'REFLEX_CONVEX_URL': 'https://a', 'CONVEX_URL': 'https://b'}, None, 'https://a'),
+    (None, {'CONVEX_URL': 'https://b', 'NEXT_PUBLIC_CONVEX_URL': 'https://c'}, None, 'https://b'),
+    (None, {'NEXT_PUBLIC_CONVEX_URL': 'https://c'}, 'https://file', 'https://c'),
+    (None, {}, 'https://file', 'https://file'),
+    (None, {}, None, HTTPS),
+    ('', {'REFLEX_CONVEX_URL': '  '}, '', HTTPS),
+    ('  https://arg/  ', {}, None, 'https://arg'),
+    ('https://arg:8443/base/', {}, None, 'https://arg:8443/base'),
+    ('http://127.0.0.1:3210', {}, None, 'http://127.0.0.1:3210'),
+    ('http://localhost:3210', {}, None, 'http://localhost:3210'),
+    ('http://[::1]:3210', {}, None, 'http://[::1]:3210'),
+])
+def test_rpc_url_is_the_first_that_is_not_empty(explicit, environment, saved, expected):
+    assert endpoints.rpc_url(explicit, environment, saved) == expected
+
+
+@pytest.mark.parametrize('explicit, environment, expected', [
+    ('wss://arg/x', {'REFLEX_ACTIONS_URL': 'wss://a/x'}, 'wss://arg/x'),
+    (None, {'REFLEX_ACTIONS_URL': 'wss://a/x', 'REFLEX_API_URL': 'https://b'}, 'wss://a/x'),
+    (None, {'REFLEX_API_URL': 'https://b', 'RFX_API_URL': 'https://c'}, 'wss://b/v1/actions'),
+    (None, {'RFX_API_URL': 'https://c'}, 'wss://c/v1/actions'),
+    # The dashboard's address is no API address (m 8).
+    (None, {'REFLEX_PLATFORM_URL': 'https://app'}, 'wss://api.tryreflex.ai/v1/actions'),
+    (None, {}, 'wss://api.tryreflex.ai/v1/actions'),
+    ('http://127.0.0.1:80/any/thing?q=1#f', {}, 'ws://127.0.0.1:80/v1/actions'),
+    ('https://h:1/anything?token=x', {}, 'wss://h:1/v1/actions'),
+    ('wss://h', {}, 'wss://h/v1/actions'),
+    ('wss://h/', {}, 'wss://h/v1/actions'),
+    ('wss://h/some/path', {}, 'wss://h/some/path'),
+    ('wss://h?a=b', {}, 'wss://h?a=b'),
+    ('wss://h/?a=b', {}, 'wss://h/?a=b'),
+    ('ws://localhost:7/p?a=b', {}, 'ws://localhost:7/p?a=b'),
+    (' wss://h/p ', {}, 'wss://h/p'),
+])
+def test_actions_url_is_completed_as_documented(explicit, environment, expected):
+    assert endpoints.actions_url(explicit, environment) == expected
+
+
+MALFORMED = [
+    'nonsense', 'ftp://h', 'https://', 'https:///path', '//h/path', 'https://[::1', 'file:///etc',
+    'https://h:99999', 'https://h:port', 'https://h:-1', 'https://a b/', 'https://h\n.evil/',
+]
+
+
+@pytest.mark.parametrize('url', MALFORMED)
+@pytest.mark.parametrize('resolve, text', [
+    (endpoints.rpc_url, 'Convex URL must start with http:// or https://.'),
+    (endpoints.actions_url,
+     'Actions URL must start with http://, https://, ws://, or wss://.'),
+])
+def test_malformed_address_is_a_configuration_error(resolve, text, url):
+    with pytest.raises(ConfigurationError, match='^' + text.replace('.', r'\.')):
+        resolve(url, {})
+
+
+@pytest.mark.parametrize('url', ['ws://127.0.0.1', 'wss://h'])
+def test_rpc_is_never_a_websocket(url):
+    with pytest.raises(ConfigurationError):
+        endpoints.rpc_url(url, {})
+
+
+@pytest.mark.parametrize('host', [
+    'api.tryreflex.ai', '10.0.0.1', '192.168.1.5', '0.0.0.0', '[::]', '128.0.0.1', '127.1',
+    'localhost.evil.example', '127.0.0.1.evil.example', '[fe80::1]', '2130706433',
+    'user@evil.example', '127.0.0.1@evil.example', '127.0.0.1:80@evil.example',
+])
+@pytest.mark.parametrize('resolve, scheme', [
+    (endpoints.rpc_url, 'http'), (endpoints.actions_url, 'http'), (endpoints.actions_url, 'ws'),
+])
+def test_key_travels_in_the_clear_to_this_machine_only(resolve, scheme, host):
+    with pytest.raises(ConfigurationError):
+        resolve(f'{scheme}://{host}', {})
+
+
+@pytest.mark.parametrize('host, expected', [
+    ('localhost', True), ('127.0.0.1', True), ('127.8.9.1', True), ('::1', True),
+    ('', False), ('0.0.0.0', False), ('10.0.0.1', False), ('localhost.', False),
+    ('example.com', False), ('::ffff:8.8.8.8', False),
+])
+def test_loopback_is_told_from_the_rest(host, expected):
+    assert endpoints.is_loopback(host) is expected
+
+
+@pytest.mark.parametrize('url', [
+    'https://user:hunter2@h', 'http://:hunter2@127.0.0.1', 'https://hunter2@h/p'])
+@pytest.mark.parametrize('resolve', [endpoints.rpc_url, endpoints.actions_url])
+def test_password_in_an_address_is_refused_and_not_repeated(resolve, url):
+    # It would be sent beside the key, and every message that names the address would show it.
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(url, {})
+    assert 'hunter2' not in str(caught.value)
+
+
+@pytest.mark.parametrize('url', ['ws://h/p?token=hunter2', 'ftp://h/p?token=hunter2'])
+def test_token_in_an_address_is_not_repeated(url):
+    with pytest.raises(ConfigurationError) as caught:
+        endpoints.actions_url(url, {})
+    assert 'hunter2' not in str(caught.value)

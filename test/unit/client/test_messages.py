@@ -1,0 +1,92 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tolerant in reading: what may be missing, what may be more, what is refused."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from reflex_ros.client import messages
+from reflex_ros.client.messages import parse
+from reflex_ros.errors import ServiceProtocolError
+
+ALL = (messages.Envelope, messages.Outcome, messages.Organization, messages.Account,
+       messages.Grant, messages.Session, messages.Check, messages.Readiness, messages.Deployment)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8)
+FIELDS = sorted({name for model in ALL for field, info in model.model_fields.items()
+                 for name in (field, info.alias or field)} | {'sessionId', '_id', 'deploymentId'})
+
+
+@pytest.mark.parametrize('model', [model for model in ALL if model is not messages.Envelope])
+def test_every_field_may_be_missing_and_more_may_come(model):
+    assert parse(model, {}, 'f') == parse(model, {'new': {'x': [1]}, 'other': None}, 'f')
+
+
+def test_envelope_needs_a_status():
+    with pytest.raises(ServiceProtocolError, match='^f answered with a bad status'):
+        parse(messages.Envelope, {'value': {}}, 'f')
+
+
+@pytest.mark.parametrize('model', ALL)
+@pytest.mark.parametrize('value', [None, [], 'text', 5, True, [{}]])
+def test_what_is_no_object_is_refused(model, value):
+    with pytest.raises(ServiceProtocolError, match=r'^f response must be a JSON object\.$'):
+        parse(model, value, 'f')
+
+
+@pytest.mark.parametrize('model, value, field', [
+    (messages.Session, {'sessionId': 5}, 'sessionId'),
+    (messages.Session, {'expiresAt': 'soon'}, 'expiresAt'),
+    (messages.Grant, {'expiresAt': float('nan')}, 'expiresAt'),
+    (messages.Grant, {'expiresAt': float('inf')}, 'expiresAt'),
+    (messages.Outcome, {'ok': 'perhaps'}, 'ok'),
+    (messages.Outcome, {'reason': {}}, 'reason'),
+    (messages.Readiness, {'checks': [{'name': 'a'}, 7]}, 'checks.1'),
+    (messages.Account, {'organization': 'mine'}, 'organization'),
+    (messages.Envelope, {'status': 'error', 'errorMessage': []}, 'errorMessage'),
+])
+def test_bad_field_is_named(model, value, field):
+    with pytest.raises(ServiceProtocolError, match=f'^f answered with a bad {field}'):
+        parse(model, value, 'f')
+
+
+@pytest.mark.parametrize('name', ['sessionId', 'id', '_id'])
+def test_id_goes_by_three_names(name):
+    assert parse(messages.Session, {name: 's'}, 'f').session_id == 's'
+    assert parse(messages.Grant, {name: 's'}, 'f').session_id == 's'
+
+
+def test_typed_id_wins():
+    value = {'_id': 'c', 'id': 'b', 'sessionId': 'a', 'deploymentId': 'd'}
+    assert parse(messages.Session, value, 'f').session_id == 'a'
+    assert parse(messages.Deployment, value, 'f').deployment_id == 'd'
+
+
+def test_time_may_be_a_numeric_text():
+    assert parse(messages.Grant, {'expiresAt': '1737830400000'}, 'f').expires_at == 1737830400e3
+
+
+def test_failed_checks_are_those_that_failed():
+    found = parse(messages.Readiness, {'status': 'blocked', 'checks': [
+        {'name': 'a', 'status': 'passed'}, {'name': 'b', 'status': 'failed', 'message': 'm'},
+        {'name': 'c', 'status': 'skipped'}, {}]}, 'f')
+    assert [row.name for row in found.failed] == ['b']
+    assert found.passed is False
+
+
+def test_what_the_service_says_can_be_shown_in_a_terminal():
+    found = parse(messages.Check, {'name': 'a\x1b[2Jb', 'message': 'two\nlines' + 'x' * 9999}, 'f')
+    assert found.name == r'a\x1b[2Jb'
+    assert found.message.startswith(r'two\nlines')
+    assert len(found.message) < 2000
+
+
+@given(st.sampled_from(ALL), st.dictionaries(st.sampled_from(FIELDS), JSON) | JSON)
+def test_anything_is_a_message_or_a_protocol_error(model, value):
+    try:
+        parse(model, value, 'f')
+    except ServiceProtocolError as exc:
+        assert str(exc).isprintable()

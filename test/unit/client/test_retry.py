@@ -1,0 +1,73 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The schedule of the retries (protocol c.3, d.4)."""
+
+import itertools
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from reflex_ros.client import retry
+
+NOMINAL = [0.5, 0.8, 1.28, 2.048, 3.2768, 5.0, 5.0, 5.0]
+
+
+class Fixed(random.Random):
+    """Draws one end of every interval."""
+
+    def __init__(self, place):
+        super().__init__(0)
+        self.place = place
+
+    def uniform(self, a, b):
+        return a + (b - a) * self.place
+
+
+@pytest.mark.parametrize('place, scale', [(0.0, 0.8), (0.5, 1.0), (1.0, 1.2)])
+def test_waits_grow_from_half_a_second_to_five(place, scale):
+    waits = list(itertools.islice(retry.backoff(Fixed(place)), len(NOMINAL)))
+    assert waits == pytest.approx([wait * scale for wait in NOMINAL])
+
+
+@given(st.integers())
+def test_jitter_stays_within_a_fifth(seed):
+    waits = list(itertools.islice(retry.backoff(random.Random(seed)), len(NOMINAL)))
+    assert all(0.8 * nominal <= wait <= 1.2 * nominal
+               for wait, nominal in zip(waits, NOMINAL, strict=True))
+
+
+def test_two_clients_do_not_wait_in_step():
+    first, second = (list(itertools.islice(retry.backoff(random.Random(seed)), 5))
+                     for seed in (1, 2))
+    assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize('value, expected', [
+    (None, 0.0), ('', 0.0), ('0', 0.0), ('7', 7.0), (' 2.5 ', 2.5), ('-3', 0.0), ('60', 60.0),
+    ('61', 60.0), ('1e999', 60.0), ('inf', 60.0), ('nan', 0.0), ('soon', 0.0),
+    ('Wed, 21 Oct 2026 07:28:00 GMT', 0.0),
+])
+def test_retry_after_is_read_within_bounds(value, expected):
+    assert retry.retry_after(value) == expected
+
+
+@given(st.text())
+def test_any_retry_after_is_a_wait_of_at_most_a_minute(value):
+    assert 0.0 <= retry.retry_after(value) <= 60.0
+
+
+@pytest.mark.parametrize('value, expected', [
+    (None, 90.0), ('', 90.0), ('soon', 90.0), ('0', 0.0), ('12.5', 12.5), ('-1', 0.0),
+    ('nan', 90.0), ('inf', 90.0), ('-inf', 90.0),
+])
+def test_window_is_ninety_seconds_unless_a_number_is_set(value, expected):
+    environment = {} if value is None else {'REFLEX_WS_CONNECT_RETRY_SECONDS': value}
+    assert retry.window(environment) == expected
+
+
+def test_key_problem_is_never_transient():
+    assert 401 not in retry.TRANSIENT_STATUS | retry.TRANSIENT_READ
+    assert {403, 404} <= retry.TRANSIENT_STATUS
+    assert not {403, 404} & retry.TRANSIENT_READ
