@@ -276,8 +276,9 @@ def test_peer_that_speaks_no_websocket_is_an_error_of_ours(listen, opens, answer
     assert len(listener.peers) == 1
 
 
-@pytest.mark.parametrize('status', [300, 301, 302, 303, 307, 308])
-@pytest.mark.parametrize('location', ['{other}/v1/actions', '/elsewhere', 'http://[', 'gopher://x'])
+@pytest.mark.parametrize('status, location', [
+    *((status, '{other}/v1/actions') for status in (300, 301, 302, 303, 307, 308)),
+    *((302, location) for location in ('/elsewhere', 'http://[', 'gopher://x'))])
 def test_redirect_is_refused_and_not_followed(listen, fails, status, location):
     other = listen(lambda peer: peer.wait_for_end())
     location = location.format(other=other.url)
