@@ -49,9 +49,14 @@ class ReflexNode(LifecycleNode):
                                                   qos.DIAGNOSTICS)
         self._beat_timer = self.create_timer(1.0 / beat_hz, self._publish_beat)
         self._diagnostics_timer = self.create_timer(1.0, self._publish_diagnostics)
-        handler = _RosLogHandler(self)
-        logging.getLogger('reflex_ros').addHandler(handler)
+        self._log_handler = _RosLogHandler(self)
+        logging.getLogger('reflex_ros').addHandler(self._log_handler)
         logging.getLogger('reflex_ros').setLevel(logging.INFO)
+
+    def destroy_node(self) -> None:
+        """Destroy the node; nothing is logged through it any more."""
+        logging.getLogger('reflex_ros').removeHandler(self._log_handler)
+        super().destroy_node()
 
     # To be written by each node.
 

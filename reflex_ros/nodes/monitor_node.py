@@ -31,6 +31,8 @@ from reflex_ros.nodes.process import run
 TABLE = (Spec('rate_hz', 5.0, 'snapshots per second', 'Hz', 0.5, 20.0),)
 CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
 INPUT_S = 0.02
+DISCOVERY_S = 6.0
+"""A service may be found seconds after the topics of the same node."""
 
 
 class MonitorNode(ReflexNode):
@@ -43,6 +45,7 @@ class MonitorNode(ReflexNode):
         self._safety: dict[str, str] = {}
         self._positions: list[float] = []
         self._told_at = 0.0
+        self._waiting: list[tuple[str, float]] = []
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         for name in self._beats:
             self.create_subscription(DiagnosticStatus, f'beat/{name}',
@@ -70,21 +73,30 @@ class MonitorNode(ReflexNode):
 
     def _serve(self) -> None:
         while not self._asked.empty():
-            self._call(self._asked.get_nowait())
+            self._note_call(self._asked.get_nowait())
+        waiting, self._waiting = self._waiting, []
+        for name, asked_at in waiting:
+            self._call(name, asked_at)
 
-    def _call(self, line: str) -> None:
+    def _note_call(self, line: str) -> None:
         try:
             name = json.loads(line)['call']
-            client = self._calls[name]
+            self._calls[name]
         except (ValueError, KeyError, TypeError):
             _emit({'answer': line.strip()[:80], 'success': False,
                    'message': f'not a call; known are {", ".join(CALLS)}'})
             return
-        if not client.service_is_ready():
+        self._waiting.append((name, time.monotonic()))
+
+    def _call(self, name: str, asked_at: float) -> None:
+        client = self._calls[name]
+        if client.service_is_ready():
+            future = client.call_async(Trigger.Request())
+            future.add_done_callback(lambda done: self._tell_answer(name, done.result()))
+        elif time.monotonic() - asked_at < DISCOVERY_S:
+            self._waiting.append((name, asked_at))
+        else:
             _emit({'answer': name, 'success': False, 'message': 'the supervisor is not there'})
-            return
-        future = client.call_async(Trigger.Request())
-        future.add_done_callback(lambda done: self._tell_answer(name, done.result()))
 
     @staticmethod
     def _tell_answer(name: str, answer: Any) -> None:

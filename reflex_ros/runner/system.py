@@ -22,7 +22,7 @@ from reflex_ros.errors import ReflexError
 from reflex_ros.runner import graph
 from reflex_ros.runner.processes import ProcessGroup
 
-ANSWER_S = 5.0
+ANSWER_S = 10.0
 END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_service'))
 """The arm first: it holds before anything else ends. What it stands on comes last."""
 
@@ -101,7 +101,7 @@ class System:
         Call a service of the supervisor.
 
         :returns: ``success`` and ``message``.
-        :raises NotInTime: when there is no answer within 5 s.
+        :raises NotInTime: when there is no answer within 10 s.
         """
         with self._changed:
             self._answers.pop(name, None)

@@ -326,7 +326,8 @@ def test_third_bad_chunk_in_a_row_stops(moving: Rig, code: str,
         assert moving.code == ''
         moving.driver.offer(make(moving))
         wait_for(lambda: moving.report.rejected == {code: count}, 'the refusal')  # noqa: B023
-    assert moving.code == code and moving.holds()
+    wait_for(lambda: moving.code == code, 'the latch')
+    assert moving.holds()
 
 
 @pytest.mark.parametrize('name', ('old epoch', 'old number', 'old observation'))
