@@ -48,6 +48,7 @@ GATE_S = 0.1
 HISTORY = 30
 DRIVER_LOST_S = 0.3
 STREAM_LOST_S = 0.2
+OWN_STALL_S = 0.05
 STREAM_GONE_S = 1.0
 EXPIRY_STOP_S = 10.0
 
@@ -70,6 +71,7 @@ class SupervisorNode(ReflexNode):
         self._machine = SafeStop()
         self._driver, self._stream = DriverBeat(), StreamBeat()
         self._driver_at = self._stream_at = self._worked_at = -1e9
+        self._ticked_at = time.monotonic()
         self._items: tuple[GateItem, ...] = ()
         self._instances = {name: InstanceWatch()
                            for name in ('supervisor', 'so101', 'action_stream')}
@@ -180,11 +182,22 @@ class SupervisorNode(ReflexNode):
 
     def _tick(self) -> None:
         now = time.monotonic()
+        self._excuse_own_stall(now)
         machine = elapse(self._machine, now, time.time())
         if machine is not self._machine:
             self._adopt(machine)
         self._judge_silence()
         self._permits.publish(convert.to_permit(self._machine.permit(now)))
+
+    def _excuse_own_stall(self, now: float) -> None:
+        # After a stall of ours the timers run before the messages that waited meanwhile: nobody
+        # else is to blame for what we have not read yet. The driver judges us by the same stall.
+        late = now - self._ticked_at - 1.0 / PERMIT_HZ
+        self._ticked_at = now
+        if late > OWN_STALL_S:
+            self._driver_at, self._stream_at, self._worked_at = (
+                min(at + late, now)
+                for at in (self._driver_at, self._stream_at, self._worked_at))
 
     def _judge_silence(self) -> None:
         driver_age, worked = self._age(self._driver_at), self._age(self._worked_at)

@@ -3,6 +3,7 @@
 """Who may move the arm, and who may stop it: strangers on the graph, by hand, twins."""
 
 import os
+import signal
 import time
 
 import pytest
@@ -158,3 +159,19 @@ def test_no_process_shows_the_key(demo):
     assert graph.SIM_KEY not in logs
     assert graph.SIM_KEY not in str(demo.system.view.snapshot)
     assert os.environ.get('REFLEX_API_KEY') != graph.SIM_KEY
+
+
+def test_a_supervisor_that_was_held_up_blames_nobody(demo):
+    system, view = demo.system, demo.system.view
+    system.wait_state('READY', timeout_s=30.0)
+    supervisor = system.group.children['supervisor'].popen
+    cycles = int(view.driver('cycles'))
+    supervisor.send_signal(signal.SIGSTOP)
+    try:
+        system.wait(lambda: int(view.driver('cycles')) > cycles + 100, 15.0, 'second of bus time')
+    finally:
+        supervisor.send_signal(signal.SIGCONT)
+    cycles = int(view.driver('cycles'))
+    system.wait(lambda: int(view.driver('cycles')) > cycles + 100, 15.0, 'second of bus time')
+    assert [name for name, _ in view.states][-1] in ('READY', 'DRY_RUN')
+    assert [name for name, _ in view.states].count('STANDBY') == 1, view.states
