@@ -32,16 +32,11 @@ from reflex_ros.client import retry
 from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import within
-from reflex_ros.client.endpoints import without_secrets
-from reflex_ros.client.messages import printable
-from reflex_ros.client.rpc import KEY_REASONS, NEXT_STEPS
+from reflex_ros.client.stream_faults import status_of, StreamFaults
 from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest, Ready, ServerError
 from reflex_ros.errors import (
-    AuthenticationError,
     ChunkRejected,
-    ServiceError,
     ServiceProtocolError,
-    ServiceRefused,
     ServiceUnavailable,
     StreamClosed,
 )
@@ -114,6 +109,7 @@ class ActionStream:
         self.skipped: deque[ChunkRejected] = deque(maxlen=MAX_SKIPPED)
         """The newest frames that ``recv_action`` refused and skipped; the caller empties it."""
         self._key = key
+        self._faults = StreamFaults(url, key)
         self._request = request
         self._timeout_s = timeout_s
         self._window_s = window_s
@@ -151,16 +147,16 @@ class ActionStream:
             except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
             except websockets.WebSocketException as exc:
-                raise StreamClosed(f'{self._place}: {self._shown(str(exc))}') from exc
-            status, asked_for = _status(failure)
+                raise StreamClosed(self._faults.at(str(exc))) from exc
+            status, asked_for = status_of(failure)
             elapsed = loop.time() - began
             if status is not None and status not in retry.TRANSIENT_STATUS:
-                raise self._explain(failure, number, elapsed) from failure
+                raise self._faults.explain(failure, number, elapsed) from failure
             wait = max(wait, asked_for)
             if elapsed + wait > self._window_s:
-                raise self._explain(failure, number, elapsed) from failure
+                raise self._faults.explain(failure, number, elapsed) from failure
             if self._on_retry is not None:
-                self._on_retry(Attempt(number, elapsed, wait, self._reason(failure)))
+                self._on_retry(Attempt(number, elapsed, wait, self._faults.reason(failure)))
             await asyncio.sleep(wait)
 
     async def send_observation(self, state: Sequence[float], images: Mapping[str, bytes], *,
@@ -213,7 +209,7 @@ class ActionStream:
             if isinstance(event, ChunkFrame):
                 return event
             if isinstance(event, ServerError):
-                raise self._reported(event)
+                raise self._faults.reported(event)
 
     async def close(self) -> None:
         """Say good-bye and close; may be called twice, and never raises for a dead link."""
@@ -272,11 +268,10 @@ class ActionStream:
             raw.close()
             response = getattr(exc.__context__, 'response', None)
             if isinstance(exc, ssl.SSLCertVerificationError):
-                raise ServiceProtocolError(f'{self._place}: {self._shown(str(exc))}. The key is '
-                                           'not sent to a host that cannot prove who it is'
-                                           ) from exc
+                raise ServiceProtocolError(f'{self._faults.at(str(exc))}. The key is not sent to '
+                                           'a host that cannot prove who it is') from exc
             if response is not None and 300 <= response.status_code < 400:
-                raise ServiceProtocolError(f'{self._place}: a redirect (HTTP '
+                raise ServiceProtocolError(f'{self._faults.place}: a redirect (HTTP '
                                            f'{response.status_code}) is not followed. Fix '
                                            'service.url or REFLEX_ACTIONS_URL') from exc
             raise
@@ -298,14 +293,14 @@ class ActionStream:
         except ChunkRejected as exc:
             raise ServiceProtocolError(f'Expected session.ready, received {exc}') from exc
         if isinstance(event, ServerError):
-            reported = self._reported(event)
+            reported = self._faults.reported(event)
             if isinstance(reported, StreamClosed):
                 raise ServiceProtocolError('Expected session.ready, received an error: '
-                                           f'{self._shown(event.detail)}')
+                                           f'{self._faults.shown(event.detail)}')
             raise reported
         if not isinstance(event, Ready):
             raise ServiceProtocolError('Expected session.ready, received '
-                                       f'{self._shown(repr(event))}')
+                                       f'{self._faults.shown(repr(event))}')
         self.session_id = event.session_id or self.session_id
         elapsed = (loop.time() - began) * 1e3
         self.open_timing |= {'session_ready_ms': elapsed,
@@ -317,7 +312,7 @@ class ActionStream:
         try:
             await self._socket.send(frame)
         except websockets.ConnectionClosed as exc:
-            raise self._closed(exc) from exc
+            raise self._faults.closed(exc) from exc
 
     async def _recv(self) -> str | bytes:
         if self._socket is None:
@@ -327,62 +322,7 @@ class ActionStream:
         except UnicodeDecodeError as exc:
             raise ChunkRejected('BAD_FRAME', 'a text frame that is not UTF-8') from exc
         except websockets.ConnectionClosed as exc:
-            raise self._closed(exc) from exc
-
-    @property
-    def _place(self) -> str:
-        return without_secrets(self.url)
-
-    def _shown(self, text: str) -> str:
-        """Make what a peer said fit for a log: the key taken out, cut, escaped."""
-        return printable(self._key.hide_in(text), protocol.MAX_TEXT)
-
-    def _reported(self, event: ServerError) -> ServiceError:
-        if event.code in KEY_REASONS:
-            return AuthenticationError(f'Reflex API key is not valid: {event.code}. Run '
-                                       '`reflex login`.')
-        text = f'the service reports: {self._shown(event.detail)}'
-        if event.code in NEXT_STEPS:
-            return ServiceRefused(f'{text}. {NEXT_STEPS[event.code]}', event.code)
-        return StreamClosed(text, 1011)
-
-    def _closed(self, exc: websockets.ConnectionClosed) -> StreamClosed:
-        # What we refuse (too large, no UTF-8, compressed) we close; the peer may say nothing.
-        close, side = (exc.rcvd, 'server') if exc.rcvd is not None else (exc.sent, 'us')
-        if close is None or (side == 'us' and close.code == 1000):
-            return StreamClosed('WebSocket closed unexpectedly')
-        closing = f'{close.code} {self._shown(close.reason)}'.rstrip()
-        return StreamClosed(f'WebSocket closed by {side} ({closing})', close.code)
-
-    def _reason(self, failure: Exception) -> str:
-        if isinstance(failure, websockets.InvalidStatus):
-            response = failure.response
-            return (f'WebSocket handshake failed: HTTP/1.1 {response.status_code} '
-                    f'{self._shown(response.reason_phrase)}').rstrip()
-        return self._shown(str(failure)) or type(failure).__name__
-
-    def _explain(self, failure: Exception, attempts: int, elapsed: float) -> Exception:
-        tried = f'{attempts} attempt{"s" * (attempts > 1)} in {elapsed:.1f} s'
-        status, _ = _status(failure)
-        reason = self._reason(failure)
-        if status in (401, 403):
-            return AuthenticationError(f'{self._place} refuses the API key: {reason} ({tried}). '
-                                       'Run `reflex login` again, or fix REFLEX_API_KEY')
-        hint = 'Check the network and the address'
-        if status == 404:
-            hint = 'The address is probably wrong: unset service.url, REFLEX_ACTIONS_URL'
-        elif status == 429:
-            hint = 'Too many requests: wait before you try again'
-        if status is not None and status not in retry.TRANSIENT_STATUS:
-            return ServiceProtocolError(f'{self._place}: {reason} ({tried}). {hint}')
-        return ServiceUnavailable(f'{self._place}: {reason} ({tried}). {hint}')
-
-
-def _status(failure: Exception) -> tuple[int | None, float]:
-    if not isinstance(failure, websockets.InvalidStatus):
-        return None, 0.0
-    response = failure.response
-    return response.status_code, retry.retry_after(response.headers.get('Retry-After'))
+            raise self._faults.closed(exc) from exc
 
 
 async def _dial(host: str, port: int) -> socket.socket:

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 import logging
 import queue
 import threading
@@ -27,7 +25,7 @@ import numpy as np
 
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, Vector
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
-from reflex_ros.domain.joints import GRIPPER, REST_POSE, SO101_JOINTS
+from reflex_ros.domain.joints import REST_POSE, SO101_JOINTS
 from reflex_ros.domain.motion_guard import Cause, MotionGuard, Verdict
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.sample import JointSample
@@ -40,19 +38,14 @@ from reflex_ros.errors import (
     ServoFault,
 )
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.codec import StatusError
+from reflex_ros.hardware.report import DriverReport, MotionState
+from reflex_ros.hardware.servo_watch import name_silence, ServoWatch
 
 _log = logging.getLogger(__name__)
 
 BUS_FAULT_S = 0.06
-BLOCKED_S = 0.3
-BLOCKED_LEAD = 0.9
-"""Part of the lead bound; what does not move there will not move further."""
-BLOCKED_SPEED = 0.1
-OVERHEAT_C = 62.0
 PARK_SPEED = 0.45
 PARK_ROWS_HZ = 50.0
-LOW_SUPPLY_SAMPLES = 3
 READ_BACK_EVERY = 5
 READ_TORQUE_EVERY = 50
 REJECTS_IN_A_ROW = 3
@@ -60,53 +53,6 @@ ONLY_LATE = frozenset({'SEQ_OLD', 'SEQ_EPOCH', 'CHUNK_STALE'})
 """Refusals that say nothing against the policy: when nothing else comes, UNDERRUN stops."""
 WINDOW = 1000
 """Cycles over which rate and percentiles are taken: 10 s at 100 Hz."""
-
-
-class MotionState(Enum):
-    """What the driver does with the arm."""
-
-    PASSIVE = 'passive'
-    HOLD = 'hold'
-    PLAYING = 'playing'
-    STOPPING = 'stopping'
-    PARKING = 'parking'
-
-
-@dataclass(frozen=True, slots=True)
-class DriverReport:
-    """
-    A snapshot for beats and diagnostics.
-
-    :param cycles: with a measurement, since start.
-    :param rate_hz: of the last cycles [1/s].
-    :param cycle_ms_p99: 99th percentile of the work in one cycle [ms].
-    :param late_ms_p99: 99th percentile of the start being late [ms].
-    :param rejected: chunks refused, by fault code.
-    :param port_lost: whether the port is gone, or the bus thread ended for another reason; only
-        configuring again helps.
-    """
-
-    state: MotionState
-    has_torque: bool
-    at_rest: bool
-    is_parked: bool
-    epoch: int
-    cause: Cause | None
-    cycles: int
-    missed_cycles: int
-    rate_hz: float
-    cycle_ms_p50: float
-    cycle_ms_p99: float
-    late_ms_p99: float
-    late_ms_max: float
-    max_step_rad: float
-    playback_rate: float
-    is_starved: bool
-    lead_slowdowns: int
-    accepted: int
-    rejected: dict[str, int]
-    setpoint: tuple[float, ...]
-    port_lost: bool
 
 
 class ArmDriver:
@@ -123,6 +69,7 @@ class ArmDriver:
         self._guard = guard
         self._bounds = bounds
         self._player = ChunkPlayer(bounds, motion)
+        self._watch = ServoWatch(motion.max_lead_rad, arm.supply_problem)
         self._period_s = motion.period_s
         self._on_sample = on_sample
         self._mailbox: deque[ActionChunk] = deque(maxlen=1)
@@ -135,9 +82,6 @@ class ArmDriver:
         self._port_lost = False
         self._sample: JointSample | None = None
         self._good_at = 0.0
-        self._blocked_since: float | None = None
-        self._blocked_lead = BLOCKED_LEAD * motion.max_lead_rad
-        self._low_supply = 0
         self._last_seq = -1
         self._rejects_in_a_row = 0
         self._accepted = 0
@@ -302,7 +246,7 @@ class ArmDriver:
         except BusTimeout as exc:
             self._missed += 1
             if now - self._good_at > BUS_FAULT_S:
-                self._go_passive(_name_silence(exc))
+                self._go_passive(name_silence(exc))
             return None
         self._good_at = sample.taken_at
         self._cycles += 1
@@ -311,29 +255,9 @@ class ArmDriver:
         return sample
 
     def _supervise(self, sample: JointSample, now: float) -> None:
-        """Watch the servos: error bits, heat, supply, a blocked joint, registers read back."""
-        for index, (joint, bits) in enumerate(zip(SO101_JOINTS, sample.errors, strict=True)):
-            if bits:
-                self._guard.fail(_name_error(joint.name, bits))
-            if sample.temperature[index] >= OVERHEAT_C:
-                self._guard.fail(Cause('OVERHEAT', f'{joint.name} is at '
-                                       f'{sample.temperature[index]:.0f} degC'))
-        problem = self._arm.supply_problem(sample)
-        self._low_supply = self._low_supply + 1 if problem else 0
-        if self._low_supply >= LOW_SUPPLY_SAMPLES:
-            self._guard.fail(Cause('UNDERVOLT', problem))
-        lead = np.abs(self._player.setpoint - sample.position)
-        stuck = (lead > self._blocked_lead) & (np.abs(sample.velocity) < BLOCKED_SPEED)
-        # A gripper that holds something does not get where it is told to go.
-        stuck[GRIPPER] = False
-        if not stuck.any():
-            self._blocked_since = None
-        elif self._blocked_since is None:
-            self._blocked_since = now
-        elif now - self._blocked_since > BLOCKED_S:
-            name = SO101_JOINTS[int(lead.argmax())].name
-            self._guard.fail(Cause('TRACKING', f'{name} does not follow: {lead.max():.2f} rad '
-                                   'behind and not moving. Is it blocked?'))
+        cause = self._watch.judge(sample, self._player.setpoint, now)
+        if cause is not None:
+            self._guard.fail(cause)
         if self._cycles % READ_BACK_EVERY == 0:
             self._read_back(self._cycles // READ_BACK_EVERY % len(SO101_JOINTS))
 
@@ -378,8 +302,8 @@ class ArmDriver:
         self._player.seed(pose)
         self._mailbox.clear()
         self._last_seq = -1
-        self._rejects_in_a_row = self._low_supply = 0
-        self._blocked_since = None
+        self._rejects_in_a_row = 0
+        self._watch.reset()
         self._is_parked = self._parking = False
         self._guard.arm(time.monotonic())
         self._armed = True
@@ -444,19 +368,3 @@ class ArmDriver:
                 future = self._jobs.get_nowait()[1]
                 if future.set_running_or_notify_cancel():
                     future.set_exception(PortLost('the bus thread has ended'))
-
-
-def _name_silence(exc: BusTimeout) -> Cause:
-    if len(exc.servo_ids) == len(SO101_JOINTS):
-        return Cause('UNPOWERED', 'no servo answers, the adapter is there. Is the supply on?')
-    names = ', '.join(joint.name for joint in SO101_JOINTS if joint.servo_id in exc.servo_ids)
-    return Cause('SERVO_MISSING', f'{names} does not answer. Check the cable before it')
-
-
-def _name_error(joint: str, bits: int) -> Cause:
-    codes = {StatusError.OVERLOAD: 'OVERLOAD', StatusError.CURRENT: 'OVERCURRENT',
-             StatusError.TEMPERATURE: 'OVERHEAT', StatusError.VOLTAGE: 'UNDERVOLT'}
-    for bit, code in codes.items():
-        if bits & bit:
-            return Cause(code, f'{joint} reports {code.lower()} (error bits 0x{bits:02X})')
-    return Cause('SERVO_FAULT', f'{joint} reports error bits 0x{bits:02X}')

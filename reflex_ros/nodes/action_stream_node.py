@@ -41,7 +41,8 @@ from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 from reflex_ros.nodes.stream_thread import StreamThread
-from reflex_ros.runner.policy_session import PolicySession, SessionSettings, SessionStatus
+from reflex_ros.runner.policy_session import PolicySession
+from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 TABLE = (
     Spec('service.rpc_url', '', 'base URL of the RPC backend; empty takes REFLEX_CONVEX_URL, then '

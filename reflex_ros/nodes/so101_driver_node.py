@@ -31,8 +31,9 @@ from reflex_ros.errors import ChunkRejected, ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import load_lerobot, soft_limits
-from reflex_ros.hardware.driver import ArmDriver, DriverReport
+from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.report import DriverReport
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec

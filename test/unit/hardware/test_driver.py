@@ -30,8 +30,9 @@ from reflex_ros.errors import BusTimeout, PortLost, ReflexError
 from reflex_ros.hardware import driver, port
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import RAD_PER_TICK, soft_limits
-from reflex_ros.hardware.driver import ArmDriver, DriverReport, MotionState
+from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.report import DriverReport, MotionState
 
 PAN = 0
 SPEED = 0.6

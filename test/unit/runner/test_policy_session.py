@@ -23,7 +23,8 @@ from reflex_ros.domain.action import ChunkBounds, row_at
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.runner import policy_session
-from reflex_ros.runner.policy_session import PolicySession, SessionSettings
+from reflex_ros.runner.policy_session import PolicySession
+from reflex_ros.runner.session_status import SessionSettings
 
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 

@@ -1,0 +1,108 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a failure of the action stream means: an error of ours, with reason and next step.
+
+The one seam where errors of ``websockets`` and words of the service become text for a person.
+"""
+
+from __future__ import annotations
+
+import websockets
+
+from reflex_ros.client import retry
+from reflex_ros.client import stream_protocol as protocol
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.endpoints import without_secrets
+from reflex_ros.client.messages import printable
+from reflex_ros.client.rpc import KEY_REASONS, NEXT_STEPS
+from reflex_ros.client.stream_protocol import ServerError
+from reflex_ros.errors import (
+    AuthenticationError,
+    ServiceError,
+    ServiceProtocolError,
+    ServiceRefused,
+    ServiceUnavailable,
+    StreamClosed,
+)
+
+
+class StreamFaults:
+    """
+    Explains the failures of one stream.
+
+    :param key: is taken out of whatever is shown.
+    """
+
+    def __init__(self, url: str, key: Secret) -> None:
+        self._url = url
+        self._key = key
+
+    @property
+    def place(self) -> str:
+        """The address, without what must not be shown."""
+        return without_secrets(self._url)
+
+    def shown(self, text: str) -> str:
+        """Make what a peer said fit for a log: the key taken out, cut, escaped."""
+        return printable(self._key.hide_in(text), protocol.MAX_TEXT)
+
+    def at(self, text: str) -> str:
+        """Put the address before what went wrong there."""
+        return f'{self.place}: {self.shown(text)}'
+
+    def reported(self, event: ServerError) -> ServiceError:
+        """Explain an error frame."""
+        if event.code in KEY_REASONS:
+            return AuthenticationError(f'Reflex API key is not valid: {event.code}. Run '
+                                       '`reflex login`.')
+        text = f'the service reports: {self.shown(event.detail)}'
+        if event.code in NEXT_STEPS:
+            return ServiceRefused(f'{text}. {NEXT_STEPS[event.code]}', event.code)
+        return StreamClosed(text, 1011)
+
+    def closed(self, exc: websockets.ConnectionClosed) -> StreamClosed:
+        """Explain a closed connection."""
+        # What we refuse (too large, no UTF-8, compressed) we close; the peer may say nothing.
+        close, side = (exc.rcvd, 'server') if exc.rcvd is not None else (exc.sent, 'us')
+        if close is None or (side == 'us' and close.code == 1000):
+            return StreamClosed('WebSocket closed unexpectedly')
+        closing = f'{close.code} {self.shown(close.reason)}'.rstrip()
+        return StreamClosed(f'WebSocket closed by {side} ({closing})', close.code)
+
+    def reason(self, failure: Exception) -> str:
+        """Say in a few words why an attempt to open failed."""
+        if isinstance(failure, websockets.InvalidStatus):
+            response = failure.response
+            return (f'WebSocket handshake failed: HTTP/1.1 {response.status_code} '
+                    f'{self.shown(response.reason_phrase)}').rstrip()
+        return self.shown(str(failure)) or type(failure).__name__
+
+    def explain(self, failure: Exception, attempts: int, elapsed: float) -> ServiceError:
+        """
+        Explain why a stream cannot be opened, with the next step.
+
+        :param elapsed: since the first attempt [s].
+        """
+        tried = f'{attempts} attempt{"s" * (attempts > 1)} in {elapsed:.1f} s'
+        status, _ = status_of(failure)
+        reason = self.reason(failure)
+        if status in (401, 403):
+            return AuthenticationError(f'{self.place} refuses the API key: {reason} ({tried}). '
+                                       'Run `reflex login` again, or fix REFLEX_API_KEY')
+        hint = 'Check the network and the address'
+        if status == 404:
+            hint = 'The address is probably wrong: unset service.url, REFLEX_ACTIONS_URL'
+        elif status == 429:
+            hint = 'Too many requests: wait before you try again'
+        if status is not None and status not in retry.TRANSIENT_STATUS:
+            return ServiceProtocolError(f'{self.place}: {reason} ({tried}). {hint}')
+        return ServiceUnavailable(f'{self.place}: {reason} ({tried}). {hint}')
+
+
+def status_of(failure: Exception) -> tuple[int | None, float]:
+    """Return the HTTP status of a failed handshake, if it had one, and its Retry-After [s]."""
+    if not isinstance(failure, websockets.InvalidStatus):
+        return None, 0.0
+    response = failure.response
+    return response.status_code, retry.retry_after(response.headers.get('Retry-After'))
