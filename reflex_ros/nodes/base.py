@@ -12,12 +12,16 @@ import traceback
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.timer import Timer
 
 from reflex_ros.errors import ReflexError
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.parameters import Parameters, Spec
 
+_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -47,11 +51,21 @@ class ReflexNode(LifecycleNode):
         self._beat = self.create_publisher(DiagnosticStatus, f'beat/{name}', qos.LEASE)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics',
                                                   qos.DIAGNOSTICS)
-        self._beat_timer = self.create_timer(1.0 / beat_hz, self._publish_beat)
-        self._diagnostics_timer = self.create_timer(1.0, self._publish_diagnostics)
+        self._beat_timer = self.every(1.0 / beat_hz, self._publish_beat)
+        self._diagnostics_timer = self.every(1.0, self._publish_diagnostics)
         self._log_handler = _RosLogHandler(self)
         logging.getLogger('reflex_ros').addHandler(self._log_handler)
         logging.getLogger('reflex_ros').setLevel(logging.INFO)
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
+        """
+        Call something again and again, on the steady clock.
+
+        A node's own clock may be paused (use_sim_time) or stepped; no watchdog may depend on it.
+
+        :param period_s: [s].
+        """
+        return self.create_timer(period_s, callback, clock=_STEADY)
 
     def destroy_node(self) -> None:
         """Destroy the node; nothing is logged through it any more."""

@@ -20,8 +20,11 @@ _NEXT = {
     ('active', 'inactive'): Transition.TRANSITION_DEACTIVATE,
     ('active', 'unconfigured'): Transition.TRANSITION_DEACTIVATE,
 }
-CALL_DEADLINE_S = 12.0
-"""Configuring may ask the service (8 s) and write to servos."""
+LOST_S = 2.0
+"""
+A node in a transition sends no beat, so one that still beats in the old state after this time never
+got the request: it went to a process of the same name that was killed, and that DDS still lists.
+"""
 RETRY_S = 3.0
 
 
@@ -50,7 +53,7 @@ class ManagedNode:
         """
         now = time.monotonic()
         if self._pending is not None:
-            if now - self._asked_at < CALL_DEADLINE_S and present == self._asked_in:
+            if now - self._asked_at < LOST_S and present == self._asked_in:
                 return
             # Answered by its beat, or never: its process may have died over it.
             self._client.remove_pending_request(self._pending)

@@ -58,8 +58,8 @@ class MonitorNode(ReflexNode):
         self._timers: list[Any] = []
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
-        self._timers = [self.create_timer(1.0 / settings['rate_hz'], self._report),
-                        self.create_timer(INPUT_S, self._serve)]
+        self._timers = [self.every(1.0 / settings['rate_hz'], self._report),
+                        self.every(INPUT_S, self._serve)]
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _teardown(self) -> None:

@@ -41,7 +41,7 @@ class SimCameraNode(ReflexNode):
         self._name = settings['camera']
         self._frames = self.create_publisher(
             CompressedImage, f'{self._name}/image_raw/compressed', qos.CAMERA)
-        self._timer = self.create_timer(1.0 / settings['rate_hz'], self._publish)
+        self._timer = self.every(1.0 / settings['rate_hz'], self._publish)
 
     def _teardown(self) -> None:
         if self._timer is not None:

@@ -107,8 +107,8 @@ class SupervisorNode(ReflexNode):
         self._machine = SafeStop(State.FAULT if causes else State.UNCONFIGURED, epoch, causes,
                                  time.monotonic())
         self._history.append((self._machine.state.value, self._machine.since))
-        self._timers = [self.create_timer(1.0 / PERMIT_HZ, self._tick),
-                        self.create_timer(GATE_S, self._judge)]
+        self._timers = [self.every(1.0 / PERMIT_HZ, self._tick),
+                        self.every(GATE_S, self._judge)]
 
     def _teardown(self) -> None:
         if self._machine.state is not State.UNCONFIGURED:
