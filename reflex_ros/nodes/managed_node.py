@@ -22,8 +22,9 @@ _NEXT = {
 }
 LOST_S = 2.0
 """
-A node in a transition sends no beat, so one that still beats in the old state after this time never
-got the request: it went to a process of the same name that was killed, and that DDS still lists.
+A node in a transition sends no beat, so one that still beats in the old state after this time
+never got the request: it went to a process of the same name that was killed, and that DDS still
+lists.
 """
 RETRY_S = 3.0
 
