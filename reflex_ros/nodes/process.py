@@ -23,6 +23,8 @@ from rclpy.signals import SignalHandlerOptions
 from reflex_ros.nodes.base import ReflexNode, SUCCESS
 
 STEP_S = 0.1
+GONE_S = 2.8
+"""From the signal to the end of the process: launch and systemd lose patience later."""
 
 
 def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
@@ -33,8 +35,16 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
     :param autostart: configure and activate it here; only for a node that nobody manages.
     """
     leaving = threading.Event()
+
+    def leave(*_: object) -> None:
+        if not leaving.is_set():
+            # The kernel ends us if the middleware hangs while it is taken down; by then the
+            # hardware has long been made safe.
+            signal.setitimer(signal.ITIMER_REAL, GONE_S)
+        leaving.set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: leaving.set())
+        signal.signal(number, leave)
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()

@@ -166,6 +166,7 @@ def test_a_supervisor_that_was_held_up_blames_nobody(demo):
     system.wait_state('READY', timeout_s=30.0)
     supervisor = system.group.children['supervisor'].popen
     cycles = int(view.driver('cycles'))
+    before = len(view.states)
     supervisor.send_signal(signal.SIGSTOP)
     try:
         system.wait(lambda: int(view.driver('cycles')) > cycles + 100, 15.0, 'second of bus time')
@@ -173,5 +174,5 @@ def test_a_supervisor_that_was_held_up_blames_nobody(demo):
         supervisor.send_signal(signal.SIGCONT)
     cycles = int(view.driver('cycles'))
     system.wait(lambda: int(view.driver('cycles')) > cycles + 100, 15.0, 'second of bus time')
-    assert [name for name, _ in view.states][-1] in ('READY', 'DRY_RUN')
-    assert [name for name, _ in view.states].count('STANDBY') == 1, view.states
+    after = [name for name, _ in view.states[before:]]
+    assert not {'UNCONFIGURED', 'STANDBY'} & set(after), after
