@@ -20,6 +20,8 @@ def _profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoS
 
 JOINT_STATES = _profile(10)
 CAMERA = qos_profile_sensor_data
+CAMERA_DRIVER = _profile(5)
+"""REP-2003: a driver publishes reliably, whoever reads it decides how it wants it."""
 CHUNK = _profile(1)
 """Volatile, depth 1: a late command must never be replayed."""
 LEASE = _profile(1, reliable=False)

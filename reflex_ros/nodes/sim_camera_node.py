@@ -40,7 +40,7 @@ class SimCameraNode(ReflexNode):
     def _setup(self, settings: Mapping[str, Any]) -> None:
         self._name = settings['camera']
         self._frames = self.create_publisher(
-            CompressedImage, f'{self._name}/image_raw/compressed', qos.CAMERA)
+            CompressedImage, f'{self._name}/image_raw/compressed', qos.CAMERA_DRIVER)
         self._timer = self.every(1.0 / settings['rate_hz'], self._publish)
 
     def _teardown(self) -> None:
