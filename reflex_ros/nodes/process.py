@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 import signal
 import sys
-import threading
 
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
@@ -34,14 +33,16 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
     :param make_node: constructs the node; called when the context is up.
     :param autostart: configure and activate it here; only for a node that nobody manages.
     """
-    leaving = threading.Event()
+    # No event: setting one takes a lock, and a second signal in the middle of it would wait for
+    # that lock for ever.
+    leaving: list[int] = []
 
-    def leave(*_: object) -> None:
-        if not leaving.is_set():
+    def leave(number: int, _: object) -> None:
+        if not leaving:
             # The kernel ends us if the middleware hangs while it is taken down; by then the
             # hardware has long been made safe.
             signal.setitimer(signal.ITIMER_REAL, GONE_S)
-        leaving.set()
+        leaving.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
@@ -57,7 +58,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
     try:
         if autostart and node.trigger_configure() is SUCCESS:
             node.trigger_activate()
-        while not leaving.is_set():
+        while not leaving:
             executor.spin_once(timeout_sec=STEP_S)
     except ExternalShutdownException:
         pass
