@@ -66,6 +66,20 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
                 save_image(image, bus.servos, time.monotonic_ns())
 
 
+class _Flag(threading.Event):
+    """What a signal handler may set: without a lock, which a second signal would wait for."""
+
+    _raised = False
+
+    def set(self) -> None:
+        """Raise the flag."""
+        self._raised = True
+
+    def is_set(self) -> bool:
+        """Whether it is raised."""
+        return self._raised
+
+
 @contextmanager
 def _stopped_by_signal(stop: threading.Event | None,
                        linger_s: float) -> Iterator[threading.Event]:
@@ -73,7 +87,7 @@ def _stopped_by_signal(stop: threading.Event | None,
     if stop is not None:
         yield stop
         return
-    ended = threading.Event()
+    ended = _Flag()
     later = threading.Timer(linger_s, ended.set)
     later.daemon = True
 
