@@ -4,43 +4,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-import os
 import sys
-from typing import Any, TypeVar
 
 import click
 
 from reflex_ros.cli import options, render
-from reflex_ros.client import credentials, endpoints
+from reflex_ros.cli.remote import ask, remote
 from reflex_ros.client.resources import account, deployments
 from reflex_ros.client.resources import sessions as session_calls
-from reflex_ros.client.rpc import RpcClient
-
-Result = TypeVar('Result')
-Command = TypeVar('Command', bound=Callable[..., Any])
-
-
-def remote(command: Command) -> Command:
-    """Add the options of every command that talks to the service."""
-    command = click.option('--api-key', help='API key; better in REFLEX_API_KEY.')(command)
-    command = click.option('--convex-url', help='Address of the backend.')(command)
-    return options.common(command)
-
-
-def ask(question: Callable[[RpcClient], Awaitable[Result]], api_key: str | None,
-        convex_url: str | None) -> Result:
-    """Open a client with key and address as documented, and ask one question."""
-    saved = credentials.load(credentials.path(os.environ))
-    key = credentials.api_key(api_key, os.environ, saved)
-    url = endpoints.rpc_url(convex_url, os.environ, saved.convex_url)
-
-    async def run() -> Result:
-        async with RpcClient(url, key) as rpc:
-            return await question(rpc)
-
-    return asyncio.run(run())
 
 
 @click.command(epilog=options.example('reflex whoami --json'))
@@ -64,7 +35,7 @@ def whoami(api_key: str | None, convex_url: str | None, as_json: bool, verbose: 
 def doctor(deployment_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
            verbose: bool) -> None:
     """Check whether a deployment may apply actions; exit 1 when it may not."""
-    found = ask(lambda rpc: deployments.check(rpc, deployment_id), api_key, convex_url)
+    found = ask(lambda service: deployments.check(service, deployment_id), api_key, convex_url)
     if options.wants_json(as_json):
         render.document({'ok': True, 'readiness': found.model_dump(mode='json')})
     else:
@@ -87,7 +58,7 @@ def sessions() -> None:
 def list_(status: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
           verbose: bool) -> None:
     """List inference sessions."""
-    found = ask(lambda rpc: session_calls.list_all(rpc, status), api_key, convex_url)
+    found = ask(lambda service: session_calls.list_all(service, status), api_key, convex_url)
     if options.wants_json(as_json):
         render.document({'ok': True, 'inferenceSessions': {
             'ok': True, 'sessions': [row.model_dump(by_alias=True) for row in found]}})
@@ -104,7 +75,7 @@ def list_(status: str | None, api_key: str | None, convex_url: str | None, as_js
 def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | None,
             as_json: bool, verbose: bool) -> None:
     """Change the mode of a session at the service; the robot's own gate stays in force."""
-    ask(lambda rpc: session_calls.promote(rpc, session_id, mode), api_key, convex_url)
+    ask(lambda service: session_calls.promote(service, session_id, mode), api_key, convex_url)
     _done('Session promoted', 'session', session_id, as_json)
 
 
@@ -115,7 +86,7 @@ def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | N
 def close(session_id: str, reason: str, api_key: str | None, convex_url: str | None,
           as_json: bool, verbose: bool) -> None:
     """Close a session."""
-    ask(lambda rpc: session_calls.close(rpc, session_id, reason), api_key, convex_url)
+    ask(lambda service: session_calls.close(service, session_id, reason), api_key, convex_url)
     _done('Inference session closed', 'inferenceSession', session_id, as_json)
 
 

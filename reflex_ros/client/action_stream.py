@@ -15,7 +15,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 import contextlib
-from dataclasses import dataclass
 import logging
 import os
 import random
@@ -53,20 +52,6 @@ MAX_SKIPPED = 100
 """Broken frames that are remembered; a service could send them without end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """
-    One failed attempt to open a stream, for whoever shows it.
-
-    :param wait_s: until the next one [s].
-    """
-
-    number: int
-    elapsed_s: float
-    wait_s: float
-    reason: str
-
-
 class _Connection(ClientConnection):
     """
     Notes when TLS was done, and ends what the peer only says that it ends.
@@ -101,7 +86,7 @@ class ActionStream:
 
     def __init__(self, url: str, key: Secret, request: OpenRequest, *, timeout_s: float = 30.0,
                  window_s: float = retry.DEFAULT_WINDOW_S,
-                 on_retry: Callable[[Attempt], None] | None = None) -> None:
+                 on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
         self.url = url
         self.session_id = request.session_id
         self.open_timing: dict[str, float] = {}
@@ -156,7 +141,7 @@ class ActionStream:
             if elapsed + wait > self._window_s:
                 raise self._faults.explain(failure, number, elapsed) from failure
             if self._on_retry is not None:
-                self._on_retry(Attempt(number, elapsed, wait, self._faults.reason(failure)))
+                self._on_retry(retry.Attempt(number, elapsed, wait, self._faults.reason(failure)))
             await asyncio.sleep(wait)
 
     async def send_observation(self, state: Sequence[float], images: Mapping[str, bytes], *,

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from reflex_ros.errors import ConfigurationError
 
 DEFAULT_API = 'https://api.tryreflex.ai'
+DEFAULT_SITE = 'https://app.tryreflex.ai'
 
 
 def rpc_url(explicit: str | None, environment: Mapping[str, str],
@@ -27,10 +28,56 @@ def rpc_url(explicit: str | None, environment: Mapping[str, str],
     """
     candidates = (explicit, environment.get('REFLEX_CONVEX_URL'), environment.get('CONVEX_URL'),
                   environment.get('NEXT_PUBLIC_CONVEX_URL'), saved, DEFAULT_API)
+    return _base(candidates, 'Convex URL', '--convex-url or REFLEX_CONVEX_URL')
+
+
+def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
+    """
+    Resolve the base URL of REST.
+
+    :param rpc: the backend, which serves REST too unless it is a bare Convex host: who overrides
+        one address means one service, and its key must not reach another.
+    :raises ConfigurationError: as :func:`rpc_url`.
+    """
+    shared = DEFAULT_API if _is_convex(rpc) else rpc
+    candidates = (explicit, environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'),
+                  shared)
+    return _base(candidates, 'API URL', '--api-url or REFLEX_API_URL')
+
+
+def infer_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
+    """
+    Resolve the base URL of ``/v1/infer``: a Convex host has a companion for it (section d.8).
+
+    :raises ConfigurationError: as :func:`rpc_url`.
+    """
+    companion = rpc.removesuffix('.cloud') + '.site' if _is_convex(rpc) else rpc
+    candidates = (explicit, environment.get('REFLEX_INFER_URL'), companion)
+    return _base(candidates, 'Inference URL', '--infer-url or REFLEX_INFER_URL')
+
+
+def site_url(explicit: str | None, environment: Mapping[str, str],
+             saved: str | None = None) -> str:
+    """
+    Resolve the base URL of the dashboard.
+
+    :raises ConfigurationError: as :func:`rpc_url`; a password travels there.
+    """
+    candidates = (explicit, *(environment.get(name) for name in (
+        'REFLEX_PLATFORM_URL', 'NEXT_PUBLIC_SITE_URL', 'BETTER_AUTH_URL',
+        'NEXT_PUBLIC_BETTER_AUTH_URL')), saved, DEFAULT_SITE)
+    return _base(candidates, 'Platform URL', '--site-url or REFLEX_PLATFORM_URL')
+
+
+def _base(candidates: tuple[str | None, ...], name: str, setting: str) -> str:
     url = _first(candidates).rstrip('/')
-    parts = _split(url, ('http', 'https'), 'Convex URL must start with http:// or https://.',
-                   '--convex-url or REFLEX_CONVEX_URL')
-    return _guarded(parts, url, 'REFLEX_CONVEX_URL')
+    parts = _split(url, ('http', 'https'), f'{name} must start with http:// or https://.',
+                   setting)
+    return _guarded(parts, url, setting.rpartition(' ')[2])
+
+
+def _is_convex(url: str) -> bool:
+    return (urlsplit(url).hostname or '').endswith('.convex.cloud')
 
 
 def actions_url(explicit: str | None, environment: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 import math
 import random
 
@@ -14,6 +15,20 @@ TRANSIENT_READ = TRANSIENT_STATUS - {403, 404}
 """Worth another try for a call that changes nothing."""
 DEFAULT_WINDOW_S = 90.0
 FIRST_S, FACTOR, CAP_S = 0.5, 1.6, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """
+    One failed attempt, for whoever shows it.
+
+    :param wait_s: until the next one [s].
+    """
+
+    number: int
+    elapsed_s: float
+    wait_s: float
+    reason: str
 
 
 def window(environment: Mapping[str, str]) -> float:

@@ -10,21 +10,13 @@ without the key, which the real backend repeats when it finds the arguments inva
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
 import json
-import random
-from types import TracebackType
 from typing import Any
 
-import httpx
-
-from reflex_ros import __version__
 from reflex_ros.client import messages, retry
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.deadline import within
 from reflex_ros.client.messages import printable
+from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import (
     AuthenticationError,
     ServiceProtocolError,
@@ -32,11 +24,6 @@ from reflex_ros.errors import (
     ServiceUnavailable,
 )
 
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-CALL_S = 30.0
-"""For a whole answer: the timeouts above begin anew with every byte."""
-MAX_ANSWER = 8 * 2 ** 20
-READ_WINDOW_S = 20.0
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
 NEXT_STEPS = {
     'deployment_not_ready': 'Run `reflex doctor <deployment-id>`, fix each failed check, then try '
@@ -49,44 +36,18 @@ NEXT_STEPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    text: str
-    retry_after: str | None
-
-
 class RpcClient:
     """
     One backend and one key.
 
     :param url: base URL, from ``endpoints.rpc_url``.
-    :param window_s: for how long reads are tried again [s].
+    :param key: None for the few functions that need none.
     """
 
-    def __init__(self, url: str, key: Secret, *, window_s: float = READ_WINDOW_S) -> None:
+    def __init__(self, transport: Transport, url: str, key: Secret | None) -> None:
         self.url = url
+        self._transport = transport
         self._key = key
-        self._window_s = window_s
-        self._random = random.Random()
-        # No redirects, no proxies from the environment: the key goes to this host only.
-        self._http = httpx.AsyncClient(
-            timeout=TIMEOUT, follow_redirects=False, trust_env=False,
-            headers={'Accept': 'application/json', 'Accept-Encoding': 'identity',
-                     'User-Agent': f'reflex-ros/{__version__}'})
-
-    async def __aenter__(self) -> RpcClient:
-        """Return the client itself."""
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
-        """Close the connections."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; may be called twice."""
-        await self._http.aclose()
 
     async def call(self, kind: str, function: str, action: str, *, is_read: bool = False,
                    **args: object) -> dict[str, Any]:
@@ -102,10 +63,14 @@ class RpcClient:
         :raises ServiceRefused: when it refuses the call, with its reason.
         :raises ServiceProtocolError: when the answer is none.
         """
-        body = {'path': function, 'format': 'json', 'args': {
-            'apiKey': self._key.reveal(),
-            **{name: value for name, value in args.items() if value is not None}}}
-        answer = await self._post(f'{self.url}/api/{kind}', body, is_read=is_read)
+        given = {name: value for name, value in args.items() if value is not None}
+        if self._key is not None:
+            given['apiKey'] = self._key.reveal()
+        answer = await self._transport.send(Request(
+            'POST', f'{self.url}/api/{kind}',
+            json={'path': function, 'format': 'json', 'args': given}, is_repeatable=is_read,
+            unreachable=f'Cannot reach the Reflex backend at {self.url}',
+            remedy='Check the network, or unset REFLEX_CONVEX_URL'))
         envelope = self._open(answer, function)
         if envelope.status == 'error':
             raise ServiceRefused(envelope.error_message or f'Convex function {function} failed')
@@ -120,64 +85,23 @@ class RpcClient:
         value: dict[str, Any] = envelope.value
         return value
 
-    async def _post(self, url: str, body: Mapping[str, object], *,
-                    is_read: bool) -> _Answer:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + (self._window_s if is_read else 0.0)
-        for wait in retry.backoff(self._random):
-            failure: ServiceUnavailable
-            asked_for = 0.0
-            try:
-                answer = await within(CALL_S, self._exchange(url, body))
-                if answer.status not in retry.TRANSIENT_READ:
-                    return answer
-                failure = ServiceUnavailable(_http_error(answer))
-                asked_for = retry.retry_after(answer.retry_after)
-            except (httpx.HTTPError, httpx.InvalidURL, asyncio.TimeoutError) as exc:
-                failure = ServiceUnavailable(
-                    f'Cannot reach the Reflex backend at {self.url}: {_reason(exc)}. Check the '
-                    'network, or unset REFLEX_CONVEX_URL')
-            wait = max(wait, asked_for)
-            if not is_read or loop.time() + wait > deadline:
-                raise failure
-            await asyncio.sleep(wait)
-        raise AssertionError('the back-off never ends')
-
-    async def _exchange(self, url: str, body: Mapping[str, object]) -> _Answer:
-        content = bytearray()
-        async with self._http.stream('POST', url, json=body) as response:
-            # As it came: what is compressed although we did not ask for it stays so.
-            async for part in response.aiter_raw():
-                content += part
-                if len(content) > MAX_ANSWER:
-                    raise ServiceProtocolError(f'{self.url} answered with more than {MAX_ANSWER} '
-                                               'bytes')
-        return _Answer(response.status_code, self._key.hide_in(content.decode(errors='replace')),
-                       response.headers.get('retry-after'))
-
-    @staticmethod
-    def _open(answer: _Answer, function: str) -> messages.Envelope:
+    def _open(self, answer: Answer, function: str) -> messages.Envelope:
+        # The real backend repeats the arguments when it finds them invalid.
+        text = answer.text if self._key is None else self._key.hide_in(answer.text)
+        http_error = f'Convex HTTP {answer.status}: {printable(text, 200)}'
+        if answer.status in retry.TRANSIENT_READ:
+            raise ServiceUnavailable(http_error)
         if answer.status == 401:
             raise AuthenticationError('Reflex API key is not valid: HTTP 401. Run '
                                       '`reflex login`.')
         try:
-            content = json.loads(answer.text)
+            content = json.loads(text)
         except (ValueError, RecursionError) as exc:
             if answer.status != 200:
-                raise ServiceProtocolError(_http_error(answer)) from exc
+                raise ServiceProtocolError(http_error) from exc
             raise ServiceProtocolError(
-                f'Invalid Convex response: {printable(answer.text, 200)}') from exc
+                f'Invalid Convex response: {printable(text, 200)}') from exc
         is_error_body = isinstance(content, dict) and content.get('status') == 'error'
         if answer.status != 200 and not is_error_body:
-            raise ServiceProtocolError(_http_error(answer))
+            raise ServiceProtocolError(http_error)
         return messages.parse(messages.Envelope, content, function)
-
-
-def _http_error(answer: _Answer) -> str:
-    return f'Convex HTTP {answer.status}: {printable(answer.text, 200)}'
-
-
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, asyncio.TimeoutError):
-        return f'no whole answer within {CALL_S:g} s'
-    return printable(str(exc), 200) or type(exc).__name__

@@ -29,7 +29,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.client import credentials, endpoints, retry
 from reflex_ros.client.resources import account, deployments
-from reflex_ros.client.rpc import RpcClient
+from reflex_ros.client.service import AsyncReflex
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.joints import JointLimits, SO101_JOINTS
 from reflex_ros.domain.motion_guard import Cause
@@ -129,10 +129,11 @@ class ActionStreamNode(ReflexNode):
     def _check_account(self, key: credentials.Secret, options: SessionSettings) -> None:
         """Make sure that the key is valid and the deployment ready, before anything starts."""
         async def ask() -> None:
-            async with RpcClient(options.rpc_url, key, window_s=CONFIGURE_S / 2) as rpc:
-                await account.whoami(rpc)
+            async with AsyncReflex(key, convex_url=options.rpc_url,
+                                   window_s=CONFIGURE_S / 2) as service:
+                await account.whoami(service)
                 if options.deployment_id:
-                    await deployments.require_ready(rpc, options.deployment_id)
+                    await deployments.require_ready(service, options.deployment_id)
 
         assert self._thread is not None
         try:

@@ -24,11 +24,11 @@ import time
 import numpy as np
 
 from reflex_ros.client import adapters, retry
-from reflex_ros.client.action_stream import ActionStream, Attempt
+from reflex_ros.client.action_stream import ActionStream
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
-from reflex_ros.client.rpc import RpcClient
+from reflex_ros.client.service import AsyncReflex
 from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
 from reflex_ros.domain.motion_guard import Cause
@@ -113,8 +113,9 @@ class PolicySession:
     async def _serve_one(self) -> None:
         status, settings = self.status, self.settings
         status.link, status.remark = 'opening', 'asking for a session'
-        async with RpcClient(settings.rpc_url, self._key) as rpc:
-            grant = await sessions.authorize(rpc, base_model=settings.model,
+        async with AsyncReflex(self._key, convex_url=settings.rpc_url,
+                               on_retry=self._note_attempt) as service:
+            grant = await sessions.authorize(service, base_model=settings.model,
                                              deployment_id=settings.deployment_id)
             if grant.expires_at is not None:
                 # The one use of the wall clock: the service names the end on its own.
@@ -129,14 +130,14 @@ class PolicySession:
                 on_retry=self._note_attempt)
             try:
                 await stream.open()
-                await self._serve(stream, rpc)
+                await self._serve(stream, service)
             except Exception as exc:
                 self._judge(exc)
             finally:
                 status.link = 'lost'
-                await self._leave(stream, rpc)
+                await self._leave(stream, service)
 
-    async def _serve(self, stream: ActionStream, rpc: RpcClient) -> None:
+    async def _serve(self, stream: ActionStream, service: AsyncReflex) -> None:
         status = self.status
         status.link, status.remark = 'open', ''
         status.opened_at = time.monotonic()
@@ -148,8 +149,8 @@ class PolicySession:
         self._chunk_ends_at = self._last_sent_at = 0.0
         # What is received first: when all fail, it knows the cause.
         tasks = [asyncio.create_task(job) for job in (
-            self._receive(stream), self._send(stream), self._expect_answers(), self._follow(rpc),
-            self._watch(rpc))]
+            self._receive(stream), self._send(stream), self._expect_answers(),
+            self._follow(service), self._watch(service))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -161,11 +162,11 @@ class PolicySession:
         finally:
             await end(*tasks)
 
-    async def _leave(self, stream: ActionStream, rpc: RpcClient) -> None:
+    async def _leave(self, stream: ActionStream, service: AsyncReflex) -> None:
         """Close stream and session; a service that is gone must not keep us."""
         await stream.close()
         try:
-            await within(GOODBYE_S, sessions.close(rpc, self.status.session_id))
+            await within(GOODBYE_S, sessions.close(service, self.status.session_id))
         except (ReflexError, asyncio.TimeoutError) as exc:
             _log.debug('closing the session: %s', exc)
         self.status.session_id = self.status.mode = ''
@@ -291,27 +292,27 @@ class PolicySession:
         if self._rejects_in_a_row >= REJECTS_IN_A_ROW and self.is_applying:
             raise exc
 
-    async def _follow(self, rpc: RpcClient) -> None:
+    async def _follow(self, service: AsyncReflex) -> None:
         """Bring the service's session to the mode that the permit names."""
         while True:
             wants_actions = self.permit().mode is Mode.APPLY_ACTIONS
             wanted = 'apply_actions' if wants_actions else 'dry_run'
             if wanted != self.status.mode:
                 self._mode_since = math.inf
-                await sessions.promote(rpc, self.status.session_id, wanted)
+                await sessions.promote(service, self.status.session_id, wanted)
                 self._mode_since = time.monotonic()
                 self.status.mode = wanted
                 self.is_applying = wants_actions
             await asyncio.sleep(TICK_S)
 
-    async def _watch(self, rpc: RpcClient) -> None:
+    async def _watch(self, service: AsyncReflex) -> None:
         """Ask the service now and then whether our session is still what we think it is."""
         seen_at = time.monotonic()
         while True:
             await asyncio.sleep(self.settings.watch_s)
             asked_at = time.monotonic()
             try:
-                rows = await within(self.settings.watch_stale_s, sessions.list_all(rpc))
+                rows = await within(self.settings.watch_stale_s, sessions.list_all(service))
                 seen_at = time.monotonic()
             except (ServiceUnavailable, asyncio.TimeoutError) as exc:
                 unseen = time.monotonic() - seen_at
@@ -328,7 +329,7 @@ class PolicySession:
             raise ServiceRefused(f'the session is {own.status}. Open a new one: reset, then '
                                  'promote', f'session_{own.status}')
 
-    def _note_attempt(self, attempt: Attempt) -> None:
+    def _note_attempt(self, attempt: retry.Attempt) -> None:
         self.status.remark = (f'attempt {attempt.number} failed after {attempt.elapsed_s:.0f} s: '
                               f'{attempt.reason}; next in {attempt.wait_s:.1f} s')
         level = logging.WARNING if attempt.number == 1 else logging.DEBUG

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from reflex_ros.client.messages import Account, parse
-from reflex_ros.client.rpc import RpcClient
+from reflex_ros.client.service import AsyncReflex
 
 
-async def whoami(rpc: RpcClient) -> Account:
-    """Ask whom the key belongs to; errors as :meth:`RpcClient.call`."""
-    value = await rpc.call('query', 'publicApi:whoami', 'Unable to read the account',
-                           is_read=True)
+async def whoami(service: AsyncReflex) -> Account:
+    """Ask whom the key belongs to; errors as :meth:`.RpcClient.call`."""
+    value = await service.rpc.call(
+        'query', 'publicApi:whoami', 'Unable to read the account', is_read=True)
     return parse(Account, value, 'publicApi:whoami')

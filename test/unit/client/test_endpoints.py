@@ -110,3 +110,41 @@ def test_token_in_an_address_is_not_repeated(url):
     with pytest.raises(ConfigurationError) as caught:
         endpoints.actions_url(url, {})
     assert 'hunter2' not in str(caught.value)
+
+
+@pytest.mark.parametrize('explicit, environment, rpc, api, infer', [
+    (None, {}, HTTPS, HTTPS, HTTPS),
+    (None, {}, 'http://127.0.0.1:7', 'http://127.0.0.1:7', 'http://127.0.0.1:7'),
+    (None, {}, 'https://a-b-1.convex.cloud', HTTPS, 'https://a-b-1.convex.site'),
+    (None, {'REFLEX_API_URL': 'https://a', 'REFLEX_INFER_URL': 'https://i'}, HTTPS,
+     'https://a', 'https://i'),
+    (None, {'RFX_API_URL': 'https://b', 'REFLEX_PLATFORM_URL': 'https://app'}, HTTPS,
+     'https://b', HTTPS),
+    ('https://arg/', {'REFLEX_API_URL': 'https://a', 'REFLEX_INFER_URL': 'https://i'}, HTTPS,
+     'https://arg', 'https://arg'),
+])
+def test_other_addresses_follow_the_backend(explicit, environment, rpc, api, infer):
+    assert endpoints.api_url(explicit, environment, rpc) == api
+    assert endpoints.infer_url(explicit, environment, rpc) == infer
+
+
+@pytest.mark.parametrize('explicit, environment, saved, expected', [
+    (None, {}, None, 'https://app.tryreflex.ai'),
+    (None, {}, 'https://file', 'https://file'),
+    (None, {'NEXT_PUBLIC_BETTER_AUTH_URL': 'https://d', 'BETTER_AUTH_URL': 'https://c'},
+     'https://file', 'https://c'),
+    (None, {'BETTER_AUTH_URL': 'https://c', 'NEXT_PUBLIC_SITE_URL': 'https://b',
+            'REFLEX_PLATFORM_URL': 'https://a'}, None, 'https://a'),
+    ('http://localhost:3', {'REFLEX_PLATFORM_URL': 'https://a'}, None, 'http://localhost:3'),
+])
+def test_dashboard_is_resolved_as_documented(explicit, environment, saved, expected):
+    assert endpoints.site_url(explicit, environment, saved) == expected
+
+
+@pytest.mark.parametrize('url', ['ftp://x', 'nothing', 'http://example.org', 'https://u:p@h'])
+def test_bad_addresses_are_refused(url):
+    for resolve in (lambda: endpoints.api_url(url, {}, HTTPS),
+                    lambda: endpoints.infer_url(url, {}, HTTPS),
+                    lambda: endpoints.site_url(url, {})):
+        with pytest.raises(ConfigurationError, match='unencrypted|must start with|names a user'):
+            resolve()

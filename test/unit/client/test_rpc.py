@@ -13,10 +13,10 @@ import traceback
 import httpx
 import pytest
 
-from reflex_ros.client import rpc as module
+from reflex_ros.client import transport as module
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.resources import account, deployments, sessions
-from reflex_ros.client.rpc import RpcClient
+from reflex_ros.client.service import AsyncReflex
 from reflex_ros.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -37,7 +37,7 @@ def ask(run):
     """Put one question to a backend, with the canary key, and return the answer."""
     def put(url, question, *, key=KEY, window_s=3.0):
         async def main():
-            async with RpcClient(url, Secret(key), window_s=window_s) as client:
+            async with AsyncReflex(Secret(key), convex_url=url, window_s=window_s) as client:
                 return await question(client)
 
         return run(main())
@@ -91,7 +91,7 @@ def test_session_goes_through_its_life(service, ask):
 
 def test_arguments_that_are_none_are_left_out(service, ask):
     # The service refuses null, as the real one does.
-    ask(service.url, lambda client: client.call(
+    ask(service.url, lambda client: client.rpc.call(
         'mutation', 'publicApi:listInferenceSessions', 'x', status=None))
 
 
@@ -135,7 +135,7 @@ def test_refused_session_names_the_reason(service, fails, fault, reason):
 
 
 def test_error_envelope_is_a_refusal_in_the_words_of_the_service(service, fails):
-    fails(service.url, lambda client: client.call('query', 'publicApi:none', 'x'),
+    fails(service.url, lambda client: client.rpc.call('query', 'publicApi:none', 'x'),
           ServiceRefused, "^Could not find public function for 'publicApi:none'")
 
 
@@ -285,13 +285,25 @@ def test_closed_port_is_told_with_address_and_remedy(fails, closed_port):
           f'^Cannot reach the Reflex backend at {url}: .*unset REFLEX_CONVEX_URL$')
 
 
-def test_unreachable_backend_is_tried_for_the_window_by_reads(fails, closed_port, monkeypatch):
+@pytest.mark.parametrize('question', [account.whoami, promote_unknown])
+def test_nothing_that_was_not_sent_is_tried_for_the_window(fails, closed_port, monkeypatch,
+                                                           question):
     calls = []
     post = httpx.AsyncClient.send
     monkeypatch.setattr(httpx.AsyncClient, 'send', lambda *args, **options: (
         calls.append(1), post(*args, **options))[1])
-    fails(f'http://127.0.0.1:{closed_port}', account.whoami, ServiceUnavailable, window_s=0.3)
+    fails(f'http://127.0.0.1:{closed_port}', question, ServiceUnavailable, window_s=0.3)
     assert len(calls) >= 3
+
+
+def test_change_that_may_have_arrived_is_not_sent_again(listen, fails):
+    def swallow(peer):
+        peer.read_request()
+        peer.socket.close()
+
+    backend = listen(swallow)
+    fails(backend.url, promote_unknown, ServiceUnavailable)
+    assert len(backend.peers) == 1
 
 
 @pytest.mark.parametrize('status', [301, 302, 303, 307, 308])
@@ -379,14 +391,14 @@ def test_grant_without_a_session_is_no_grant(listen, fails):
 
 @pytest.mark.parametrize('url', ['http://[::1', 'gopher://127.0.0.1', 'nothing'])
 def test_address_that_is_none_stays_inside_the_tree(fails, url):
-    fails(url, promote_unknown, ServiceUnavailable)
+    fails(url, promote_unknown, ConfigurationError, '^Convex URL must start with http')
 
 
 def test_cancelled_call_ends_at_once_and_stays_cancelled(listen, run):
     silent = listen(lambda peer: peer.wait_for_end())
 
     async def main():
-        async with RpcClient(silent.url, Secret(KEY)) as client:
+        async with AsyncReflex(KEY, convex_url=silent.url) as client:
             call = asyncio.create_task(account.whoami(client))
             while not silent.peers:
                 await asyncio.sleep(0.005)
@@ -401,7 +413,7 @@ def test_cancelled_call_ends_at_once_and_stays_cancelled(listen, run):
 
 def test_client_may_be_closed_twice(service, run):
     async def main():
-        client = RpcClient(service.url, Secret(KEY))
+        client = AsyncReflex(KEY, convex_url=service.url)
         await account.whoami(client)
         await client.close()
         await client.close()

@@ -1,0 +1,48 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every command that talks to the service shares: its options, and the way to ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+import sys
+from typing import Any, TypeVar
+
+import click
+
+from reflex_ros.cli import options
+from reflex_ros.client.retry import Attempt
+from reflex_ros.client.service import AsyncReflex
+
+Result = TypeVar('Result')
+Command = TypeVar('Command', bound=Callable[..., Any])
+
+
+def remote(command: Command) -> Command:
+    """Add the options of every command that talks to the service."""
+    command = click.option('--api-key', help='API key; better in REFLEX_API_KEY.')(command)
+    command = click.option('--convex-url', help='Address of the backend.')(command)
+    return options.common(command)
+
+
+def ask(question: Callable[[AsyncReflex], Awaitable[Result]], api_key: str | None,
+        convex_url: str | None, **addresses: Any) -> Result:
+    """
+    Open the service with key and address as documented, and ask one question.
+
+    :param addresses: more arguments of :class:`AsyncReflex`.
+    """
+    async def run() -> Result:
+        async with AsyncReflex(api_key, convex_url=convex_url, on_retry=note_retry,
+                               **addresses) as service:
+            return await question(service)
+
+    return asyncio.run(run())
+
+
+def note_retry(attempt: Attempt) -> None:
+    """Say on a terminal why nothing happens."""
+    if sys.stderr.isatty():
+        click.echo(f'{attempt.reason}; retrying in {attempt.wait_s:.1f} s '
+                   f'(attempt {attempt.number + 1})', err=True)

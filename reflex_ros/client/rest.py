@@ -1,0 +1,86 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Calls to the REST endpoints: the key is the bearer, the body JSON (section c.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import json
+from typing import Any
+
+from reflex_ros.client import retry
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.messages import printable
+from reflex_ros.client.transport import Answer, Request, Transport
+from reflex_ros.errors import (
+    AuthenticationError,
+    ServiceProtocolError,
+    ServiceRefused,
+    ServiceUnavailable,
+)
+
+
+class RestClient:
+    """
+    One host and one key.
+
+    :param url: base URL, from ``endpoints.api_url``.
+    :param name: what the host is called in errors.
+    """
+
+    def __init__(self, transport: Transport, url: str, key: Secret | None, *,
+                 name: str = 'Reflex API') -> None:
+        self.url = url
+        self._transport = transport
+        self._key = key
+        self._name = name
+
+    async def call(self, method: str, path: str, body: Mapping[str, object] | None = None, *,
+                   is_repeatable: bool | None = None,
+                   limit_s: float | None = None) -> dict[str, Any]:
+        """
+        Call an endpoint; fields of the body that are None are left out.
+
+        :param path: begins with a slash.
+        :param is_repeatable: whether it may be sent again; None for what the method says.
+        :param limit_s: for the whole exchange [s]; 30 when None.
+        :returns: the JSON object of the answer, ``{}`` for an empty one.
+        :raises ServiceUnavailable: when the host cannot be reached or is overloaded.
+        :raises AuthenticationError: when it refuses the key.
+        :raises ServiceRefused: when it answers with another error status, with its slug.
+        :raises ServiceProtocolError: when the answer is none.
+        """
+        headers = {} if self._key is None else {'Authorization': f'Bearer {self._key.reveal()}'}
+        answer = await self._transport.send(Request(
+            method, self.url + path, headers=headers, limit_s=limit_s,
+            json=None if body is None else {
+                name: value for name, value in body.items() if value is not None},
+            is_repeatable=method == 'GET' if is_repeatable is None else is_repeatable,
+            unreachable=f'Failed to reach {self._name} at {self.url}',
+            remedy='Check the network, or unset the address override'))
+        return self._open(answer)
+
+    def _open(self, answer: Answer) -> dict[str, Any]:
+        text = answer.text if self._key is None else self._key.hide_in(answer.text)
+        try:
+            content = json.loads(text) if text.strip() else {}
+        except (ValueError, RecursionError):
+            content = None
+        if not 200 <= answer.status < 300:
+            raise self._failure(answer.status, text, content)
+        if not isinstance(content, dict):
+            raise ServiceProtocolError(f'Unexpected {self._name} response: '
+                                       f'{printable(text, 200)}')
+        return content
+
+    def _failure(self, status: int, text: str, content: object) -> Exception:
+        shown = f'{self._name} HTTP {status}: {printable(text, 200)}'
+        if status == 401:
+            return AuthenticationError('Reflex API key is not valid: HTTP 401. Run '
+                                       '`reflex login`.')
+        if status in retry.TRANSIENT_READ:
+            return ServiceUnavailable(shown)
+        if 300 <= status < 400:
+            return ServiceProtocolError(f'{shown}. A redirect is not followed with the key')
+        slug = content.get('error', content.get('reason')) if isinstance(content, dict) else ''
+        return ServiceRefused(shown, printable(slug, 100) if isinstance(slug, str) else '')

@@ -1,0 +1,58 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The service with one key: where it is, whose key, and the connections to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import os
+from types import TracebackType
+
+from reflex_ros.client import credentials, endpoints, retry
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.rest import RestClient
+from reflex_ros.client.rpc import RpcClient
+from reflex_ros.client.transport import READ_WINDOW_S, Transport
+
+
+class AsyncReflex:
+    """
+    Every function in ``client.resources`` takes this as its first argument.
+
+    Key and addresses are resolved in the documented order: argument, environment, credentials
+    file, default (sections a.2 and b.1). Nothing is sent before the first call.
+
+    :param is_anonymous: ask for no key, for the functions that need none.
+    :param window_s: for how long what may be sent again is sent again [s].
+    :param on_retry: called before each wait.
+    :raises AuthenticationError: when there is no key.
+    :raises ConfigurationError: for an address that is none, or a credentials file that is unsafe.
+    """
+
+    def __init__(self, api_key: str | Secret | None = None, *, convex_url: str | None = None,
+                 api_url: str | None = None,
+                 environment: Mapping[str, str] | None = None, is_anonymous: bool = False,
+                 window_s: float = READ_WINDOW_S,
+                 on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
+        environment = os.environ if environment is None else environment
+        saved = credentials.load(credentials.path(environment))
+        given = api_key.reveal() if isinstance(api_key, Secret) else api_key
+        self.key = None if is_anonymous else credentials.api_key(given, environment, saved)
+        rpc_url = endpoints.rpc_url(convex_url, environment, saved.convex_url)
+        rest_url = endpoints.api_url(api_url, environment, rpc_url)
+        self.transport = Transport(window_s=window_s, on_retry=on_retry)
+        self.rpc = RpcClient(self.transport, rpc_url, self.key)
+        self.rest = RestClient(self.transport, rest_url, self.key)
+
+    async def __aenter__(self) -> AsyncReflex:
+        """Return the service itself."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        """Close the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; may be called twice."""
+        await self.transport.close()

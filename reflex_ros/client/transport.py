@@ -1,0 +1,184 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One HTTP exchange by our rules, for everything that speaks HTTP (protocol reference, c.3).
+
+Redirects are never followed, proxies are not taken from the environment: the key goes to the host
+that was named. Compression is not asked for. An answer is bounded in size and in time. What may
+be sent again is, for a window, while the service is unreachable or overloaded; anything else is
+sent once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+import logging
+import random
+import ssl
+from types import TracebackType
+
+import httpx
+
+from reflex_ros import __version__
+from reflex_ros.client import retry
+from reflex_ros.client.deadline import within
+from reflex_ros.client.endpoints import without_secrets
+from reflex_ros.client.messages import printable
+from reflex_ros.errors import ServiceProtocolError, ServiceUnavailable
+
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+CALL_S = 30.0
+"""For a whole answer: the timeouts above begin anew with every byte."""
+MAX_ANSWER = 8 * 2 ** 20
+READ_WINDOW_S = 20.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What came back.
+
+    :param place: who answered, as it may be shown.
+    """
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str]
+    place: str
+
+    @property
+    def text(self) -> str:
+        """The body as text, whatever it holds."""
+        return self.content.decode(errors='replace')
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What is sent.
+
+    :param is_repeatable: whether it changes nothing, or changes the same thing once however often
+        it arrives.
+    :param unreachable: start of the text when nobody answers; ``{url}`` is replaced.
+    :param remedy: the next step, then.
+    :param limit_s: for the whole exchange [s]; ``CALL_S`` when None.
+    """
+
+    method: str
+    url: str
+    json: object = None
+    content: bytes | AsyncIterable[bytes] | None = None
+    headers: Mapping[str, str] | None = None
+    is_repeatable: bool = False
+    unreachable: str = 'Failed to reach {url}'
+    remedy: str = 'Check the network'
+    limit_s: float | None = None
+
+
+class Transport:
+    """
+    A pool of connections.
+
+    :param window_s: for how long what is repeatable is sent again [s].
+    :param on_retry: called before each wait.
+    """
+
+    def __init__(self, *, window_s: float = READ_WINDOW_S,
+                 on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
+        self._window_s = window_s
+        self._on_retry = on_retry
+        self._random = random.Random()
+        self._http = httpx.AsyncClient(
+            timeout=TIMEOUT, follow_redirects=False, trust_env=False, verify=_tls(),
+            headers={'Accept': 'application/json', 'Accept-Encoding': 'identity',
+                     'User-Agent': f'reflex-ros/{__version__}'})
+
+    async def __aenter__(self) -> Transport:
+        """Return the transport itself."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        """Close the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; may be called twice."""
+        await self._http.aclose()
+
+    async def send(self, request: Request) -> Answer:
+        """
+        Send a request and return the answer, whatever its status.
+
+        :raises ServiceUnavailable: when nobody answers, or when a repeatable request is still
+            answered with a transient status when its window is over.
+        :raises ServiceProtocolError: when the answer is too large.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        window_s = self._window_s if request.is_repeatable else 0.0
+        limit_s = CALL_S if request.limit_s is None else request.limit_s
+        for number, wait in enumerate(retry.backoff(self._random), start=1):
+            answer: Answer | None = None
+            asked_for = 0.0
+            try:
+                answer = await within(limit_s, self._exchange(request))
+                if not request.is_repeatable or answer.status not in retry.TRANSIENT_READ:
+                    return answer
+                reason = f'HTTP {answer.status}'
+                asked_for = retry.retry_after(answer.headers.get('retry-after'))
+            except (httpx.HTTPError, httpx.InvalidURL, asyncio.TimeoutError) as exc:
+                reason = _reason(exc, limit_s)
+                failure = self._unreachable(request, reason)
+                # Nothing of it has left this machine, so nothing can happen twice.
+                if isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout)):
+                    window_s = self._window_s
+            elapsed = loop.time() - began
+            wait = max(wait, asked_for)
+            if elapsed + wait > window_s:
+                if answer is not None:
+                    return answer
+                raise failure
+            if self._on_retry is not None:
+                self._on_retry(retry.Attempt(number, elapsed, wait, reason))
+            await asyncio.sleep(wait)
+        raise AssertionError('the back-off never ends')
+
+    async def _exchange(self, request: Request) -> Answer:
+        content = bytearray()
+        place = without_secrets(request.url)
+        async with self._http.stream(
+                request.method, request.url, json=request.json, content=request.content,
+                headers=request.headers) as response:
+            # As it came: what is compressed although we did not ask for it stays so.
+            async for part in response.aiter_raw():
+                content += part
+                if len(content) > MAX_ANSWER:
+                    raise ServiceProtocolError(f'{place} answered with more than {MAX_ANSWER} '
+                                               'bytes')
+        _log.debug('%s %s: HTTP %d, %d bytes', request.method, place, response.status_code,
+                   len(content))
+        return Answer(response.status_code, bytes(content), response.headers, place)
+
+    @staticmethod
+    def _unreachable(request: Request, reason: str) -> ServiceUnavailable:
+        place = without_secrets(request.url)
+        return ServiceUnavailable(f'{request.unreachable.format(url=place)}: {reason}. '
+                                  f'{request.remedy}')
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Load the trusted certificates once: it takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _reason(exc: Exception, limit_s: float) -> str:
+    if isinstance(exc, asyncio.TimeoutError):
+        return f'no whole answer within {limit_s:g} s'
+    return printable(str(exc), 200) or type(exc).__name__
