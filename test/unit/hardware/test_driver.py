@@ -593,7 +593,7 @@ def weaken(sim: SimulatedArm) -> None:
     ('SERVO_FAULT', 'wrist_roll reports error bits 0x02', lambda sim: sim.control.fault(
         'error_bits', ids=[5], bits=0x02)),
     ('OVERHEAT', 'shoulder_lift is at 6', warm),
-    ('UNDERVOLT', 'shoulder_pan) has 9.', weaken),
+    ('UNDERVOLT', ' V, allowed 10 to 13.5 V', weaken),
 ))
 def test_trouble_of_a_servo_brings_the_arm_to_rest(
         moving: Rig, code: str, text: str, spoil: Callable[[SimulatedArm], object]) -> None:
