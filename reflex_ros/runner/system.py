@@ -23,6 +23,7 @@ from reflex_ros.runner import graph
 from reflex_ros.runner.processes import ProcessGroup
 
 ANSWER_S = 10.0
+FAST_DDS = 'rmw_fastrtps_cpp'
 END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_service'))
 """The arm first: it holds before anything else ends. What it stands on comes last."""
 
@@ -158,4 +159,9 @@ class System:
 def private_domain() -> dict[str, str]:
     """Choose a DDS domain that no robot is on, reachable from this machine only."""
     domain = os.environ.get('ROS_DOMAIN_ID') or str(random.randrange(60, 100))
-    return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    if os.environ.get('RMW_IMPLEMENTATION', FAST_DDS) != FAST_DDS:
+        return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    # The same reach, but without shared memory: the profile says why.
+    profile = str(graph.share_folder() / 'config' / 'loopback.xml')
+    return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SYSTEM_DEFAULT',
+            'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
