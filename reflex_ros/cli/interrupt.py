@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import signal
 from types import FrameType
 
+from reflex_ros.runner import processes
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-AGAIN_S = 0.5
+AGAIN_S = 0.2
 
 
 @contextmanager
@@ -18,12 +20,13 @@ def interruptible() -> Iterator[None]:
     """
     Let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt.
 
-    It is raised again until it has got us out of here: where Python can only ignore an exception,
-    as in the hooks that it calls around a fork, the first one is lost.
+    It is raised again until it has got us out of here, and not while a process is being started:
+    Python can only print, and ignore, what is raised in the hooks that it calls around a fork.
     """
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-        raise KeyboardInterrupt
+        if not processes.is_starting():
+            raise KeyboardInterrupt
 
     with _handled_by(interrupt):
         yield

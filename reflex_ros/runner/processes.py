@@ -34,6 +34,29 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class _Forking:
+    """Knows which threads are starting a process; no lock, because a signal handler asks."""
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+
+    def __enter__(self) -> None:
+        """Begin to start one."""
+        self.threads.add(threading.get_ident())
+
+    def __exit__(self, *exc: object) -> None:
+        """Be done."""
+        self.threads.discard(threading.get_ident())
+
+
+_forking = _Forking()
+
+
+def is_starting() -> bool:
+    """Whether this thread is starting a process: no moment for a signal handler to raise."""
+    return threading.get_ident() in _forking.threads
+
+
 class Child:
     """
     One running process.
@@ -100,7 +123,7 @@ class Child:
     def _start(self) -> subprocess.Popen[str]:
         # Only names that are set; the key is in the environment, never among the arguments.
         environment = {**os.environ, **self._environment, **self.process.environment}
-        with self.log.open('a', encoding='utf-8') as log:
+        with self.log.open('a', encoding='utf-8') as log, _forking:
             popen = subprocess.Popen(
                 self.process.command(self._namespace), env=environment, text=True,
                 stdin=subprocess.PIPE if self._on_line else subprocess.DEVNULL,

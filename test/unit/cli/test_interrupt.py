@@ -9,6 +9,7 @@ import time
 import pytest
 
 from reflex_ros.cli import interrupt
+from reflex_ros.runner import graph, processes
 
 
 def send(number=signal.SIGINT):
@@ -45,6 +46,18 @@ def test_nothing_comes_again_when_it_was_heard():
     with pytest.raises(KeyboardInterrupt), interrupt.interruptible():
         send()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_interrupt_waits_for_the_end_of_a_start(tmp_path):
+    started = []
+    with pytest.raises(KeyboardInterrupt), interrupt.interruptible():
+        # Python can only print what is raised in here.
+        os.register_at_fork(before=lambda: started or (started.append('fork'), send()))
+        child = processes.Child(graph.Process('this', 'this'), tmp_path / 'log')
+        started.append('child')
+        wait_for_the_next()
+    assert started == ['fork', 'child']
+    child.popen.wait()
 
 
 def test_shield_ignores_every_signal_and_ends():
