@@ -4,6 +4,7 @@
 The loopback endpoint that throws the switches; no part of the vendor's protocol.
 
     GET  /admin/state      counters, faults, settings, sessions, deployments
+    GET  /admin/faults     every fault that there is, and what it takes
     POST /admin/fault      {"name": ..., "value": ..., "times": ...}
     POST /admin/clear      {} or {"name": ...}; also takes a revoked key back
     POST /admin/settings   {"latency_ms": ..., ...}
@@ -18,6 +19,7 @@ import json
 
 from aiohttp import web
 
+from reflex_ros.sim.service.fault_kinds import KINDS
 from reflex_ros.sim.service.state import ServiceState
 
 Body = dict[str, object]
@@ -43,6 +45,12 @@ class Admin:
         if not _is_local(request):
             return _refuse(403, 'loopback only')
         return web.json_response(self._state.to_json())
+
+    async def list_faults(self, request: web.Request) -> web.Response:
+        """Serve ``GET /admin/faults``."""
+        if not _is_local(request):
+            return _refuse(403, 'loopback only')
+        return web.json_response({'faults': [kind.to_json() for kind in KINDS.values()]})
 
     async def act(self, request: web.Request) -> web.Response:
         """Serve the POSTs; a mistake of the caller is a 400 that says what."""

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from reflex_ros.sim.service.fault_kinds import KINDS
+from reflex_ros.sim.service.fault_kinds import FaultKind, HTTP_FAMILIES, HTTP_ROWS, ROWS
 from reflex_ros.sim.service.settings import Settings
 
 
@@ -45,8 +45,7 @@ def main(
     leaves with exit code 0 on SIGINT or SIGTERM.
     """
     if list_faults:
-        for kind in KINDS.values():
-            click.echo(f'{kind.name:22} {kind.usage()}; {kind.what}')
+        click.echo(_fault_list())
         return
     # Not needed for --help, and 0.2 s to import.
     from reflex_ros.sim.service.server import run
@@ -62,3 +61,17 @@ def main(
     except OSError as exc:
         raise click.ClickException(f'cannot listen on port {port}: {exc.strerror}') from exc
     sys.exit(code)
+
+
+def _fault_list() -> str:
+    """Return a line per fault; those of HTTP once, and the families that they go with."""
+    def line(kind: FaultKind, name: str) -> str:
+        return f'{name:22} {kind.usage()}; {kind.what}'
+
+    families = (f'{family:22} {where}' for family, where in HTTP_FAMILIES.items())
+    return '\n'.join((
+        *(line(kind, kind.name) for kind in ROWS),
+        '', 'Of any HTTP exchange, as FAMILY_NAME (rpc_slow=500, infer_status=408x2):',
+        *(line(kind, f'FAMILY_{kind.name}') for kind in HTTP_ROWS),
+        '', 'FAMILY is one of:', *families,
+    ))

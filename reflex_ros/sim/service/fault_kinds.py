@@ -9,7 +9,7 @@ has its default. ``times`` is how often it happens before it switches itself off
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import re
 
 
@@ -64,6 +64,11 @@ class FaultKind:
             raise ValueError(self.usage())
         return number, text
 
+    @property
+    def lists_statuses(self) -> bool:
+        """Whether the text is a list of HTTP codes to answer with, one after the other."""
+        return self.pattern == _STATUSES
+
     def usage(self) -> str:
         """Say what the fault takes as a value."""
         takes = [] if self.number is None else [f'a number (default {self.number:g})']
@@ -73,19 +78,45 @@ class FaultKind:
             takes.append(f'a text (default {self.text!r})')
         return f'{self.name} takes {", a colon, ".join(takes) or "no value"}'
 
+    def to_json(self) -> dict[str, object]:
+        """Return the row of ``GET /admin/faults``."""
+        return {'name': self.name, 'what': self.what, 'usage': self.usage(), 'times': self.times}
+
 
 _STATUSES = r'\d{3}(x\d+)?(,\d{3}(x\d+)?)*'
 
-_ROWS = (
+# What can happen to one HTTP exchange; each row exists for each family, as rpc_slow, infer_close.
+HTTP_ROWS = (
+    FaultKind('status', 'answer with these HTTP codes: 503x2,429x1 or 401; the call is not run',
+              text='503', pattern=_STATUSES),
+    FaultKind('redirect', 'answer with 302 to this address', text='http://127.0.0.1:9/'),
+    FaultKind('slow', 'ms before the answer', number=1500.0),
+    FaultKind('close', 'the connection ends before the call is run, after it, or in mid answer',
+              text='before', choices=('before', 'after', 'half')),
+    FaultKind('garbage', 'the body of the answer is none', text='not_json', choices=(
+        'not_json', 'truncated', 'invalid_utf8', 'array', 'deep', 'empty')),
+    FaultKind('oversize', 'so many MiB of blanks behind the answer', number=2.0),
+    FaultKind('trickle', 'the body goes out byte by byte, so many ms apart', number=50.0),
+)
+
+HTTP_FAMILIES = {
+    'rpc': 'POST /api/{query,mutation,action}',
+    'rest': '/v1/* and /deployments/*',
+    'site': '/cli/authorize and /api/auth/*',
+    'infer': 'POST /v1/infer',
+    'act': 'POST /act, the edge server',
+    'ready': 'GET /ready of a worker',
+    'health': 'GET /health of a worker',
+}
+
+ROWS = (
     # Before the stream: handshakes and calls.
     FaultKind('handshake_status', 'answer handshakes with these codes: 503x3,403x1 or 401',
               text='503', pattern=_STATUSES),
-    FaultKind('retry_after', 'refused handshakes carry Retry-After with so many seconds',
+    FaultKind('retry_after', 'refusals on order carry Retry-After with so many seconds',
               number=1.0),
     FaultKind('redirect', 'answer handshakes with 302 to this address',
               text='http://127.0.0.1:9/v1/actions'),
-    FaultKind('rpc_status', 'answer RPC calls with these HTTP codes: 503x2 or 429',
-              text='503', pattern=_STATUSES),
     FaultKind('http_560', 'function errors of the encoded format come as HTTP 560'),
     FaultKind('first_frame', 'what comes instead of session.ready',
               text='wrong', choices=('wrong', 'silent', 'close', 'error')),
@@ -138,4 +169,9 @@ _ROWS = (
               number=1.5),
 )
 
-KINDS: dict[str, FaultKind] = {kind.name: kind for kind in _ROWS}
+_HTTP = tuple(
+    replace(row, name=f'{family}_{row.name}', what=f'{where}: {row.what}')
+    for family, where in HTTP_FAMILIES.items() for row in HTTP_ROWS
+)
+
+KINDS: dict[str, FaultKind] = {kind.name: kind for kind in (*ROWS, *_HTTP)}

@@ -64,7 +64,7 @@ class Faults:
         if times is not None and (not isinstance(times, int) or times is True or times < 1):
             raise ValueError('times must be an integer of at least 1')
         fault = Fault(name, number, text, times, next(self._serials))
-        if name in ('handshake_status', 'rpc_status'):
+        if kind.lists_statuses:
             fault.statuses.extend(_parse_statuses(text))
         self._on[name] = fault
         return fault

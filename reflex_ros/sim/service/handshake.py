@@ -8,6 +8,7 @@ import asyncio
 
 from aiohttp import web
 
+from reflex_ros.sim.service import http_faults
 from reflex_ros.sim.service.connection import Connection
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import Stream
@@ -27,9 +28,7 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
     if refusal is not None:
         state.counters.handshakes_refused += 1
         refusal.force_close()
-        if fault := state.faults.take('retry_after'):
-            refusal.headers['Retry-After'] = f'{fault.number:g}'
-        return refusal
+        return http_faults.with_retry_after(state, refusal)
     socket = web.WebSocketResponse(
         compress=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_TIMEOUT_S
     )

@@ -8,14 +8,18 @@ import asyncio
 import json
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from reflex_ros.sim.service import rpc
+from reflex_ros.sim.service import http_faults, rpc
 from reflex_ros.sim.service.admin import Admin
 from reflex_ros.sim.service.handshake import serve_stream
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.state import ServiceState
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
 
 HOST = '127.0.0.1'
 MAX_BODY = 32 << 20
@@ -36,7 +40,7 @@ class Server:
         self.state = state
         self._port = port
         self._runner: web.AppRunner | None = None
-        self._streams: set[asyncio.Task[object]] = set()
+        self._serving: set[asyncio.Task[object]] = set()
 
     async def start(self) -> None:
         """
@@ -44,10 +48,14 @@ class Server:
 
         :raises OSError: when the port is taken.
         """
-        app = web.Application(client_max_size=MAX_BODY)
+        app = web.Application(
+            client_max_size=MAX_BODY,
+            middlewares=[self._track, http_faults.make_middleware(self.state)],
+        )
         admin = Admin(self.state)
         app.router.add_post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
         app.router.add_get('/admin/state', admin.show)
+        app.router.add_get('/admin/faults', admin.list_faults)
         app.router.add_post('/admin/{action}', admin.act)
         app.router.add_get('/{path:.*}', self._get)
         runner = web.AppRunner(app, access_log=None)
@@ -64,9 +72,9 @@ class Server:
             return
         self.state.is_stopping = True
         self.state.notify()
-        if self._streams:
+        if self._serving:
             # Most leave with a Close 1001 now; one whose client does not read is cut off.
-            _, stuck = await asyncio.wait(self._streams, timeout=GRACE_S)
+            _, stuck = await asyncio.wait(self._serving, timeout=GRACE_S)
             for task in stuck:
                 task.cancel()
         await runner.cleanup()
@@ -94,6 +102,17 @@ class Server:
             'admin': f'{self.url}/admin',
         })
 
+    @web.middleware
+    async def _track(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Know every request that is being served, so that a slow one cannot hold up the end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            return await handler(request)
+        finally:
+            self._serving.discard(task)
+
     async def _call(self, request: web.Request) -> web.Response:
         answer = rpc.answer(self.state, await request.read())
         return web.Response(
@@ -102,13 +121,7 @@ class Server:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get('Upgrade', '').lower() == 'websocket':
-            task = asyncio.current_task()
-            assert task is not None
-            self._streams.add(task)
-            try:
-                return await serve_stream(self.state, request)
-            finally:
-                self._streams.discard(task)
+            return await serve_stream(self.state, request)
         return web.json_response({'error': 'not found'}, status=404)
 
 

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
+from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
 from reflex_ros.sim.service.faults import Faults
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
@@ -28,8 +29,14 @@ class Counters:
     observations_dropped: int = 0
     chunks_sent: int = 0
     errors_sent: int = 0
-    rpc_calls: int = 0
     rpc_refused: int = 0
+    calls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HTTP_FAMILIES, 0))
+
+    def to_json(self) -> dict[str, object]:
+        """Return every counter, the HTTP requests by family: ``rpc_calls`` and so on."""
+        counts = asdict(self)
+        calls: dict[str, int] = counts.pop('calls')
+        return counts | {f'{family}_calls': count for family, count in calls.items()}
 
 
 class ServiceState:
@@ -140,7 +147,7 @@ class ServiceState:
     def to_json(self) -> dict[str, object]:
         """Return the body of ``/admin/state``."""
         return {
-            'counters': asdict(self.counters),
+            'counters': self.counters.to_json(),
             'faults': self.faults.to_json(),
             'settings': self.settings.to_json(),
             'key_revoked': self.key_revoked,

@@ -1,0 +1,132 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What goes wrong with an HTTP exchange, whoever serves it: one middleware around all handlers.
+
+A family is a group of paths with switches of its own, so that a fault of the worker leaves the
+calls alone. WebSockets have their own faults, before (``handshake``) and after the upgrade.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from reflex_ros.sim.service.state import ServiceState
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler, Middleware
+
+_EXACT = {
+    '/api/query': 'rpc', '/api/mutation': 'rpc', '/api/action': 'rpc',
+    '/v1/infer': 'infer', '/act': 'act', '/ready': 'ready', '/health': 'health',
+}
+_PREFIXES = (
+    ('/v1/', 'rest'), ('/deployments/', 'rest'), ('/cli/', 'site'), ('/api/auth/', 'site'),
+)
+
+
+def make_middleware(state: ServiceState) -> Middleware:
+    """Return the middleware that counts the calls of each family and breaks some of them."""
+    @web.middleware
+    async def obstruct(request: web.Request, handler: Handler) -> web.StreamResponse:
+        family = _family(request)
+        if family is None:
+            return await handler(request)
+        state.counters.calls[family] += 1
+        refusal = _refusal(state, family)
+        if refusal is not None:
+            return with_retry_after(state, refusal)
+        if fault := state.faults.take(f'{family}_slow'):
+            await asyncio.sleep(fault.number * 1e-3)
+        close = state.faults.take(f'{family}_close')
+        if close is not None and close.text == 'before':
+            return _hang_up(request)
+        response = await handler(request)
+        if not isinstance(response, web.Response):
+            return response
+        if close is not None and close.text == 'after':
+            return _hang_up(request)
+        body = _bend(state, family, response)
+        if close is not None:
+            return await _send(request, response, body[:len(body) // 2], len(body))
+        if fault := state.faults.take(f'{family}_trickle'):
+            return await _send(request, response, body, len(body), fault.number * 1e-3)
+        return response
+
+    return obstruct
+
+
+def with_retry_after(state: ServiceState, refusal: web.Response) -> web.Response:
+    """Put Retry-After on a refusal when that is switched on; return it."""
+    if fault := state.faults.take('retry_after'):
+        refusal.headers['Retry-After'] = f'{fault.number:g}'
+    return refusal
+
+
+def _family(request: web.Request) -> str | None:
+    if request.headers.get('Upgrade', '').lower() == 'websocket':
+        return None
+    prefixed = (family for prefix, family in _PREFIXES if request.path.startswith(prefix))
+    return _EXACT.get(request.path) or next(prefixed, None)
+
+
+def _refusal(state: ServiceState, family: str) -> web.Response | None:
+    status = state.faults.next_status(f'{family}_status')
+    if status is not None:
+        return web.json_response({'error': f'HTTP {status} on order'}, status=status)
+    if fault := state.faults.take(f'{family}_redirect'):
+        return web.Response(status=302, headers={'Location': fault.text})
+    return None
+
+
+def _hang_up(request: web.Request) -> web.Response:
+    """End the connection; the response that must be returned goes nowhere."""
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response()
+
+
+def _bend(state: ServiceState, family: str, response: web.Response) -> bytes:
+    """Break the body of a response where that is switched on; return what it is now."""
+    body = response.body if isinstance(response.body, bytes) else b''
+    if fault := state.faults.take(f'{family}_garbage'):
+        body = _garble(fault.text, body)
+    if fault := state.faults.take(f'{family}_oversize'):
+        body += b' ' * int(fault.number * (1 << 20))
+    response.body = body
+    return body
+
+
+def _garble(kind: str, body: bytes) -> bytes:
+    match kind:
+        case 'truncated':
+            return body[:len(body) // 2]
+        case 'invalid_utf8':
+            return b'{"status":"\xff\xfe"}'
+        case 'array':
+            return b'[' + body + b']'
+        case 'deep':
+            return b'[' * 100_000 + b']' * 100_000
+        case 'empty':
+            return b''
+        case _:
+            return b'<html><body><h1>502 Bad Gateway</h1></body></html>'
+
+
+async def _send(
+    request: web.Request, response: web.Response, body: bytes, length: int, gap_s: float = 0.0
+) -> web.StreamResponse:
+    """Send a body by hand, byte by byte with a gap, or less of it than promised."""
+    sent = web.StreamResponse(status=response.status, headers=response.headers)
+    sent.content_length = length
+    await sent.prepare(request)
+    step = 1 if gap_s else max(1, len(body))
+    for start in range(0, len(body), step):
+        await sent.write(body[start:start + step])
+        await asyncio.sleep(gap_s)
+    if len(body) < length and request.transport is not None:
+        request.transport.close()
+    return sent
