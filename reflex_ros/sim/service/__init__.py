@@ -7,6 +7,7 @@ It is written from the protocol reference alone and shares no code with ``reflex
 that a client that works here has been checked by a second reading of the same facts.
 
 Where to look: ``functions/`` holds the RPC functions, one module per noun; ``rpc`` the envelopes
-around them; ``stream`` one action-stream connection; ``policies`` what the robot is told to do;
-``faults`` every switch; ``admin`` the loopback endpoint that throws them; ``server`` the process.
+around them; ``tables`` what is remembered, and ``store`` where it survives a restart; ``stream``
+one action-stream connection; ``policies`` what the robot is told to do; ``faults`` every switch;
+``admin`` the loopback endpoint that throws them; ``server`` the process.
 """

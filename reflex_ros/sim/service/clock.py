@@ -14,6 +14,8 @@ class ServiceClock:
 
     :param source: monotonic seconds.
     :param epoch_s: epoch time [s] at construction; a later step of the wall clock has no effect.
+
+    ``advanced_s`` is by how much it was moved in all [s].
     """
 
     def __init__(
@@ -23,6 +25,7 @@ class ServiceClock:
         self._source = source
         start_s = time.time() if epoch_s is None else epoch_s
         self._offset_s = start_s - source()
+        self.advanced_s = 0.0
 
     def now_s(self) -> float:
         """Return seconds since the epoch."""
@@ -41,3 +44,15 @@ class ServiceClock:
         if not 0.0 <= seconds < float('inf'):
             raise ValueError('the clock only moves forward, by a finite number of seconds')
         self._offset_s += seconds
+        self.advanced_s += seconds
+
+    def resume(self, advanced_s: float, not_before_s: float) -> None:
+        """
+        Go on where the clock of an earlier process stood.
+
+        :param advanced_s: how far it had been moved [s].
+        :param not_before_s: epoch time [s] that it had reached; the wall clock may since have
+            been set back.
+        """
+        self.advance(advanced_s)
+        self._offset_s += max(0.0, not_before_s - self.now_s())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 import sys
 
 import click
@@ -31,12 +32,15 @@ from reflex_ros.sim.service.settings import Settings
               help='Of jitter and policies.')
 @click.option('--ping-s', type=float, default=0.0, show_default=True,
               help='Period of pings on the action stream; 0 sends none.')
+@click.option('--state', 'directory', metavar='DIR', type=click.Path(path_type=Path),
+              help='Keep the state in DIR, so that it survives a restart.')
 @click.option('--fault', 'faults', multiple=True, metavar='NAME[=VALUE][*TIMES]',
               help='Switch a fault on; may be repeated. See --list-faults.')
 @click.option('--list-faults', is_flag=True, help='Show every fault and exit.')
 def main(
     port: int, key: str, latency_ms: float, jitter_ms: float, hz: float, chunk_size: int,
-    expiry_s: float, seed: int, ping_s: float, faults: tuple[str, ...], list_faults: bool,
+    expiry_s: float, seed: int, ping_s: float, directory: Path | None,
+    faults: tuple[str, ...], list_faults: bool,
 ) -> None:
     """
     Serve a simulated Reflex service on 127.0.0.1.
@@ -49,15 +53,18 @@ def main(
         return
     # Not needed for --help, and 0.2 s to import.
     from reflex_ros.sim.service.server import run
+    from reflex_ros.sim.service.store import StateError
 
     try:
         settings = Settings(
             key=key, latency_ms=latency_ms, jitter_ms=jitter_ms, hz=hz, chunk_size=chunk_size,
             expiry_s=expiry_s, seed=seed, ping_s=ping_s,
         )
-        code = run(settings, port=port, faults=faults)
+        code = run(settings, port=port, faults=faults, directory=directory)
     except ValueError as exc:
         raise click.UsageError(str(exc)) from exc
+    except StateError as exc:
+        raise click.ClickException(str(exc)) from exc
     except OSError as exc:
         raise click.ClickException(f'cannot listen on port {port}: {exc.strerror}') from exc
     sys.exit(code)

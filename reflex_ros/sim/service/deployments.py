@@ -10,10 +10,10 @@ schemas come with a later issue: until then one schema, ``schema_sim``, has a pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.refusals import Reason
+from reflex_ros.sim.service.tables import new_id, Table
 
 READY = 'ready'
 BLOCKED = 'blocked'
@@ -102,7 +102,7 @@ class Readiness:
 
 class Deployments:
     """
-    Every deployment of this process, oldest first.
+    Every deployment, oldest first.
 
     :param clock: stamps the creation.
     """
@@ -110,38 +110,23 @@ class Deployments:
     def __init__(self, clock: ServiceClock) -> None:
         """Start with the two presets: one that is ready, one whose robot was never paired."""
         self._clock = clock
-        self._deployments: dict[str, Deployment] = {}
-        self._add(Deployment(
+        self.table = Table(Deployment, Reason.DEPLOYMENT_NOT_FOUND)
+        self.table.add(Deployment(
             'deploy_sim', 'Simulated SO-101', 'model_sim', 'apply_actions', clock.now_ms(),
             robot_schema_id=PAIRED_SCHEMA, runtime='cloud', status=READY,
         ))
-        self._add(Deployment(
+        self.table.add(Deployment(
             'deploy_blocked', 'Robot never paired', 'model_sim', 'apply_actions', clock.now_ms(),
             robot_schema_id='schema_unpaired', runtime='cloud', status=BLOCKED,
         ))
-
-    def get(self, deployment_id: str) -> Deployment:
-        """
-        Return one deployment.
-
-        :raises Refusal: ``deployment_not_found``.
-        """
-        deployment = self._deployments.get(deployment_id)
-        if deployment is None:
-            raise Refusal(Reason.DEPLOYMENT_NOT_FOUND)
-        return deployment
-
-    def all(self) -> list[Deployment]:
-        """Return every deployment."""
-        return list(self._deployments.values())
 
     def create(
         self, *, name: str, model_id: str, mode: str, robot_schema_id: str = '',
         runtime: str = '', spec_json: str = '',
     ) -> Deployment:
         """Add a deployment that nobody has checked yet."""
-        return self._add(Deployment(
-            f'deploy_{secrets.token_hex(12)}', name, model_id, mode, self._clock.now_ms(),
+        return self.table.add(Deployment(
+            new_id('deploy'), name, model_id, mode, self._clock.now_ms(),
             robot_schema_id=robot_schema_id, runtime=runtime, spec_json=spec_json,
         ))
 
@@ -152,14 +137,10 @@ class Deployments:
         :param also_failing: what the rest of the service adds: check name -> status.
         :raises Refusal: ``deployment_not_found``.
         """
-        deployment = self.get(deployment_id)
+        deployment = self.table.get(deployment_id)
         failing = deployment.failing_checks() | also_failing
         readiness = Readiness(
             deployment_id, tuple((name, failing.get(name, 'passed')) for name in REMEDIES)
         )
         deployment.status = READY if readiness.passed else BLOCKED
         return readiness
-
-    def _add(self, deployment: Deployment) -> Deployment:
-        self._deployments[deployment.id] = deployment
-        return deployment

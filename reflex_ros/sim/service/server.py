@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from reflex_ros.sim.service.admin import Admin
 from reflex_ros.sim.service.handshake import serve_stream
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.store import StateError
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -48,9 +50,9 @@ class Server:
 
         :raises OSError: when the port is taken.
         """
+        faults = http_faults.make_middleware(self.state)
         app = web.Application(
-            client_max_size=MAX_BODY,
-            middlewares=[self._track, http_faults.make_middleware(self.state)],
+            client_max_size=MAX_BODY, middlewares=[self._track, faults, self._save_after]
         )
         admin = Admin(self.state)
         app.router.add_post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
@@ -78,6 +80,8 @@ class Server:
             for task in stuck:
                 task.cancel()
         await runner.cleanup()
+        self.state.save()
+        self.state.close()
 
     async def __aenter__(self) -> Server:
         """Start."""
@@ -113,6 +117,17 @@ class Server:
         finally:
             self._serving.discard(task)
 
+    @web.middleware
+    async def _save_after(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Write down what a call or a stream has changed, before a client can rely on it."""
+        response = await handler(request)
+        try:
+            self.state.save()
+        except StateError as exc:
+            if not response.prepared:
+                return web.json_response({'error': str(exc)}, status=507)
+        return response
+
     async def _call(self, request: web.Request) -> web.Response:
         answer = rpc.answer(self.state, await request.read())
         return web.Response(
@@ -125,20 +140,28 @@ class Server:
         return web.json_response({'error': 'not found'}, status=404)
 
 
-def run(settings: Settings, *, port: int = 0, faults: tuple[str, ...] = ()) -> int:
+def run(
+    settings: Settings, *, port: int = 0, faults: tuple[str, ...] = (),
+    directory: Path | None = None,
+) -> int:
     """
     Serve in the foreground until SIGINT or SIGTERM; print the ready line on stdout.
 
     :param port: 0 takes a free one.
     :param faults: each as ``NAME[=VALUE][*TIMES]``.
+    :param directory: where the state survives a restart; None keeps it in memory.
     :returns: the exit code, 0.
     :raises ValueError: on an unknown fault or a bad value.
     :raises OSError: when the port is taken.
+    :raises StateError: when the directory cannot be used, or its state not be read.
     """
-    state = ServiceState(settings)
+    state = ServiceState(settings, directory=directory)
     for fault in faults:
         state.faults.switch_on_text(fault)
-    asyncio.run(_serve(Server(state, port)))
+    try:
+        asyncio.run(_serve(Server(state, port)))
+    finally:
+        state.close()
     return 0
 
 

@@ -14,6 +14,7 @@ import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.tables import new_id, Table
 
 
 class Status(str, Enum):
@@ -110,7 +111,7 @@ class Session:
 
 class Sessions:
     """
-    Every session of this process, oldest first.
+    Every session, oldest first.
 
     :param clock: decides about expiry.
     """
@@ -118,25 +119,20 @@ class Sessions:
     def __init__(self, clock: ServiceClock) -> None:
         """Start without any."""
         self._clock = clock
-        self._sessions: dict[str, Session] = {}
+        self.table = Table(Session, Reason.SESSION_NOT_FOUND)
 
     def open(self, request: SessionRequest, expiry_s: float) -> Session:
         """Start an active session that lives ``expiry_s`` seconds."""
         now_ms = self._clock.now_ms()
-        session = Session(
-            id=f'sess_{secrets.token_hex(12)}', token=secrets.token_hex(24), request=request,
+        return self.table.add(Session(
+            id=new_id('sess'), token=secrets.token_hex(24), request=request,
             created_ms=now_ms, expires_ms=now_ms + round(expiry_s * 1e3), mode=request.mode,
-        )
-        self._sessions[session.id] = session
-        return session
+        ))
 
     def find(self, session_id: str) -> Session | None:
         """Return the session with its status up to date, or None."""
-        session = self._sessions.get(session_id)
-        is_active = session is not None and session.status is Status.ACTIVE
-        if session is not None and is_active and self._clock.now_ms() >= session.expires_ms:
-            self._apply(session, Event.EXPIRE, 'expired')
-        return session
+        session = self.table.find(session_id)
+        return None if session is None else self._updated(session)
 
     def get(self, session_id: str) -> Session:
         """
@@ -144,14 +140,11 @@ class Sessions:
 
         :raises Refusal: ``session_not_found``.
         """
-        session = self.find(session_id)
-        if session is None:
-            raise Refusal(Reason.SESSION_NOT_FOUND)
-        return session
+        return self._updated(self.table.get(session_id))
 
     def all(self, status: Status | None = None) -> list[Session]:
         """Return the sessions in a status, or all."""
-        sessions = [self.get(session_id) for session_id in self._sessions]
+        sessions = [self._updated(session) for session in self.table.all()]
         return [session for session in sessions if status in (None, session.status)]
 
     def promote(self, session_id: str, mode: Mode) -> Session:
@@ -203,6 +196,12 @@ class Sessions:
             secrets.compare_digest(session.token.encode(), given)
             for session in self.all(Status.ACTIVE)
         )
+
+    def _updated(self, session: Session) -> Session:
+        """Notice that the session's time is over."""
+        if session.status is Status.ACTIVE and self._clock.now_ms() >= session.expires_ms:
+            self._apply(session, Event.EXPIRE, 'expired')
+        return session
 
     def _apply(self, session: Session, event: Event, reason: str = '') -> None:
         following = TRANSITIONS.get((session.status, event))

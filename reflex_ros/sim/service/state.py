@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
@@ -14,6 +15,7 @@ from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
 from reflex_ros.sim.service.faults import Faults
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
+from reflex_ros.sim.service.store import StateError, Store
 
 ORGANISATION = {'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}
 
@@ -45,10 +47,15 @@ class ServiceState:
 
     :param settings: the values to start with.
     :param clock: injected in tests.
+    :param directory: where the state survives a restart; None keeps it in memory.
+    :raises StateError: when the directory cannot be used, or its state not be read.
     """
 
-    def __init__(self, settings: Settings, clock: ServiceClock | None = None) -> None:
-        """Set up the presets."""
+    def __init__(
+        self, settings: Settings, clock: ServiceClock | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Set up the presets, or what an earlier service has left."""
         self.settings = settings
         self.clock = clock or ServiceClock()
         self.faults = Faults()
@@ -59,6 +66,7 @@ class ServiceState:
         self.key_revoked = False
         self.is_stopping = False
         self._listeners: set[Callable[[], None]] = set()
+        self._store = self._open_store(directory) if directory else None
 
     def accepts(self, key: str) -> bool:
         """Say whether a bearer opens the service: the API key, or the grant of a live session."""
@@ -85,7 +93,7 @@ class ServiceState:
         """
         if not deployment_id:
             return not self.faults.is_on('deployment_not_ready')
-        return self.deployment_status(self.deployments.get(deployment_id)) == READY
+        return self.deployment_status(self.deployments.table.get(deployment_id)) == READY
 
     def failing_checks(self) -> dict[str, str]:
         """Return the readiness checks that fail by a fault switch: name -> failed."""
@@ -144,6 +152,20 @@ class ServiceState:
         for listener in tuple(self._listeners):
             listener()
 
+    def save(self) -> None:
+        """
+        Write down what has changed, when there is a directory for it.
+
+        :raises StateError: when the disk does not take it.
+        """
+        if self._store is not None:
+            self._store.save()
+
+    def close(self) -> None:
+        """Give the directory back; may be called twice."""
+        if self._store is not None:
+            self._store.close()
+
     def to_json(self) -> dict[str, object]:
         """Return the body of ``/admin/state``."""
         return {
@@ -157,9 +179,23 @@ class ServiceState:
             ],
             'deployments': [
                 deployment.to_json(self.deployment_status(deployment))
-                for deployment in self.deployments.all()
+                for deployment in self.deployments.table.all()
             ],
         }
+
+    def _open_store(self, directory: Path) -> Store:
+        """Read what an earlier service has left; a table new since then keeps its presets."""
+        store = Store(directory, self.clock, {
+            'sessions': self.sessions.table,
+            'deployments': self.deployments.table,
+        })
+        try:
+            store.load()
+            store.save()
+        except StateError:
+            store.close()
+            raise
+        return store
 
     def _expire_sessions(self) -> int:
         """End every active session as expired; return how many there were."""

@@ -100,6 +100,7 @@ class Stream:
             raise refuse(BadInput('invalid_session_open', str(exc))) from exc
         session = self._find_session(opened)
         session.prompt = opened.prompt
+        self._state.save()
         answering = Answering(self._state, self._connection, session, inference, self._key)
         answering.check()
         await self._greet(session, inference.model_id)

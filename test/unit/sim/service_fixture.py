@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 import contextlib
 import json
 import os
+from pathlib import Path
 import ssl
 import struct
+import subprocess
+import sys
 from typing import Any, TypeVar
 
 import httpx
@@ -35,6 +38,10 @@ KEY = 'rfx_sim'
 REST = [0.0, -100.0, 90.0, 50.0, 0.0, 10.0]
 HOME = [0.0, -30.0, 40.0, 30.0, 0.0, 30.0]
 DEADLINE_S = 10.0
+ROOT = Path(__file__).resolve().parents[3]
+COMMAND = (sys.executable, '-m', 'reflex_ros.sim.service')
+# A noisy machine takes longer than the second that we want to stay under.
+START_S = 10.0
 # Before version 15 the library knew no proxies.
 NO_PROXY: dict[str, Any] = (
     {'proxy': None} if int(websockets.__version__.partition('.')[0]) >= 15 else {}
@@ -57,6 +64,19 @@ async def serving(
         state.faults.switch_on_text(fault)
     async with Server(state) as server:
         yield server
+
+
+@contextlib.contextmanager
+def started(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a service process; end it, whatever happens."""
+    process = subprocess.Popen(
+        [*COMMAND, *options], cwd=ROOT, text=True, env=os.environ | environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=START_S)
 
 
 def http_client() -> httpx.AsyncClient:

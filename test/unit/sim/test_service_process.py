@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 import signal
 import subprocess
@@ -17,25 +15,11 @@ from click.testing import CliRunner
 import httpx
 import pytest
 
-from reflex_ros.sim.service.command import main
+sys.path.insert(0, str(Path(__file__).parent))
 
-ROOT = Path(__file__).resolve().parents[3]
-COMMAND = (sys.executable, '-m', 'reflex_ros.sim.service')
-# A noisy machine takes longer than the second that we want to stay under.
-START_S = 10.0
+from service_fixture import COMMAND, ROOT, START_S, started  # noqa: E402
 
-
-@contextlib.contextmanager
-def started(*options, **environment):
-    """Start a service process; end it, whatever happens."""
-    process = subprocess.Popen(
-        [*COMMAND, *options], cwd=ROOT, text=True, env=os.environ | environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=START_S)
+from reflex_ros.sim.service.command import main  # noqa: E402
 
 
 def whoami(ready, key):

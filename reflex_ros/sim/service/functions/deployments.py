@@ -29,12 +29,12 @@ def create(state: ServiceState, args: Args) -> Value:
 
 def list_deployments(state: ServiceState, args: Args) -> Value:
     """Return every deployment, oldest first."""
-    return {'deployments': [_row(state, each) for each in state.deployments.all()]}
+    return {'deployments': [_row(state, each) for each in state.deployments.table.all()]}
 
 
 def get(state: ServiceState, args: Args) -> Value:
     """Return one deployment with its status."""
-    return {'deployment': _row(state, state.deployments.get(args.text('deploymentId')))}
+    return {'deployment': _row(state, state.deployments.table.get(args.text('deploymentId')))}
 
 
 def check(state: ServiceState, args: Args) -> Value:

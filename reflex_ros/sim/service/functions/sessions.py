@@ -30,7 +30,7 @@ def authorize(state: ServiceState, args: Args) -> Value:
         raise Refusal(Reason.NO_INFERENCE_NODE)
     deployment_id = args.text('deploymentId')
     if deployment_id:
-        state.deployments.get(deployment_id)
+        state.deployments.table.get(deployment_id)
     if mode is Mode.APPLY_ACTIONS and not state.is_ready(deployment_id):
         raise Refusal(Reason.DEPLOYMENT_NOT_READY)
     session = state.sessions.open(
