@@ -74,14 +74,14 @@ class Answering:
         total_ms = round((now_s - received_s) * 1e3, 3)
         frame: corruption.Frame = {
             'type': 'action_chunk', 'seq': seq, 'session_id': self.session.id,
-            'actions': rows, adapter.twin: rows, 'action_shape': [len(rows), adapter.action_dim],
+            'action_shape': [len(rows), adapter.action_dim],
             'infer_ms': infer_ms, 'total_ms': total_ms,
             'timing': {'server_infer_ms': infer_ms, 'server_total_ms': total_ms},
             'model_id': self._inference.model_id,
         }
         if observation.request_id is not None:
             frame['request_id'] = observation.request_id
-        corruption.break_frame(frame, adapter.twin, rows, faults)
+        corruption.break_frame(frame, {'actions': rows, adapter.twin: rows}, faults)
         frames = [frame]
         if fault := faults.take('wrong_seq'):
             frames = corruption.renumber(frame, seq, fault.text, self._held)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import itertools
 import math
 
@@ -51,29 +52,28 @@ def bend_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
     return rows
 
 
-def break_frame(frame: Frame, twin: str, rows: Rows, faults: Faults) -> None:
+def break_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> None:
     """
-    Put what is no proper content into a frame.
+    Put the rows into a frame, and what is no proper content where a fault says so.
 
-    :param frame: changed in place; ``actions`` and its twin hold ``rows``.
-    :param twin: the adapter-named key.
+    :param frame: changed in place.
+    :param layouts: key of the frame -> rows; the keys may share their rows.
     """
-    broken: object = rows
+    frame.update(layouts)
     if fault := faults.take('nan'):
-        values: list[list[object]] = [list(row) for row in rows]
-        values[len(rows) // 2][2] = _BAD_VALUES[fault.text]
-        broken = values
+        for key, rows in layouts.items():
+            values: list[list[object]] = [list(row) for row in rows]
+            values[len(rows) // 2][2] = _BAD_VALUES[fault.text]
+            frame[key] = values
     if fault := faults.take('wrong_shape'):
-        if fault.text == 'wrong_key':
-            other = 'actions_aloha' if twin == 'actions_so101' else 'actions_so101'
-            frame[other] = [[*row, *[0.0] * 8] for row in rows]
         if fault.text in ('wrong_key', 'missing'):
-            del frame['actions'], frame[twin]
-            broken = None
+            for key in layouts:
+                del frame[key]
         else:
-            broken = _misshapen(fault.text, rows)
-    if broken is not rows and broken is not None:
-        frame['actions'] = frame[twin] = broken
+            frame.update({key: _misshapen(fault.text, rows) for key, rows in layouts.items()})
+        if fault.text == 'wrong_key':
+            other = 'actions_aloha' if 'actions_so101' in layouts else 'actions_so101'
+            frame[other] = [[*row, *[0.0] * 8] for row in layouts['actions']]
     if faults.take('wrong_session'):
         frame['session_id'] = 'sess_of_somebody_else'
 

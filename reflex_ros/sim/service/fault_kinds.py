@@ -122,7 +122,9 @@ ROWS = (
               text='wrong', choices=('wrong', 'silent', 'close', 'error')),
     FaultKind('ready_delay', 'ms before session.ready', number=3000.0),
     FaultKind('deployment_not_ready', 'every deployment is blocked'),
-    FaultKind('balance_too_low', 'authorize is refused, the doctor says so'),
+    FaultKind('balance_too_low', 'authorize is refused, /v1/infer is a 402, the doctor says so'),
+    FaultKind('cold_start', 'the first n calls of /v1/infer answer 408; without this switch one '
+              'does so after 10 idle minutes', number=1.0),
     FaultKind('no_inference_node', 'authorize is refused, the doctor says so'),
     # After so many chunks of a stream (counted from the moment the fault is switched on).
     FaultKind('revoke_key_after', 'after k chunks the key is revoked', number=0.0, times=1),

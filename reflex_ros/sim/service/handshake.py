@@ -9,6 +9,7 @@ import asyncio
 from aiohttp import web
 
 from reflex_ros.sim.service import http_faults
+from reflex_ros.sim.service.bearer import bearer
 from reflex_ros.sim.service.connection import Connection
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import Stream
@@ -39,7 +40,7 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
     state.counters.connections += 1
     state.counters.open_connections += 1
     try:
-        await Stream(state, Connection(state, socket, transport), _bearer(request)).run()
+        await Stream(state, Connection(state, socket, transport), _key(request)).run()
     finally:
         state.counters.open_connections -= 1
     return socket
@@ -51,13 +52,10 @@ def _refusal(state: ServiceState, request: web.Request) -> web.Response | None:
         return web.json_response({'error': f'HTTP {status} on order'}, status=status)
     if fault := state.faults.take('redirect'):
         return web.Response(status=302, headers={'Location': fault.text})
-    if not state.accepts(_bearer(request)):
+    if not state.accepts(_key(request)):
         return web.json_response({'error': 'invalid_key'}, status=401)
     return None
 
 
-def _bearer(request: web.Request) -> str:
-    scheme, _, key = request.headers.get('Authorization', '').partition(' ')
-    if scheme.lower() == 'bearer' and key.strip():
-        return key.strip()
-    return request.query.get('token', '')
+def _key(request: web.Request) -> str:
+    return bearer(request) or request.query.get('token', '')

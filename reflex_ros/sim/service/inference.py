@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From one observation to the rows of its answer: layout, clock, policy, content faults."""
+"""From one observation to the rows of its answer: layout, clock, policy, faults of content."""
 
 from __future__ import annotations
 
@@ -11,9 +11,44 @@ from reflex_ros.sim.service.policies import ObservationClock, Policy
 from reflex_ros.sim.service.state import ServiceState
 
 
+class PoseInference:
+    """
+    The policy of one robot, from pose to pose: every way of asking ends here.
+
+    :param state: has the settings and the faults.
+    """
+
+    def __init__(self, state: ServiceState) -> None:
+        """Start without a motion."""
+        self._state = state
+        self._policy = Policy(state.settings.seed)
+        self._clock = ObservationClock()
+        self._first_pose: Pose | None = None
+
+    def rows(
+        self, prompt: str, pose: Pose, capture_ns: int | None, receipt_s: float, *,
+        hz: float | None = None, count: int | None = None,
+    ) -> adapters.Rows:
+        """
+        Return the rows for an observed pose, bent by the faults that are on.
+
+        :param capture_ns: the client's time of the observation, if it says.
+        :param receipt_s: monotonic time of receipt.
+        :param hz: rate of the rows, and ``count`` their number; the settings' when None.
+        :returns: (count, 6) degrees and percent.
+        """
+        settings = self._state.settings
+        self._first_pose = self._first_pose or pose
+        rows = self._policy.rows(
+            prompt, pose, self._clock.tick(capture_ns, receipt_s),
+            hz=hz or settings.hz, count=count or settings.chunk_size,
+        )
+        return corruption.bend_rows(rows, self._state.faults, self._first_pose)
+
+
 class Inference:
     """
-    The policy of one stream.
+    The policy of one stream, in the layout that its client speaks.
 
     :param opened: what the client asked for.
     :raises ValueError: on an unknown action adapter.
@@ -21,12 +56,9 @@ class Inference:
 
     def __init__(self, state: ServiceState, opened: SessionOpen) -> None:
         """Choose the layout; nothing is inferred yet."""
-        self._state = state
         self._opened = opened
         self._adapter = adapters.find(opened.action_adapter, opened.robot)
-        self._policy = Policy(state.settings.seed)
-        self._clock = ObservationClock()
-        self._first_pose: Pose | None = None
+        self._poses = PoseInference(state)
         self.prompt = opened.prompt
 
     @property
@@ -43,23 +75,27 @@ class Inference:
         :param receipt_s: monotonic time of receipt.
         :raises BadInput: when the state has the wrong length.
         """
-        settings, state = self._state.settings, observation.state
         if self._adapter is None:
-            self._adapter = adapters.for_state(len(state))
+            self._adapter = adapters.for_state(len(observation.state))
         adapter = self._adapter
-        if len(state) != adapter.state_dim:
-            raise BadInput(
-                'invalid_state', f"'state' must hold {adapter.state_dim} numbers for "
-                f'{adapter.name}, got {len(state)}'
-            )
+        check_length(observation.state, adapter)
         if observation.prompt is not None:
             self.prompt = observation.prompt
-        pose = adapter.to_pose(state)
-        self._first_pose = self._first_pose or pose
-        rows = self._policy.rows(
-            self.prompt, pose, self._clock.tick(observation.capture_time_ns, receipt_s),
-            hz=self._opened.hz or settings.hz,
-            count=self._opened.chunk_size or settings.chunk_size,
+        rows = self._poses.rows(
+            self.prompt, adapter.to_pose(observation.state), observation.capture_time_ns,
+            receipt_s, hz=self._opened.hz, count=self._opened.chunk_size,
         )
-        bent = corruption.bend_rows(rows, self._state.faults, self._first_pose)
-        return adapter, adapter.to_rows(bent)
+        return adapter, adapter.to_rows(rows)
+
+
+def check_length(state: tuple[float, ...], adapter: adapters.Adapter) -> None:
+    """
+    Make sure that a state has as many numbers as its layout.
+
+    :raises BadInput: when it has not.
+    """
+    if len(state) != adapter.state_dim:
+        raise BadInput(
+            'invalid_state', f"'state' must hold {adapter.state_dim} numbers for "
+            f'{adapter.name}, got {len(state)}'
+        )

@@ -77,7 +77,7 @@ def parse(text: str) -> SessionOpen | Observation | SessionClose:
         raise BadInput('invalid_message', 'a message must be a JSON object')
     kind = frame.get('type')
     if kind == 'observation':
-        return _observation(frame)
+        return parse_observation(frame)
     if kind == 'session.open':
         return _session_open(frame)
     if kind == 'session.close':
@@ -126,7 +126,12 @@ def _session_open(frame: dict[str, object]) -> SessionOpen:
     )
 
 
-def _observation(frame: dict[str, object]) -> Observation:
+def parse_observation(frame: dict[str, object]) -> Observation:
+    """
+    Turn a parsed observation into a value; its ``type`` is not looked at.
+
+    :raises BadInput: saying what is wrong with it.
+    """
     seq = _integer(frame, 'seq')
     if seq is not None and seq < 0:
         raise BadInput('invalid_observation', "'seq' must not be negative")

@@ -15,10 +15,13 @@ from aiohttp import web
 
 from reflex_ros.sim.service import http_faults, rpc
 from reflex_ros.sim.service.admin import Admin
+from reflex_ros.sim.service.edge import Edge
 from reflex_ros.sim.service.handshake import serve_stream
+from reflex_ros.sim.service.infer import Infer
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.store import StateError
+from reflex_ros.sim.service.worker import Worker
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -59,6 +62,8 @@ class Server:
         app.router.add_get('/admin/state', admin.show)
         app.router.add_get('/admin/faults', admin.list_faults)
         app.router.add_post('/admin/{action}', admin.act)
+        for part in (Infer(self.state), Edge(self.state), Worker(self.state)):
+            app.router.add_routes(part.routes())
         app.router.add_get('/{path:.*}', self._get)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()

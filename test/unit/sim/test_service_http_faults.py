@@ -134,7 +134,8 @@ def test_oversize_answer_is_still_an_answer():
 def test_trickled_answer_comes_byte_by_byte():
     async def main():
         async with serving('health_trickle=1') as server:
-            reader, writer = await asyncio.open_connection('127.0.0.1', int(server.url.rpartition(':')[2]))
+            port = int(server.url.rpartition(':')[2])
+            reader, writer = await asyncio.open_connection('127.0.0.1', port)
             writer.write(b'GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
             await reader.readuntil(b'\r\n\r\n')
             sizes = []

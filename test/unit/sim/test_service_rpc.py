@@ -136,7 +136,7 @@ def test_no_such_kind_or_method():
         async with serving() as server, http_client() as http:
             assert (await http.post(f'{server.url}/api/call', content='{}')).status_code >= 404
             assert (await http.get(f'{server.url}/api/query')).status_code >= 404
-            assert (await http.get(f'{server.url}/ready')).status_code == 404
+            assert (await http.get(f'{server.url}/nothing')).status_code == 404
 
     run(main())
 

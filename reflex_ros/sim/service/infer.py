@@ -1,0 +1,139 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``POST /v1/infer``: one observation, one answer (protocol d.8).
+
+The order of the refusals is that of the hosts on the way: the front door knows key and balance,
+the gateway behind it whether a worker is up, the worker what an observation is. The schema of
+their bodies is not known; ours have ``error`` with a slug and ``detail`` with a sentence.
+
+Ours alone: an observation with ``"robot": "so101"`` has six numbers in degrees and percent, and
+is answered in kind with ``actions_so101``.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+
+from aiohttp import web
+
+from reflex_ros.sim.service import corruption, messages
+from reflex_ros.sim.service.adapters import Adapter, ADAPTERS, Rows
+from reflex_ros.sim.service.bearer import bearer
+from reflex_ros.sim.service.inference import check_length
+from reflex_ros.sim.service.messages import BadInput, Observation
+from reflex_ros.sim.service.oneshot import OneShot
+from reflex_ros.sim.service.state import ServiceState
+
+ROWS = 50
+BASE_MODEL = 'lerobot/pi05_base'
+DEFAULT_PROMPT = 'do something'
+# [s] after which the platform takes an unused worker away; the next call finds it cold.
+IDLE_S = 600.0
+
+_SO101 = ADAPTERS['so101_joint']
+_PI = ADAPTERS['pi_native']
+_ALOHA = ADAPTERS['aloha_joint']
+
+
+class _Refused(Exception):
+    """An HTTP status instead of an answer."""
+
+    def __init__(self, status: int, slug: str, detail: str = '') -> None:
+        super().__init__(slug)
+        self.response = web.json_response(
+            {'ok': False, 'error': slug, 'detail': detail or slug}, status=status)
+
+
+class Infer:
+    """
+    Serve ``/v1/infer``.
+
+    :param state: has keys, faults and settings.
+    """
+
+    def __init__(self, state: ServiceState) -> None:
+        """Start with a warm worker."""
+        self._state = state
+        self._one_shot = OneShot(state)
+        self._used_s = state.clock.now_s()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the one route."""
+        return [web.post('/v1/infer', self.serve)]
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """Answer one observation, or refuse it with 401, 402, 408 or 422."""
+        try:
+            answer = await self._answer(bearer(request), await request.read())
+        except _Refused as refused:
+            return refused.response
+        return web.Response(text=corruption.write(answer), content_type='application/json')
+
+    async def _answer(self, key: str, raw: bytes) -> corruption.Frame:
+        began_s = time.monotonic()
+        self._check_access(key)
+        self._check_worker()
+        request_id, adapter, observation = _parse(raw)
+        rows, infer_ms = await self._one_shot.infer(
+            key, observation.prompt or DEFAULT_PROMPT, adapter.to_pose(observation.state),
+            observation.capture_time_ns, ROWS)
+        layouts = _layouts(adapter, rows)
+        frame: corruption.Frame = {
+            'ok': True, 'request_id': request_id, 'session_id': f'sess_{secrets.token_hex(12)}',
+            'action_shape': [len(rows), len(layouts['actions'][0])],
+        }
+        corruption.break_frame(frame, layouts, self._state.faults)
+        values = [value for row in layouts['actions'] for value in row]
+        return frame | {
+            'infer_ms': infer_ms, 'total_ms': round((time.monotonic() - began_s) * 1e3, 3),
+            'max_minus_min': round(max(values) - min(values), 6), 'all_zero': not any(values),
+            'model_evals': 10, 'model_id': BASE_MODEL, 'num_steps': ROWS, 'chunk_size': ROWS,
+        }
+
+    def _check_access(self, key: str) -> None:
+        if not self._state.accepts_key(key):
+            raise _Refused(401, 'invalid_key')
+        if self._state.faults.is_on('balance_too_low'):
+            raise _Refused(402, 'below_minimum_balance', 'the balance is below 5 USD')
+
+    def _check_worker(self) -> None:
+        """Let the gateway give up while a worker starts; the next call finds it warm."""
+        now_s, faults = self._state.clock.now_s(), self._state.faults
+        is_cold, self._used_s = now_s - self._used_s > IDLE_S, now_s
+        if fault := faults.take('cold_start'):
+            is_cold = fault.fired <= fault.number
+            if fault.fired >= fault.number:
+                faults.clear('cold_start')
+        if is_cold:
+            raise _Refused(408, 'cold_start', 'the worker is starting; ask again in a while')
+
+
+def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise _Refused(400, 'invalid_json', f'not JSON: {type(exc).__name__}') from exc
+    given = body.get('observation') if isinstance(body, dict) else None
+    if not isinstance(given, dict):
+        raise _Refused(422, 'invalid_observation', "'observation' must be an object")
+    request_id = body.get('request_id', f'req_{secrets.token_hex(8)}')
+    if not isinstance(request_id, str):
+        raise _Refused(422, 'invalid_observation', "'request_id' must be a text")
+    adapter = _SO101 if given.get('robot') == 'so101' else _PI
+    try:
+        observation = messages.parse_observation(given)
+        check_length(observation.state, adapter)
+    except BadInput as exc:
+        raise _Refused(422, exc.code, exc.message) from exc
+    return request_id, adapter, observation
+
+
+def _layouts(adapter: Adapter, rows: Rows) -> dict[str, Rows]:
+    """Return the rows under every name that the answer has for them."""
+    if adapter is _SO101:
+        return {'actions': rows, _SO101.twin: rows}
+    pi = _PI.to_rows(rows)
+    return {'actions': pi, _PI.twin: pi, _ALOHA.twin: _ALOHA.to_rows(rows)}
