@@ -9,16 +9,18 @@ The loopback endpoint that throws the switches; no part of the vendor's protocol
     POST /admin/clear      {} or {"name": ...}; also takes a revoked key back
     POST /admin/settings   {"latency_ms": ..., ...}
     POST /admin/advance    {"seconds": ...}: move the service's clock
+    POST /admin/approve    {"requestId": ...}: approve a login, as the page does
+    POST /admin/deny       {"requestId": ...}
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-import ipaddress
 import json
 
 from aiohttp import web
 
+from reflex_ros.sim.service import loopback
 from reflex_ros.sim.service.fault_kinds import KINDS
 from reflex_ros.sim.service.state import ServiceState
 
@@ -37,25 +39,25 @@ class Admin:
         self._state = state
         self._actions: dict[str, Callable[[Body], Body]] = {
             'fault': self._fault, 'clear': self._clear, 'settings': self._settings,
-            'advance': self._advance,
+            'advance': self._advance, 'approve': self._approve, 'deny': self._deny,
         }
 
     async def show(self, request: web.Request) -> web.Response:
         """Serve ``GET /admin/state``."""
-        if not _is_local(request):
-            return _refuse(403, 'loopback only')
+        if why := loopback.why_not(request):
+            return _refuse(403, why)
         return web.json_response(self._state.to_json())
 
     async def list_faults(self, request: web.Request) -> web.Response:
         """Serve ``GET /admin/faults``."""
-        if not _is_local(request):
-            return _refuse(403, 'loopback only')
+        if why := loopback.why_not(request):
+            return _refuse(403, why)
         return web.json_response({'faults': [kind.to_json() for kind in KINDS.values()]})
 
     async def act(self, request: web.Request) -> web.Response:
         """Serve the POSTs; a mistake of the caller is a 400 that says what."""
-        if not _is_local(request):
-            return _refuse(403, 'loopback only')
+        if why := loopback.why_not(request):
+            return _refuse(403, why)
         action = self._actions.get(request.match_info['action'])
         if action is None:
             return _refuse(404, f'known: {", ".join(self._actions)}')
@@ -93,12 +95,18 @@ class Admin:
         self._state.clock.advance(seconds)
         return {'now_ms': self._state.clock.now_ms()}
 
+    def _approve(self, body: Body) -> Body:
+        return self._decide(body, approve=True)
 
-def _is_local(request: web.Request) -> bool:
-    try:
-        return ipaddress.ip_address(request.remote or '').is_loopback
-    except ValueError:
-        return False
+    def _deny(self, body: Body) -> Body:
+        return self._decide(body, approve=False)
+
+    def _decide(self, body: Body, *, approve: bool) -> Body:
+        login_id = body.get('requestId')
+        if not isinstance(login_id, str):
+            raise ValueError("'requestId' must be a text")
+        self._state.logins.decide(login_id, approve=approve)
+        return {'status': self._state.logins.status(login_id)}
 
 
 def _refuse(status: int, error: str) -> web.Response:

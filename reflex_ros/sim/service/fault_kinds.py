@@ -121,6 +121,8 @@ ROWS = (
     FaultKind('first_frame', 'what comes instead of session.ready',
               text='wrong', choices=('wrong', 'silent', 'close', 'error')),
     FaultKind('ready_delay', 'ms before session.ready', number=3000.0),
+    FaultKind('signup_error', 'sign-up is refused; where the answer puts the text',
+              text='object', choices=('object', 'text', 'message', 'none')),
     FaultKind('deployment_not_ready', 'every deployment is blocked'),
     FaultKind('balance_too_low', 'authorize is refused, /v1/infer is a 402, the doctor says so'),
     FaultKind('cold_start', 'the first n calls of /v1/infer answer 408; without this switch one '

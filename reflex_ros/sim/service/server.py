@@ -19,6 +19,7 @@ from reflex_ros.sim.service.edge import Edge
 from reflex_ros.sim.service.handshake import serve_stream
 from reflex_ros.sim.service.infer import Infer
 from reflex_ros.sim.service.settings import Settings
+from reflex_ros.sim.service.site import Site
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.store import StateError
 from reflex_ros.sim.service.worker import Worker
@@ -62,7 +63,7 @@ class Server:
         app.router.add_get('/admin/state', admin.show)
         app.router.add_get('/admin/faults', admin.list_faults)
         app.router.add_post('/admin/{action}', admin.act)
-        for part in (Infer(self.state), Edge(self.state), Worker(self.state)):
+        for part in (Site(self.state), Infer(self.state), Edge(self.state), Worker(self.state)):
             app.router.add_routes(part.routes())
         app.router.add_get('/{path:.*}', self._get)
         runner = web.AppRunner(app, access_log=None)
@@ -108,7 +109,7 @@ class Server:
             'ready': True, 'url': self.url,
             'actions_url': f'ws://{HOST}:{self._port}/v1/actions',
             'key': self.state.settings.key, 'deployment': 'deploy_sim',
-            'admin': f'{self.url}/admin',
+            'admin': f'{self.url}/admin', 'site_url': self.url,
         })
 
     @web.middleware

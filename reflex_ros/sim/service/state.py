@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 import secrets
 
+from reflex_ros.sim.service.accounts import Accounts
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
 from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
 from reflex_ros.sim.service.faults import Faults
+from reflex_ros.sim.service.logins import Logins
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.store import StateError, Store
@@ -60,6 +62,8 @@ class ServiceState:
         self.clock = clock or ServiceClock()
         self.faults = Faults()
         self.counters = Counters()
+        self.accounts = Accounts(self.clock)
+        self.logins = Logins(self.clock)
         self.sessions = Sessions(self.clock)
         self.deployments = Deployments(self.clock)
         self.base_url = ''
@@ -186,6 +190,8 @@ class ServiceState:
     def _open_store(self, directory: Path) -> Store:
         """Read what an earlier service has left; a table new since then keeps its presets."""
         store = Store(directory, self.clock, {
+            'accounts': self.accounts.table,
+            'logins': self.logins.table,
             'sessions': self.sessions.table,
             'deployments': self.deployments.table,
         })

@@ -37,6 +37,7 @@ def test_one_ready_line_and_a_clean_end(number):
             'ready': True, 'url': f'http://127.0.0.1:{port}',
             'actions_url': f'ws://127.0.0.1:{port}/v1/actions', 'key': 'rfx_sim',
             'deployment': 'deploy_sim', 'admin': f'http://127.0.0.1:{port}/admin',
+            'site_url': f'http://127.0.0.1:{port}',
         }
         assert whoami(ready, 'rfx_sim')
         asked = time.monotonic()

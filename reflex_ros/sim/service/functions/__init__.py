@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from reflex_ros.sim.service.functions import account, deployments, sessions
+from reflex_ros.sim.service.functions import account, cli_auth, deployments, sessions
 from reflex_ros.sim.service.functions.base import Function
 
 FUNCTIONS: dict[str, Function] = {
     function.path: function
-    for module in (account, deployments, sessions)
+    for module in (account, cli_auth, deployments, sessions)
     for function in module.FUNCTIONS
 }

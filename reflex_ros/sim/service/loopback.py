@@ -1,0 +1,35 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Who may throw switches and approve logins: programs on this machine, but no foreign web page.
+
+A page of any site can make the browser of this machine send requests to 127.0.0.1. It cannot
+read the answers, and it cannot hide where it comes from: browsers put ``Origin`` on every POST.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from aiohttp import web
+
+
+def why_not(request: web.Request) -> str | None:
+    """Return why a request must be refused, or None when it is one of ours."""
+    if not _is_loopback(request.remote or ''):
+        return 'loopback only'
+    # A name of somebody else that leads here (DNS rebinding) would make his pages ours.
+    name = request.url.host or ''
+    if name != 'localhost' and not _is_loopback(name):
+        return 'the Host must be 127.0.0.1'
+    origin = request.headers.get('Origin')
+    if origin is not None and origin != f'http://{request.host}':
+        return 'not from a web page'
+    return None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
