@@ -7,7 +7,8 @@ It is written from the protocol reference alone and shares no code with ``reflex
 that a client that works here has been checked by a second reading of the same facts.
 
 Where to look: ``functions/`` holds the RPC functions, one module per noun; ``rpc`` the envelopes
-around them; ``tables`` what is remembered, and ``store`` where it survives a restart; ``stream``
-one action-stream connection; ``policies`` what the robot is told to do; ``faults`` every switch;
-``admin`` the loopback endpoint that throws them; ``server`` the process.
+around them; ``rest/`` the REST routes; ``upload_target`` where files go; ``tables`` what is
+remembered, and ``store`` where it survives a restart; ``stream`` one action-stream connection;
+``policies`` what the robot is told to do; ``faults`` every switch; ``admin`` the loopback endpoint
+that throws them; ``server`` the process.
 """

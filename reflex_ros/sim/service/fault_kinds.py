@@ -102,6 +102,7 @@ HTTP_ROWS = (
 HTTP_FAMILIES = {
     'rpc': 'POST /api/{query,mutation,action}',
     'rest': '/v1/* and /deployments/*',
+    'upload': 'the bytes of a file, /uploads/*',
     'site': '/cli/authorize and /api/auth/*',
     'infer': 'POST /v1/infer',
     'act': 'POST /act, the edge server',
@@ -128,6 +129,13 @@ ROWS = (
     FaultKind('cold_start', 'the first n calls of /v1/infer answer 408; without this switch one '
               'does so after 10 idle minutes', number=1.0),
     FaultKind('no_inference_node', 'authorize is refused, the doctor says so'),
+    # Data: uploads, validation, training.
+    FaultKind('upload_cut', 'the connection of an upload ends after so many bytes',
+              number=65536.0, times=1),
+    FaultKind('upload_corrupt', 'one byte of an upload changes before it is stored'),
+    FaultKind('dataset_invalid', 'the validation of every dataset fails'),
+    FaultKind('training_stuck', 'training runs stay queued'),
+    FaultKind('training_fails', 'training runs fail half way'),
     # After so many chunks of a stream (counted from the moment the fault is switched on).
     FaultKind('revoke_key_after', 'after k chunks the key is revoked', number=0.0, times=1),
     FaultKind('expire', 'after k chunks the session expires', number=0.0, times=1),

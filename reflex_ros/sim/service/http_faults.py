@@ -24,7 +24,8 @@ _EXACT = {
     '/v1/infer': 'infer', '/act': 'act', '/ready': 'ready', '/health': 'health',
 }
 _PREFIXES = (
-    ('/v1/', 'rest'), ('/deployments/', 'rest'), ('/cli/', 'site'), ('/api/auth/', 'site'),
+    ('/v1/', 'rest'), ('/deployments/', 'rest'), ('/uploads/', 'upload'), ('/cli/', 'site'),
+    ('/api/auth/', 'site'),
 )
 
 

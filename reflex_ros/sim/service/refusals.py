@@ -40,6 +40,12 @@ class Reason(str, Enum):
     SESSION_EXPIRED = 'session_expired'
     SESSION_FAILED = 'session_failed'
     RECORDING_NOT_FOUND = 'recording_not_found'
+    # Beyond l.3: what the list has no word for.
+    UPLOAD_NOT_FOUND = 'upload_not_found'
+    UPLOAD_INCOMPLETE = 'upload_incomplete'
+    KEY_NOT_FOUND = 'key_not_found'
+    INSTANCE_NOT_FOUND = 'instance_not_found'
+    NO_GRADIENTS = 'no_gradients'
 
 
 class Refusal(Exception):

@@ -93,7 +93,7 @@ def parse(raw: bytes) -> Call:
     return Call(path, decoded, is_encoded=True)
 
 
-def _run(state: ServiceState, call: Call) -> Value:
+def _run(state: ServiceState, call: Call) -> Value | None:
     function = FUNCTIONS.get(call.path)
     if function is None:
         raise ArgumentError(f"Could not find public function for '{call.path[:200]}'.")
@@ -101,8 +101,9 @@ def _run(state: ServiceState, call: Call) -> Value:
     try:
         if function.needs_key and not state.accepts_key(args.text('apiKey')):
             raise Refusal(Reason.UNKNOWN_KEY)
-        return {'ok': True} | function.handler(state, args)
+        value = function.handler(state, args)
+        return None if value is None else {'ok': True} | value
     except Refusal as refusal:
         state.counters.rpc_refused += 1
-        value: Value = {'ok': False, 'reason': refusal.reason.value}
-        return value | ({'message': refusal.message} if refusal.message else {})
+        no: Value = {'ok': False, 'reason': refusal.reason.value}
+        return no | ({'message': refusal.message} if refusal.message else {})

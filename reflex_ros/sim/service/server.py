@@ -18,10 +18,12 @@ from reflex_ros.sim.service.admin import Admin
 from reflex_ros.sim.service.edge import Edge
 from reflex_ros.sim.service.handshake import serve_stream
 from reflex_ros.sim.service.infer import Infer
+from reflex_ros.sim.service.rest.serving import Rest
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.site import Site
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.store import StateError
+from reflex_ros.sim.service.upload_target import UploadTarget
 from reflex_ros.sim.service.worker import Worker
 
 if TYPE_CHECKING:
@@ -63,8 +65,9 @@ class Server:
         app.router.add_get('/admin/state', admin.show)
         app.router.add_get('/admin/faults', admin.list_faults)
         app.router.add_post('/admin/{action}', admin.act)
-        for part in (Site(self.state), Infer(self.state), Edge(self.state), Worker(self.state)):
-            app.router.add_routes(part.routes())
+        parts = (Site, Infer, Edge, Worker, UploadTarget, Rest)
+        for part in parts:
+            app.router.add_routes(part(self.state).routes())
         app.router.add_get('/{path:.*}', self._get)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()

@@ -11,6 +11,7 @@ import secrets
 
 from reflex_ros.sim.service.accounts import Accounts
 from reflex_ros.sim.service.clock import ServiceClock
+from reflex_ros.sim.service.datasets import Datasets
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
 from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
 from reflex_ros.sim.service.faults import Faults
@@ -18,6 +19,7 @@ from reflex_ros.sim.service.logins import Logins
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.store import StateError, Store
+from reflex_ros.sim.service.uploads import Blobs, Upload, Uploads
 
 ORGANISATION = {'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}
 
@@ -66,6 +68,8 @@ class ServiceState:
         self.logins = Logins(self.clock)
         self.sessions = Sessions(self.clock)
         self.deployments = Deployments(self.clock)
+        self.uploads = Uploads(self.clock, Blobs(directory / 'blobs' if directory else None))
+        self.datasets = Datasets(self.clock, self.uploads)
         self.base_url = ''
         self.key_revoked = False
         self.is_stopping = False
@@ -84,6 +88,10 @@ class ServiceState:
         # JSON and HTTP can both carry texts that are no UTF-8.
         given = key.encode(errors='surrogatepass')
         return not self.key_revoked and secrets.compare_digest(given, expected)
+
+    def upload_url(self, upload: Upload) -> str:
+        """Return the address that the bytes of an upload go to."""
+        return f'{self.base_url}/uploads/{upload.token}'
 
     def deployment_status(self, deployment: Deployment) -> str:
         """Return the status that clients see."""
@@ -166,7 +174,8 @@ class ServiceState:
             self._store.save()
 
     def close(self) -> None:
-        """Give the directory back; may be called twice."""
+        """Give the directory back, and forget uploads without one; may be called twice."""
+        self.uploads.blobs.close()
         if self._store is not None:
             self._store.close()
 
@@ -194,6 +203,8 @@ class ServiceState:
             'logins': self.logins.table,
             'sessions': self.sessions.table,
             'deployments': self.deployments.table,
+            'uploads': self.uploads.table,
+            'datasets': self.datasets.table,
         })
         try:
             store.load()

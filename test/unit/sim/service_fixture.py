@@ -102,6 +102,35 @@ async def call(server: Server, function: str, **args: Any) -> Frame:
     return value
 
 
+async def refused(server: Server, function: str, **args: Any) -> str:
+    """Call an RPC function that says no, and return its reason."""
+    value = await call(server, function, **args)
+    assert value['ok'] is False, value
+    reason: str = value['reason']
+    return reason
+
+
+async def rest(
+    server: Server, method: str, path: str, body: object = None, *, key: str | None = KEY
+) -> httpx.Response:
+    """Send a REST request with a bearer; the body is any JSON, or bytes as they are."""
+    headers = {} if key is None else {'Authorization': f'Bearer {key}'}
+    is_raw = body is None or isinstance(body, bytes)
+    content = body if is_raw else json.dumps(body).encode()
+    async with http_client() as http:
+        return await http.request(  # type: ignore[arg-type]
+            method, server.url + path, content=content, headers=headers)
+
+
+async def send_file(
+    url: str, content: bytes, method: str = 'PUT', **headers: str
+) -> httpx.Response:
+    """Send bytes to an upload address, without a key; ``content_range=`` is a header."""
+    named = {name.replace('_', '-'): value for name, value in headers.items()}
+    async with http_client() as http:
+        return await http.request(method, url, content=content, headers=named)
+
+
 async def admin(server: Server, action: str, **body: Any) -> Frame:
     """Throw a switch."""
     response = await post(server, f'/admin/{action}', body)

@@ -34,6 +34,7 @@ AUTHORIZE = {
     'format': 'json'}
 ENDPOINTS = {
     'rpc': ('POST', '/api/query'), 'rest': ('GET', '/v1/datasets'),
+    'upload': ('PUT', '/uploads/x'),
     'site': ('GET', '/cli/authorize'), 'infer': ('POST', '/v1/infer'), 'act': ('POST', '/act'),
     'ready': ('GET', '/ready'), 'health': ('GET', '/health'),
 }

@@ -4,11 +4,23 @@
 
 from __future__ import annotations
 
-from reflex_ros.sim.service.functions import account, cli_auth, deployments, sessions
+from reflex_ros.sim.service.functions import (
+    account,
+    cli_auth,
+    datasets,
+    deployments,
+    sessions,
+)
 from reflex_ros.sim.service.functions.base import Function
 
+_MODULES = (
+    account,
+    cli_auth,
+    datasets,
+    deployments,
+    sessions,
+)
+
 FUNCTIONS: dict[str, Function] = {
-    function.path: function
-    for module in (account, cli_auth, deployments, sessions)
-    for function in module.FUNCTIONS
+    function.path: function for module in _MODULES for function in module.FUNCTIONS
 }

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reflex_ros.sim.service.state import ServiceState
 
 Value = dict[str, object]
+# Argument name -> type; also a union, or NUMBER for what may or may not have a fraction.
+Types = Mapping[str, Any]
+NUMBER = Real
 
 
 class ArgumentError(Exception):
@@ -35,6 +39,30 @@ class Args:
         assert isinstance(value, str)
         return value
 
+    def integer(self, name: str, default: int = 0) -> int:
+        """Return an integer argument, or the default when it was not given."""
+        value = self._values.get(name, default)
+        assert isinstance(value, int)
+        return value
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """Return a number, or the default when it was not given."""
+        value = self._values.get(name, default)
+        assert isinstance(value, (int, float))
+        return value
+
+    def items(self, name: str) -> list[object]:
+        """Return a list argument, empty when it was not given."""
+        value = self._values.get(name, [])
+        assert isinstance(value, list)
+        return value
+
+    def mapping(self, name: str) -> dict[str, object]:
+        """Return an object argument, empty when it was not given."""
+        value = self._values.get(name, {})
+        assert isinstance(value, dict)
+        return value
+
     def has(self, name: str) -> bool:
         """Say whether the argument was given."""
         return name in self._values
@@ -46,16 +74,17 @@ class Function:
     One row of the function table.
 
     :param path: ``module:function`` as it travels.
-    :param handler: makes the value; ``ok: true`` is added to it. Raises ``Refusal`` to say no.
+    :param handler: makes the value; ``ok: true`` is added to it, and None is null. Raises
+        ``Refusal`` to say no.
     :param required: argument name -> type.
     :param optional: argument name -> type. Null is refused: absent means absent (c.1).
     :param needs_key: whether ``apiKey`` is a required argument and is checked.
     """
 
     path: str
-    handler: Callable[[ServiceState, Args], Value]
-    required: Mapping[str, type] = field(default_factory=dict)
-    optional: Mapping[str, type] = field(default_factory=dict)
+    handler: Callable[[ServiceState, Args], Value | None]
+    required: Types = field(default_factory=dict)
+    optional: Types = field(default_factory=dict)
     needs_key: bool = True
 
     def check(self, args: Mapping[str, object]) -> Args:
@@ -65,26 +94,33 @@ class Function:
         :raises ArgumentError: naming the first argument that is missing, unknown or mistyped.
         """
         required = ({'apiKey': str} if self.needs_key else {}) | dict(self.required)
-        for name in required:
-            if name not in args:
-                raise ArgumentError(
-                    f'ArgumentValidationError: Object is missing the required field `{name}`.'
-                )
-        types = required | dict(self.optional)
-        for name, value in args.items():
-            if name not in types:
-                raise ArgumentError(
-                    f'ArgumentValidationError: Object contains extra field `{name[:100]}` '
-                    'that is not in the validator.'
-                )
-            wanted = types[name]
-            # A bool is an int to Python, and only to Python.
-            matches = isinstance(value, wanted) and (
-                wanted is bool or not isinstance(value, bool)
+        return check_args(args, required, self.optional)
+
+
+def check_args(args: Mapping[str, object], required: Types, optional: Types) -> Args:
+    """
+    Hold arguments against their table.
+
+    :raises ArgumentError: naming the first one that is missing, unknown or mistyped.
+    """
+    for name in required:
+        if name not in args:
+            raise ArgumentError(
+                f'ArgumentValidationError: Object is missing the required field `{name}`.'
             )
-            if not matches:
-                raise ArgumentError(
-                    f'ArgumentValidationError: Value of field `{name}` does not match validator: '
-                    f'{wanted.__name__} expected.'
-                )
-        return Args(args)
+    types = {**required, **optional}
+    for name, value in args.items():
+        if name not in types:
+            raise ArgumentError(
+                f'ArgumentValidationError: Object contains extra field `{name[:100]}` '
+                'that is not in the validator.'
+            )
+        wanted = types[name]
+        # A bool is an int to Python, and only to Python.
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            wants = getattr(wanted, '__name__', str(wanted))
+            raise ArgumentError(
+                f'ArgumentValidationError: Value of field `{name}` does not match validator: '
+                f'{wants} expected.'
+            )
+    return Args(args)

@@ -1,0 +1,11 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The REST endpoints: one module per noun, each with a tuple ``ROUTES``; this is their sum."""
+
+from __future__ import annotations
+
+from reflex_ros.sim.service.rest import datasets
+from reflex_ros.sim.service.rest.base import Route
+
+# A fixed path stands before one with a name in its place.
+ROUTES: tuple[Route, ...] = tuple(route for module in (datasets,) for route in module.ROUTES)
