@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import sys
+from typing import Any
 
 import click
 
@@ -32,15 +33,22 @@ from reflex_ros.sim.service.settings import Settings
               help='Of jitter and policies.')
 @click.option('--ping-s', type=float, default=0.0, show_default=True,
               help='Period of pings on the action stream; 0 sends none.')
+@click.option('--queue-s', type=float, default=5.0, show_default=True,
+              help='How long a training run is queued.')
+@click.option('--provision-s', type=float, default=15.0, show_default=True,
+              help='How long it is provisioned after that.')
+@click.option('--train-s', type=float, default=100.0, show_default=True,
+              help='How long it runs after that.')
+@click.option('--pull-s', type=float, default=10.0, show_default=True,
+              help='How long the import of a model takes.')
 @click.option('--state', 'directory', metavar='DIR', type=click.Path(path_type=Path),
               help='Keep the state in DIR, so that it survives a restart.')
 @click.option('--fault', 'faults', multiple=True, metavar='NAME[=VALUE][*TIMES]',
               help='Switch a fault on; may be repeated. See --list-faults.')
 @click.option('--list-faults', is_flag=True, help='Show every fault and exit.')
 def main(
-    port: int, key: str, latency_ms: float, jitter_ms: float, hz: float, chunk_size: int,
-    expiry_s: float, seed: int, ping_s: float, directory: Path | None,
-    faults: tuple[str, ...], list_faults: bool,
+    port: int, directory: Path | None, faults: tuple[str, ...], list_faults: bool,
+    **values: Any,
 ) -> None:
     """
     Serve a simulated Reflex service on 127.0.0.1.
@@ -56,10 +64,8 @@ def main(
     from reflex_ros.sim.service.store import StateError
 
     try:
-        settings = Settings(
-            key=key, latency_ms=latency_ms, jitter_ms=jitter_ms, hz=hz, chunk_size=chunk_size,
-            expiry_s=expiry_s, seed=seed, ping_s=ping_s,
-        )
+        # Every other option is a setting of the same name.
+        settings = Settings(**values)
         code = run(settings, port=port, faults=faults, directory=directory)
     except ValueError as exc:
         raise click.UsageError(str(exc)) from exc

@@ -134,6 +134,7 @@ ROWS = (
               number=65536.0, times=1),
     FaultKind('upload_corrupt', 'one byte of an upload changes before it is stored'),
     FaultKind('dataset_invalid', 'the validation of every dataset fails'),
+    FaultKind('import_fails', 'the import of a model fails'),
     FaultKind('training_stuck', 'training runs stay queued'),
     FaultKind('training_fails', 'training runs fail half way'),
     # After so many chunks of a stream (counted from the moment the fault is switched on).

@@ -20,6 +20,7 @@ from reflex_ros.sim.service.handshake import serve_stream
 from reflex_ros.sim.service.infer import Infer
 from reflex_ros.sim.service.rest.serving import Rest
 from reflex_ros.sim.service.settings import Settings
+from reflex_ros.sim.service.settling import settle
 from reflex_ros.sim.service.site import Site
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.store import StateError
@@ -58,7 +59,7 @@ class Server:
         """
         faults = http_faults.make_middleware(self.state)
         app = web.Application(
-            client_max_size=MAX_BODY, middlewares=[self._track, faults, self._save_after]
+            client_max_size=MAX_BODY, middlewares=[self._track, faults, self._settle_and_save]
         )
         admin = Admin(self.state)
         app.router.add_post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
@@ -127,9 +128,12 @@ class Server:
             self._serving.discard(task)
 
     @web.middleware
-    async def _save_after(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _settle_and_save(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Write down what a call or a stream has changed, before a client can rely on it."""
+        settle(self.state)
         response = await handler(request)
+        # The call may have moved the clock.
+        settle(self.state)
         try:
             self.state.save()
         except StateError as exc:

@@ -21,6 +21,8 @@ class Settings:
     :param expiry_s: life of a session.
     :param seed: of the jitter and of the policies.
     :param ping_s: period of the server's pings; 0 sends none, as the vendor's clients prefer.
+    :param queue_s: how long a training run is queued; ``provision_s`` and ``train_s`` follow.
+    :param pull_s: how long the import of a model takes.
     :raises ValueError: when a value is out of its range.
     """
 
@@ -32,6 +34,10 @@ class Settings:
     expiry_s: float = 1800.0
     seed: int = 0
     ping_s: float = 0.0
+    queue_s: float = 5.0
+    provision_s: float = 15.0
+    train_s: float = 100.0
+    pull_s: float = 10.0
 
     def __post_init__(self) -> None:
         """Refuse values that no run could use."""
@@ -41,6 +47,8 @@ class Settings:
             ('latency_ms', 0.0, 600e3), ('jitter_ms', 0.0, 600e3), ('hz', 0.1, 1000.0),
             ('chunk_size', 1, 1000), ('expiry_s', 0.0, 1e9), ('seed', -2**63, 2**63),
             ('ping_s', 0.0, 3600.0),
+            ('queue_s', 0.0, 1e9), ('provision_s', 0.0, 1e9), ('train_s', 0.0, 1e9),
+            ('pull_s', 0.0, 1e9),
         ):
             value = getattr(self, name)
             whole = name in ('chunk_size', 'seed')

@@ -15,10 +15,13 @@ from reflex_ros.sim.service.datasets import Datasets
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
 from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
 from reflex_ros.sim.service.faults import Faults
+from reflex_ros.sim.service.keys import Keys
 from reflex_ros.sim.service.logins import Logins
+from reflex_ros.sim.service.models import Models
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.store import StateError, Store
+from reflex_ros.sim.service.training import TrainingRuns
 from reflex_ros.sim.service.uploads import Blobs, Upload, Uploads
 
 ORGANISATION = {'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}
@@ -70,6 +73,9 @@ class ServiceState:
         self.deployments = Deployments(self.clock)
         self.uploads = Uploads(self.clock, Blobs(directory / 'blobs' if directory else None))
         self.datasets = Datasets(self.clock, self.uploads)
+        self.models = Models(self.clock)
+        self.keys = Keys()
+        self.training_runs = TrainingRuns(self.clock)
         self.base_url = ''
         self.key_revoked = False
         self.is_stopping = False
@@ -205,6 +211,9 @@ class ServiceState:
             'deployments': self.deployments.table,
             'uploads': self.uploads.table,
             'datasets': self.datasets.table,
+            'models': self.models.table,
+            'keys': self.keys.table,
+            'training_runs': self.training_runs.table,
         })
         try:
             store.load()

@@ -9,7 +9,9 @@ from reflex_ros.sim.service.functions import (
     cli_auth,
     datasets,
     deployments,
+    models,
     sessions,
+    training,
 )
 from reflex_ros.sim.service.functions.base import Function
 
@@ -18,7 +20,9 @@ _MODULES = (
     cli_auth,
     datasets,
     deployments,
+    models,
     sessions,
+    training,
 )
 
 FUNCTIONS: dict[str, Function] = {

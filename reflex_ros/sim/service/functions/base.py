@@ -39,6 +39,12 @@ class Args:
         assert isinstance(value, str)
         return value
 
+    def text_or_null(self, name: str) -> str | None:
+        """Return a text argument, or None when it is null or was not given."""
+        value = self._values.get(name)
+        assert value is None or isinstance(value, str)
+        return value
+
     def integer(self, name: str, default: int = 0) -> int:
         """Return an integer argument, or the default when it was not given."""
         value = self._values.get(name, default)
