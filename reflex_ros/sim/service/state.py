@@ -18,6 +18,7 @@ from reflex_ros.sim.service.faults import Faults
 from reflex_ros.sim.service.keys import Keys
 from reflex_ros.sim.service.logins import Logins
 from reflex_ros.sim.service.models import Models
+from reflex_ros.sim.service.robots import Robots
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.store import StateError, Store
@@ -70,6 +71,7 @@ class ServiceState:
         self.accounts = Accounts(self.clock)
         self.logins = Logins(self.clock)
         self.sessions = Sessions(self.clock)
+        self.robots = Robots(self.clock)
         self.deployments = Deployments(self.clock)
         self.uploads = Uploads(self.clock, Blobs(directory / 'blobs' if directory else None))
         self.datasets = Datasets(self.clock, self.uploads)
@@ -208,6 +210,9 @@ class ServiceState:
             'accounts': self.accounts.table,
             'logins': self.logins.table,
             'sessions': self.sessions.table,
+            'robot_schemas': self.robots.schemas,
+            'robots': self.robots.table,
+            'pairing_tokens': self.robots.tokens,
             'deployments': self.deployments.table,
             'uploads': self.uploads.table,
             'datasets': self.datasets.table,

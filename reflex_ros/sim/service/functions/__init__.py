@@ -10,6 +10,7 @@ from reflex_ros.sim.service.functions import (
     datasets,
     deployments,
     models,
+    robots,
     sessions,
     training,
 )
@@ -21,6 +22,7 @@ _MODULES = (
     datasets,
     deployments,
     models,
+    robots,
     sessions,
     training,
 )

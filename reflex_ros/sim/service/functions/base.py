@@ -51,6 +51,10 @@ class Args:
         assert isinstance(value, int)
         return value
 
+    def flag(self, name: str) -> bool:
+        """Return a truth value, False when it was not given."""
+        return self._values.get(name) is True
+
     def number(self, name: str, default: float = 0.0) -> float:
         """Return a number, or the default when it was not given."""
         value = self._values.get(name, default)
