@@ -115,18 +115,6 @@ class ServiceState:
             return not self.faults.is_on('deployment_not_ready')
         return self.deployment_status(self.deployments.table.get(deployment_id)) == READY
 
-    def failing_checks(self) -> dict[str, str]:
-        """Return the readiness checks that fail by a fault switch: name -> failed."""
-        return {
-            check: 'failed'
-            for fault, check in (
-                ('deployment_not_ready', 'robot_heartbeat_recent'),
-                ('no_inference_node', 'inference_node_available'),
-                ('balance_too_low', 'balance_sufficient'),
-            )
-            if self.faults.is_on(fault)
-        }
-
     def switch_on(
         self, name: str, value: object = None, times: object = None
     ) -> dict[str, object]:

@@ -6,22 +6,26 @@ from __future__ import annotations
 
 import json
 
-from reflex_ros.sim.service.deployments import Deployment
+from reflex_ros.sim.service.deployments import BLOCKED, Deployment, READY
 from reflex_ros.sim.service.functions.base import Args, Function, Value
+from reflex_ros.sim.service.readiness import examine
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.sessions import Mode
 from reflex_ros.sim.service.state import ServiceState
 
 
 def create(state: ServiceState, args: Args) -> Value:
-    """Add a deployment; it is not ready before its checks have passed."""
+    """Add a deployment of a known schema; it is not ready before its checks have passed."""
     if args.text('mode') not in {mode.value for mode in Mode}:
         raise Refusal(Reason.INVALID_PARAMETERS, 'mode must be dry_run or apply_actions')
     if not args.text('name') or not args.text('modelId'):
         raise Refusal(Reason.INVALID_PARAMETERS, 'name and modelId must not be empty')
+    schema_id = args.text('robotSchemaId')
+    if schema_id:
+        state.robots.schemas.get(schema_id)
     deployment = state.deployments.create(
         name=args.text('name'), model_id=args.text('modelId'), mode=args.text('mode'),
-        robot_schema_id=args.text('robotSchemaId'), runtime=args.text('runtime'),
+        robot_schema_id=schema_id, runtime=args.text('runtime'),
         spec_json=_json_object(args.text('specJson')),
     )
     return _row(state, deployment) | {'deployment': _row(state, deployment)}
@@ -39,7 +43,9 @@ def get(state: ServiceState, args: Args) -> Value:
 
 def check(state: ServiceState, args: Args) -> Value:
     """Run the readiness check; a failed check is an answer with ``ok: true``."""
-    readiness = state.deployments.check(args.text('deploymentId'), state.failing_checks())
+    deployment = state.deployments.table.get(args.text('deploymentId'))
+    readiness = examine(state, deployment)
+    deployment.status = READY if readiness.passed else BLOCKED
     state.notify()
     return readiness.to_json()
 
