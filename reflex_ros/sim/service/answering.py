@@ -55,6 +55,9 @@ class Answering:
         """
         started_s = time.monotonic()
         faults = self._state.faults
+        if self.session.mode is Mode.DRY_RUN and faults.take('session_dry_run'):
+            raise StreamEnd(messages.POLICY_VIOLATION, (
+                'session_dry_run', 'the session is still in dry_run'))
         seq = self._next_seq if observation.seq is None else observation.seq
         self._next_seq = max(self._next_seq, seq + 1)
         try:
@@ -106,6 +109,9 @@ class Answering:
         if self._is_due('expire') and self.session.status is Status.ACTIVE:
             faults.take('expire')
             self._state.sessions.expire(self.session.id)
+        if self._is_due('fail') and self.session.status is Status.ACTIVE:
+            faults.take('fail')
+            self._state.sessions.fail(self.session.id, 'worker lost')
         if self._is_due('demote') and self.session.mode is Mode.APPLY_ACTIONS:
             faults.take('demote')
             self.session.mode = Mode.DRY_RUN

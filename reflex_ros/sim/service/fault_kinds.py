@@ -126,6 +126,8 @@ ROWS = (
               text='object', choices=('object', 'text', 'message', 'none')),
     FaultKind('deployment_not_ready', 'every deployment is blocked'),
     FaultKind('balance_too_low', 'authorize is refused, /v1/infer is a 402, the doctor says so'),
+    FaultKind('session_dry_run', 'a promotion is refused and the session stays in dry_run; a '
+              'stream that asks in dry_run ends with session_dry_run'),
     FaultKind('cold_start', 'the first n calls of /v1/infer answer 408; without this switch one '
               'does so after 10 idle minutes', number=1.0),
     FaultKind('no_inference_node', 'authorize is refused, the doctor says so'),
@@ -140,6 +142,8 @@ ROWS = (
     # After so many chunks of a stream (counted from the moment the fault is switched on).
     FaultKind('revoke_key_after', 'after k chunks the key is revoked', number=0.0, times=1),
     FaultKind('expire', 'after k chunks the session expires', number=0.0, times=1),
+    FaultKind('fail', 'after k chunks the worker is lost and the session failed',
+              number=0.0, times=1),
     FaultKind('demote', 'after k chunks the session is back in dry_run, untold',
               number=0.0, times=1),
     FaultKind('close', 'after k chunks: Close with this code', number=0.0, text='1011',

@@ -13,6 +13,7 @@ from enum import Enum
 import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
+from reflex_ros.sim.service.receipts import Receipts
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.tables import new_id, Table
 
@@ -114,20 +115,24 @@ class Sessions:
     Every session, oldest first.
 
     :param clock: decides about expiry.
+    :param receipts: where it is written what happens under a deployment.
     """
 
-    def __init__(self, clock: ServiceClock) -> None:
+    def __init__(self, clock: ServiceClock, receipts: Receipts) -> None:
         """Start without any."""
         self._clock = clock
+        self._receipts = receipts
         self.table = Table(Session, Reason.SESSION_NOT_FOUND)
 
     def open(self, request: SessionRequest, expiry_s: float) -> Session:
         """Start an active session that lives ``expiry_s`` seconds."""
         now_ms = self._clock.now_ms()
-        return self.table.add(Session(
+        session = self.table.add(Session(
             id=new_id('sess'), token=secrets.token_hex(24), request=request,
             created_ms=now_ms, expires_ms=now_ms + round(expiry_s * 1e3), mode=request.mode,
         ))
+        self._write(session, 'authorized')
+        return session
 
     def find(self, session_id: str) -> Session | None:
         """Return the session with its status up to date, or None."""
@@ -155,8 +160,15 @@ class Sessions:
         """
         session = self.get(session_id)
         self._apply(session, Event.PROMOTE)
-        session.mode = mode
+        if session.mode is not mode:
+            session.mode = mode
+            self._write(session, 'promoted' if mode is Mode.APPLY_ACTIONS else 'demoted')
         return session
+
+    def refuse_promotion(self, session: Session, reason: Reason) -> Refusal:
+        """Write down that a session was not promoted, and return the refusal to raise."""
+        self._write(session, 'promotion_refused', reason.value)
+        return Refusal(reason)
 
     def close(self, session_id: str, reason: str) -> Session:
         """
@@ -211,3 +223,8 @@ class Sessions:
         if following is not Status.ACTIVE:
             session.end_reason = reason
             session.ended_ms = self._clock.now_ms()
+            self._write(session, following.value, reason)
+
+    def _write(self, session: Session, event: str, reason: str = '') -> None:
+        self._receipts.write(
+            session.request.deployment_id, session.id, event, session.mode.value, reason)

@@ -18,6 +18,7 @@ from reflex_ros.sim.service.faults import Faults
 from reflex_ros.sim.service.keys import Keys
 from reflex_ros.sim.service.logins import Logins
 from reflex_ros.sim.service.models import Models
+from reflex_ros.sim.service.receipts import Receipts
 from reflex_ros.sim.service.robots import Robots
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
@@ -70,7 +71,8 @@ class ServiceState:
         self.counters = Counters()
         self.accounts = Accounts(self.clock)
         self.logins = Logins(self.clock)
-        self.sessions = Sessions(self.clock)
+        self.receipts = Receipts(self.clock)
+        self.sessions = Sessions(self.clock, self.receipts)
         self.robots = Robots(self.clock)
         self.deployments = Deployments(self.clock)
         self.uploads = Uploads(self.clock, Blobs(directory / 'blobs' if directory else None))
@@ -128,7 +130,9 @@ class ServiceState:
         hit = 0
         if fault.number == 0.0:
             if name == 'expire':
-                hit = self._expire_sessions()
+                hit = self._end_sessions(self.sessions.expire)
+            elif name == 'fail':
+                hit = self._end_sessions(lambda each: self.sessions.fail(each, 'worker lost'))
             elif name == 'demote':
                 hit = self._demote_sessions()
             elif name == 'revoke_key_after':
@@ -198,6 +202,7 @@ class ServiceState:
             'accounts': self.accounts.table,
             'logins': self.logins.table,
             'sessions': self.sessions.table,
+            'receipts': self.receipts.table,
             'robot_schemas': self.robots.schemas,
             'robots': self.robots.table,
             'pairing_tokens': self.robots.tokens,
@@ -216,11 +221,11 @@ class ServiceState:
             raise
         return store
 
-    def _expire_sessions(self) -> int:
-        """End every active session as expired; return how many there were."""
+    def _end_sessions(self, end: Callable[[str], object]) -> int:
+        """End every active session in some way; return how many there were."""
         active = self.sessions.all(Status.ACTIVE)
         for session in active:
-            self.sessions.expire(session.id)
+            end(session.id)
         return len(active)
 
     def _demote_sessions(self) -> int:

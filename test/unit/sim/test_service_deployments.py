@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from service_fixture import admin, call, run, serving  # noqa: E402
+from service_fixture import admin, call, observation, run, serving, streaming  # noqa: E402
 
 SCHEMA = {
     'name': 'mine', 'schemaVersion': 'robot_schema.v1', 'schemaJson': '{}', 'actionDim': 6,
@@ -111,5 +111,110 @@ def test_unknown_schema_is_refused():
         async with serving() as server:
             value = await call(server, 'createDeployment', **DEPLOYMENT, robotSchemaId='schema_x')
             assert value == {'ok': False, 'reason': 'schema_not_found'}
+
+    run(main())
+
+
+# -- receipts
+
+
+async def receipts(server, deployment_id=None):
+    """List receipts as (event, mode, reason)."""
+    args = {'deploymentId': deployment_id} if deployment_id else {}
+    rows = (await call(server, 'listDeploymentReceipts', **args))['receipts']
+    assert all(row['_id'] and row['sessionId'] and row['createdAt'] for row in rows)
+    return [(row['event'], row['mode'], row.get('reason')) for row in rows]
+
+
+async def session_of(server, deployment_id='deploy_sim'):
+    """Authorize a session in dry_run; return its id."""
+    grant = await call(
+        server, 'authorizeSession', baseModel='pi0.5', mode='dry_run',
+        deploymentId=deployment_id)
+    return grant['sessionId']
+
+
+async def promote(server, session_id, mode='apply_actions'):
+    return await call(server, 'promoteSession', sessionId=session_id, mode=mode)
+
+
+def test_every_step_of_a_session_leaves_a_receipt():
+    async def main():
+        async with serving() as server:
+            session_id = await session_of(server)
+            await promote(server, session_id)
+            await promote(server, session_id)
+            await promote(server, session_id, 'dry_run')
+            await call(server, 'closeSession', sessionId=session_id, reason='cli_closed')
+            await promote(server, session_id)
+            assert await receipts(server, 'deploy_sim') == [
+                ('authorized', 'dry_run', None), ('promoted', 'apply_actions', None),
+                ('demoted', 'dry_run', None), ('closed', 'dry_run', 'cli_closed'),
+                ('promotion_refused', 'dry_run', 'session_closed')]
+
+    run(main())
+
+
+def test_refused_promotion_and_expiry_leave_receipts():
+    async def main():
+        async with serving(expiry_s=60.0) as server:
+            session_id = await session_of(server, 'deploy_blocked')
+            assert (await promote(server, session_id))['reason'] == 'deployment_not_ready'
+            await admin(server, 'advance', seconds=60)
+            assert await receipts(server, 'deploy_blocked') == [
+                ('authorized', 'dry_run', None),
+                ('promotion_refused', 'dry_run', 'deployment_not_ready'),
+                ('expired', 'dry_run', 'expired')]
+            assert await receipts(server, 'deploy_sim') == []
+            assert len(await receipts(server)) == 3
+
+    run(main())
+
+
+def test_session_without_a_deployment_leaves_no_receipt():
+    async def main():
+        async with serving() as server:
+            await call(server, 'authorizeSession', baseModel='pi0.5')
+            assert await receipts(server) == []
+            value = await call(server, 'listDeploymentReceipts', deploymentId='deploy_x')
+            assert value['reason'] == 'deployment_not_found'
+
+    run(main())
+
+
+def test_promotion_can_be_refused_as_still_in_dry_run():
+    async def main():
+        async with serving('session_dry_run*1') as server:
+            session_id = await session_of(server)
+            assert (await promote(server, session_id, 'dry_run'))['ok'] is True
+            assert await promote(server, session_id) == {
+                'ok': False, 'reason': 'session_dry_run'}
+            assert (await promote(server, session_id))['mode'] == 'apply_actions'
+
+    run(main())
+
+
+def test_stream_in_dry_run_can_be_refused():
+    async def main():
+        async with serving() as server, streaming(server) as robot:
+            await admin(server, 'fault', name='session_dry_run')
+            assert await robot.refused(observation(0)) == ('session_dry_run', 1008)
+
+    run(main())
+
+
+@pytest.mark.parametrize('chunks', [0, 1])
+def test_lost_worker_fails_the_session(chunks):
+    async def main():
+        async with serving() as server, streaming(server) as robot:
+            await robot.ask(0)
+            await admin(server, 'fault', name='fail', value=chunks)
+            if chunks:
+                await robot.ask(1)
+            assert (await robot.receive())['code'] == 'session_failed'
+            assert await robot.closed() == 1008
+            [row] = (await call(server, 'listInferenceSessions'))['sessions']
+            assert row['status'] == 'failed'
+            assert (await promote(server, row['id']))['reason'] == 'session_failed'
 
     run(main())

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from reflex_ros.sim.service.clock import ServiceClock
+from reflex_ros.sim.service.receipts import MOST_RECEIPTS, Receipts
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.sessions import Mode, SessionRequest, Sessions, Status
 
@@ -20,7 +21,7 @@ def clock():
 
 @pytest.fixture
 def sessions(clock):
-    return Sessions(clock)
+    return Sessions(clock, Receipts(clock))
 
 
 def opened(sessions, expiry_s=60.0):
@@ -121,3 +122,11 @@ def test_clock_moves_forward_only(clock, seconds):
     with pytest.raises(ValueError, match='forward'):
         clock.advance(seconds)
     assert clock.now_s() == EPOCH_S
+
+
+def test_receipts_are_bounded_and_the_oldest_go_first(clock):
+    receipts = Receipts(clock)
+    for index in range(MOST_RECEIPTS + 5):
+        receipts.write('deploy_sim', f'sess_{index}', 'authorized', 'dry_run')
+    rows = receipts.table.all()
+    assert (len(rows), rows[0].session_id) == (MOST_RECEIPTS, 'sess_5')

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Create, list, read and check deployments (protocol c.4, i.3)."""
+"""Create, list, read and check deployments, read their receipts (protocol c.4, i.3)."""
 
 from __future__ import annotations
 
@@ -50,6 +50,19 @@ def check(state: ServiceState, args: Args) -> Value:
     return readiness.to_json()
 
 
+def list_receipts(state: ServiceState, args: Args) -> Value:
+    """Return what happened, oldest first, under one deployment or under all."""
+    wanted = args.text('deploymentId')
+    if wanted:
+        state.deployments.table.get(wanted)
+    # A session may have expired since anybody looked.
+    state.sessions.all()
+    rows = [
+        receipt.to_json() for receipt in state.receipts.table.all()
+        if wanted in ('', receipt.deployment_id)]
+    return {'receipts': rows}
+
+
 def _row(state: ServiceState, deployment: Deployment) -> Value:
     return deployment.to_json(state.deployment_status(deployment))
 
@@ -74,4 +87,6 @@ FUNCTIONS = (
     Function('publicApi:listDeployments', list_deployments),
     Function('publicApi:getDeployment', get, required={'deploymentId': str}),
     Function('publicApi:runReadinessCheck', check, required={'deploymentId': str}),
+    Function('publicApi:listDeploymentReceipts', list_receipts,
+             optional={'deploymentId': str}),
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from reflex_ros.sim.service.functions.base import Args, Function, Value
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.sessions import Mode, Session, SessionRequest, Status
+from reflex_ros.sim.service.sessions import ENDED, Mode, Session, SessionRequest, Status
 from reflex_ros.sim.service.state import ServiceState
 
 BASE_MODELS = ('pi0.5', 'pi0.7-flash', 'molmoact2-bimanualyam')
@@ -63,9 +63,12 @@ def promote(state: ServiceState, args: Args) -> Value:
     """Set the mode, in either direction; up only when the deployment is ready."""
     mode = _mode(args)
     session = state.sessions.get(args.text('sessionId'))
-    is_up = session.status is Status.ACTIVE and mode is Mode.APPLY_ACTIONS
-    if is_up and not state.is_ready(session.request.deployment_id):
-        raise Refusal(Reason.DEPLOYMENT_NOT_READY)
+    if session.status is not Status.ACTIVE and mode is Mode.APPLY_ACTIONS:
+        raise state.sessions.refuse_promotion(session, ENDED[session.status])
+    if mode is Mode.APPLY_ACTIONS and not state.is_ready(session.request.deployment_id):
+        raise state.sessions.refuse_promotion(session, Reason.DEPLOYMENT_NOT_READY)
+    if mode is Mode.APPLY_ACTIONS and state.faults.take('session_dry_run'):
+        raise state.sessions.refuse_promotion(session, Reason.SESSION_DRY_RUN)
     session = state.sessions.promote(session.id, mode)
     state.notify()
     return _ids(session)
