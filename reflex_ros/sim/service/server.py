@@ -59,7 +59,8 @@ class Server:
         """
         faults = http_faults.make_middleware(self.state)
         app = web.Application(
-            client_max_size=MAX_BODY, middlewares=[self._track, faults, self._settle_and_save]
+            client_max_size=MAX_BODY,
+            middlewares=[self._track, faults, self._settle_and_save, _as_json],
         )
         admin = Admin(self.state)
         app.router.add_post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
@@ -69,7 +70,7 @@ class Server:
         parts = (Site, Infer, Edge, Worker, UploadTarget, Rest)
         for part in parts:
             app.router.add_routes(part(self.state).routes())
-        app.router.add_get('/{path:.*}', self._get)
+        app.router.add_route('*', '/{path:.*}', self._other)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, HOST, self._port).start()
@@ -147,10 +148,28 @@ class Server:
             status=answer.status, text=answer.body, content_type='application/json'
         )
 
-    async def _get(self, request: web.Request) -> web.StreamResponse:
+    async def _other(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get('Upgrade', '').lower() == 'websocket':
             return await serve_stream(self.state, request)
-        return web.json_response({'error': 'not found'}, status=404)
+        # This route takes any path, and with it the methods that the other routes do not.
+        allowed: set[str] = set()
+        for resource in request.app.router.resources():
+            allowed |= (await resource.resolve(request))[1] - {'*'}
+        if allowed:
+            raise web.HTTPMethodNotAllowed(request.method, allowed)
+        raise web.HTTPNotFound
+
+
+@web.middleware
+async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say what aiohttp itself refuses (404, 405, 413) as all others do, in JSON."""
+    try:
+        return await handler(request)
+    except web.HTTPException as exc:
+        refusal = web.json_response({'error': exc.reason.lower()}, status=exc.status)
+        if 'Allow' in exc.headers:
+            refusal.headers['Allow'] = exc.headers['Allow']
+        return refusal
 
 
 def run(

@@ -97,7 +97,7 @@ def test_unknown_action_is_a_404():
             response = await post(server, '/admin/explode', {})
             assert response.status_code == 404
             async with http_client() as http:
-                assert (await http.get(f'{server.url}/admin/fault')).status_code == 404
+                assert (await http.get(f'{server.url}/admin/fault')).status_code == 405
 
     run(main())
 
