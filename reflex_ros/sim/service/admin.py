@@ -11,6 +11,8 @@ The loopback endpoint that throws the switches; no part of the vendor's protocol
     POST /admin/advance    {"seconds": ...}: move the service's clock
     POST /admin/approve    {"requestId": ...}: approve a login, as the page does
     POST /admin/deny       {"requestId": ...}
+    POST /admin/key        {"name": ..., "life_s": ...}: make another key, for ever or not
+    POST /admin/revoke     {"keyId": ...}: revoke such a key
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Admin:
         self._actions: dict[str, Callable[[Body], Body]] = {
             'fault': self._fault, 'clear': self._clear, 'settings': self._settings,
             'advance': self._advance, 'approve': self._approve, 'deny': self._deny,
+            'key': self._key, 'revoke': self._revoke,
         }
 
     async def show(self, request: web.Request) -> web.Response:
@@ -89,10 +92,7 @@ class Admin:
         return {'settings': self._state.settings.to_json()}
 
     def _advance(self, body: Body) -> Body:
-        seconds = body.get('seconds')
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-            raise ValueError("'seconds' must be a number")
-        self._state.clock.advance(seconds)
+        self._state.clock.advance(_number('seconds', body.get('seconds')))
         return {'now_ms': self._state.clock.now_ms()}
 
     def _approve(self, body: Body) -> Body:
@@ -101,12 +101,33 @@ class Admin:
     def _deny(self, body: Body) -> Body:
         return self._decide(body, approve=False)
 
+    def _key(self, body: Body) -> Body:
+        name, life_s = body.get('name', 'another key'), body.get('life_s')
+        if not isinstance(name, str):
+            raise ValueError("'name' must be a text")
+        key, secret = self._state.keys.make(
+            name, None if life_s is None else _number('life_s', life_s))
+        return {'keyId': key.id, 'key': secret}
+
+    def _revoke(self, body: Body) -> Body:
+        key_id = body.get('keyId')
+        if not isinstance(key_id, str):
+            raise ValueError("'keyId' must be a text")
+        self._state.keys.revoke(key_id)
+        return {}
+
     def _decide(self, body: Body, *, approve: bool) -> Body:
         login_id = body.get('requestId')
         if not isinstance(login_id, str):
             raise ValueError("'requestId' must be a text")
         self._state.logins.decide(login_id, approve=approve)
         return {'status': self._state.logins.status(login_id)}
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1e9:
+        raise ValueError(f'{name!r} must be a number of at least 0')
+    return float(value)
 
 
 def _refuse(status: int, error: str) -> web.Response:

@@ -23,8 +23,11 @@ from reflex_ros.sim.service import corruption, messages
 from reflex_ros.sim.service.adapters import Adapter, ADAPTERS, Rows
 from reflex_ros.sim.service.bearer import bearer
 from reflex_ros.sim.service.inference import check_length
+from reflex_ros.sim.service.keys import Key
 from reflex_ros.sim.service.messages import BadInput, Observation
+from reflex_ros.sim.service.models import Status
 from reflex_ros.sim.service.oneshot import OneShot
+from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.state import ServiceState
 
 ROWS = 50
@@ -72,13 +75,13 @@ class Infer:
             return refused.response
         return web.Response(text=corruption.write(answer), content_type='application/json')
 
-    async def _answer(self, key: str, raw: bytes) -> corruption.Frame:
+    async def _answer(self, secret: str, raw: bytes) -> corruption.Frame:
         began_s = time.monotonic()
-        self._check_access(key)
+        model_id = self._check_access(secret).model_id
         self._check_worker()
         request_id, adapter, observation = _parse(raw)
         rows, infer_ms = await self._one_shot.infer(
-            key, observation.prompt or DEFAULT_PROMPT, adapter.to_pose(observation.state),
+            secret, observation.prompt or DEFAULT_PROMPT, adapter.to_pose(observation.state),
             observation.capture_time_ns, ROWS)
         layouts = _layouts(adapter, rows)
         frame: corruption.Frame = {
@@ -91,13 +94,23 @@ class Infer:
             'infer_ms': infer_ms, 'total_ms': round((time.monotonic() - began_s) * 1e3, 3),
             'max_minus_min': round(max(values) - min(values), 6), 'all_zero': not any(values),
             'model_evals': 10, 'model_id': BASE_MODEL, 'num_steps': ROWS, 'chunk_size': ROWS,
-        }
+        } | self._adapter_path(model_id)
 
-    def _check_access(self, key: str) -> None:
-        if not self._state.accepts_key(key):
-            raise _Refused(401, 'invalid_key')
+    def _check_access(self, secret: str) -> Key:
+        try:
+            key = self._state.key_of(secret)
+        except Refusal as refusal:
+            raise _Refused(401, 'invalid_key', refusal.message) from refusal
         if self._state.faults.is_on('balance_too_low'):
             raise _Refused(402, 'below_minimum_balance', 'the balance is below 5 USD')
+        return key
+
+    def _adapter_path(self, model_id: str) -> corruption.Frame:
+        """Prove which model answered; the base model has nothing to prove."""
+        model = self._state.models.table.find(model_id)
+        if model is None or model.status is not Status.READY or model.kind == 'base':
+            return {}
+        return {'adapter_path': f'/models/customer_models/{model.id}/pretrained_model/'}
 
     def _check_worker(self) -> None:
         """Let the gateway give up while a worker starts; the next call finds it warm."""

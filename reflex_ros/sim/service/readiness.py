@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from reflex_ros.sim.service.adapters import ADAPTERS
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, READY
+from reflex_ros.sim.service.models import Model, Status
 from reflex_ros.sim.service.robots import RobotSchema
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Readiness:
 def examine(state: ServiceState, deployment: Deployment) -> Readiness:
     """Run every check; the deployment's status is not changed."""
     return Readiness(deployment.id, (
-        _verdict('model_ready', ''),
+        _verdict('model_ready', _model_problem(state.models.table.find(deployment.model_id))),
         *_schema_checks(state.robots.schemas.find(deployment.robot_schema_id)),
         *_robot_checks(state, deployment.robot_schema_id),
         _verdict(
@@ -76,6 +77,15 @@ def examine(state: ServiceState, deployment: Deployment) -> Readiness:
             'balance_sufficient', 'The balance is below 5 USD; top it up.'
             if state.faults.is_on('balance_too_low') else ''),
     ))
+
+
+def _model_problem(model: Model | None) -> str:
+    if model is None:
+        return 'The model is gone; create a deployment of another.'
+    if model.status is Status.READY:
+        return ''
+    why = f': {model.failure_reason}' if model.failure_reason else ''
+    return f'The model is {model.status.value}{why}; wait for it or choose another.'
 
 
 def _verdict(name: str, problem: str) -> Check:

@@ -15,7 +15,7 @@ import json
 from reflex_ros.sim.service import encoding
 from reflex_ros.sim.service.functions import FUNCTIONS
 from reflex_ros.sim.service.functions.base import ArgumentError, Value
-from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.state import ServiceState
 
 KINDS = ('query', 'mutation', 'action')
@@ -99,8 +99,8 @@ def _run(state: ServiceState, call: Call) -> Value | None:
         raise ArgumentError(f"Could not find public function for '{call.path[:200]}'.")
     args = function.check(call.args)
     try:
-        if function.needs_key and not state.accepts_key(args.text('apiKey')):
-            raise Refusal(Reason.UNKNOWN_KEY)
+        if function.needs_key:
+            state.key_of(args.text('apiKey'))
         value = function.handler(state, args)
         return None if value is None else {'ok': True} | value
     except Refusal as refusal:

@@ -15,10 +15,11 @@ from reflex_ros.sim.service.datasets import Datasets
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
 from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
 from reflex_ros.sim.service.faults import Faults
-from reflex_ros.sim.service.keys import Keys
+from reflex_ros.sim.service.keys import Key, Keys, OWN_KEY
 from reflex_ros.sim.service.logins import Logins
 from reflex_ros.sim.service.models import Models
 from reflex_ros.sim.service.receipts import Receipts
+from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.robots import Robots
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
@@ -78,7 +79,7 @@ class ServiceState:
         self.uploads = Uploads(self.clock, Blobs(directory / 'blobs' if directory else None))
         self.datasets = Datasets(self.clock, self.uploads)
         self.models = Models(self.clock)
-        self.keys = Keys()
+        self.keys = Keys(self.clock)
         self.training_runs = TrainingRuns(self.clock)
         self.base_url = ''
         self.key_revoked = False
@@ -93,11 +94,26 @@ class ServiceState:
         return self.accepts_key(key) or self.sessions.has_token(key)
 
     def accepts_key(self, key: str) -> bool:
-        """Say whether this is the API key, and not revoked."""
-        expected = self.settings.key.encode()
+        """Say whether this is an API key that is valid now."""
+        try:
+            self.key_of(key)
+        except Refusal:
+            return False
+        return True
+
+    def key_of(self, secret: str) -> Key:
+        """
+        Return the key that a secret belongs to.
+
+        :raises Refusal: ``unknown_key`` or ``key_revoked``.
+        """
         # JSON and HTTP can both carry texts that are no UTF-8.
-        given = key.encode(errors='surrogatepass')
-        return not self.key_revoked and secrets.compare_digest(given, expected)
+        given = secret.encode(errors='surrogatepass')
+        if not secrets.compare_digest(given, self.settings.key.encode()):
+            return self.keys.check(secret)
+        if self.key_revoked:
+            raise Refusal(Reason.UNKNOWN_KEY)
+        return self.keys.table.get(OWN_KEY)
 
     def upload_url(self, upload: Upload) -> str:
         """Return the address that the bytes of an upload go to."""

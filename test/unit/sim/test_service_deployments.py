@@ -218,3 +218,25 @@ def test_lost_worker_fails_the_session(chunks):
             assert (await promote(server, row['id']))['reason'] == 'session_failed'
 
     run(main())
+
+
+# -- the model
+
+
+def test_model_that_is_still_being_pulled_blocks():
+    async def main():
+        async with serving() as server:
+            model = await call(
+                server, 'importModelFromHuggingFace', hfRepo='lerobot/pi05_base', name='mine')
+            created = await call(
+                server, 'createDeployment', **DEPLOYMENT | {'modelId': model['modelId']},
+                robotSchemaId='schema_sim')
+            assert await failed(server, created['deploymentId']) == ['model_ready']
+            await admin(server, 'advance', seconds=600)
+            assert await failed(server, created['deploymentId']) == []
+            await call(server, 'deleteModel', modelId=model['modelId'])
+            assert await failed(server, created['deploymentId']) == ['model_ready']
+            await admin(server, 'advance', seconds=600)
+            assert await failed(server, created['deploymentId']) == ['model_ready']
+
+    run(main())

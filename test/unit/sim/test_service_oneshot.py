@@ -342,3 +342,25 @@ def test_worker_wakes_up_or_is_too_old_for_ready():
             assert 'engine' in (await probe(server, '/health')).json()
 
     run(main())
+
+
+# -- a customer's model
+
+
+def test_bound_key_is_served_by_its_model():
+    async def main():
+        async with serving() as server:
+            made = await admin(server, 'key')
+            model = await call(
+                server, 'importModelFromHuggingFace', hfRepo='ada/pi05-lora', name='mine')
+            await admin(server, 'advance', seconds=590)
+            bound = await call(
+                server, 'bindKeyToModel', keyId=made['keyId'], modelId=model['modelId'])
+            assert bound['ok'] is True
+            answer = (await infer(server, key=made['key'])).json()
+            assert f'customer_models/{model["modelId"]}/' in answer['adapter_path']
+            assert 'adapter_path' not in (await infer(server)).json()
+            await call(server, 'bindKeyToModel', keyId=made['keyId'], modelId=None)
+            assert 'adapter_path' not in (await infer(server, key=made['key'])).json()
+
+    run(main())

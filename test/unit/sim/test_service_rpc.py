@@ -22,7 +22,7 @@ CHECKS = [
     'model_ready', 'robot_schema_present', 'action_dim_matches', 'explicit_safe_stop',
     'robot_paired', 'robot_heartbeat_recent', 'inference_node_available', 'balance_sufficient',
 ]
-DEPLOYMENT = {'name': 'mine', 'modelId': 'model_x', 'mode': 'dry_run'}
+DEPLOYMENT = {'name': 'mine', 'modelId': 'model_sim', 'mode': 'dry_run'}
 
 
 def b64(data):
@@ -264,6 +264,7 @@ def test_session_of_a_blocked_deployment_is_not_promoted():
     ('getDeployment', {'deploymentId': 'deploy_x'}, 'deployment_not_found'),
     ('runReadinessCheck', {'deploymentId': 'deploy_x'}, 'deployment_not_found'),
     ('createDeployment', DEPLOYMENT | {'mode': 'live'}, 'invalid_parameters'),
+    ('createDeployment', DEPLOYMENT | {'modelId': 'model_x'}, 'model_not_found'),
     ('createDeployment', DEPLOYMENT | {'name': ''}, 'invalid_parameters'),
     ('createDeployment', DEPLOYMENT | {'specJson': '[1]'}, 'invalid_parameters'),
 ])

@@ -10,11 +10,13 @@ from reflex_ros.sim.service.state import ORGANISATION, ServiceState
 
 def whoami(state: ServiceState, args: Args) -> Value:
     """Return the organisation and the key's name (b.4)."""
-    return {
+    key = state.key_of(args.text('apiKey'))
+    account: Value = {
         'organization': dict(ORGANISATION), 'orgId': ORGANISATION['id'],
-        'keyName': 'simulated key', 'keyId': 'key_sim',
+        'keyName': key.name, 'keyId': key.id,
         'userId': 'user_sim', 'email': 'owner@example.com',
     }
+    return account | ({} if key.expires_ms is None else {'expiresAt': key.expires_ms})
 
 
 FUNCTIONS = (Function('publicApi:whoami', whoami),)

@@ -15,16 +15,17 @@ from reflex_ros.sim.service.state import ServiceState
 
 
 def create(state: ServiceState, args: Args) -> Value:
-    """Add a deployment of a known schema; it is not ready before its checks have passed."""
+    """Add a deployment of a known model and schema; the doctor has yet to make it ready."""
     if args.text('mode') not in {mode.value for mode in Mode}:
         raise Refusal(Reason.INVALID_PARAMETERS, 'mode must be dry_run or apply_actions')
     if not args.text('name') or not args.text('modelId'):
         raise Refusal(Reason.INVALID_PARAMETERS, 'name and modelId must not be empty')
+    model = state.models.table.get(args.text('modelId'))
     schema_id = args.text('robotSchemaId')
     if schema_id:
         state.robots.schemas.get(schema_id)
     deployment = state.deployments.create(
-        name=args.text('name'), model_id=args.text('modelId'), mode=args.text('mode'),
+        name=args.text('name'), model_id=model.id, mode=args.text('mode'),
         robot_schema_id=schema_id, runtime=args.text('runtime'),
         spec_json=_json_object(args.text('specJson')),
     )
