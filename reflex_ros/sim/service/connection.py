@@ -72,6 +72,8 @@ class Connection:
     async def read_all(self) -> bool:
         """Fill the inbox until the client leaves; say whether it said ``session.close``."""
         while True:
+            while self._state.faults.is_on('deaf') and not self._state.is_stopping:
+                await asyncio.sleep(LOOK_S)
             received = await self._socket.receive()
             if received.type is WSMsgType.TEXT:
                 try:

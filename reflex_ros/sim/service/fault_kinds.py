@@ -116,8 +116,16 @@ ROWS = (
               text='503', pattern=_STATUSES),
     FaultKind('retry_after', 'refusals on order carry Retry-After with so many seconds',
               number=1.0),
+    FaultKind('handshake_slow', 'ms before a handshake is answered', number=3000.0),
+    FaultKind('handshake_close', 'the connection ends instead of an answer to the handshake'),
     FaultKind('redirect', 'answer handshakes with 302 to this address',
               text='http://127.0.0.1:9/v1/actions'),
+    FaultKind('rpc_refuse', 'calls are refused with this reason, or those of one function: '
+              'promoteSession:session_closed', text='unknown_key', pattern=r'(\w+:)?\w+'),
+    FaultKind('rpc_error', 'calls fail with this message', text='Server Error'),
+    FaultKind('rpc_value', 'calls run, and their answer has another value or none',
+              text='null', choices=(
+                  'null', 'array', 'text', 'missing', 'no_status', 'no_message')),
     FaultKind('http_560', 'function errors of the encoded format come as HTTP 560'),
     FaultKind('first_frame', 'what comes instead of session.ready',
               text='wrong', choices=('wrong', 'silent', 'close', 'error')),
@@ -152,6 +160,7 @@ ROWS = (
     FaultKind('error_frame', 'after k chunks: error frame with this text, then Close 1011',
               number=0.0, text='internal_error'),
     # Instead of, or on the way of, an answer.
+    FaultKind('deaf', 'what clients send is no longer read'),
     FaultKind('silence', 'observations are accepted and never answered'),
     FaultKind('skip_one_in', 'every n-th answer is dropped', number=5.0),
     FaultKind('slow', 'extra ms per answer', number=1500.0),

@@ -25,6 +25,10 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
 
     Any path will do (d.5). The key is the bearer or, without one, ``?token=``.
     """
+    if fault := state.faults.take('handshake_slow'):
+        await asyncio.sleep(fault.number * 1e-3)
+    if state.faults.take('handshake_close'):
+        return http_faults.hang_up(request)
     refusal = _refusal(state, request)
     if refusal is not None:
         state.counters.handshakes_refused += 1

@@ -44,12 +44,12 @@ def make_middleware(state: ServiceState) -> Middleware:
             await asyncio.sleep(fault.number * 1e-3)
         close = state.faults.take(f'{family}_close')
         if close is not None and close.text == 'before':
-            return _hang_up(request)
+            return hang_up(request)
         response = await handler(request)
         if not isinstance(response, web.Response):
             return response
         if close is not None and close.text == 'after':
-            return _hang_up(request)
+            return hang_up(request)
         body = _bend(state, family, response)
         if close is not None:
             return await _send(request, response, body[:len(body) // 2], len(body))
@@ -83,7 +83,7 @@ def _refusal(state: ServiceState, family: str) -> web.Response | None:
     return None
 
 
-def _hang_up(request: web.Request) -> web.Response:
+def hang_up(request: web.Request) -> web.Response:
     """End the connection; the response that must be returned goes nowhere."""
     if request.transport is not None:
         request.transport.close()

@@ -663,3 +663,46 @@ def test_faults_add_up():
                 assert any(None in row for row in chunk['actions'])
 
     run(main())
+
+
+# -- the link in one direction
+
+
+def test_handshake_can_be_slow_or_lost():
+    async def main():
+        async with serving('handshake_slow=100*1') as server:
+            began = time.monotonic()
+            assert await handshake(server) == 101
+            assert time.monotonic() - began >= 0.1
+            await admin(server, 'fault', name='handshake_close', times=1)
+            with pytest.raises((websockets.InvalidMessage, ConnectionError, EOFError)):
+                await handshake(server)
+            assert await handshake(server) == 101
+
+    run(main())
+
+
+def test_deaf_service_reads_nothing_until_it_is_cleared():
+    async def main():
+        async with serving() as server, streaming(server) as robot:
+            await admin(server, 'fault', name='deaf')
+            # One message is on its way into the service already.
+            await robot.ask(0)
+            await robot.send(observation(1))
+            # Time enough for a service that listens.
+            for _ in range(20):
+                state = await admin_state(server)
+                assert state['counters']['observations_received'] == 1
+            await admin(server, 'clear')
+            assert (await robot.receive())['seq'] == 1
+
+    run(main())
+
+
+def test_deaf_service_can_be_stopped():
+    async def main():
+        async with serving('deaf') as server, connected(server) as robot:
+            await robot.send(session_open())
+        assert await robot.closed() in (1000, 1001, 1006)
+
+    run(main())

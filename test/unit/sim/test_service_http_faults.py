@@ -172,3 +172,50 @@ def test_switch_thrown_while_it_runs_works_at_once():
             assert (await post(server, '/api/query', WHOAMI)).status_code == 200
 
     run(main())
+
+
+# -- calls
+
+
+async def ask_whoami(server):
+    """Return the body of an answer, whatever it is."""
+    response = await post(server, '/api/query', WHOAMI)
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_any_reason_can_be_ordered_for_all_calls_or_for_one():
+    async def main():
+        async with serving('rpc_refuse=closeSession:robot_on_fire') as server:
+            assert (await call(server, 'whoami'))['ok'] is True
+            refused = await call(server, 'closeSession', sessionId='x', reason='x')
+            assert refused == {'ok': False, 'reason': 'robot_on_fire'}
+            await admin(server, 'fault', name='rpc_refuse', value='dataset_invalid', times=1)
+            assert (await call(server, 'whoami'))['reason'] == 'dataset_invalid'
+            assert (await call(server, 'whoami'))['ok'] is True
+
+    run(main())
+
+
+def test_function_can_fail_on_order():
+    async def main():
+        async with serving('rpc_error=Uncaught Error: out of coffee*1') as server:
+            failed = await ask_whoami(server)
+            assert (failed['status'], failed['errorMessage']) == (
+                'error', 'Uncaught Error: out of coffee')
+            assert (await ask_whoami(server))['status'] == 'success'
+
+    run(main())
+
+
+@pytest.mark.parametrize('kind, body', [
+    ('null', {'status': 'success', 'value': None}), ('missing', {'status': 'success'}),
+    ('array', {'status': 'success', 'value': [{'ok': True}]}), ('no_message', {'status': 'error'}),
+    ('text', {'status': 'success', 'value': 'ok'}), ('no_status', {'value': {'ok': True}}),
+])
+def test_answer_can_have_another_value_or_none(kind, body):
+    async def main():
+        async with serving(f'rpc_value={kind}') as server:
+            assert await ask_whoami(server) == body
+
+    run(main())
