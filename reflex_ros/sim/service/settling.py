@@ -18,6 +18,7 @@ def settle(state: ServiceState) -> None:
         state.uploads.discard(model.storage_id)
         state.keys.unbind_model(model.id)
     _settle_training(state)
+    state.recordings.settle()
 
 
 def _settle_training(state: ServiceState) -> None:

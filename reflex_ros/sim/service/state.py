@@ -15,14 +15,17 @@ from reflex_ros.sim.service.datasets import Datasets
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
 from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
 from reflex_ros.sim.service.faults import Faults
+from reflex_ros.sim.service.instances import Instances
 from reflex_ros.sim.service.keys import Key, Keys, OWN_KEY
 from reflex_ros.sim.service.logins import Logins
 from reflex_ros.sim.service.models import Models
 from reflex_ros.sim.service.receipts import Receipts
+from reflex_ros.sim.service.recordings import Recordings
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.robots import Robots
 from reflex_ros.sim.service.sessions import Mode, Sessions, Status
 from reflex_ros.sim.service.settings import Settings
+from reflex_ros.sim.service.step_training import StepRuns
 from reflex_ros.sim.service.store import StateError, Store
 from reflex_ros.sim.service.training import TrainingRuns
 from reflex_ros.sim.service.uploads import Blobs, Upload, Uploads
@@ -42,6 +45,8 @@ class Counters:
     chunks_sent: int = 0
     errors_sent: int = 0
     rpc_refused: int = 0
+    log_lines: int = 0
+    telemetry_samples: int = 0
     calls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HTTP_FAMILIES, 0))
 
     def to_json(self) -> dict[str, object]:
@@ -81,6 +86,9 @@ class ServiceState:
         self.models = Models(self.clock)
         self.keys = Keys(self.clock)
         self.training_runs = TrainingRuns(self.clock)
+        self.step_runs = StepRuns(self.clock)
+        self.instances = Instances(self.clock)
+        self.recordings = Recordings(self.clock, self.uploads)
         self.base_url = ''
         self.key_revoked = False
         self.is_stopping = False
@@ -210,6 +218,7 @@ class ServiceState:
                 deployment.to_json(self.deployment_status(deployment))
                 for deployment in self.deployments.table.all()
             ],
+            'recordings': [recording.to_json() for recording in self.recordings.table.all()],
         }
 
     def _open_store(self, directory: Path) -> Store:
@@ -228,6 +237,9 @@ class ServiceState:
             'models': self.models.table,
             'keys': self.keys.table,
             'training_runs': self.training_runs.table,
+            'step_runs': self.step_runs.table,
+            'instances': self.instances.table,
+            'recordings': self.recordings.table,
         })
         try:
             store.load()

@@ -86,7 +86,7 @@ class Store:
         :raises StateError: when the disk does not take it; the file is then as it was.
         """
         tables = {name: table.to_records() for name, table in self._tables.items()}
-        changing = json.dumps([self._clock.advanced_s, tables])
+        changing = json.dumps([self._clock.advanced_s, tables], allow_nan=False)
         if changing == self._saved:
             return
         clock = {'advanced_s': self._clock.advanced_s, 'now_s': self._clock.now_s()}

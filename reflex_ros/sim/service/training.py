@@ -27,11 +27,12 @@ STOPPING_MS = 2_000
 
 
 class Status(str, Enum):
-    """Where a run is in its life; ``sync_requested`` of the reference is never entered here."""
+    """Where a run is in its life; ``SYNC_REQUESTED`` is never entered here."""
 
     QUEUED = 'queued'
     PROVISIONING = 'provisioning'
     RUNNING = 'running'
+    SYNC_REQUESTED = 'sync_requested'
     STOPPING = 'stopping'
     SUCCEEDED = 'succeeded'
     FAILED = 'failed'
@@ -43,8 +44,13 @@ TERMINAL = frozenset((Status.SUCCEEDED, Status.FAILED, Status.STOPPED))
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """What the client asked for; empty texts were not given."""
+    """
+    What the client asked for; empty texts were not given.
 
+    :param key_name: of the key that it asked with.
+    """
+
+    key_name: str
     dataset_id: str
     base_model: str
     fine_tuning_type: str

@@ -28,12 +28,11 @@ def loss_at(run: TrainingRun, step: int) -> float:
     return round((last + (first - last) * fall) * (ripple if step else 1.0), 6)
 
 
-def to_json(run: TrainingRun, dataset: Dataset | None, key_name: str) -> dict[str, object]:
+def to_json(run: TrainingRun, dataset: Dataset | None) -> dict[str, object]:
     """
     Return the row of a run; what is unknown is left out.
 
     :param dataset: None when it is gone.
-    :param key_name: of the key that started it.
     """
     request = run.request
     step = run.steps_done
@@ -42,7 +41,7 @@ def to_json(run: TrainingRun, dataset: Dataset | None, key_name: str) -> dict[st
         'operation': 'fine_tune', 'modelName': request.model_name,
         'modelVersion': request.model_version, 'baseModel': request.base_model,
         'fineTuningType': request.fine_tuning_type, 'datasetId': request.dataset_id,
-        'createdBy': {'name': 'Simulated owner', 'apiKeyName': key_name},
+        'createdBy': {'name': 'Simulated owner', 'apiKeyName': request.key_name},
         'createdAt': run.created_ms, 'updatedAt': max(run.entered_ms, run.seen_ms or 0),
         'progress': round(step / run.steps, 6), 'stepsCompleted': step,
         'estimatedTotalSteps': run.steps, 'epochs': request.epochs,

@@ -33,10 +33,9 @@ def test_state_counts_and_lists():
             assert state['counters'] == {
                 'connections': 1, 'open_connections': 1, 'handshakes_refused': 0,
                 'observations_received': 0, 'observations_dropped': 0, 'chunks_sent': 0,
-                'errors_sent': 0, 'rpc_refused': 0, 'rpc_calls': 1, 'rest_calls': 0,
-                'upload_calls': 0,
-                'site_calls': 0, 'infer_calls': 0, 'act_calls': 0, 'ready_calls': 0,
-                'health_calls': 0,
+                'errors_sent': 0, 'rpc_refused': 0, 'log_lines': 0, 'telemetry_samples': 0,
+                'rpc_calls': 1, 'rest_calls': 0, 'upload_calls': 0, 'site_calls': 0,
+                'infer_calls': 0, 'act_calls': 0, 'ready_calls': 0, 'health_calls': 0,
             }
             assert [fault['name'] for fault in state['faults']] == ['silence', 'slow']
             assert state['faults'][0]['times_left'] == 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+import hashlib
 import json
 from pathlib import Path
 import signal
@@ -222,7 +223,7 @@ def test_restarted_process_knows_its_sessions_and_deployments(tmp_path, how):
     with started('--state', str(tmp_path)) as process:
         ready = json.loads(process.stdout.readline())
         session = ask(ready, 'authorizeSession', baseModel='pi0.5')['sessionId']
-        deployment = ask(ready, 'createDeployment', name='a', modelId='m', mode='dry_run')
+        deployment = ask(ready, 'createDeployment', name='a', modelId='model_sim', mode='dry_run')
         httpx.post(f'{ready["admin"]}/advance', json={'seconds': 600}, trust_env=False)
         process.send_signal(how)
         process.wait(DEADLINE_S)
@@ -235,6 +236,51 @@ def test_restarted_process_knows_its_sessions_and_deployments(tmp_path, how):
         # 600 s of the 1800 are over already.
         httpx.post(f'{ready["admin"]}/advance', json={'seconds': 1200}, trust_env=False)
         assert ask(ready, 'listInferenceSessions')['sessions'][0]['status'] == 'expired'
+
+
+def test_restarted_process_goes_on_with_data_and_half_an_upload(tmp_path):
+    durations = ('--queue-s', '100', '--provision-s', '100', '--train-s', '1000')
+    request = {'baseModel': 'pi0.5', 'fineTuningType': 'lora', 'epochs': 1, 'modelName': 'm',
+               'modelVersion': 'v1', 'requestId': 'once'}
+
+    def rest(ready, method, path, body):
+        return httpx.request(
+            method, f'{ready["url"]}{path}', json=body, trust_env=False,
+            headers={'Authorization': f'Bearer {ready["key"]}'}).json()
+
+    def put(made, content, content_range):
+        return httpx.put(made['upload_url'], content=content, trust_env=False,
+                         headers={'Content-Range': content_range})
+
+    with started('--state', str(tmp_path), *durations) as process:
+        ready = json.loads(process.stdout.readline())
+        dataset = ask(ready, 'registerDataset', hfSourceUri='o/r')['datasetId']
+        ask(ready, 'validateDataset', datasetId=dataset)
+        run_id = ask(ready, 'createAndProvisionTrainingRun', datasetId=dataset,
+                     **request)['trainingRunId']
+        httpx.post(f'{ready["admin"]}/advance', json={'seconds': 700}, trust_env=False)
+        before = ask(ready, 'getTrainingRun', trainingRunId=run_id)['trainingRun']
+        made = rest(ready, 'POST', '/v1/datasets', {'name': 'x', 'request_id': 'u'})
+        assert put(made, b'abc', 'bytes 0-2/6').status_code == 308
+        process.kill()
+        process.wait(DEADLINE_S)
+    for path in (tmp_path / 'blobs').iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with started('--state', str(tmp_path), *durations) as process:
+        ready = json.loads(process.stdout.readline())
+        run_row = ask(ready, 'getTrainingRun', trainingRunId=run_id)['trainingRun']
+        assert run_row['status'] == before['status'] == 'running'
+        assert run_row['progress'] >= before['progress'] > 0.4
+        assert run_row['modalInitialLoss'] == before['modalInitialLoss']
+        again = ask(ready, 'createAndProvisionTrainingRun', datasetId=dataset, **request)
+        assert again['trainingRunId'] == run_id
+        # The port is another one; the address is asked for again.
+        made = rest(ready, 'POST', '/v1/datasets', {'name': 'x', 'request_id': 'u'})
+        assert put(made, b'', 'bytes */6').headers['Range'] == 'bytes=0-2'
+        whole = put(made, b'def', 'bytes 3-5/6').json()
+        assert whole['sha256'] == hashlib.sha256(b'abcdef').hexdigest()
+        done = rest(ready, 'POST', f'/v1/datasets/{made["dataset_id"]}/complete', {})
+        assert done['size_bytes'] == 6
 
 
 def test_second_service_on_a_directory_is_refused(tmp_path):

@@ -97,7 +97,7 @@ def test_row_has_the_documented_fields():
                 'latestCheckpointSavedAt', 'latestCheckpointMetricsJson', 'modalSpawnId',
                 'modalInitialLoss', 'modalFinalLoss', 'modalAdapterPath',
             }
-            assert set(row['createdBy']) == {'name', 'apiKeyName'}
+            assert row['createdBy']['apiKeyName'] == (await call(server, 'whoami'))['keyName']
             assert row['dataset']['hfRepo'] == 'o/r'
             assert None not in row.values()
 

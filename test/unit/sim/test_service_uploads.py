@@ -170,6 +170,17 @@ def test_what_came_before_the_connection_was_lost_counts(head, capfd):
     assert capfd.readouterr().err == ''
 
 
+def test_file_that_came_whole_is_there_though_its_request_never_ended():
+    async def main():
+        async with target() as (server, made):
+            chunk = f'{TOTAL:x}\r\n'.encode() + BODY
+            await lose(server, made, 'Transfer-Encoding: chunked', chunk)
+            response = await send_file(made['upload_url'], b'', content_range=f'bytes */{TOTAL}')
+            assert (response.status_code, response.json()) == (200, WHOLE)
+
+    run(main())
+
+
 def test_whole_file_again_starts_from_the_first_byte():
     async def main():
         async with target() as (server, made):

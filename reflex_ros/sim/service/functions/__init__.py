@@ -10,8 +10,10 @@ from reflex_ros.sim.service.functions import (
     datasets,
     deployments,
     models,
+    recordings,
     robots,
     sessions,
+    telemetry,
     training,
 )
 from reflex_ros.sim.service.functions.base import Function
@@ -22,8 +24,10 @@ _MODULES = (
     datasets,
     deployments,
     models,
+    recordings,
     robots,
     sessions,
+    telemetry,
     training,
 )
 

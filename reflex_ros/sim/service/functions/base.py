@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+import json
 from numbers import Real
 from typing import Any, TYPE_CHECKING
 
@@ -32,6 +33,10 @@ class Args:
     def __init__(self, values: Mapping[str, object]) -> None:
         """Keep the values."""
         self._values = values
+
+    def value(self, name: str) -> object:
+        """Return an argument as it is, or None when it was not given."""
+        return self._values.get(name)
 
     def text(self, name: str, default: str = '') -> str:
         """Return a text argument, or the default when it was not given."""
@@ -68,9 +73,17 @@ class Args:
         return value
 
     def mapping(self, name: str) -> dict[str, object]:
-        """Return an object argument, empty when it was not given."""
+        """
+        Return an object argument, empty when it was not given.
+
+        :raises ArgumentError: when something in it is no JSON, as NaN or bytes.
+        """
         value = self._values.get(name, {})
         assert isinstance(value, dict)
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise ArgumentError(f'Value of field `{name}` is no plain JSON.') from exc
         return value
 
     def has(self, name: str) -> bool:

@@ -8,7 +8,6 @@ from reflex_ros.sim.service.datasets import Dataset
 from reflex_ros.sim.service.datasets import Status as DatasetStatus
 from reflex_ros.sim.service.functions.base import Args, Function, Value
 from reflex_ros.sim.service.functions.datasets import hub_dataset
-from reflex_ros.sim.service.keys import OWN_KEY
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.training import Status, TrainingRequest, TrainingRun
@@ -84,18 +83,18 @@ def _plan(state: ServiceState, args: Args) -> Plan:
 
 def _start(state: ServiceState, args: Args, plan: Plan, dataset: Dataset) -> Value:
     request = TrainingRequest(
-        dataset_id=dataset.id, base_model=BASE_MODEL,
-        fine_tuning_type=args.text('fineTuningType'), epochs=args.integer('epochs'),
-        model_name=args.text('modelName'), model_version=args.text('modelVersion'),
-        base_model_id=args.text('baseModelId'), parameters_json=args.text('parametersJson'),
-        request_id=args.text('requestId'),
+        key_name=state.key_of(args.text('apiKey')).name, dataset_id=dataset.id,
+        base_model=BASE_MODEL, fine_tuning_type=args.text('fineTuningType'),
+        epochs=args.integer('epochs'), model_name=args.text('modelName'),
+        model_version=args.text('modelVersion'), base_model_id=args.text('baseModelId'),
+        parameters_json=args.text('parametersJson'), request_id=args.text('requestId'),
     )
     return _started(state, state.training_runs.start(request, plan, state.settings))
 
 
 def _row(state: ServiceState, run: TrainingRun) -> Value:
     dataset = state.datasets.table.find(run.request.dataset_id)
-    return to_json(run, dataset, state.keys.table.get(OWN_KEY).name)
+    return to_json(run, dataset)
 
 
 def _started(state: ServiceState, run: TrainingRun) -> Value:

@@ -4,8 +4,18 @@
 
 from __future__ import annotations
 
-from reflex_ros.sim.service.rest import datasets
+from reflex_ros.sim.service.rest import (
+    datasets,
+    instances,
+    training_runs,
+)
 from reflex_ros.sim.service.rest.base import Route
 
-# A fixed path stands before one with a name in its place.
-ROUTES: tuple[Route, ...] = tuple(route for module in (datasets,) for route in module.ROUTES)
+_MODULES = (
+    datasets,
+    instances,
+    training_runs,
+)
+
+# In a module, a fixed path stands before one with a name in its place.
+ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.ROUTES)

@@ -19,10 +19,12 @@ class Request:
     """
     A request that has passed the checks of key and body.
 
+    :param key_id: public name of the key that asks.
     :param params: the named parts of the path.
     :param query: what stands behind the question mark; the last one of a name counts.
     """
 
+    key_id: str
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: Args

@@ -74,11 +74,14 @@ class _Endpoint:
         route = self._methods.get(request.method)
         if route is None:
             return wrong_method(self._methods)
-        if not self._state.accepts_key(bearer(request)):
+        try:
+            key = self._state.key_of(bearer(request))
+        except Refusal:
             return error(401, 'invalid_key')
         try:
             body = check_args(await _read_body(request), route.required, route.optional)
-            made = route.handler(self._state, Request(request.match_info, request.query, body))
+            made = route.handler(
+                self._state, Request(key.id, request.match_info, request.query, body))
         except web.HTTPRequestEntityTooLarge:
             return error(413, 'body_too_large')
         except ArgumentError as exc:
