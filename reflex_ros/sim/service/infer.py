@@ -117,7 +117,7 @@ class Infer:
         now_s, faults = self._state.clock.now_s(), self._state.faults
         is_cold, self._used_s = now_s - self._used_s > IDLE_S, now_s
         if fault := faults.take('cold_start'):
-            is_cold = fault.fired <= fault.number
+            is_cold = True
             if fault.fired >= fault.number:
                 faults.clear('cold_start')
         if is_cold:

@@ -94,11 +94,14 @@ def test_slow_answer_does_not_hold_up_the_end_of_the_service():
     run(main())
 
 
-@pytest.mark.parametrize('when, sessions', [('before', 0), ('after', 1), ('half', 1)])
-def test_connection_ends_before_or_after_the_call_has_run(when, sessions):
+@pytest.mark.parametrize('when, sessions, sent', [
+    ('before', 0, 'without sending a response'), ('after', 1, 'without sending a response'),
+    ('half', 1, 'complete message body'),
+])
+def test_connection_ends_before_or_after_the_call_has_run(when, sessions, sent):
     async def main():
         async with serving(f'rpc_close={when}*1') as server:
-            with pytest.raises(httpx.RemoteProtocolError):
+            with pytest.raises(httpx.RemoteProtocolError, match=sent):
                 await post(server, '/api/mutation', AUTHORIZE)
             listed = await call(server, 'listInferenceSessions')
             assert len(listed['sessions']) == sessions
