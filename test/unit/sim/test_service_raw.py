@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -28,21 +29,62 @@ REFLEX = (sys.executable, '-m', 'reflex_ros.cli.main')
 KEY = 'rfx_raw'
 TIMEOUT_S = 10.0
 
-# Section c.4: every function, and what must be in its arguments beside the key.
-PUBLIC = {
-    'whoami': {}, 'listInferenceSessions': {}, 'listDeployments': {},
-    'listDeploymentReceipts': {}, 'listRobotSchemas': {}, 'listRobots': {}, 'listDatasets': {},
-    'authorizeSession': {'baseModel': 'pi0.5'},
-    'promoteSession': {'sessionId': 'x', 'mode': 'dry_run'},
-    'closeSession': {'sessionId': 'x', 'reason': 'cli_closed'},
-    'createDeployment': {'name': 'x', 'modelId': 'x', 'mode': 'dry_run'},
-    'getDeployment': {'deploymentId': 'x'}, 'runReadinessCheck': {'deploymentId': 'x'},
-    'registerRobotSchema': {
+RUN = {
+    'baseModel': 'pi0.5', 'fineTuningType': 'lora', 'epochs': 1, 'modelName': 'x',
+    'modelVersion': 'v1'}
+
+# Section c.4: every function with a key, and what must be in its arguments beside it.
+FUNCTIONS = {
+    'publicApi:whoami': {},
+    'publicApi:registerDataset': {'hfSourceUri': 'x/y'},
+    'publicApi:validateDataset': {'datasetId': 'x'},
+    'publicApi:listDatasets': {},
+    'publicApi:createAndProvisionTrainingRun': {'datasetId': 'x', **RUN},
+    'publicApi:createAndProvisionTrainingRunFromHuggingFace': {'hfSourceUri': 'x/y', **RUN},
+    'publicApi:getTrainingRun': {'trainingRunId': 'x'},
+    'publicApi:listTrainingRuns': {},
+    'publicApi:stopTrainingRun': {'trainingRunId': 'x'},
+    'publicApi:authorizeSession': {'baseModel': 'pi0.5'},
+    'publicApi:promoteSession': {'sessionId': 'x', 'mode': 'dry_run'},
+    'publicApi:closeSession': {'sessionId': 'x', 'reason': 'cli_closed'},
+    'publicApi:listInferenceSessions': {},
+    'publicApi:createDeployment': {'name': 'x', 'modelId': 'x', 'mode': 'dry_run'},
+    'publicApi:listDeployments': {},
+    'publicApi:getDeployment': {'deploymentId': 'x'},
+    'publicApi:runReadinessCheck': {'deploymentId': 'x'},
+    'publicApi:listDeploymentReceipts': {},
+    'publicApi:registerRobotSchema': {
         'name': 'x', 'schemaVersion': 'x', 'schemaJson': '{}', 'hasExplicitSafeStop': False},
-    'registerRobot': {'name': 'x', 'robotSchemaId': 'x'},
-    'createRobotPairingToken': {'robotId': 'x'}, 'claimRobotPairingToken': {'token': 'x'},
-    'robotHeartbeat': {'robotId': 'x'},
+    'publicApi:listRobotSchemas': {},
+    'publicApi:registerRobot': {'name': 'x', 'robotSchemaId': 'x'},
+    'publicApi:listRobots': {},
+    'publicApi:createRobotPairingToken': {'robotId': 'x'},
+    'publicApi:claimRobotPairingToken': {'token': 'x'},
+    'publicApi:robotHeartbeat': {'robotId': 'x'},
+    'publicApi:importModelFromHuggingFace': {'hfRepo': 'x/y', 'name': 'x'},
+    'publicApi:uploadModelDirect': {'storageId': 'x', 'name': 'x', 'adapterConfigJson': '{}'},
+    'models:listWithApiKey': {},
+    'models:getWithApiKey': {'modelId': 'x'},
+    'publicApi:deleteModel': {'modelId': 'x'},
+    'publicApi:bindKeyToModel': {'modelId': None, 'keyId': 'x'},
+    'publicApi:beginRecordingUpload': {
+        'sessionId': 'x', 'userSlug': 'x', 'formats': [], 'sizeBytes': 1, 'sha256': '0' * 64},
+    'publicApi:commitRecordingUpload': {
+        'recordingId': 'x', 'storageId': 'x', 'sizeBytes': 1, 'sha256': '0' * 64, 'meta': {}},
+    'connectSessionLogs:appendForApiKey': {'sessionId': 'x', 'lines': []},
+    'inferenceStreamSamples:appendForApiKey': {'sessionId': 'x', 'seq': 1},
 }
+
+# Section c.5: every REST endpoint.
+ENDPOINTS = (
+    ('POST', '/v1/infer'), ('POST', '/v1/datasets'), ('GET', '/v1/datasets'),
+    ('GET', '/v1/datasets/x'), ('POST', '/v1/datasets/x/complete'),
+    ('POST', '/v1/training-runs/lora'), ('GET', '/v1/training-runs/x'),
+    ('POST', '/v1/training-runs/x/forward-backward'), ('POST', '/v1/training-runs/x/optim-step'),
+    ('POST', '/v1/training-runs/x/save-adapter'), ('POST', '/v1/training-runs/x/save-state'),
+    ('POST', '/deployments/provision'), ('GET', '/deployments/status'),
+    ('POST', '/deployments/teardown'),
+)
 
 
 @pytest.fixture(scope='module')
@@ -138,35 +180,34 @@ def test_call_needs_no_headers_at_all(ready):
         assert file.readline().startswith(b'HTTP/1.1 200')
 
 
-@pytest.mark.parametrize('function', PUBLIC)
+@pytest.mark.parametrize('function', FUNCTIONS)
 def test_every_function_wants_the_key(ready, function):
-    assert call(ready, f'publicApi:{function}', {'apiKey': 'rfx_no', **PUBLIC[function]}) == {
+    assert call(ready, function, {'apiKey': 'rfx_no', **FUNCTIONS[function]}) == {
         'ok': False, 'reason': 'unknown_key'}
 
 
-@pytest.mark.parametrize('function', PUBLIC)
+@pytest.mark.parametrize('function', FUNCTIONS)
 @pytest.mark.parametrize('change', ['no key', 'null', 'extra', 'mistyped'])
 def test_arguments_are_checked(ready, function, change):
-    args = {'apiKey': KEY, **PUBLIC[function]}
+    args = {'apiKey': KEY, **FUNCTIONS[function]}
+    last = list(args)[-1]
     if change == 'no key':
         del args['apiKey']
     elif change == 'null':
-        args[list(args)[-1]] = None
+        args[last] = None
     elif change == 'extra':
         args['extra'] = 'x'
     else:
-        args[list(args)[-1]] = 5
-    body = json.dumps({'path': f'publicApi:{function}', 'args': args, 'format': 'json'})
+        args[last] = 5 if isinstance(args[last], bool) else True
+    body = json.dumps({'path': function, 'args': args, 'format': 'json'})
     status, _, answer = ask(ready, 'POST', '/api/query', body)
     assert (status, answer['status']) == (200, 'error')
     assert 'ArgumentValidationError' in answer['errorMessage']
 
 
-@pytest.mark.parametrize('function, args', [
-    (name, args) for name, args in PUBLIC.items() if args])
-def test_missing_arguments_are_an_error(ready, function, args):
-    body = json.dumps(
-        {'path': f'publicApi:{function}', 'args': {'apiKey': KEY}, 'format': 'json'})
+@pytest.mark.parametrize('function', [name for name, args in FUNCTIONS.items() if args])
+def test_missing_arguments_are_an_error(ready, function):
+    body = json.dumps({'path': function, 'args': {'apiKey': KEY}, 'format': 'json'})
     assert ask(ready, 'POST', '/api/query', body)[2]['status'] == 'error'
 
 
@@ -346,6 +387,125 @@ def test_edge_in_both_encodings(ready):
     actions = ask(ready, 'POST', '/act', json.dumps(packed))[2]['actions']
     assert (actions['dtype'], actions['shape']) == ('<f4', [50, 6])
     assert base64.b64decode(actions['__numpy__']) == raw * 50
+
+
+# -- c.5, i.5 to i.8, h.5: files and training
+
+
+@pytest.mark.parametrize('bearer', [None, 'Bearer rfx_no', f'Basic {KEY}', KEY])
+@pytest.mark.parametrize('method, path', ENDPOINTS)
+def test_every_endpoint_wants_the_key(ready, method, path, bearer):
+    headers = {} if bearer is None else {'Authorization': bearer}
+    status, _, answer = ask(ready, method, path, b'{}', **headers)
+    assert (status, answer['error']) == (401, 'invalid_key')
+
+
+def rest(ready, method, path, body=None):
+    status, _, answer = ask(
+        ready, method, path, b'' if body is None else json.dumps(body),
+        Authorization=f'Bearer {KEY}', Content_Type='application/json')
+    assert 200 <= status < 300, answer
+    return answer
+
+
+def send_file(ready, method, url, body, headers):
+    """Send bytes to an address that the service gave; return the answer as JSON, if any."""
+    assert url.startswith(ready['url'])
+    connection = http.client.HTTPConnection('127.0.0.1', port_of(ready), timeout=TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.request(method, url.removeprefix(ready['url']), body, headers)
+        response = connection.getresponse()
+        assert 200 <= response.status < 300
+        raw = response.read()
+        return json.loads(raw) if raw else {}
+
+
+def test_dataset_from_a_file(ready):
+    body = os.urandom(5000)
+    made = rest(ready, 'POST', '/v1/datasets', {
+        'name': 'mine', 'request_id': '', 'size_bytes': len(body)})
+    send_file(
+        ready, made.get('upload_method', 'PUT'), made['upload_url'], body,
+        made.get('upload_headers', {}))
+    rest(ready, 'POST', f'/v1/datasets/{made["dataset_id"]}/complete', {'size_bytes': len(body)})
+    assert rest(ready, 'GET', f'/v1/datasets/{made["dataset_id"]}')
+    assert rest(ready, 'GET', '/v1/datasets')
+
+
+def test_training_from_the_hub_to_a_bound_model(ready):
+    dataset = public(ready, 'registerDataset', hfSourceUri='hf://datasets/lerobot/pusht')
+    rows = public(ready, 'listDatasets')['datasets']
+    dataset_id = dataset.get('datasetId') or rows[-1]['_id']
+    plan = {'datasetId': dataset_id, **RUN, 'requestId': 'raw-1'}
+    assert public(ready, 'createAndProvisionTrainingRun', **plan)['ok'] is False
+    assert public(ready, 'validateDataset', datasetId=dataset_id)['ok'] is True
+    run_id = public(ready, 'createAndProvisionTrainingRun', **plan)['trainingRunId']
+    assert public(ready, 'createAndProvisionTrainingRun', **plan)['trainingRunId'] == run_id
+    admin(ready, 'advance', {'seconds': 3600})
+    run = public(ready, 'getTrainingRun', trainingRunId=run_id)['trainingRun']
+    assert run['status'] == 'succeeded'
+    assert call(ready, 'models:getWithApiKey', {'apiKey': KEY, 'modelId': run['modelId']})
+    key_id = public(ready, 'whoami')['keyId']
+    assert public(ready, 'bindKeyToModel', keyId=key_id, modelId=run['modelId'])['ok'] is True
+    observation = json.dumps({'observation': {'prompt': 'wave', 'state': [0.1] * 14}})
+    answers = [
+        ask(ready, 'POST', '/v1/infer', observation, Authorization=f'Bearer {KEY}')
+        for _ in range(2)]
+    # The hour went by without a call, so the worker was cold.
+    assert [status for status, _, _ in answers] == [408, 200]
+    assert 'customer_models/' in answers[1][2]['adapter_path']
+    public(ready, 'bindKeyToModel', keyId=key_id, modelId=None)
+
+
+def test_model_from_a_file(ready):
+    target = call(ready, 'models:beginDirectUpload', {})
+    header = b'{}'
+    body = struct.pack('<Q', len(header)) + header
+    stored = send_file(ready, 'POST', target['uploadUrl'], body, {
+        'Content-Type': 'application/octet-stream'})
+    made = public(
+        ready, 'uploadModelDirect', storageId=stored['storageId'], name='mine',
+        adapterConfigJson='{"r": 16}')
+    assert made['modelId'] and made['status']
+    assert public(ready, 'deleteModel', modelId=made['modelId'])['ok'] is True
+    assert public(ready, 'deleteModel', modelId=made['modelId'])['reason'] == 'already_deleting'
+
+
+def test_recording_of_a_session(ready):
+    session_id = public(ready, 'authorizeSession', baseModel='pi0.5')['sessionId']
+    body = os.urandom(2048)
+    facts = {'sizeBytes': len(body), 'sha256': hashlib.sha256(body).hexdigest()}
+    begun = public(
+        ready, 'beginRecordingUpload', sessionId=session_id, userSlug='ada', formats=['mcap'],
+        **facts)
+    stored = send_file(
+        ready, 'POST', begun['uploadUrl'], body, {'Content-Type': 'application/x-tar'})
+    committed = public(
+        ready, 'commitRecordingUpload', recordingId=begun['recordingId'],
+        storageId=stored['storageId'], meta={'summary': {}}, **facts)
+    assert committed['ok'] is True
+
+
+def test_step_wise_training_and_instances(ready):
+    made = rest(ready, 'POST', '/v1/training-runs/lora', {
+        'base_model': 'pi0.7-flash', 'rank': 32, 'config': {}})
+    run = '/v1/training-runs/' + (
+        made.get('training_run_id') or made.get('run_id') or made['id'])
+    data = [{'observation': {'state': [0.0]}, 'actions': [[0.0]]}]
+    assert 'loss' in rest(ready, 'POST', f'{run}/forward-backward', {
+        'data': data, 'loss_fn': 'behavior_cloning'})
+    assert 'step' in rest(ready, 'POST', f'{run}/optim-step', {
+        'optimizer': 'adam', 'request_id': 'o1', 'params': {
+            'learning_rate': 1e-4, 'beta1': 0.9, 'beta2': 0.95, 'eps': 1e-8,
+            'weight_decay': 0}})
+    assert rest(ready, 'POST', f'{run}/save-adapter', {})
+    assert rest(ready, 'GET', run)
+    assert rest(ready, 'POST', '/deployments/provision', {
+        'region': 'auto', 'instance_type': 'auto', 'allowed_ssh_cidrs': [],
+        'allowed_webrtc_cidrs': ['0.0.0.0/0'], 'hf_token': '', 'spot': False,
+        'volume_size': 200, 'robot_id': '', 'billing_max_gpu_seconds': 3600})
+    assert rest(ready, 'GET', '/deployments/status')
+    assert rest(ready, 'POST', '/deployments/teardown')
 
 
 # -- d.2, d.3: the stream
