@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the generated pages of doc/; a test compares them with what this would write."""
 
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,7 +53,32 @@ def commands() -> str:
     return '\n'.join(page)
 
 
-PAGES = {'parameters.md': parameters, 'cli.md': commands}
+def faults() -> str:
+    """Make the page of all faults of the simulated service."""
+    kinds = import_module('reflex_ros.sim.service.fault_kinds')
+
+    def table(rows: Iterable[Any], prefix: str = '') -> str:
+        lines = ['| name | value | times | what |', '| --- | --- | --- | --- |']
+        for kind in rows:
+            lines.append(f'| `{prefix}{kind.name}` | {kind.takes()} | {kind.times or ""} | '
+                         f'{kind.what} |')
+        return '\n'.join(lines)
+
+    families = '\n'.join(f'| `{name}` | {where} |' for name, where in
+                         kinds.HTTP_FAMILIES.items())
+    return '\n'.join((
+        '# Faults of the simulated service', NOTE,
+        '`reflex sim service --fault NAME[=VALUE][*TIMES]`, or while it runs\n'
+        '`POST /admin/fault {"name": ..., "value": ..., "times": ...}`. `times` is how often it\n'
+        'happens before it switches itself off; without a number, until it is cleared.\n',
+        table(kinds.ROWS),
+        '\n## Of any HTTP exchange\n\nAs FAMILY_NAME, for example `rpc_slow=500` or '
+        '`infer_status=408x2`.\n',
+        table(kinds.HTTP_ROWS, 'FAMILY_'),
+        f'\n| family | which requests |\n| --- | --- |\n{families}\n'))
+
+
+PAGES = {'parameters.md': parameters, 'cli.md': commands, 'faults.md': faults}
 
 
 def main() -> None:

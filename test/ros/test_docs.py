@@ -18,7 +18,7 @@ def load():
     return module
 
 
-@pytest.mark.parametrize('name', ['parameters.md', 'cli.md'])
+@pytest.mark.parametrize('name', ['parameters.md', 'cli.md', 'faults.md'])
 def test_page_is_up_to_date(name):
     written = (FOLDER / name).read_text(encoding='utf-8')
     assert written == load().PAGES[name](), 'run `make docs`'

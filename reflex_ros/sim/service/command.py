@@ -55,6 +55,9 @@ def main(
 
     One JSON line on stdout says where, as soon as it is ready. It stays in the foreground, and
     leaves with exit code 0 on SIGINT or SIGTERM.
+
+    While it runs, requests to the admin address of that line throw faults, move its clock,
+    approve logins and make keys; doc/simulated_service.md tells how.
     """
     if list_faults:
         click.echo(_fault_list())

@@ -70,13 +70,17 @@ class FaultKind:
         return self.pattern == _STATUSES
 
     def usage(self) -> str:
-        """Say what the fault takes as a value."""
+        """Say what the fault takes as a value, in a sentence."""
+        return f'{self.name} takes {self.takes()}'
+
+    def takes(self) -> str:
+        """Say what the value is."""
         takes = [] if self.number is None else [f'a number (default {self.number:g})']
         if self.choices:
-            takes.append(f'one of {", ".join(self.choices)}')
+            takes.append(f'one of {", ".join(self.choices)} (default {self.text})')
         elif self.text is not None:
             takes.append(f'a text (default {self.text!r})')
-        return f'{self.name} takes {", a colon, ".join(takes) or "no value"}'
+        return ', a colon, '.join(takes) or 'no value'
 
     def to_json(self) -> dict[str, object]:
         """Return the row of ``GET /admin/faults``."""
@@ -163,7 +167,7 @@ ROWS = (
     FaultKind('deaf', 'what clients send is no longer read'),
     FaultKind('silence', 'observations are accepted and never answered'),
     FaultKind('skip_one_in', 'every n-th answer is dropped', number=5.0),
-    FaultKind('slow', 'extra ms per answer', number=1500.0),
+    FaultKind('slow', 'ms by which answers are late', number=1500.0),
     FaultKind('trickle', 'answers go out byte by byte, so many ms apart', number=50.0),
     FaultKind('garbage', 'the answer is no proper message', text='not_json', choices=(
         'not_json', 'truncated', 'binary', 'invalid_utf8', 'deep', 'duplicate_keys', 'array',
