@@ -48,8 +48,8 @@ _FORM = """<p>A program on <strong>{hostname}</strong> asks for an API key.</p>
 def ask(login: Login) -> str:
     """Return the page with the question."""
     form = _FORM.format(
-        hostname=escape(login.hostname), code=escape(login.code), path=PATH, id=escape(login.id),
-        token=escape(login.form_token))
+        hostname=escape(login.hostname) or 'a machine without a name', path=PATH,
+        code=escape(login.code), id=escape(login.id), token=escape(login.form_token))
     return _PAGE.format(title='Approve this login?', body=form)
 
 

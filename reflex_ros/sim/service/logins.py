@@ -19,9 +19,10 @@ from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason
 from reflex_ros.sim.service.tables import new_id, Table
 
-# [ms] that a person has to approve, and after which a request is forgotten altogether.
+# [ms] that a person has to approve.
 LIFE_MS = 600_000
-FORGET_MS = 86_400_000
+# Anybody may ask, so that the number of requests must have an end; the oldest go first.
+MOST_LOGINS = 200
 MOST_LETTERS = 100
 
 
@@ -58,7 +59,7 @@ class Login:
 
 class Logins:
     """
-    Every login request of the last day.
+    The latest login requests.
 
     :param clock: decides about expiry.
     """
@@ -71,13 +72,13 @@ class Logins:
     def create(self, hostname: str) -> Login:
         """Add a request that waits."""
         now_ms = self._clock.now_ms()
-        for old in self.table.all():
-            if now_ms - old.expires_ms > FORGET_MS:
-                self.table.remove(old.id)
-        return self.table.add(Login(
-            new_id('login'), hostname[:MOST_LETTERS], secrets.token_urlsafe(24), now_ms,
-            now_ms + LIFE_MS,
-        ))
+        # Half characters cannot be shown, and turned directions would lie.
+        shown = ''.join(char if char.isprintable() else '?' for char in hostname[:MOST_LETTERS])
+        login = self.table.add(Login(
+            new_id('login'), shown, secrets.token_urlsafe(24), now_ms, now_ms + LIFE_MS))
+        for old in self.table.all()[:-MOST_LOGINS]:
+            self.table.remove(old.id)
+        return login
 
     def status(self, login_id: str) -> str:
         """Return what a poll says: pending, approved, consumed, expired or unknown."""

@@ -76,6 +76,9 @@ class Site:
 
     async def sign_up(self, request: web.Request) -> web.Response:
         """Make an account; a mistake is a code and a message, or what ``signup_error`` says."""
+        if loopback.why_not(request):
+            return web.json_response(
+                {'code': 'INVALID_ORIGIN', 'message': 'Invalid origin'}, status=403)
         if fault := self._state.faults.take('signup_error'):
             return web.json_response(_ERRORS[fault.text], status=400)
         try:

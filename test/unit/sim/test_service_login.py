@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, http_client, KEY, post, run, serving  # noqa: E402
 
+from reflex_ros.sim.service.logins import MOST_LOGINS  # noqa: E402
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
 
@@ -125,13 +126,20 @@ def test_unknown_request_is_unknown():
     run(main())
 
 
-def test_old_requests_are_forgotten():
+def test_oldest_requests_are_forgotten():
+    state = ServiceState(Settings())
+    first, second, *_ = [state.logins.create('robot-1') for _ in range(MOST_LOGINS + 1)]
+    assert (state.logins.status(first.id), state.logins.status(second.id)) == (
+        'unknown', 'pending')
+
+
+def test_machine_without_a_name_is_said_to_have_none():
     async def main():
         async with serving() as server:
-            old = await request_login(server)
-            await admin(server, 'advance', seconds=90_000)
-            await request_login(server)
-            assert (await poll(server, old))['status'] == 'unknown'
+            shown = await page(server, await request_login(server, ''))
+            assert 'a machine without a name' in shown.text
+            shown = await page(server, await request_login(server, 'a\ud800b\u202ec\n'))
+            assert '<strong>a?b?c?</strong>' in shown.text
 
     run(main())
 
@@ -277,6 +285,17 @@ def test_bad_sign_up_says_why(body, message):
             response = await sign_up(server, body)
             assert response.status_code == 400
             assert message in response.json()['message']
+
+    run(main())
+
+
+def test_foreign_page_cannot_sign_up():
+    async def main():
+        async with serving() as server, http_client() as http:
+            response = await http.post(
+                f'{server.url}/api/auth/sign-up/email', json=PERSON,
+                headers={'Origin': 'https://evil.example'})
+            assert (response.status_code, response.json()['code']) == (403, 'INVALID_ORIGIN')
 
     run(main())
 

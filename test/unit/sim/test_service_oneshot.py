@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -362,5 +362,34 @@ def test_bound_key_is_served_by_its_model():
             assert 'adapter_path' not in (await infer(server)).json()
             await call(server, 'bindKeyToModel', keyId=made['keyId'], modelId=None)
             assert 'adapter_path' not in (await infer(server, key=made['key'])).json()
+
+    run(main())
+
+
+# -- whatever comes
+
+
+SCALARS = st.sampled_from(
+    [None, True, 0, -1, 1.5, 10**400, '', 'wave', '\ud800', [], HOME, ALOHA, {}, [[]], [None] * 6])
+FIELDS = st.sampled_from([
+    'state', 'proprio', 'prompt', 'instruction', 'timestamp', 'images', 'robot', 'seq',
+    'request_id', 'capture_time_ns'])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.dictionaries(FIELDS, SCALARS, max_size=4), min_size=10, max_size=20))
+def test_no_body_breaks_the_service(bodies):
+    async def main():
+        async with serving() as server, http_client() as http:
+            for body in bodies:
+                for path, content in (
+                    ('/act', body), ('/v1/infer', {'observation': body}),
+                    ('/v1/infer', {'observation': OBSERVATION | body, **body}),
+                ):
+                    response = await http.post(
+                        server.url + path, content=json.dumps(content),
+                        headers={'Authorization': f'Bearer {KEY}'})
+                    assert response.status_code in (200, 400, 422), response.text
+                    response.json()
 
     run(main())
