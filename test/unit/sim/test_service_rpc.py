@@ -10,13 +10,19 @@ from pathlib import Path
 import struct
 import sys
 
+from hypothesis import given, HealthCheck, settings
+from hypothesis import strategies as st
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, http_client, KEY, post, run, serving  # noqa: E402
 
-from reflex_ros.sim.service import encoding  # noqa: E402
+from reflex_ros.sim.service import encoding, rpc  # noqa: E402
+from reflex_ros.sim.service.functions import FUNCTIONS  # noqa: E402
+from reflex_ros.sim.service.settings import Settings  # noqa: E402
+from reflex_ros.sim.service.settling import settle  # noqa: E402
+from reflex_ros.sim.service.state import ServiceState  # noqa: E402
 
 CHECKS = [
     'model_ready', 'robot_schema_present', 'action_dim_matches', 'explicit_safe_stop',
@@ -387,3 +393,44 @@ def test_malformed_special_value_is_refused(packed):
 def test_integer_beyond_64_bits_is_refused():
     with pytest.raises(ValueError, match='64 bits'):
         encoding.encode(2**63)
+
+
+# -- whatever comes
+
+
+IDS = ['deploy_sim', 'deploy_blocked', 'model_sim', 'schema_sim', 'robot_sim', 'key_sim', 'x']
+VALUES = [
+    *IDS, '', '\ud800', '{}', '{"r": 1}', '[', 'pi0.5', 'lora', 'dry_run', 'apply_actions',
+    'lerobot/pusht', 'x' * 3000, 0, 1, -1, 10**30, True, False, None, 1.5, [], ['mcap'], {},
+    {'a': [1]}]
+
+
+@st.composite
+def calls(draw):
+    """Make a call of any function with arguments of any kind, most of the right type."""
+    function = FUNCTIONS[draw(st.sampled_from(sorted(FUNCTIONS)))]
+    args = {'apiKey': KEY} if function.needs_key else {}
+    for name, kind in {**function.required, **function.optional}.items():
+        if name in function.required or draw(st.booleans()):
+            fitting = [value for value in VALUES if isinstance(value, kind)]
+            is_fitting = draw(st.integers(0, 9)) > 0
+            args[name] = draw(st.sampled_from(fitting if is_fitting else VALUES))
+    return {'path': function.path, 'args': args, 'format': 'json'}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(calls(), min_size=5, max_size=10))
+def test_no_arguments_break_a_function(made):
+    state = ServiceState(Settings())
+    try:
+        for each in made:
+            answer = rpc.answer(state, json.dumps(each).encode())
+            assert answer.status == 200
+            body = json.loads(answer.body)
+            assert body['status'] == 'error' or body['value'] is None or (
+                isinstance(body['value']['ok'], bool))
+            state.clock.advance(30.0)
+            settle(state)
+        json.dumps(state.to_json())
+    finally:
+        state.close()
