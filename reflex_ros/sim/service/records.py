@@ -18,17 +18,22 @@ from typing import Any, get_args, get_origin, get_type_hints, TypeVar, Union
 
 T = TypeVar('T')
 
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
 
 def to_record(value: object) -> object:
     """Turn a dataclass, and what is in it, into values that JSON can carry."""
+    # Most values are plain, and every row is looked at after every call.
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (list, tuple)):
         return [to_record(item) for item in value]
     if isinstance(value, dict):
         return {key: to_record(item) for key, item in value.items()}
-    if is_dataclass(value):
-        return {each.name: to_record(getattr(value, each.name)) for each in fields(value)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: to_record(getattr(value, name)) for name in _names(type(value))}
     return value
 
 
@@ -61,6 +66,11 @@ def _read_dataclass(kind: Any, record: object) -> Any:
         elif each.default is MISSING and each.default_factory is MISSING:
             raise ValueError(f'{kind.__name__} lacks the field {each.name!r}')
     return kind(**values)
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 @cache
