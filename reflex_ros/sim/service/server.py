@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 import signal
@@ -90,7 +91,9 @@ class Server:
             _, stuck = await asyncio.wait(self._serving, timeout=GRACE_S)
             for task in stuck:
                 task.cancel()
-        await runner.cleanup()
+        # aiohttp 3.8 waits 10 s for the rest of a body that was refused.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(runner.cleanup(), GRACE_S)
         self.state.save()
         self.state.close()
 
