@@ -158,6 +158,8 @@ def test_host_name_is_text_and_nothing_else():
     policy = shown.headers['Content-Security-Policy']
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
     assert shown.headers['Cache-Control'] == 'no-store'
+    # With "no-referrer" a browser would say "Origin: null" when it sends the form (Fetch, 3.2).
+    assert shown.headers['Referrer-Policy'] == 'same-origin'
     assert shown.headers['Content-Type'].startswith('text/html')
 
 
