@@ -41,6 +41,8 @@ from reflex_ros.sim.service.settings import Settings
               help='How long it runs after that.')
 @click.option('--pull-s', type=float, default=10.0, show_default=True,
               help='How long the import of a model takes.')
+@click.option('--balance-usd', type=float, default=100.0, show_default=True,
+              help='Balance of the organisation; below 5 nothing is started.')
 @click.option('--state', 'directory', metavar='DIR', type=click.Path(path_type=Path),
               help='Keep the state in DIR, so that it survives a restart.')
 @click.option('--fault', 'faults', multiple=True, metavar='NAME[=VALUE][*TIMES]',

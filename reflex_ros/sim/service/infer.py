@@ -29,6 +29,7 @@ from reflex_ros.sim.service.models import Status
 from reflex_ros.sim.service.oneshot import OneShot
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.supply import is_balance_low
 
 ROWS = 50
 BASE_MODEL = 'lerobot/pi05_base'
@@ -101,7 +102,7 @@ class Infer:
             key = self._state.key_of(secret)
         except Refusal as refusal:
             raise _Refused(401, 'invalid_key', refusal.message) from refusal
-        if self._state.faults.is_on('balance_too_low'):
+        if is_balance_low(self._state):
             raise _Refused(402, 'below_minimum_balance', 'the balance is below 5 USD')
         return key
 

@@ -17,6 +17,7 @@ from reflex_ros.sim.service.adapters import ADAPTERS
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, READY
 from reflex_ros.sim.service.models import Model, Status
 from reflex_ros.sim.service.robots import RobotSchema
+from reflex_ros.sim.service.supply import has_worker, is_balance_low
 
 if TYPE_CHECKING:
     from reflex_ros.sim.service.state import ServiceState
@@ -66,16 +67,18 @@ class Readiness:
 
 def examine(state: ServiceState, deployment: Deployment) -> Readiness:
     """Run every check; the deployment's status is not changed."""
+    model = state.models.table.find(deployment.model_id)
+    base_model = model.base_model if model is not None else ''
     return Readiness(deployment.id, (
-        _verdict('model_ready', _model_problem(state.models.table.find(deployment.model_id))),
+        _verdict('model_ready', _model_problem(model)),
         *_schema_checks(state.robots.schemas.find(deployment.robot_schema_id)),
         *_robot_checks(state, deployment.robot_schema_id),
         _verdict(
-            'inference_node_available', 'No worker is live for the base model.'
-            if state.faults.is_on('no_inference_node') else ''),
+            'inference_node_available', '' if has_worker(state, base_model) else
+            f'No worker is live for {base_model or "the model"}; try again later.'),
         _verdict(
             'balance_sufficient', 'The balance is below 5 USD; top it up.'
-            if state.faults.is_on('balance_too_low') else ''),
+            if is_balance_low(state) else ''),
     ))
 
 

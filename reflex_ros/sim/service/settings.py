@@ -23,6 +23,7 @@ class Settings:
     :param ping_s: period of the server's pings; 0 sends none, as the vendor's clients prefer.
     :param queue_s: how long a training run is queued; ``provision_s`` and ``train_s`` follow.
     :param pull_s: how long the import of a model takes.
+    :param balance_usd: of the organisation; below 5 nothing is started.
     :raises ValueError: when a value is out of its range.
     """
 
@@ -38,6 +39,7 @@ class Settings:
     provision_s: float = 15.0
     train_s: float = 100.0
     pull_s: float = 10.0
+    balance_usd: float = 100.0
 
     def __post_init__(self) -> None:
         """Refuse values that no run could use."""
@@ -48,7 +50,7 @@ class Settings:
             ('chunk_size', 1, 1000), ('expiry_s', 0.0, 1e9), ('seed', -2**63, 2**63),
             ('ping_s', 0.0, 3600.0),
             ('queue_s', 0.0, 1e9), ('provision_s', 0.0, 1e9), ('train_s', 0.0, 1e9),
-            ('pull_s', 0.0, 1e9),
+            ('pull_s', 0.0, 1e9), ('balance_usd', -1e9, 1e9),
         ):
             value = getattr(self, name)
             whole = name in ('chunk_size', 'seed')

@@ -240,3 +240,31 @@ def test_model_that_is_still_being_pulled_blocks():
             assert await failed(server, created['deploymentId']) == ['model_ready']
 
     run(main())
+
+
+# -- money and workers
+
+
+def test_low_balance_blocks_until_it_is_topped_up():
+    async def main():
+        async with serving(balance_usd=4.99) as server:
+            assert await failed(server, 'deploy_sim') == ['balance_sufficient']
+            refused = await call(server, 'authorizeSession', baseModel='pi0.5')
+            assert refused['reason'] == 'balance_too_low'
+            await admin(server, 'settings', balance_usd=5.0)
+            assert await failed(server, 'deploy_sim') == []
+            assert (await call(server, 'authorizeSession', baseModel='pi0.5'))['ok'] is True
+
+    run(main())
+
+
+def test_model_of_a_base_that_nobody_serves_blocks():
+    async def main():
+        async with serving() as server:
+            model = server.state.models.add(name='old', kind='fine_tune', base_model='pi0.1')
+            created = await call(
+                server, 'createDeployment', **DEPLOYMENT | {'modelId': model.id},
+                robotSchemaId='schema_sim')
+            assert await failed(server, created['deploymentId']) == ['inference_node_available']
+
+    run(main())

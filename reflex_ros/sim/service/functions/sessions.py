@@ -8,8 +8,8 @@ from reflex_ros.sim.service.functions.base import Args, Function, Value
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.sessions import ENDED, Mode, Session, SessionRequest, Status
 from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.supply import has_worker, is_balance_low
 
-BASE_MODELS = ('pi0.5', 'pi0.7-flash', 'molmoact2-bimanualyam')
 PRODUCT_MODEL = 'pi0.5'
 
 
@@ -24,9 +24,9 @@ def authorize(state: ServiceState, args: Args) -> Value:
     mode = _mode(args) if is_product_form else Mode.DRY_RUN
     if is_product_form and model != PRODUCT_MODEL:
         raise Refusal(Reason.INVALID_PARAMETERS, f'Only base model {PRODUCT_MODEL} is supported.')
-    if state.faults.is_on('balance_too_low'):
+    if is_balance_low(state):
         raise Refusal(Reason.BALANCE_TOO_LOW)
-    if model not in BASE_MODELS or state.faults.is_on('no_inference_node'):
+    if not model or not has_worker(state, model):
         raise Refusal(Reason.NO_INFERENCE_NODE)
     deployment_id = args.text('deploymentId')
     if deployment_id:

@@ -10,6 +10,7 @@ from reflex_ros.sim.service.functions.base import Args, Function, Value
 from reflex_ros.sim.service.functions.datasets import hub_dataset
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.supply import is_balance_low
 from reflex_ros.sim.service.training import Status, TrainingRequest, TrainingRun
 from reflex_ros.sim.service.training_parameters import make_plan, Plan
 from reflex_ros.sim.service.training_rows import to_json
@@ -76,7 +77,7 @@ def _plan(state: ServiceState, args: Args) -> Plan:
         raise Refusal(Reason.INVALID_PARAMETERS, str(exc)) from exc
     if args.text('baseModelId'):
         state.models.get_ready(args.text('baseModelId'))
-    if state.faults.is_on('balance_too_low'):
+    if is_balance_low(state):
         raise Refusal(Reason.BALANCE_TOO_LOW)
     return plan
 
