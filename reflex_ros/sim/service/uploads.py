@@ -40,6 +40,9 @@ LIMITS = {
     Purpose.DATASET: 65536 * _MIB, Purpose.MODEL: 500 * _MIB, Purpose.RECORDING: 65536 * _MIB,
 }
 
+# Anybody may ask for a place for an adapter, so that their number must have an end.
+MOST_FREE_MODELS = 100
+
 
 @dataclass(slots=True)
 class Upload:
@@ -155,6 +158,8 @@ class Uploads:
         if expected_bytes is not None and not 0 <= expected_bytes <= LIMITS[purpose]:
             raise Refusal(Reason.INVALID_PARAMETERS,
                           f'the size must be in 0..{LIMITS[purpose]} bytes')
+        if purpose is Purpose.MODEL:
+            self._make_room()
         return self.table.add(Upload(
             new_id('file'), secrets.token_urlsafe(32), purpose, self._clock.now_ms(),
             expected_bytes,
@@ -193,3 +198,10 @@ class Uploads:
         if self.table.find(upload_id) is not None:
             self.table.remove(upload_id)
             self.blobs.remove(upload_id)
+
+    def _make_room(self) -> None:
+        """Forget the oldest places for adapters of which nothing was made."""
+        free = [row for row in self.table.all()
+                if row.purpose is Purpose.MODEL and not row.is_used]
+        for row in free[:max(0, len(free) + 1 - MOST_FREE_MODELS)]:
+            self.discard(row.id)

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, bare, KEY, post, run, send_file, serving  # noqa: E402
 
+from reflex_ros.sim.service.uploads import Purpose  # noqa: E402
+
 CONFIG = '{"r": 16, "peft_type": "LORA"}'
 
 
@@ -143,6 +145,24 @@ def test_adapter_over_500_mib_is_refused_before_it_is_sent():
             head = f'POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {(500 << 20) + 1}\r\n\r\n'
             client.writer.write(head.encode())
             assert (await client.reader.readline()).startswith(b'HTTP/1.1 413 ')
+
+    run(main())
+
+
+def test_strangers_can_only_ask_for_so_many_places():
+    async def main():
+        async with serving() as server:
+            used, _ = await upload(server)
+            await make(server, used)
+            free, url = await upload(server)
+            for _ in range(99):
+                assert server.state.uploads.table.find(free)
+                server.state.uploads.begin(Purpose.MODEL)
+            await ask(server, 'models:beginDirectUpload')
+            assert len(server.state.uploads.table.all()) == 101
+            assert server.state.uploads.table.find(used)
+            assert server.state.uploads.blobs.size(free) == 0
+            assert (await send_file(url, b'x', 'POST')).status_code == 404
 
     run(main())
 
