@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-import json
-
 from reflex_ros.sim.service.deployments import BLOCKED, Deployment, READY
 from reflex_ros.sim.service.functions.base import Args, Function, Value
+from reflex_ros.sim.service.functions.nested import json_object_text
 from reflex_ros.sim.service.readiness import examine
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.sessions import Mode
@@ -27,7 +26,7 @@ def create(state: ServiceState, args: Args) -> Value:
     deployment = state.deployments.create(
         name=args.text('name'), model_id=model.id, mode=args.text('mode'),
         robot_schema_id=schema_id, runtime=args.text('runtime'),
-        spec_json=_json_object(args.text('specJson')),
+        spec_json=json_object_text(args, 'specJson') if args.text('specJson') else '',
     )
     return _row(state, deployment) | {'deployment': _row(state, deployment)}
 
@@ -66,17 +65,6 @@ def list_receipts(state: ServiceState, args: Args) -> Value:
 
 def _row(state: ServiceState, deployment: Deployment) -> Value:
     return deployment.to_json(state.deployment_status(deployment))
-
-
-def _json_object(text: str) -> str:
-    if text:
-        try:
-            is_object = isinstance(json.loads(text), dict)
-        except (ValueError, RecursionError):
-            is_object = False
-        if not is_object:
-            raise Refusal(Reason.INVALID_PARAMETERS, 'specJson must hold a JSON object')
-    return text
 
 
 FUNCTIONS = (

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import json
-
 from reflex_ros.sim.service.functions.base import Args, Function, Value
+from reflex_ros.sim.service.functions.nested import json_object_text
 from reflex_ros.sim.service.hub import parse_repo
 from reflex_ros.sim.service.models import Model
 from reflex_ros.sim.service.refusals import Reason, Refusal
@@ -42,13 +41,7 @@ def begin_upload(state: ServiceState, args: Args) -> Value:
 
 def upload_direct(state: ServiceState, args: Args) -> Value:
     """Make a model of an uploaded adapter and its configuration."""
-    config = args.text('adapterConfigJson')
-    try:
-        is_object = isinstance(json.loads(config), dict)
-    except (ValueError, RecursionError):
-        is_object = False
-    if not is_object:
-        raise Refusal(Reason.INVALID_PARAMETERS, 'adapterConfigJson must hold a JSON object')
+    config = json_object_text(args, 'adapterConfigJson')
     name = _name(args)
     upload = state.uploads.use(args.text('storageId'), Purpose.MODEL)
     model = state.models.add(

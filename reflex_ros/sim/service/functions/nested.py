@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 from reflex_ros.sim.service.functions.base import Args, ArgumentError, check_args, Types
 from reflex_ros.sim.service.refusals import Reason, Refusal
 
@@ -38,3 +40,19 @@ def check_objects(
     if len(items) > most:
         raise Refusal(Reason.INVALID_PARAMETERS, f'{name} must have at most {most} entries')
     return [check_object(item, name, required, optional) for item in items]
+
+
+def json_object_text(args: Args, name: str) -> str:
+    """
+    Return a text argument that must hold a JSON object; it is kept as the client wrote it.
+
+    :raises Refusal: ``invalid_parameters``, naming the argument.
+    """
+    text = args.text(name)
+    try:
+        is_object = isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise Refusal(Reason.INVALID_PARAMETERS, f'{name} must hold a JSON object')
+    return text
