@@ -14,6 +14,7 @@ from enum import Enum
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.hub import HubDataset
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import given, ids
 from reflex_ros.sim.service.tables import new_id, Table
 from reflex_ros.sim.service.uploads import Purpose, Upload, Uploads
 
@@ -68,12 +69,12 @@ class Dataset:
 
     def to_json(self) -> dict[str, object]:
         """Return the row of the RPC functions."""
-        row: dict[str, object] = {
-            '_id': self.id, 'id': self.id, 'datasetId': self.id, 'name': self.name,
+        row = ids('datasetId', self.id) | {
+            'name': self.name,
             'status': self.status.value, 'createdAt': self.created_ms,
             'updatedAt': self.updated_ms, 'deleted': False,
         }
-        return row | _given({
+        return row | given({
             'hfSourceUri': self.source, 'hfRepo': self.repo, 'hfPath': self.path,
             'hfRevision': self.revision, 'sizeBytes': self.size_bytes, 'sha256': self.sha256,
             'lastValidatedAt': self.validated_ms, 'validationMessage': self.validation_message,
@@ -86,7 +87,7 @@ class Dataset:
             'status': self.status.value, 'created_at': self.created_ms,
             'updated_at': self.updated_ms,
         }
-        return row | _given({
+        return row | given({
             'hf_source_uri': self.source, 'size_bytes': self.size_bytes, 'sha256': self.sha256,
             'last_validated_at': self.validated_ms, 'validation_message': self.validation_message,
         })
@@ -179,9 +180,3 @@ class Datasets:
         if complaint:
             raise Refusal(Reason.DATASET_INVALID, complaint)
         return dataset
-
-
-
-def _given(fields: dict[str, object]) -> dict[str, object]:
-    """Leave out what is unknown."""
-    return {name: value for name, value in fields.items() if value not in ('', None)}

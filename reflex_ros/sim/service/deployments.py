@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason
 from reflex_ros.sim.service.robots import SIM_SCHEMA, UNPAIRED_SCHEMA
+from reflex_ros.sim.service.rows import given, ids
 from reflex_ros.sim.service.tables import new_id, Table
 
 READY = 'ready'
@@ -32,16 +33,15 @@ class Deployment:
 
     def to_json(self, status: str) -> dict[str, object]:
         """Return the row of the lists, with the status that the caller decided on."""
-        row: dict[str, object] = {
-            '_id': self.id, 'id': self.id, 'deploymentId': self.id, 'name': self.name,
+        row = ids('deploymentId', self.id) | {
+            'name': self.name,
             'modelId': self.model_id, 'mode': self.mode, 'status': status,
             'createdAt': self.created_ms,
         }
-        optional = {
+        return row | given({
             'robotSchemaId': self.robot_schema_id, 'runtime': self.runtime,
             'specJson': self.spec_json,
-        }
-        return row | {name: value for name, value in optional.items() if value}
+        })
 
 
 class Deployments:

@@ -9,6 +9,7 @@ from enum import Enum
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import given, ids
 from reflex_ros.sim.service.tables import new_id, Table
 
 # [ms] after which a model that is being deleted is gone.
@@ -56,18 +57,17 @@ class Model:
 
     def to_json(self) -> dict[str, object]:
         """Return the row of the lists; what is unknown is left out."""
-        row: dict[str, object] = {
-            '_id': self.id, 'id': self.id, 'modelId': self.id, 'name': self.name,
+        row = ids('modelId', self.id) | {
+            'name': self.name,
             'kind': self.kind, 'status': self.status.value, 'sizeBytes': self.size_bytes,
             'createdAt': self.created_ms, 'updatedAt': self.updated_ms,
         }
-        optional = {
+        return row | given({
             'version': self.version, 'baseModel': self.base_model, 'hfRepo': self.repo,
             'hfRevision': self.revision, 'adapterConfigJson': self.adapter_config,
             'storageId': self.storage_id, 'trainingRunId': self.training_run_id,
             'failureReason': self.failure_reason,
-        }
-        return row | {name: value for name, value in optional.items() if value}
+        })
 
 
 class Models:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason
+from reflex_ros.sim.service.rows import given, ids
 from reflex_ros.sim.service.tables import new_id, Table
 
 # The oldest go first.
@@ -38,12 +39,11 @@ class Receipt:
 
     def to_json(self) -> dict[str, object]:
         """Return the row of ``listDeploymentReceipts``."""
-        row: dict[str, object] = {
-            '_id': self.id, 'id': self.id, 'receiptId': self.id, 'event': self.event,
+        return ids('receiptId', self.id) | {
+            'event': self.event,
             'deploymentId': self.deployment_id, 'sessionId': self.session_id, 'mode': self.mode,
             'createdAt': self.created_ms,
-        }
-        return row | ({'reason': self.reason} if self.reason else {})
+        } | given({'reason': self.reason})
 
 
 class Receipts:

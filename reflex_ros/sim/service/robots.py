@@ -14,6 +14,7 @@ import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import given, ids
 from reflex_ros.sim.service.tables import new_id, Table
 
 # Connectors send one every 10 s; three may be lost.
@@ -43,11 +44,11 @@ class RobotSchema:
 
     def to_json(self) -> dict[str, object]:
         """Return the row of ``listRobotSchemas``."""
-        return _row(self.id, 'robotSchemaId', {
+        return ids('robotSchemaId', self.id) | {
             'name': self.name, 'schemaVersion': self.version, 'schemaJson': self.schema_json,
             'hasExplicitSafeStop': self.has_safe_stop, 'createdAt': self.created_ms,
-        }, {
-            'robotKind': self.robot_kind, 'actionDim': self.action_dim,
+        } | given({
+            'robotKind': self.robot_kind, 'actionDim': self.action_dim or None,
             'safeStopMode': self.safe_stop_mode,
         })
 
@@ -94,12 +95,12 @@ class Robot:
         if self.paired_ms is not None and self.is_alive(now_ms):
             status = 'online'
         beat = self.heartbeat or Heartbeat(0)
-        return _row(self.id, 'robotId', {
+        return ids('robotId', self.id) | {
             'name': self.name, 'robotSchemaId': self.schema_id, 'status': status,
             'createdAt': self.created_ms,
-        }, {
+        } | given({
             'robotKind': self.robot_kind, 'calibrationId': self.calibration_id,
-            'pairedAt': self.paired_ms, 'lastHeartbeatAt': beat.at_ms,
+            'pairedAt': self.paired_ms, 'lastHeartbeatAt': beat.at_ms or None,
             'sessionId': beat.session_id, 'deploymentId': beat.deployment_id,
             'connectorVersion': beat.connector_version, 'transport': beat.transport,
             'message': beat.message,
@@ -225,11 +226,3 @@ def _action_dim(schema: dict[str, object]) -> int:
         value = value.get(name) if isinstance(value, dict) else None
     first = value[0] if isinstance(value, list) and value else 0
     return first if type(first) is int and first > 0 else 0
-
-
-def _row(
-    row_id: str, id_name: str, fields: dict[str, object], optional: dict[str, object]
-) -> dict[str, object]:
-    """Name the id three times (i.1), and leave out what is unknown."""
-    ids: dict[str, object] = {'_id': row_id, 'id': row_id, id_name: row_id}
-    return ids | fields | {name: value for name, value in optional.items() if value}

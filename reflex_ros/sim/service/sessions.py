@@ -15,6 +15,7 @@ import secrets
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.receipts import Receipts
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import given, ids
 from reflex_ros.sim.service.tables import new_id, Table
 
 
@@ -96,18 +97,17 @@ class Session:
 
     def to_json(self) -> dict[str, object]:
         """Return the row of ``listInferenceSessions``; what is unknown is left out."""
-        row: dict[str, object] = {
-            '_id': self.id, 'id': self.id, 'sessionId': self.id, 'status': self.status.value,
+        row = ids('sessionId', self.id) | {
+            'status': self.status.value,
             'mode': self.mode.value, 'createdAt': self.created_ms, 'expiresAt': self.expires_ms,
         }
-        optional = {
+        return row | given({
             'baseModel': self.request.base_model, 'robotType': self.request.robot_type,
             'modelId': self.request.model_id, 'deploymentId': self.request.deployment_id,
             'robotId': self.request.robot_id, 'runtime': self.request.runtime,
             'clientSessionId': self.request.client_session_id,
             'closeReason': self.end_reason, 'endedAt': self.ended_ms,
-        }
-        return row | {name: value for name, value in optional.items() if value}
+        })
 
 
 class Sessions:

@@ -14,6 +14,7 @@ import json
 import math
 
 from reflex_ros.sim.service.datasets import Dataset
+from reflex_ros.sim.service.rows import given, ids
 from reflex_ros.sim.service.training import Status, TrainingRun
 
 _CHECKPOINT_BYTES = 41_000_000
@@ -36,8 +37,8 @@ def to_json(run: TrainingRun, dataset: Dataset | None) -> dict[str, object]:
     """
     request = run.request
     step = run.steps_done
-    row: dict[str, object] = {
-        '_id': run.id, 'id': run.id, 'trainingRunId': run.id, 'status': run.status.value,
+    row = ids('trainingRunId', run.id) | {
+        'status': run.status.value,
         'operation': 'fine_tune', 'modelName': request.model_name,
         'modelVersion': request.model_version, 'baseModel': request.base_model,
         'fineTuningType': request.fine_tuning_type, 'datasetId': request.dataset_id,
@@ -63,8 +64,7 @@ def to_json(run: TrainingRun, dataset: Dataset | None) -> dict[str, object]:
         }
     if run.status is Status.SUCCEEDED:
         optional['modalFinalLoss'] = loss_at(run, run.steps)
-    row |= {name: value for name, value in optional.items() if value not in ('', None)}
-    return row | _checkpoint(run)
+    return row | given(optional) | _checkpoint(run)
 
 
 def checkpoint_step(run: TrainingRun) -> int:

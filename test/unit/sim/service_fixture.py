@@ -131,6 +131,18 @@ async def send_file(
         return await http.request(method, url, content=content, headers=named)
 
 
+def reason_of(function: str, args: Frame) -> str:
+    """Call a function of a new service that must say no, and return why it does."""
+    async def main() -> Frame:
+        async with serving() as server:
+            return await call(server, function, **args)
+
+    value = run(main())
+    assert value['ok'] is False, value
+    reason: str = value['reason']
+    return reason
+
+
 async def admin(server: Server, action: str, **body: Any) -> Frame:
     """Throw a switch."""
     response = await post(server, f'/admin/{action}', body)

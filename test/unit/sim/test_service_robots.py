@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from service_fixture import admin, call, run, serving  # noqa: E402
+from service_fixture import admin, call, reason_of, run, serving  # noqa: E402
 
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
@@ -169,12 +169,7 @@ def test_heartbeat_keeps_a_paired_robot_online_for_half_a_minute():
     ('robotHeartbeat', {'robotId': 'robot_x'}, 'robot_not_found'),
 ])
 def test_request_that_makes_no_sense_is_refused_with_a_reason(function, args, reason):
-    async def main():
-        async with serving() as server:
-            value = await call(server, function, **args)
-            assert (value['ok'], value['reason']) == (False, reason)
-
-    run(main())
+    assert reason_of(function, args) == reason
 
 
 def test_presets_are_the_simulated_robot_and_one_that_was_never_paired():

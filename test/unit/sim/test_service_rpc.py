@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from service_fixture import admin, call, http_client, KEY, post, run, serving  # noqa: E402
+from service_fixture import admin, call, http_client, KEY, post, reason_of, run, serving  # noqa: E402
 
 from reflex_ros.sim.service import encoding, rpc  # noqa: E402
 from reflex_ros.sim.service.functions import FUNCTIONS  # noqa: E402
@@ -275,12 +275,7 @@ def test_session_of_a_blocked_deployment_is_not_promoted():
     ('createDeployment', DEPLOYMENT | {'specJson': '[1]'}, 'invalid_parameters'),
 ])
 def test_request_that_makes_no_sense_is_refused_with_a_reason(function, args, reason):
-    async def main():
-        async with serving() as server:
-            value = await call(server, function, **args)
-            assert (value['ok'], value['reason']) == (False, reason)
-
-    run(main())
+    assert reason_of(function, args) == reason
 
 
 def test_presets_are_one_ready_and_one_blocked_deployment():

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from reflex_ros.sim.service.functions.base import Args, Function, Value
+from reflex_ros.sim.service.rows import ids
 from reflex_ros.sim.service.state import ServiceState
 
 
 def create_request(state: ServiceState, args: Args) -> Value:
     """Add a login request."""
     login = state.logins.create(args.text('hostname'))
-    return {
-        'requestId': login.id, 'id': login.id, '_id': login.id, 'expiresAt': login.expires_ms}
+    return ids('requestId', login.id) | {'expiresAt': login.expires_ms}
 
 
 def poll(state: ServiceState, args: Args) -> Value:

@@ -9,6 +9,7 @@ from reflex_ros.sim.service.functions.nested import json_object_text
 from reflex_ros.sim.service.hub import parse_repo
 from reflex_ros.sim.service.models import Model
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import ids
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.uploads import Purpose
 
@@ -83,8 +84,7 @@ def _name(args: Args) -> str:
 
 
 def _ids(model: Model) -> Value:
-    return {
-        'modelId': model.id, 'id': model.id, '_id': model.id, 'status': model.status.value}
+    return ids('modelId', model.id) | {'status': model.status.value}
 
 
 FUNCTIONS = (

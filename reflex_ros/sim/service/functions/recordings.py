@@ -8,6 +8,7 @@ import re
 
 from reflex_ros.sim.service.functions.base import Args, Function, Value
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import ids
 from reflex_ros.sim.service.state import ServiceState
 
 _SHA256 = re.compile(r'[0-9a-fA-F]{64}')
@@ -25,10 +26,7 @@ def begin(state: ServiceState, args: Args) -> Value:
         session_id=args.text('sessionId'), user_slug=args.text('userSlug'), formats=formats,
         size_bytes=args.integer('sizeBytes'), sha256=_sha256(args),
     )
-    return {
-        'recordingId': recording.id, 'id': recording.id, '_id': recording.id,
-        'uploadUrl': state.upload_url(upload),
-    }
+    return ids('recordingId', recording.id) | {'uploadUrl': state.upload_url(upload)}
 
 
 def commit(state: ServiceState, args: Args) -> Value:
@@ -37,7 +35,7 @@ def commit(state: ServiceState, args: Args) -> Value:
         args.text('recordingId'), storage_id=args.text('storageId'),
         size_bytes=args.integer('sizeBytes'), sha256=_sha256(args), meta=args.mapping('meta'),
     )
-    return {'recordingId': recording.id, 'id': recording.id, '_id': recording.id}
+    return ids('recordingId', recording.id)
 
 
 def _sha256(args: Args) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from reflex_ros.sim.service.functions.base import Args, Function, Value
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import ids
 from reflex_ros.sim.service.sessions import ENDED, Mode, Session, SessionRequest, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.supply import has_worker, is_balance_low
@@ -91,10 +92,8 @@ def _mode(args: Args) -> Mode:
 
 
 def _ids(session: Session) -> Value:
-    return {
-        'sessionId': session.id, 'id': session.id, '_id': session.id,
-        'status': session.status.value, 'mode': session.mode.value,
-    }
+    return ids('sessionId', session.id) | {
+        'status': session.status.value, 'mode': session.mode.value}
 
 
 FUNCTIONS = (

@@ -9,6 +9,7 @@ from reflex_ros.sim.service.datasets import Status as DatasetStatus
 from reflex_ros.sim.service.functions.base import Args, Function, Value
 from reflex_ros.sim.service.functions.datasets import hub_dataset
 from reflex_ros.sim.service.refusals import Reason, Refusal
+from reflex_ros.sim.service.rows import ids
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.supply import is_balance_low
 from reflex_ros.sim.service.training import Status, TrainingRequest, TrainingRun
@@ -99,10 +100,8 @@ def _row(state: ServiceState, run: TrainingRun) -> Value:
 
 
 def _started(state: ServiceState, run: TrainingRun) -> Value:
-    return {
-        'trainingRunId': run.id, 'id': run.id, '_id': run.id, 'status': run.status.value,
-        'trainingRun': _row(state, run),
-    }
+    return ids('trainingRunId', run.id) | {
+        'status': run.status.value, 'trainingRun': _row(state, run)}
 
 
 _REQUIRED = {
