@@ -10,6 +10,7 @@ read the answers, and it cannot hide where it comes from: browsers put ``Origin`
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -19,13 +20,21 @@ def why_not(request: web.Request) -> str | None:
     if not _is_loopback(request.remote or ''):
         return 'loopback only'
     # A name of somebody else that leads here (DNS rebinding) would make his pages ours.
-    name = request.url.host or ''
+    name = _host_name(request.host)
     if name != 'localhost' and not _is_loopback(name):
         return 'the Host must be 127.0.0.1'
     origin = request.headers.get('Origin')
     if origin is not None and origin != f'http://{request.host}':
         return 'not from a web page'
     return None
+
+
+def _host_name(host: str) -> str:
+    # Not request.url.host: aiohttp 3.8 cannot build that URL with a newer yarl.
+    try:
+        return urlsplit(f'//{host}').hostname or ''
+    except ValueError:
+        return ''
 
 
 def _is_loopback(address: str) -> bool:

@@ -167,6 +167,8 @@ def test_host_name_is_text_and_nothing_else():
     ({'Origin': 'https://evil.example'}, {}, 403),
     ({'Origin': 'null'}, {}, 403),
     ({'Host': 'evil.example'}, {}, 403),
+    ({'Host': '[::1'}, {}, 403),
+    ({'Host': '127.0.0.1.evil.example:80'}, {}, 403),
     ({}, {'token': ''}, 403),
     ({}, {'token': 'guess'}, 403),
     ({}, {'token': 'é'}, 403),
