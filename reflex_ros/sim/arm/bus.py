@@ -143,8 +143,9 @@ class ArmBus:
             return []
         address, count = params[0], params[1]
         slots: list[Slot] = []
+        by_id = _by_id(listening)
         for servo_id in params[2:]:
-            servos = [s for s in listening if s.servo_id == servo_id]
+            servos = by_id.get(servo_id)
             if servos:
                 slots += _collide([self._slot(s, servo_id, s.read(address, count, now_ns))
                                    for s in servos])
@@ -227,11 +228,18 @@ def _sync_write(params: bytes, listening: list[Servo], now_ns: int) -> None:
     """Write one row per servo; a length that does not fit is ignored as a whole."""
     if len(params) < 2 or not params[1] or (len(params) - 2) % (params[1] + 1):
         return
-    address, width = params[0], params[1] + 1
+    address, width, by_id = params[0], params[1] + 1, _by_id(listening)
     for at in range(2, len(params), width):
-        for servo in listening:
-            if servo.servo_id == params[at]:
-                servo.write(address, params[at + 1:at + width], now_ns)
+        for servo in by_id.get(params[at], ()):
+            servo.write(address, params[at + 1:at + width], now_ns)
+
+
+def _by_id(servos: list[Servo]) -> dict[int, list[Servo]]:
+    """Return the servos under their ids, of which two may be equal."""
+    found: dict[int, list[Servo]] = {}
+    for servo in servos:
+        found.setdefault(servo.servo_id, []).append(servo)
+    return found
 
 
 def _collide(slots: list[Slot]) -> list[Slot]:

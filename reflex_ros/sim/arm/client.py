@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 import json
 from pathlib import Path
@@ -19,39 +20,16 @@ class ArmControlError(Exception):
     """The emulator refused a request; the message says why and what is allowed."""
 
 
-class ArmControl:
-    """
-    One connection to one simulated arm; not for use by two threads at once.
+class ArmOperations(ABC):
+    """The operations of one simulated arm, whatever carries them there."""
 
-    :param timeout_s: for connecting and for each reply.
-    :raises OSError: when nobody listens at `path`.
-    """
-
-    def __init__(self, path: str | Path, timeout_s: float = 2.0) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout_s)
-        try:
-            self._socket.connect(str(path))
-        except OSError:
-            self._socket.close()
-            raise
-        self._lines = self._socket.makefile('rb')
-
+    @abstractmethod
     def call(self, op: str, **arguments: object) -> Json:
         """
         Send one request and return its reply.
 
         :raises ArmControlError: when it was refused.
-        :raises OSError: when the emulator is gone or silent (then a TimeoutError).
         """
-        self._socket.sendall(json.dumps({'op': op, **arguments}).encode() + b'\n')
-        line = self._lines.readline()
-        if not line:
-            raise ConnectionResetError('the simulated arm has gone')
-        reply: Json = json.loads(line)
-        if not reply.get('ok'):
-            raise ArmControlError(reply.get('error', 'refused'))
-        return reply
 
     def state(self) -> Json:
         """Return joints, figures since the last mark, counters and active faults."""
@@ -96,6 +74,41 @@ class ArmControl:
     def quit(self) -> None:
         """End the emulator."""
         self.call('quit')
+
+
+class ArmControl(ArmOperations):
+    """
+    One connection to one simulated arm; not for use by two threads at once.
+
+    :param timeout_s: for connecting and for each reply.
+    :raises OSError: when nobody listens at `path`.
+    """
+
+    def __init__(self, path: str | Path, timeout_s: float = 2.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout_s)
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
+        self._lines = self._socket.makefile('rb')
+
+    def call(self, op: str, **arguments: object) -> Json:
+        """
+        Send one request and return its reply.
+
+        :raises ArmControlError: when it was refused.
+        :raises OSError: when the emulator is gone or silent (then a TimeoutError).
+        """
+        self._socket.sendall(json.dumps({'op': op, **arguments}).encode() + b'\n')
+        line = self._lines.readline()
+        if not line:
+            raise ConnectionResetError('the simulated arm has gone')
+        reply: Json = json.loads(line)
+        if not reply.get('ok'):
+            raise ArmControlError(reply.get('error', 'refused'))
+        return reply
 
     def close(self) -> None:
         """Close the connection; may be called twice."""

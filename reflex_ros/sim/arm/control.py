@@ -27,14 +27,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import math
-from typing import Any
+from typing import Any, Protocol
 
 from reflex_ros.hardware.registers import Register, REGISTERS
 from reflex_ros.sim.arm.bus import ArmBus
 from reflex_ros.sim.arm.faults import FAULTS, parse_fault
 from reflex_ros.sim.arm.joints import parse_pose
 from reflex_ros.sim.arm.journal import CAPACITY, Entry
-from reflex_ros.sim.arm.pty_port import PtyPort
 from reflex_ros.sim.arm.servo import Servo
 from reflex_ros.sim.arm.state import describe
 
@@ -44,10 +43,32 @@ Json = dict[str, Any]
 _REGISTERS: dict[str, Register] = {register.name: register for register in REGISTERS}
 
 
+class Adapter(Protocol):
+    """The USB side of an arm, as far as it can be pulled out."""
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether there is a device at all."""
+
+    @property
+    def path(self) -> str:
+        """What a client opens."""
+
+    @property
+    def device(self) -> str:
+        """The device behind it; a new one after each plug."""
+
+    def plug(self) -> None:
+        """Make the device; without effect when it is there."""
+
+    def unplug(self) -> None:
+        """Pull the cable; without effect when it is out."""
+
+
 class Control:
     """Executes operations on one bus and its port."""
 
-    def __init__(self, bus: ArmBus, port: PtyPort) -> None:
+    def __init__(self, bus: ArmBus, port: Adapter) -> None:
         self._bus = bus
         self._port = port
         self.wants_quit = False

@@ -12,7 +12,7 @@ from reflex_ros.sim.arm.joints import gravity_nm, is_folded
 from reflex_ros.sim.arm.profile import STEP_S
 from reflex_ros.sim.arm.servo import Servo
 
-_BLOCK_STEPS = 5
+_BLOCK_STEPS = 10
 _IDLE_BLOCK_STEPS = 50
 _SUPPLY_OHM = 0.15
 _STANDBY_A = 0.03
