@@ -19,6 +19,7 @@ from reflex_ros.sim.arm.framing import (
     Code,
     Instruction,
     InstructionParser,
+    SILENCE_NS,
     status_frame,
 )
 from reflex_ros.sim.arm.instructions import is_readable, perform
@@ -58,7 +59,8 @@ class ArmBus:
                        for spec, angle in zip(JOINTS, pose, strict=True)]
         self.plant = Plant(self.servos, settings.supply_v, now_ns)
         self.faults = FaultSet()
-        self.parser = InstructionParser()
+        # The host's pauses are real, whatever the speed of the simulation.
+        self.parser = InstructionParser(round(SILENCE_NS * max(settings.speed, 1.0)))
         self._rng = random.Random(settings.seed)
         self._path = ReplyPath(self._rng)
         self._turnaround_ns = 0 if settings.fast else round(settings.turnaround_us * 1000)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import gc
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,8 @@ _DEFAULTS = Settings()
 @click.option('--linger-s', type=click.FloatRange(0, 60), default=0.0,
               help='How long to stay after the first signal; a second one ends at once.')
 @click.option('--seed', type=int, default=0, help='Of all randomness.')
+@click.option('--speed', type=float, default=1.0,
+              help='Simulated seconds per real second, up to 50.')
 @click.option('--fast', is_flag=True, help='Answer at once instead of at 1 Mbit/s.')
 @click.option('--model', type=click.Choice([m.value for m in Model]), default='identified',
               help='How a joint follows its goal.')
@@ -42,18 +45,10 @@ _DEFAULTS = Settings()
 @click.option('--chain-stops', is_flag=True,
               help='A missing servo silences those after it in a sync read.')
 def command(link: Path | None, control: Path | None, image: Path | None, linger_s: float,
-            seed: int, fast: bool, model: str, dead_time_ms: float, lag_ms: float,
-            turnaround_us: float, supply_v: float, pose: str, usb: str,
-            torque_on_goal_write: bool, latch_goal_on_torque: bool,
-            overload_clears: str, chain_stops: bool) -> None:
+            **chosen: Any) -> None:
     """Simulate an SO-101 arm; print one line of JSON when it is ready."""
     try:
-        settings = Settings(
-            model=Model(model), dead_time_s=0.0 if model == 'instant' else dead_time_ms / 1e3,
-            lag_s=lag_ms / 1e3, supply_v=supply_v, turnaround_us=turnaround_us, fast=fast,
-            seed=seed, pose=parse_pose(pose), torque_on_goal_write=torque_on_goal_write,
-            latch_goal_on_torque=latch_goal_on_torque, usb=Usb(usb), chain_stops=chain_stops,
-            overload_clears=OverloadClears(overload_clears))
+        settings = _settings(**chosen)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     # The log keeps hundreds of thousands of entries, none of them cyclic: looking through them for
@@ -65,6 +60,19 @@ def command(link: Path | None, control: Path | None, image: Path | None, linger_
             linger_s=linger_s)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _settings(*, model: str, dead_time_ms: float, lag_ms: float, pose: str, usb: str,
+              overload_clears: str, **others: Any) -> Settings:
+    """
+    Make the settings; options that need no translation have the names of their fields.
+
+    :raises ValueError: naming the option and what is allowed.
+    """
+    return Settings(
+        model=Model(model), dead_time_s=0.0 if model == 'instant' else dead_time_ms / 1e3,
+        lag_s=lag_ms / 1e3, pose=parse_pose(pose), usb=Usb(usb),
+        overload_clears=OverloadClears(overload_clears), **others)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ import time
 from types import FrameType
 
 from reflex_ros.sim.arm.bus import ArmBus
+from reflex_ros.sim.arm.clock import SteadyClock
 from reflex_ros.sim.arm.control import Control
 from reflex_ros.sim.arm.control_socket import ControlSocket
 from reflex_ros.sim.arm.host import Host
@@ -44,7 +45,8 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
     :raises ValueError: when the image is not one.
     """
     with tempfile.TemporaryDirectory(prefix='reflex_sim_arm_') as private:
-        bus = ArmBus(settings, time.monotonic_ns())
+        clock = SteadyClock(settings.speed)
+        bus = ArmBus(settings, clock.now_ns())
         if image is not None and image.exists():
             load_image(image, bus.servos)
         port = PtyPort(link)
@@ -52,55 +54,41 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
         socket = ControlSocket(control or Path(private) / 'control.sock', operations)
         try:
             port.plug()
-            with _stopped_by_signal(stop, linger_s) as ended:
+            with _ended(stop, linger_s) as is_ended:
                 announce(json.dumps({
                     'ready': True, 'port': port.path, 'control': str(socket.path),
                     'joints': [spec.name for spec in JOINTS], 'model': settings.model.value,
                     'dead_time_ms': settings.dead_time_s * 1e3, 'lag_ms': settings.lag_s * 1e3,
+                    'speed': settings.speed,
                 }))
-                Host(bus, port, operations, socket).run(ended)
+                Host(bus, port, operations, socket, clock).run(is_ended)
         finally:
             port.unplug()
             socket.close()
             if image is not None:
-                save_image(image, bus.servos, time.monotonic_ns())
-
-
-class _Flag(threading.Event):
-    """What a signal handler may set: without a lock, which a second signal would wait for."""
-
-    _raised = False
-
-    def set(self) -> None:
-        """Raise the flag."""
-        self._raised = True
-
-    def is_set(self) -> bool:
-        """Whether it is raised."""
-        return self._raised
+                save_image(image, bus.servos, clock.now_ns())
 
 
 @contextmanager
-def _stopped_by_signal(stop: threading.Event | None,
-                       linger_s: float) -> Iterator[threading.Event]:
-    """Yield `stop`, or an event that signals set: the first one late, a second one at once."""
+def _ended(stop: threading.Event | None, linger_s: float) -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether it is time to go: `stop`, or `linger_s` after the first signal."""
     if stop is not None:
-        yield stop
+        yield stop.is_set
         return
-    ended = _Flag()
-    later = threading.Timer(linger_s, ended.set)
-    later.daemon = True
+    # The handler takes no lock and starts nothing: a second signal in the middle of it would wait
+    # for that lock for ever.
+    signals: list[float] = []
 
-    def end(number: int, frame: FrameType | None) -> None:
-        if linger_s > 0 and later.ident is None:
-            later.start()
-        else:
-            ended.set()
+    def note(number: int, frame: FrameType | None) -> None:
+        signals.append(time.monotonic())
 
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
+    def is_over() -> bool:
+        return len(signals) > 1 or (
+            bool(signals) and time.monotonic() - signals[0] >= linger_s)
+
+    before = {number: signal.signal(number, note) for number in _SIGNALS}
     try:
-        yield ended
+        yield is_over
     finally:
-        later.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

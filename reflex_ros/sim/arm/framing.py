@@ -70,9 +70,12 @@ class InstructionParser:
 
     Noise, a wrong checksum and an impossible LEN cost one byte each until the next header fits: a
     servo never answers what it could not read, so these are only counted.
+
+    :param silence_ns: after which a half frame is dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, silence_ns: int = SILENCE_NS) -> None:
+        self._silence_ns = silence_ns
         self._buffer = bytearray()
         self._last_ns = 0
         self.bad_checksums = 0
@@ -82,7 +85,7 @@ class InstructionParser:
     def feed(self, data: bytes, now_ns: int) -> list[Instruction]:
         """Take bytes as they came at `now_ns` and return the frames they complete."""
         buffer = self._buffer
-        if buffer and now_ns - self._last_ns > SILENCE_NS:
+        if buffer and now_ns - self._last_ns > self._silence_ns:
             self.dropped_half_frames += 1
             buffer.clear()
         self._last_ns = now_ns

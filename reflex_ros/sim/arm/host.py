@@ -9,14 +9,15 @@ in `select`, which wakes late, so the last stretch before a due time is spun.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import heapq
 import logging
 from pathlib import Path
 import select
 import threading
-import time
 
 from reflex_ros.sim.arm.bus import ArmBus
+from reflex_ros.sim.arm.clock import SteadyClock
 from reflex_ros.sim.arm.control import Control
 from reflex_ros.sim.arm.control_socket import ControlSocket, Source
 from reflex_ros.sim.arm.pty_port import PtyPort
@@ -34,47 +35,53 @@ _IDLE_WAIT_S = 0.050
 class Host:
     """Runs one arm until told to stop."""
 
-    def __init__(self, bus: ArmBus, port: PtyPort, control: Control,
-                 socket: ControlSocket) -> None:
+    def __init__(self, bus: ArmBus, port: PtyPort, control: Control, socket: ControlSocket,
+                 clock: SteadyClock) -> None:
         self._bus = bus
         self._port = port
         self._control = control
         self._socket = socket
+        self._now_ns = clock.now_ns
+        self._speed = clock.speed
+        # Waiting is real: in simulated time its borders move with the speed.
+        self._spin_ns = round(_SPIN_NS * clock.speed)
+        self._wake_ns = round(_WAKE_NS * clock.speed)
         self._outbox: list[tuple[int, int, bytes]] = []
         self._sequence = 0
         control.drop_replies = self._outbox.clear
 
-    def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set or a client says quit."""
+    def run(self, is_ended: Callable[[], bool]) -> None:
+        """Serve until `is_ended`, asked at least every 50 ms, or until a client says quit."""
         _sharpen_timers()
-        while not (stop.is_set() or self._control.wants_quit):
+        while not (is_ended() or self._control.wants_quit):
             self._turn()
 
     def _turn(self) -> None:
         outbox, port = self._outbox, self._port
-        now_ns = time.monotonic_ns()
+        now_ns = self._now_ns()
         wait_s = _MOVING_WAIT_S if self._bus.plant.is_moving else _IDLE_WAIT_S
         if outbox:
             early_ns = outbox[0][0] - now_ns
-            if early_ns <= _SPIN_NS:
+            if early_ns <= self._spin_ns:
                 self._deliver()
                 wait_s = 0.0
             else:
-                wait_s = min(wait_s, (early_ns - _SPIN_NS) / 1e9)
+                wait_s = min(wait_s, (early_ns - self._spin_ns) / 1e9 / self._speed)
         hears = port.is_plugged and self._bus.faults.on_line('blocked') is None
         readers: list[Source | PtyPort] = [*self._socket.readers]
         if hears:
             readers.append(port)
         ready, writable, _ = select.select(readers, self._socket.writers, (), wait_s)
-        woke_ns = time.monotonic_ns()
+        woke_ns = self._now_ns()
         if port in ready:
-            self._receive(max(woke_ns - _WAKE_NS, now_ns))
+            self._receive(max(woke_ns - self._wake_ns, now_ns))
         elif not (ready or writable) and wait_s:
             # Joints move in the pauses: a request is then answered without catching up first.
             self._bus.advance(woke_ns)
             figures = self._bus.journal.bus
             figures.wake_late_ns = max(
-                figures.wake_late_ns, woke_ns - now_ns - round(wait_s * 1e9))
+                figures.wake_late_ns,
+                woke_ns - now_ns - round(wait_s * 1e9 * self._speed))
         sources = [item for item in ready if not isinstance(item, PtyPort)]
         sources += [peer for peer in writable if peer not in sources]
         if sources:
@@ -90,9 +97,9 @@ class Host:
     def _deliver(self) -> None:
         """Wait out the last moments before the next due time and write what is due."""
         outbox = self._outbox
-        while time.monotonic_ns() < outbox[0][0]:
+        while self._now_ns() < outbox[0][0]:
             pass
-        now_ns = time.monotonic_ns()
+        now_ns = self._now_ns()
         due: list[tuple[int, bytes]] = []
         while outbox and outbox[0][0] <= now_ns:
             due_ns, _, data = heapq.heappop(outbox)

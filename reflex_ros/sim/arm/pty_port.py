@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
+import struct
 import termios
 import tty
 
@@ -13,6 +15,8 @@ _READ_SIZE = 4096
 _BAUDS = {getattr(termios, name): int(name[1:]) for name in dir(termios)
           if name[0] == 'B' and name[1:].isdigit()}
 _OUTPUT_SPEED = 5
+# Linux's TCGETS2 tells the speed as a number, also one without a name such as 128000.
+_TCGETS2, _TERMIOS2 = 0x802C542A, struct.Struct('=4I20B2I')
 
 
 class PtyPort:
@@ -101,7 +105,12 @@ class PtyPort:
 
     def baud(self) -> int:
         """Return the speed that the client has set [bit/s], 0 when unknown."""
-        return _BAUDS.get(termios.tcgetattr(self.fileno())[_OUTPUT_SPEED], 0)
+        fd = self.fileno()
+        try:
+            found = fcntl.ioctl(fd, _TCGETS2, bytes(_TERMIOS2.size))
+        except OSError:
+            return _BAUDS.get(termios.tcgetattr(fd)[_OUTPUT_SPEED], 0)
+        return int(_TERMIOS2.unpack(found)[-1])
 
     def _is_ours(self, link: Path) -> bool:
         return link.is_symlink() and os.readlink(link) == self.device

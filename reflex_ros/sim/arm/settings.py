@@ -56,6 +56,7 @@ class Settings:
     :param supply_v: at the bus, before the drop over the wires.
     :param turnaround_us: silence of a servo between request and reply.
     :param fast: no pacing: replies leave as soon as they are computed.
+    :param speed: simulated seconds per real second, behind the pseudo-terminal.
     :param torque_on_goal_write: a goal away from the present pose switches torque on.
     :param latch_goal_on_torque: torque on keeps the pose instead of going to a stale goal.
     :param chain_stops: a missing servo in a sync read silences those after it in the list.
@@ -72,6 +73,7 @@ class Settings:
     supply_v: float = 12.1
     turnaround_us: float = 50.0
     fast: bool = False
+    speed: float = 1.0
     seed: int = 0
     pose: tuple[float, ...] | None = None
     torque_on_goal_write: bool = True
@@ -90,7 +92,7 @@ class Settings:
         for name, low, high in (
             ('dead_time_s', 0, 2), ('lag_s', 0.001, 2), ('supply_v', 0, 25),
             ('turnaround_us', 0, 100_000), ('noise_ticks', 0, 100), ('boot_s', 0, 60),
-            ('eeprom_read_s', 0, 60), ('eeprom_commit_s', 0, 60),
+            ('eeprom_read_s', 0, 60), ('eeprom_commit_s', 0, 60), ('speed', 0.01, 50),
         ):
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):

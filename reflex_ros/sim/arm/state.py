@@ -31,6 +31,7 @@ def describe(bus: ArmBus, now_ns: int) -> Json:
     return {
         'model': settings.model.value, 'dead_time_ms': settings.dead_time_s * 1e3,
         'lag_ms': settings.lag_s * 1e3, 'seed': settings.seed, 'fast': settings.fast,
+        'speed': settings.speed,
         'powered': bus.plant.is_powered, 'supply_v': bus.plant.supply_v, 'baud': bus.baud,
         'mark_ns': journal.mark_ns,
         'goal_last_change_ns': max(changes, default=None),

@@ -120,6 +120,17 @@ def test_wrong_baud_meets_silence(emulator: Emulator) -> None:
         assert port.read(6) == PONG_1
 
 
+def test_a_baud_without_a_name_is_understood(emulator: Emulator, control: ArmControl) -> None:
+    control.set(id=1, register='baud_index', value=3)
+    try:
+        with emulator.open(baudrate=128_000) as port:
+            port.write(PING_1)
+            assert port.read(6) == PONG_1
+        assert control.state()['baud'] == 128_000
+    finally:
+        control.set(id=1, register='baud_index', value=0)
+
+
 def test_unplugged_cable_raises_what_pyserial_raises(emulator: Emulator,
                                                      control: ArmControl) -> None:
     port = emulator.open()
@@ -235,9 +246,35 @@ def test_lingering_arm_answers_after_the_first_signal_and_goes_at_the_second(
     assert running.end(signal.SIGINT)[0] == 0
 
 
+def test_lingering_arm_has_one_thread(tmp_path: Path) -> None:
+    running = Emulator(tmp_path, '--linger-s', '30')
+    running.process.send_signal(signal.SIGTERM)
+    with ArmControl(running.socket) as client:
+        for _ in range(5):
+            assert client.state()['powered']
+    assert len(list(Path(f'/proc/{running.process.pid}/task').iterdir())) == 1
+    assert running.end()[0] == 0
+
+
 def test_lingering_arm_goes_by_itself(tmp_path: Path) -> None:
     running = Emulator(tmp_path, '--linger-s', '0.1')
     assert running.end() == (0, '', '')
+
+
+def test_time_runs_as_fast_as_it_was_told(tmp_path: Path) -> None:
+    running = Emulator(tmp_path, '--speed', '20')
+    instants = []
+    with ArmControl(running.socket) as client, running.open() as port:
+        for _ in range(2):
+            for _ in range(50):
+                port.write(SYNC_READ_15)
+                assert len(port.read(126)) == 126
+            before_ns = time.monotonic_ns()
+            instants.append((before_ns, client.mark(), time.monotonic_ns()))
+        assert client.state()['speed'] == 20
+    (first, start_ns, last), (next_first, end_ns, next_last) = instants
+    assert 20 * (next_first - last) <= end_ns - start_ns <= 20 * (next_last - first)
+    running.end()
 
 
 def test_quit_ends_it(tmp_path: Path) -> None:
@@ -268,6 +305,7 @@ def test_leftovers_of_a_killed_emulator_are_replaced(tmp_path: Path) -> None:
     (['--pose', 'upside'], 'rest, zero'),
     (['--supply-v', '99'], 'supply_v 99.0: allowed are 0 to 25'),
     (['--model', 'magic'], 'identified'),
+    (['--speed', '51'], 'speed 51.0: allowed are 0.01 to 50'),
 ))
 def test_wrong_option_is_a_usage_error(arguments: list[str], text: str,
                                        capsys: pytest.CaptureFixture[str]) -> None:
