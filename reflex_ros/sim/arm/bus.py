@@ -9,11 +9,13 @@ a sync read back to back in list order. A request waits until the line is free.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 import random
 from typing import NamedTuple
 
 from reflex_ros.sim.arm.disturbance import Disturbance
-from reflex_ros.sim.arm.faults import Fault, FaultSet
+from reflex_ros.sim.arm.fault_set import FaultSet
+from reflex_ros.sim.arm.faults import Fault
 from reflex_ros.sim.arm.framing import (
     BROADCAST_ID,
     Code,
@@ -31,7 +33,7 @@ from reflex_ros.sim.arm.servo import Servo
 from reflex_ros.sim.arm.settings import Settings
 from reflex_ros.sim.arm.usb import Delivery, hand_over
 
-_RETURN_DELAY, _RESPONSE_LEVEL = 7, 8
+_RETURN_DELAY = 7
 _DEFAULT_BAUD = 1_000_000
 
 
@@ -78,7 +80,10 @@ class ArmBus:
         """Take bytes from the host and return what it will get back, and when."""
         self.journal.bus.bytes_in += len(data)
         deliveries: list[Delivery] = []
-        for instruction in self.parser.feed(data, now_ns):
+        instructions = self.parser.feed(data, now_ns)
+        if self.parser.skipped:
+            self.journal.noise(now_ns, self.parser.take_skipped())
+        for instruction in instructions:
             heard_ns = max(now_ns, self._line_free_ns) + len(instruction.frame) * self._byte_ns
             self.journal.request(heard_ns, instruction.frame)
             self.advance(heard_ns)
@@ -89,9 +94,11 @@ class ArmBus:
 
     def advance(self, now_ns: int) -> None:
         """Let time pass for joints and faults."""
-        expired = self.faults.expire(now_ns)
-        if expired:
-            self._faults_changed(expired, now_ns)
+        begun, ended = self.faults.due(now_ns)
+        for fault in begun:
+            self._begin(fault, now_ns)
+        if ended:
+            self._faults_changed(ended, now_ns)
         self.plant.advance(now_ns)
 
     def mark(self, now_ns: int) -> None:
@@ -130,7 +137,7 @@ class ArmBus:
         slots: list[Slot] = []
         for servo in listening:
             # An acknowledge still comes from the id that was addressed, at its old level.
-            own_id, level = servo.servo_id, servo.memory.live[_RESPONSE_LEVEL]
+            own_id, level = servo.servo_id, servo.response_level
             if not broadcast and own_id != servo_id:
                 continue
             payload = perform(servo, code, params, now_ns, self.settings.boot_s)
@@ -138,7 +145,10 @@ class ArmBus:
                 not broadcast and (level > 0 or code == Code.READ))
             if payload is not None and answered:
                 slots.append(self._slot(servo, own_id, payload))
-        return slots if broadcast else _collide(slots)
+        # A broadcast PING is answered in the order of the ids, whatever that of the chain.
+        ids = sorted({slot.servo_id for slot in slots})
+        return [slot for servo_id in ids
+                for slot in _collide([s for s in slots if s.servo_id == servo_id])]
 
     def _sync_read(self, params: bytes, listening: list[Servo], now_ns: int) -> list[Slot]:
         if not is_readable(params):
@@ -179,8 +189,14 @@ class ArmBus:
 
     # Faults and power
     def add_fault(self, fault: Fault, now_ns: int) -> None:
-        """Switch a fault on, or do it at once."""
+        """Switch a fault on, or do it, as soon as its time has come."""
         self.advance(now_ns)
+        if fault.start_ns > now_ns:
+            self.faults.plan(fault)
+        else:
+            self._begin(fault, now_ns)
+
+    def _begin(self, fault: Fault, now_ns: int) -> None:
         self.journal.event(now_ns, f'fault {fault.name} on')
         if fault.layer != 'once':
             self.faults.add(fault)
@@ -191,6 +207,8 @@ class ArmBus:
                 continue
             if fault.name == 'reboot':
                 servo.power_cycle(now_ns, self.settings.boot_s)
+            elif fault.name == 'offset_changed':
+                servo.shift_offset(int(fault.params['ticks']))
             else:
                 servo.drop_torque(now_ns)
 
@@ -201,15 +219,27 @@ class ArmBus:
         self._faults_changed(gone, now_ns)
         return len(gone)
 
+    def connect(self, names: Collection[str], now_ns: int) -> None:
+        """Plug the servos of these joints into the chain, and all others out; new ones start."""
+        self.advance(now_ns)
+        for servo in self.servos:
+            is_in = servo.spec.name in names
+            if is_in != servo.is_connected:
+                servo.is_connected = is_in
+                is_powered = is_in and self.plant.is_powered
+                servo.power_cycle(now_ns, self.settings.boot_s if is_powered else None)
+        self.journal.event(now_ns, f'chain {" ".join(names) or "empty"}')
+
     def set_power(self, on: bool, now_ns: int) -> None:
         """Switch the motor supply; whatever was in SRAM is gone when it is back."""
         self.advance(now_ns)
         if on == self.plant.is_powered:
             return
-        self.plant.is_powered = on
+        self.plant.switch(on)
         self.parser.reset()
         for servo in self.servos:
-            servo.power_cycle(now_ns, self.settings.boot_s if on else None)
+            is_powered = on and servo.is_connected
+            servo.power_cycle(now_ns, self.settings.boot_s if is_powered else None)
         self.journal.event(now_ns, f'power {"on" if on else "off"}')
 
     def _faults_changed(self, changed: list[Fault], now_ns: int) -> None:
@@ -222,6 +252,7 @@ class ArmBus:
                 self.set_power(self.faults.on_line('power_loss') is None, now_ns)
         sag = self.faults.on_line('sag')
         self.plant.sag_v = sag.params['volts'] if sag is not None else 0.0
+        self.plant.extra_ohm = sag.params['ohm'] if sag is not None else 0.0
         for servo in self.servos:
             servo.disturb(Disturbance.of(active, servo.servo_id))
 

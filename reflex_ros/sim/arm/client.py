@@ -63,6 +63,10 @@ class ArmOperations(ABC):
         """Switch the motor supply and return the instant [ns]."""
         return int(self.call('power', on=on)['now_ns'])
 
+    def chain(self, *joints: str) -> None:
+        """Plug the servos of these joints into the bus, and all others out."""
+        self.call('chain', joints=list(joints))
+
     def unplug(self) -> int:
         """Pull the USB cable and return the instant [ns]."""
         return int(self.call('unplug')['now_ns'])

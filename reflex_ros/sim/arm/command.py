@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from reflex_ros.sim.arm.client import ArmControl, ArmControlError, Json
 from reflex_ros.sim.arm.emulator import run
+from reflex_ros.sim.arm.faults import fault_arguments, FAULTS
 from reflex_ros.sim.arm.joints import parse_pose
 from reflex_ros.sim.arm.settings import Model, OverloadClears, Settings, Usb
 
@@ -22,6 +24,15 @@ _DEFAULTS = Settings()
 @click.option('--link', type=click.Path(path_type=Path), help='Stable name for the port.')
 @click.option('--control', type=click.Path(path_type=Path), help='Path of the control socket.')
 @click.option('--image', type=click.Path(path_type=Path), help='File that keeps the EEPROM.')
+@click.option('--at', type=click.Path(path_type=Path),
+              help='Control socket of a running arm: apply --fault, --clear and --chain there.')
+@click.option('--fault', 'faults', multiple=True, metavar='NAME[:KEY=N,...]',
+              help='Switch a fault on, as in drop:ids=2+3,probability=0.1,duration_s=5.')
+@click.option('--clear', is_flag=True, help='With --at: switch all faults off first.')
+@click.option('--list-faults', is_flag=True, help='Print the table of faults, and end.')
+@click.option('--chain', metavar='JOINT,...',
+              help='Servos that are plugged into the bus; an empty text is none of them.')
+@click.option('--factory', is_flag=True, help='Six servos out of their boxes: id 1 each.')
 @click.option('--linger-s', type=click.FloatRange(0, 60), default=0.0,
               help='How long to stay after the first signal; a second one ends at once.')
 @click.option('--seed', type=int, default=0, help='Of all randomness.')
@@ -34,6 +45,7 @@ _DEFAULTS = Settings()
 @click.option('--lag-ms', type=float, default=_DEFAULTS.lag_s * 1e3)
 @click.option('--turnaround-us', type=float, default=_DEFAULTS.turnaround_us)
 @click.option('--supply-v', type=float, default=_DEFAULTS.supply_v)
+@click.option('--noise-ticks', type=int, default=0, help='Amplitude of the encoder noise.')
 @click.option('--pose', default='rest', help='Name, or six angles in radians with commas.')
 @click.option('--usb', type=click.Choice([u.value for u in Usb]), default='none',
               help='How the adapter hands replies over.')
@@ -42,24 +54,71 @@ _DEFAULTS = Settings()
               help='Torque on keeps the pose instead of going to a stale goal.')
 @click.option('--overload-clears', type=click.Choice([o.value for o in OverloadClears]),
               default='torque_off')
+@click.option('--power-on-speed', type=int, default=0,
+              help='Goal speed after power-on; 3400 with newer firmware.')
+@click.option('--mode-change-under-torque', is_flag=True,
+              help='Mode and offset can be written under torque, too.')
 @click.option('--chain-stops', is_flag=True,
               help='A missing servo silences those after it in a sync read.')
-def command(link: Path | None, control: Path | None, image: Path | None, linger_s: float,
-            **chosen: Any) -> None:
+def command(link: Path | None, control: Path | None, image: Path | None, at: Path | None,
+            faults: tuple[str, ...], clear: bool, list_faults: bool, chain: str | None,
+            linger_s: float, **chosen: Any) -> None:
     """Simulate an SO-101 arm; print one line of JSON when it is ready."""
+    if list_faults:
+        click.echo(_table())
+        return
+    if clear and at is None:
+        raise click.UsageError('--clear needs --at: a new arm has no faults to switch off')
     try:
-        settings = _settings(**chosen)
+        settings, requests = _settings(**chosen), _requests(faults, clear, chain)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    # The log keeps hundreds of thousands of entries, none of them cyclic: looking through them for
-    # garbage would hold up replies by milliseconds.
-    gc.freeze()
-    gc.disable()
     try:
+        if at is not None:
+            _apply(at, requests)
+            return
+        # The log keeps hundreds of thousands of entries, none of them cyclic: looking through
+        # them for garbage would hold up replies by milliseconds.
+        gc.freeze()
+        gc.disable()
         run(settings, announce=click.echo, link=link, control=control, image=image,
-            linger_s=linger_s)
+            requests=requests, linger_s=linger_s)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _requests(faults: Sequence[str], clear: bool, chain: str | None) -> list[Json]:
+    """
+    Make control requests of the options.
+
+    :raises ValueError: when a fault is not NAME:KEY=N,...
+    """
+    requests: list[Json] = [{'op': 'clear'}] if clear else []
+    if chain is not None:
+        requests.append({'op': 'chain', 'joints': [name for name in chain.split(',') if name]})
+    return requests + [{'op': 'fault', **fault_arguments(text)} for text in faults]
+
+
+def _apply(path: Path, requests: Sequence[Json]) -> None:
+    """Send requests to a running arm."""
+    try:
+        with ArmControl(path) as control:
+            for request in requests:
+                control.call(**request)
+    except ArmControlError as error:
+        raise ValueError(str(error)) from error
+    except OSError as error:
+        raise OSError(f'{path}: no simulated arm listens there ({error}); its ready line names '
+                      'the control socket') from error
+
+
+def _table() -> str:
+    """Return the faults as text: name, layer, what happens, parameters with defaults."""
+    rows = [f'{name:15}{kind.layer:7}{kind.text}' + ''.join(
+        f'; {key}={param.default:g} ({param.low:g} to {param.high:g})'
+        for key, param in kind.params.items()) for name, kind in FAULTS.items()]
+    return '\n'.join((*rows, '', 'Every fault takes ids (1+2), after_s and duration_s; those of '
+                      'a reply and request_loss also probability.'))
 
 
 def _settings(*, model: str, dead_time_ms: float, lag_ms: float, pose: str, usb: str,

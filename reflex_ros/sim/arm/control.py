@@ -17,6 +17,7 @@ clear     name: switch off the faults of that name, or all
 log       since_ns, limit: the newest entries, oldest first: :mod:`journal`
 set       supply_v; temperature_c (ids); pose (name or six rad); id, register, value
 power     on: the motor supply
+chain     joints: the servos that are plugged into the bus, by name; without, all of them
 unplug    pull the USB cable: the port and its link disappear
 replug    a new port behind the same link
 quit      end the emulator
@@ -64,6 +65,9 @@ class Adapter(Protocol):
     def unplug(self) -> None:
         """Pull the cable; without effect when it is out."""
 
+    def hold(self, is_held: bool) -> None:
+        """Take the exclusive lock of the port, as another program would, or give it back."""
+
 
 class Control:
     """Executes operations on one bus and its port."""
@@ -72,12 +76,13 @@ class Control:
         self._bus = bus
         self._port = port
         self.wants_quit = False
+        self._is_pulled = self._is_held = False
         self.drop_replies: Callable[[], None] = lambda: None
         self._operations: dict[str, Callable[[Json, int], Json]] = {
             'state': self._state, 'mark': self._mark, 'fault': self._fault,
             'clear': self._clear, 'log': self._log, 'set': self._set, 'power': self._power,
-            'unplug': self._unplug, 'replug': self._replug, 'faults': self._faults,
-            'quit': self._quit,
+            'chain': self._chain, 'unplug': self._unplug, 'replug': self._replug,
+            'faults': self._faults, 'quit': self._quit,
         }
 
     def handle(self, request: object, now_ns: int) -> Json:
@@ -90,10 +95,30 @@ class Control:
         if operation is None:
             return _refusal(f'unknown op {name!r}; there are: {", ".join(self._operations)}')
         try:
-            self._bus.advance(now_ns)
-            return {'ok': True, 'now_ns': now_ns, **operation(arguments, now_ns)}
+            self.advance(now_ns)
+            reply = {'ok': True, 'now_ns': now_ns, **operation(arguments, now_ns)}
+            self._obey_faults(now_ns)
+            return reply
         except (ValueError, OSError) as error:
             return _refusal(f'{name}: {error}')
+
+    def advance(self, now_ns: int) -> None:
+        """Let time pass for the arm, and for what is wrong with its adapter."""
+        self._bus.advance(now_ns)
+        self._obey_faults(now_ns)
+
+    def _obey_faults(self, now_ns: int) -> None:
+        """Pull the cable, or take the port's lock, for as long as a fault says so."""
+        on_line = self._bus.faults.on_line
+        if (on_line('unplug') is not None) != self._is_pulled:
+            self._is_pulled = not self._is_pulled
+            if self._is_pulled:
+                self._pull(now_ns)
+            else:
+                self._plug(now_ns)
+        if (on_line('port_held') is not None) != self._is_held:
+            self._is_held = not self._is_held
+            self._port.hold(self._is_held)
 
     def _state(self, arguments: Json, now_ns: int) -> Json:
         _only(arguments)
@@ -112,8 +137,7 @@ class Control:
             raise ValueError(f'"name" is missing; there are: {", ".join(FAULTS)}')
         if 'now_ns' in arguments:
             raise ValueError('a fault begins now: "now_ns" cannot be given')
-        fault = parse_fault(name, now_ns, **arguments)
-        self._bus.add_fault(fault, now_ns)
+        self._bus.add_fault(parse_fault(name, now_ns, **arguments), now_ns)
         return {'active': [f.name for f in self._bus.faults.active]}
 
     def _clear(self, arguments: Json, now_ns: int) -> Json:
@@ -175,17 +199,32 @@ class Control:
 
     def _unplug(self, arguments: Json, now_ns: int) -> Json:
         _only(arguments)
+        self._pull(now_ns)
+        return {}
+
+    def _pull(self, now_ns: int) -> None:
         self.drop_replies()
         self._port.unplug()
         self._bus.parser.reset()
         self._bus.journal.event(now_ns, 'unplug')
-        return {}
 
     def _replug(self, arguments: Json, now_ns: int) -> Json:
         _only(arguments)
+        self._plug(now_ns)
+        return {'port': self._port.path, 'device': self._port.device}
+
+    def _plug(self, now_ns: int) -> None:
         self._port.plug()
         self._bus.journal.event(now_ns, f'replug {self._port.device}')
-        return {'port': self._port.path, 'device': self._port.device}
+
+    def _chain(self, arguments: Json, now_ns: int) -> Json:
+        _only(arguments, 'joints')
+        names = [servo.spec.name for servo in self._bus.servos]
+        joints = arguments.get('joints', names)
+        if not isinstance(joints, list) or not all(name in names for name in joints):
+            raise ValueError(f'joints {joints!r}: allowed is a list of {", ".join(names)}')
+        self._bus.connect(joints, now_ns)
+        return {'joints': joints}
 
     def _quit(self, arguments: Json, now_ns: int) -> Json:
         _only(arguments)

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+import math
 
 from reflex_ros.sim.arm.faults import Fault
 
@@ -17,6 +18,10 @@ class Disturbance:
 
     :param external_nm: torque from outside; positive pushes towards increasing ticks.
     :param heat_c_s: extra warming [K/s] up to `heat_to_c`.
+    :param overlay: bytes that reading shows instead of the registers' own.
+    :param loose_between: positions at which its plug has no contact [tick].
+    :param play_ticks: backlash between the motor and the encoder's shaft.
+    :param wall_ticks: position that the joint cannot pass.
     :param encoder_jump: ticks by which the measured position is off, growing by `encoder_drift`
         [tick/s] since `encoder_since_ns`.
     """
@@ -26,6 +31,13 @@ class Disturbance:
     is_frozen: bool = False
     ignores_goals: bool = False
     is_lock_stuck: bool = False
+    is_big_endian: bool = False
+    as_id: int | None = None
+    overlay: dict[int, int] = field(default_factory=dict)
+    loose_between: tuple[float, float] | None = None
+    eeprom_busy_ns: int = 0
+    play_ticks: float = 0.0
+    wall_ticks: float | None = None
     error_bits: int = 0
     external_nm: float = 0.0
     heat_c_s: float = 0.0
@@ -44,6 +56,8 @@ class Disturbance:
             params = fault.params
             if fault.name in _FLAGS:
                 setattr(own, _FLAGS[fault.name], True)
+            elif fault.name in _VALUES:
+                _VALUES[fault.name](own, params)
             elif fault.name == 'push':
                 own.external_nm += params['nm']
             elif fault.name == 'error_bits':
@@ -55,6 +69,15 @@ class Disturbance:
                 own.encoder_drift = params['ticks_per_s']
                 own.encoder_since_ns = fault.start_ns
         return own
+
+    def walls(self, angle: float, offset: int, direction: int) -> tuple[float, float]:
+        """Return between which raw angles a joint can move that is at `angle` now [tick]."""
+        if self.wall_ticks is None:
+            return -math.inf, math.inf
+        wall = direction * (self.wall_ticks + offset)
+        # In the turn of the joint, on whichever side it lies.
+        wall += 4096 * round((angle - wall) / 4096)
+        return (wall, math.inf) if angle > wall else (-math.inf, wall)
 
     def encoder_error(self, now_ns: int) -> int:
         """Return by how many ticks the encoder is wrong."""
@@ -73,4 +96,41 @@ class Disturbance:
 _FLAGS = {
     'silent': 'is_silent', 'jam': 'is_jammed', 'frozen': 'is_frozen',
     'goal_ignored': 'ignores_goals', 'lock_stuck': 'is_lock_stuck',
+    'big_endian': 'is_big_endian',
+}
+
+
+def _other_model(own: Disturbance, params: Mapping[str, float]) -> None:
+    low, high = int(params['model']).to_bytes(2, 'little')
+    own.overlay |= {0: int(params['major']), 1: int(params['minor']), 3: low, 4: high}
+
+
+def _other_id(own: Disturbance, params: Mapping[str, float]) -> None:
+    own.as_id = int(params['as_id'])
+    own.overlay |= {5: own.as_id}
+
+
+def _status_level(own: Disturbance, params: Mapping[str, float]) -> None:
+    own.overlay |= {8: int(params['level'])}
+
+
+def _loose_wire(own: Disturbance, params: Mapping[str, float]) -> None:
+    own.loose_between = params['low'], params['high']
+
+
+def _wall(own: Disturbance, params: Mapping[str, float]) -> None:
+    own.wall_ticks = params['ticks']
+
+
+def _backlash(own: Disturbance, params: Mapping[str, float]) -> None:
+    own.play_ticks = params['deg'] * 4096 / 360
+
+
+def _eeprom_busy(own: Disturbance, params: Mapping[str, float]) -> None:
+    own.eeprom_busy_ns = round(params['s'] * 1e9)
+
+
+_VALUES: dict[str, Callable[[Disturbance, Mapping[str, float]], None]] = {
+    'other_model': _other_model, 'other_id': _other_id, 'status_level': _status_level,
+    'loose_wire': _loose_wire, 'wall': _wall, 'backlash': _backlash, 'eeprom_busy': _eeprom_busy,
 }

@@ -32,7 +32,6 @@ DUTY_PER_RAD_PER_P = 0.166
 _FREE_VISCOUS_NM_S = 0.8
 _MAX_SAG_TICKS_S = 3.0 * TICKS_PER_RAD
 _STILL_TICKS_S = 0.05
-_DEAD_ZONE_TICKS = 1.0
 
 
 class Goal(NamedTuple):
@@ -58,6 +57,7 @@ class Motion:
         if spec.has_stops:
             self._low = float(spec.min_ticks + spec.offset_ticks)
             self._high = float(spec.max_ticks + spec.offset_ticks)
+        self._stops = self._low, self._high
         self.angle = min(max(angle, self._low), self._high)
         self.velocity = 0.0
         self.profile = Profile(self.angle)
@@ -67,6 +67,9 @@ class Motion:
         self.locked = False
         self.duty_limit = MAX_DUTY
         self.duty_per_tick = 0.0
+        self.dead_zone = 1.0
+        self.is_positioning = True
+        self.open_duty: float | None = None
         self.load_nm = 0.0
         self.voltage = settings.supply_v
         # Outputs.
@@ -88,6 +91,10 @@ class Motion:
     def last_target(self) -> float:
         """Where the newest goal leads, due or not."""
         return self._goals[-1].target if self._goals else self.profile.target
+
+    def obstruct(self, low: float, high: float) -> None:
+        """Put walls into the way; without any, the mechanical stops remain."""
+        self._low, self._high = max(self._stops[0], low), min(self._stops[1], high)
 
     def place(self, angle: float) -> None:
         """Put the joint somewhere, at rest, without moving there."""
@@ -118,13 +125,13 @@ class Motion:
             count = steps
             if goals:
                 count = min(count, (goals[0].due_ns - start_ns) // STEP_NS)
-            if self._model is Model.INSTANT:
+            if self._model is Model.INSTANT and self.is_positioning:
                 self._run_instant(start_ns)
             elif not self.enabled:
                 self._run_free(start_ns, count)
             elif self.locked:
                 self._run_locked(start_ns, count)
-            elif self._model is Model.PHYSICAL:
+            elif self._model is Model.PHYSICAL or self.open_duty is not None:
                 self._run_physical(start_ns, count)
             else:
                 self._run_identified(start_ns, count)
@@ -192,6 +199,7 @@ class Motion:
     def _run_physical(self, start_ns: int, steps: int) -> None:
         duty_per_tick, limit, voltage = self.duty_per_tick, self.duty_limit, self.voltage
         load, gain, profile = self.load_nm, STEP_S / self._inertia, self.profile
+        dead_zone, open_duty = self.dead_zone, self.open_duty
         angle, speed, setpoint = self.angle, self.velocity / TICKS_PER_RAD, profile.setpoint
         running, peak, fast = profile.is_running, self.peak_speed, -1
         duty = current = 0.0
@@ -200,8 +208,9 @@ class Motion:
                 setpoint = profile.step()
                 running = setpoint != profile.target or profile.speed != 0.0
             error = setpoint - angle
-            duty = min(max(duty_per_tick * error, -limit), limit)
-            if -_DEAD_ZONE_TICKS < error < _DEAD_ZONE_TICKS:
+            wanted = duty_per_tick * error if open_duty is None else open_duty
+            duty = min(max(wanted, -limit), limit)
+            if open_duty is None and -dead_zone < error < dead_zone:
                 duty = 0.0
             current = (duty * voltage - KE_VS_RAD * speed) / R_OHM
             net = KT_NM_A * current + load
@@ -225,6 +234,9 @@ class Motion:
             self.profile.step()
         self._finish(self.angle, 0.0, self.peak_speed, start_ns, -1)
         self._estimate_duty()
+        if self.open_duty is not None:
+            self.duty = min(max(self.open_duty, -self.duty_limit), self.duty_limit)
+            self.current_a = self.duty * self.voltage / R_OHM
 
     def _run_free(self, start_ns: int, steps: int) -> None:
         velocity = self._friction_rest() * TICKS_PER_RAD / _FREE_VISCOUS_NM_S

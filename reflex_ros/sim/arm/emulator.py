@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from reflex_ros.sim.arm.clock import SteadyClock
 from reflex_ros.sim.arm.control import Control
 from reflex_ros.sim.arm.control_socket import ControlSocket
 from reflex_ros.sim.arm.host import Host
-from reflex_ros.sim.arm.image import load_image, save_image
+from reflex_ros.sim.arm.image import Keeper, load_image, save_image
 from reflex_ros.sim.arm.joints import JOINTS
 from reflex_ros.sim.arm.pty_port import PtyPort
 from reflex_ros.sim.arm.settings import Settings
@@ -29,7 +29,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run(settings: Settings, *, announce: Callable[[str], None], link: Path | None = None,
         control: Path | None = None, image: Path | None = None,
-        linger_s: float = 0.0, stop: threading.Event | None = None) -> None:
+        requests: Sequence[Mapping[str, object]] = (), linger_s: float = 0.0,
+        stop: threading.Event | None = None) -> None:
     """
     Run a simulated arm until `stop` is set, or a signal comes when `stop` is None.
 
@@ -39,10 +40,11 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
     :param link: stable name for the pseudo-terminal; else its own name is announced.
     :param control: path of the control socket; else one in a new private directory.
     :param image: file that keeps the EEPROM from run to run; made when it is missing.
+    :param requests: operations of the control channel to begin with, such as faults.
     :param linger_s: how long to stay after the first signal [s], so that a driver that was told
         at the same moment can still bring the arm to rest; a second signal ends it at once.
     :raises OSError: when link, socket or image cannot be made.
-    :raises ValueError: when the image is not one.
+    :raises ValueError: when the image is not one, or a request is refused.
     """
     with tempfile.TemporaryDirectory(prefix='reflex_sim_arm_') as private:
         clock = SteadyClock(settings.speed)
@@ -54,6 +56,10 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
         socket = ControlSocket(control or Path(private) / 'control.sock', operations)
         try:
             port.plug()
+            for request in requests:
+                reply = operations.handle(request, clock.now_ns())
+                if not reply['ok']:
+                    raise ValueError(reply['error'])
             with _ended(stop, linger_s) as is_ended:
                 announce(json.dumps({
                     'ready': True, 'port': port.path, 'control': str(socket.path),
@@ -61,7 +67,8 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
                     'dead_time_ms': settings.dead_time_s * 1e3, 'lag_ms': settings.lag_s * 1e3,
                     'speed': settings.speed,
                 }))
-                Host(bus, port, operations, socket, clock).run(is_ended)
+                keep = Keeper(image, bus.servos) if image is not None else None
+                Host(bus, port, operations, socket, clock, keep).run(is_ended)
         finally:
             port.unplug()
             socket.close()

@@ -78,6 +78,7 @@ class InstructionParser:
         self._silence_ns = silence_ns
         self._buffer = bytearray()
         self._last_ns = 0
+        self.skipped = bytearray()
         self.bad_checksums = 0
         self.noise_bytes = 0
         self.dropped_half_frames = 0
@@ -87,6 +88,7 @@ class InstructionParser:
         buffer = self._buffer
         if buffer and now_ns - self._last_ns > self._silence_ns:
             self.dropped_half_frames += 1
+            self.skipped += buffer
             buffer.clear()
         self._last_ns = now_ns
         buffer += data
@@ -97,7 +99,19 @@ class InstructionParser:
 
     def reset(self) -> None:
         """Forget a half frame, as after a power cut."""
+        self.skipped += self._buffer
         self._buffer.clear()
+
+    def take_skipped(self) -> bytes:
+        """Return the bytes since the last call that belong to no frame."""
+        skipped = bytes(self.skipped)
+        self.skipped.clear()
+        return skipped
+
+    def _skip(self, count: int) -> None:
+        self.noise_bytes += count
+        self.skipped += self._buffer[:count]
+        del self._buffer[:count]
 
     def _next(self) -> Instruction | None:
         buffer = self._buffer
@@ -107,17 +121,14 @@ class InstructionParser:
                 # A single FF at the end may be the first half of a header.
                 start = len(buffer) - (1 if buffer.endswith(b'\xff') else 0)
             if start:
-                self.noise_bytes += start
-                del buffer[:start]
+                self._skip(start)
             if len(buffer) < 4:
                 if len(buffer) == 3 and buffer[2] == 0xFF:
-                    del buffer[:1]
-                    self.noise_bytes += 1
+                    self._skip(1)
                 return None
             length = buffer[3]
             if buffer[2] == 0xFF or not 2 <= length <= _MAX_LENGTH:
-                del buffer[:1]
-                self.noise_bytes += 1
+                self._skip(1)
                 continue
             end = length + 4
             if len(buffer) < end:
@@ -125,8 +136,7 @@ class InstructionParser:
             frame = bytes(buffer[:end])
             if ~sum(frame[2:-1]) & 0xFF != frame[-1]:
                 self.bad_checksums += 1
-                del buffer[:1]
-                self.noise_bytes += 1
+                self._skip(1)
                 continue
             del buffer[:end]
             return Instruction(frame[2], frame[4], frame[5:-1], frame)

@@ -33,14 +33,19 @@ _IDLE_WAIT_S = 0.050
 
 
 class Host:
-    """Runs one arm until told to stop."""
+    """
+    Runs one arm until told to stop.
+
+    :param keep: called with the instant in quiet moments, for what may take a millisecond.
+    """
 
     def __init__(self, bus: ArmBus, port: PtyPort, control: Control, socket: ControlSocket,
-                 clock: SteadyClock) -> None:
+                 clock: SteadyClock, keep: Callable[[int], None] | None) -> None:
         self._bus = bus
         self._port = port
         self._control = control
         self._socket = socket
+        self._keep = keep
         self._now_ns = clock.now_ns
         self._speed = clock.speed
         # Waiting is real: in simulated time its borders move with the speed.
@@ -77,7 +82,9 @@ class Host:
             self._receive(max(woke_ns - self._wake_ns, now_ns))
         elif not (ready or writable) and wait_s:
             # Joints move in the pauses: a request is then answered without catching up first.
-            self._bus.advance(woke_ns)
+            self._control.advance(woke_ns)
+            if self._keep is not None:
+                self._keep(woke_ns)
             figures = self._bus.journal.bus
             figures.wake_late_ns = max(
                 figures.wake_late_ns,
@@ -104,13 +111,14 @@ class Host:
         while outbox and outbox[0][0] <= now_ns:
             due_ns, _, data = heapq.heappop(outbox)
             due.append((due_ns, data))
-        if not self._port.is_plugged:
-            return
-        together = b''.join(data for _, data in due)
+        taken = self._port.write(b''.join(data for _, data in due))
         journal = self._bus.journal
-        journal.bus.bytes_lost += len(together) - self._port.write(together)
         for due_ns, data in due:
-            journal.reply(now_ns, due_ns, data)
+            if taken:
+                journal.reply(now_ns, due_ns, data[:taken])
+            if len(data) > taken:
+                journal.lost(now_ns, data[taken:])
+            taken = max(taken - len(data), 0)
 
 
 def _sharpen_timers() -> None:

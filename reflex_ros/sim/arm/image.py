@@ -40,3 +40,28 @@ def save_image(path: Path, servos: Sequence[Servo], now_ns: int) -> None:
     fresh = path.with_name(path.name + '.new')
     fresh.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
     fresh.replace(path)
+
+
+class Keeper:
+    """Writes the image whenever an EEPROM write has arrived in it: a crash loses nothing."""
+
+    def __init__(self, path: Path, servos: Sequence[Servo]) -> None:
+        self._path = path
+        self._servos = servos
+        self._saved = self._commits()
+
+    def __call__(self, now_ns: int) -> None:
+        """
+        Save when there is something new.
+
+        :raises OSError: when the file cannot be written.
+        """
+        for servo in self._servos:
+            if servo.memory.is_writing:
+                servo.memory.commit(now_ns)
+        if self._commits() != self._saved:
+            save_image(self._path, self._servos, now_ns)
+            self._saved = self._commits()
+
+    def _commits(self) -> int:
+        return sum(servo.memory.commits for servo in self._servos)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 
 from reflex_ros.sim.arm.listener import GoalWrite
 
@@ -56,8 +57,9 @@ class Journal:
     """
     The bounded log and the running figures.
 
-    Entries are (time, kind, data): `request` and `reply` carry the frame as bytes, `goal` a
-    tuple (joint, previous, new), `event` text.
+    Entries are (time, kind, data). Every byte is in exactly one of them: `request` (an intact
+    frame) and `noise` (anything else) are what the host sent, `reply` what it got, `lost` what
+    it should have got; `goal` carries a tuple (joint, previous, new), `event` text.
     """
 
     def __init__(self, joint_names: tuple[str, ...]) -> None:
@@ -75,6 +77,15 @@ class Journal:
         """Note an intact request."""
         self.bus.requests += 1
         self._entries.append((now_ns, 'request', frame))
+
+    def noise(self, now_ns: int, data: bytes) -> None:
+        """Note bytes of the host that belong to no intact request, when that is certain."""
+        self._entries.append((now_ns, 'noise', data))
+
+    def lost(self, now_ns: int, data: bytes) -> None:
+        """Note bytes that did not reach the host: its buffer was full, or the cable out."""
+        self.bus.bytes_lost += len(data)
+        self._entries.append((now_ns, 'lost', data))
 
     def reply(self, now_ns: int, due_ns: int, data: bytes) -> None:
         """Note bytes that were handed to the host, and how late."""
@@ -105,4 +116,6 @@ class Journal:
     def entries(self, since_ns: int = 0, limit: int = 1000) -> list[Entry]:
         """Return the newest `limit` entries from `since_ns` on, oldest first."""
         newest = list(islice(reversed(self._entries), limit))
-        return [entry for entry in reversed(newest) if entry[0] >= since_ns]
+        # A request bears the time at which its last byte is on the line, which may lie ahead.
+        return sorted((entry for entry in reversed(newest) if entry[0] >= since_ns),
+                      key=itemgetter(0))

@@ -41,7 +41,7 @@ class Memory:
         self.live = bytearray(_FACTORY)
         self.image = bytearray(_FACTORY)
         self._backup = bytearray(_FACTORY)
-        self._read_ns = read_ns
+        self.read_ns = read_ns
         self._commit_ns = commit_ns
         self._uncommitted: dict[int, tuple[int, int]] = {}
         self.is_lock_stuck = False
@@ -62,6 +62,7 @@ class Memory:
         self.set(register, value)
         span = slice(register.address, register.address + register.size)
         self.image[span] = self.live[span]
+        self.commits += 1
 
     def write(self, address: int, data: bytes, now_ns: int,
               protected: frozenset[int] = frozenset()) -> None:
@@ -86,7 +87,7 @@ class Memory:
         self.commit(now_ns)
         busy = bytearray(data)
         for at, (written_ns, _) in self._uncommitted.items():
-            if address <= at < address + count and now_ns - written_ns < self._read_ns:
+            if address <= at < address + count and now_ns - written_ns < self.read_ns:
                 busy[at - address] = 0
         return bytes(busy)
 
@@ -106,6 +107,11 @@ class Memory:
             self.live[at] = self.image[at] if _PERSISTENT[at] else _FACTORY[at]
         self.set(TORQUE_LIMIT, self.get(MAX_TORQUE))
         self.set(ASYNC_WRITE_FLAG, 0)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether an EEPROM write has not reached the image yet."""
+        return bool(self._uncommitted)
 
     def backup(self) -> None:
         """Store the present parameters as what `recover` brings back."""
@@ -133,3 +139,15 @@ class Memory:
         if len(image) != SIZE:
             raise ValueError(f'EEPROM image: {len(image)} bytes, expected {SIZE}')
         self.image[:] = image
+
+
+def swap_words(address: int, data: bytes) -> bytes:
+    """Exchange the bytes of the two-byte registers that lie wholly in a block from `address`."""
+    swapped = bytearray(data)
+    for at in range(len(data) - 1):
+        if address + at in _WORDS:
+            swapped[at], swapped[at + 1] = data[at + 1], data[at]
+    return bytes(swapped)
+
+
+_WORDS = frozenset(register.address for register in REGISTERS if register.size == 2)

@@ -30,7 +30,7 @@ class Plant:
     def __init__(self, servos: Sequence[Servo], supply_v: float, now_ns: int) -> None:
         self._servos = servos
         self.supply_v = supply_v
-        self.sag_v = 0.0
+        self.sag_v = self.extra_ohm = 0.0
         self.is_powered = True
         self._voltage = supply_v
         self._time_ns = now_ns
@@ -41,6 +41,12 @@ class Plant:
     def is_moving(self) -> bool:
         """Whether any joint is on its way."""
         return not all(servo.motion.is_idle for servo in self._servos)
+
+    def switch(self, on: bool) -> None:
+        """Connect or cut the supply."""
+        self.is_powered = on
+        if on:
+            self._voltage = self._supply()
 
     def advance(self, now_ns: int) -> None:
         """Bring the joints up to `now_ns`; a time that has passed already changes nothing."""
@@ -61,7 +67,10 @@ class Plant:
             servo.advance(self._time_ns, steps, load, self._voltage)
         self._time_ns += steps * STEP_NS
         drawn = sum(abs(s.motion.current_a * s.motion.duty) + _STANDBY_A for s in servos)
-        supply = max(self.supply_v - self.sag_v, 0.0) if self.is_powered else 0.0
-        wanted = max(supply - _SUPPLY_OHM * drawn, 0.0)
+        wanted = max(self._supply() - (_SUPPLY_OHM + self.extra_ohm) * drawn, 0.0)
         passed = 1 - math.exp(-steps * STEP_S / _SUPPLY_FILTER_S)
         self._voltage += passed * (wanted - self._voltage)
+
+    def _supply(self) -> float:
+        """Return the voltage without load [V]."""
+        return max(self.supply_v - self.sag_v, 0.0) if self.is_powered else 0.0

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from pathlib import Path
 import struct
 import termios
 import tty
+
+_log = logging.getLogger(__name__)
 
 _READ_SIZE = 4096
 _BAUDS = {getattr(termios, name): int(name[1:]) for name in dir(termios)
@@ -85,9 +88,19 @@ class PtyPort:
             return
         if self._link is not None and self._is_ours(self._link):
             self._link.unlink()
+        self.hold(False)
         os.close(self._slave)
         os.close(self._master)
         self._master = self._slave = None
+
+    def hold(self, is_held: bool) -> None:
+        """Take the lock that an exclusive opener asks for, unless one has it, or give it back."""
+        if self._slave is None:
+            return
+        try:
+            fcntl.flock(self._slave, fcntl.LOCK_EX | fcntl.LOCK_NB if is_held else fcntl.LOCK_UN)
+        except BlockingIOError:
+            _log.info('the port is locked by a client already')
 
     def read(self) -> bytes:
         """Return what the client has written, or nothing."""
@@ -100,7 +113,8 @@ class PtyPort:
         """Hand bytes to the client and return how many fitted; a real adapter loses the rest."""
         try:
             return os.write(self.fileno(), data)
-        except BlockingIOError:
+        except OSError:
+            # Full, or plugged out.
             return 0
 
     def baud(self) -> int:

@@ -16,12 +16,26 @@ Piece = tuple[int, bytes]
 _Shaper = Callable[[bytes, Fault, random.Random], bytes]
 
 
-def _corrupt(frame: bytes, fault: Fault, rng: random.Random) -> bytes:
+def _place(frame: bytes, fault: Fault, rng: random.Random) -> int:
+    """Return the byte that is meant; any, when it is outside."""
     at = int(fault.params['byte'])
-    if at < 0 or at >= len(frame):
-        at = rng.randrange(len(frame))
+    return at if 0 <= at < len(frame) else rng.randrange(len(frame))
+
+
+def _corrupt(frame: bytes, fault: Fault, rng: random.Random) -> bytes:
+    at = _place(frame, fault, rng)
     changed = frame[at] ^ rng.randint(1, 255)
     return frame[:at] + bytes((changed,)) + frame[at + 1:]
+
+
+def _lost_byte(frame: bytes, fault: Fault, rng: random.Random) -> bytes:
+    at = _place(frame, fault, rng)
+    return frame[:at] + frame[at + 1:]
+
+
+def _extra_byte(frame: bytes, fault: Fault, rng: random.Random) -> bytes:
+    at = _place(frame, fault, rng)
+    return frame[:at] + rng.randbytes(1) + frame[at:]
 
 
 def _bad_checksum(frame: bytes, fault: Fault, rng: random.Random) -> bytes:
@@ -55,7 +69,7 @@ def _value(frame: bytes, fault: Fault, rng: random.Random) -> bytes:
 # In this order: values first, bytes on the line last.
 _SHAPERS: dict[str, _Shaper] = {
     'value': _value, 'wrong_id': _wrong_id, 'corrupt': _corrupt, 'bad_checksum': _bad_checksum,
-    'truncate': _truncate, 'noise': _noise,
+    'truncate': _truncate, 'lost_byte': _lost_byte, 'extra_byte': _extra_byte, 'noise': _noise,
 }
 
 

@@ -15,7 +15,8 @@ from reflex_ros.sim.arm.tuning import CURRENT_UNIT_A, Tuning
 
 FIRST, END = 56, 71
 _BLOCK = struct.Struct('<HHHBBBBBHH')
-_ASYNC_FLAG = 64
+_ASYNC_FLAG, _MOVING_THRESHOLD = 64, 80
+_FLICKER = ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0), (0, 0), (0, 0), (0, 0))
 _MOVING_TICKS_S = 10.0
 _SPEED_FILTER_S = 0.030
 # A healthy idle arm reads 34 to 43 degC: standby current included.
@@ -34,30 +35,40 @@ class Sensors:
         self.temperature_c = _IDLE_C + servo_id % 3
         self.voltage = settings.supply_v
         self.turn_ticks = 0
+        self._shaft = 0.0
 
     def advance(self, dt_s: float, motion: Motion, disturbance: Disturbance,
                 voltage: float) -> None:
         """Let filters and the motor's temperature follow over `dt_s` seconds."""
         self.voltage = voltage
+        if disturbance.play_ticks:
+            self._follow(motion, disturbance)
         self._speed += (motion.velocity - self._speed) * (1 - math.exp(-dt_s / _SPEED_FILTER_S))
         settled_c = _IDLE_C + _THERMAL_K_W * motion.current_a ** 2 * R_OHM
         self.temperature_c += (settled_c - self.temperature_c) * (
             1 - math.exp(-dt_s / _THERMAL_S))
         self.temperature_c = disturbance.heat(self.temperature_c, dt_s)
 
+    def _follow(self, motion: Motion, disturbance: Disturbance) -> None:
+        """Turn the encoder's shaft with the motor, as far as the play between them asks for it."""
+        play = disturbance.play_ticks / 2
+        self._shaft = min(max(self._shaft, motion.angle - play), motion.angle + play)
+
     def position(self, now_ns: int, motion: Motion, tuning: Tuning,
                  disturbance: Disturbance) -> int:
         """Return the present position [tick] as register 56 shows it."""
-        ticks = round(motion.angle) - tuning.offset + disturbance.encoder_error(now_ns)
+        self._follow(motion, disturbance)
+        ticks = (tuning.direction * round(self._shaft) - tuning.offset
+                 + disturbance.encoder_error(now_ns))
         if self._noise:
             ticks += self._rng.randint(-self._noise, self._noise)
         if tuning.multi_turn:
             return min(max(ticks - self.turn_ticks, -0x7FFF), 0x7FFF)
         return ticks % 4096
 
-    def forget_turns(self, motion: Motion) -> None:
+    def forget_turns(self, motion: Motion, direction: int) -> None:
         """Count full turns from here on; the encoder itself knows one turn only."""
-        self.turn_ticks = 4096 * math.floor((motion.angle + 0.5) / 4096)
+        self.turn_ticks = 4096 * math.floor((direction * motion.angle + 0.5) / 4096)
 
     def refresh(self, live: bytearray, now_ns: int, motion: Motion, tuning: Tuning,
                 disturbance: Disturbance, status: int) -> None:
@@ -67,18 +78,21 @@ class Sensors:
         elif self._frozen is not None:
             live[FIRST:END] = self._frozen
             return
-        dither = self._rng.choice((-1, 0, 0, 0, 1)) if self._dithers else 0
-        profile = motion.profile
+        # Voltmeter and thermometer flicker by one count.
+        volts, degrees = self._rng.choice(_FLICKER) if self._dithers else (0, 0)
+        profile, direction = motion.profile, tuning.direction
+        moves = abs(motion.velocity) > _MOVING_TICKS_S * max(live[_MOVING_THRESHOLD], 1)
         _BLOCK.pack_into(
             live, FIRST,
             _signed(self.position(now_ns, motion, tuning, disturbance), 15),
-            _signed(round(self._speed / tuning.speed_unit), 15),
-            _signed(round(1000 * motion.duty), 10),
-            min(max(round(self.voltage * 10) + dither, 0), 255),
-            min(max(round(self.temperature_c), 0), 255),
+            _signed(direction * round(self._speed / tuning.speed_unit), 15),
+            _signed(direction * round(1000 * motion.duty), 10),
+            min(max(round(self.voltage * 10) + volts, 0), 255),
+            min(max(round(self.temperature_c) + degrees, 0), 255),
             live[_ASYNC_FLAG], status,
-            int(profile.is_running or abs(motion.velocity) > _MOVING_TICKS_S),
-            (round(profile.setpoint) - tuning.offset) % 4096,
+            # A goal speed or duty is never reached: pressed against a stop, the joint stands.
+            int(moves or (tuning.is_positioning and profile.is_running)),
+            (direction * round(profile.setpoint) - tuning.offset) % 4096,
             # Magnitude only: no firmware has been seen to set the sign bit of the current.
             min(round(abs(motion.current_a) / CURRENT_UNIT_A), 0x7FFF))
         if disturbance.is_frozen:

@@ -17,14 +17,16 @@ from reflex_ros.sim.arm.disturbance import Disturbance
 from reflex_ros.sim.arm.dynamics import MAX_DUTY, Motion, STEP_NS
 from reflex_ros.sim.arm.joints import JointSpec
 from reflex_ros.sim.arm.listener import GoalWrite, Listener
-from reflex_ros.sim.arm.memory import Memory
+from reflex_ros.sim.arm.memory import Memory, swap_words
 from reflex_ros.sim.arm.protection import Protection
 from reflex_ros.sim.arm.settings import OverloadClears, Settings
-from reflex_ros.sim.arm.tuning import Tuning
+from reflex_ros.sim.arm.tuning import POSITION, PWM, SPEED, Tuning
 
 BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
 
-_TORQUE, _GOAL, _SPEED = 40, 42, 46
+_ID, _LEVEL, _TORQUE, _GOAL, _SPEED = 5, 8, 40, 42, 46
+# Below the first the controller resets, above the second it starts; 4.3 V is known to be enough.
+_BROWN_OUT_V, _START_V = 3.5, 4.0
 _MIDDLE_HERE = 128
 _NEVER_NS = 1 << 62
 # Operating mode and homing offset do not change under torque.
@@ -41,13 +43,15 @@ class Servo:
         self._listener = listener
         self.memory = Memory(round(settings.eeprom_read_s * 1e9),
                              round(settings.eeprom_commit_s * 1e9))
-        for register, value in _calibrated(spec):
+        for register, value in _VIRGIN if settings.factory else _calibrated(spec):
             self.memory.set_persistent(register, value)
         self.protection = Protection()
         self.disturbance = Disturbance()
         self.motion = Motion(spec, settings, spec.to_ticks(position_rad) + spec.offset_ticks)
         self.sensors = sensors.Sensors(settings, spec.servo_id)
         self.silent_until_ns = 0
+        self.is_connected = True
+        self._is_browned_out = False
         self._pending: tuple[int, bytes] | None = None
         self._stepped_from: int | None = None
         self.power_cycle(0, 0.0)
@@ -55,7 +59,13 @@ class Servo:
     @property
     def servo_id(self) -> int:
         """The id it answers to now."""
-        return self.memory.live[reg.ID.address]
+        forced = self.disturbance.as_id
+        return self.memory.live[_ID] if forced is None else forced
+
+    @property
+    def response_level(self) -> int:
+        """Whether it answers everything (1), or READ and PING only (0)."""
+        return self.disturbance.overlay.get(_LEVEL, self.memory.live[_LEVEL])
 
     @property
     def torque_on(self) -> bool:
@@ -79,8 +89,11 @@ class Servo:
     def answers(self, now_ns: int, baud: int) -> bool:
         """Whether it hears and answers anything at all."""
         index = self.memory.live[reg.BAUD_INDEX.address]
-        return (now_ns >= self.silent_until_ns and not self.disturbance.is_silent
-                and index < len(BAUDS) and BAUDS[index] == baud)
+        if (now_ns < self.silent_until_ns or not self.is_connected or self.disturbance.is_silent
+                or index >= len(BAUDS) or BAUDS[index] != baud):
+            return False
+        loose = self.disturbance.loose_between
+        return loose is None or not loose[0] <= self.present_ticks(now_ns) <= loose[1]
 
     # Instructions
     def read(self, address: int, count: int, now_ns: int) -> bytes:
@@ -88,15 +101,23 @@ class Servo:
         if address < sensors.END and address + count > sensors.FIRST:
             self.sensors.refresh(self.memory.live, now_ns, self.motion, self._tuning,
                                  self.disturbance, self.error_bits)
-        return self.memory.read(address, count, now_ns)
+        data = self.memory.read(address, count, now_ns)
+        disturbance = self.disturbance
+        if disturbance.overlay:
+            data = bytes(disturbance.overlay.get(at, byte)
+                         for at, byte in enumerate(data, address))
+        return swap_words(address, data) if disturbance.is_big_endian else data
 
     def write(self, address: int, data: bytes, now_ns: int) -> None:
         """Write register bytes, with every side effect."""
         end = address + len(data)
+        if self.disturbance.is_big_endian:
+            data = swap_words(address, data)
         torque_before = self.memory.live[_TORQUE]
         goal_before = bytes(self.memory.live[_GOAL:_GOAL + 2])
+        is_protected = torque_before == 1 and not self._settings.mode_change_under_torque
         self.memory.write(address, data, now_ns,
-                          _TORQUE_PROTECTED if torque_before == 1 else frozenset())
+                          _TORQUE_PROTECTED if is_protected else frozenset())
         if address < 40 or end > 48:
             self._tuning = Tuning.read(self.memory)
         if address <= _TORQUE < end:
@@ -105,7 +126,7 @@ class Servo:
             self._write_goal(goal_before, torque_before, now_ns)
         elif address < _SPEED + 2 and end > 41:
             # In speed mode the goal speed is the goal, and switches torque on like one.
-            if self._tuning.mode == 1 and end > _SPEED and not self.torque_on:
+            if self._tuning.mode == SPEED and end > _SPEED and not self.torque_on:
                 self._switch_on(now_ns)
             if self.torque_on:
                 self._command(now_ns)
@@ -134,7 +155,7 @@ class Servo:
 
     def reset_turns(self) -> None:
         """Forget full turns; only a multi-turn position shows it."""
-        self.sensors.forget_turns(self.motion)
+        self.sensors.forget_turns(self.motion, self._tuning.direction)
 
     def calibrate(self, reads: int, now_ns: int) -> None:
         """Change the homing offset so that the present position reads `reads`."""
@@ -148,20 +169,33 @@ class Servo:
     # What happens to it
     def power_cycle(self, now_ns: int, silent_s: float | None) -> None:
         """Lose power and come back with power-on registers after `silent_s`, or never if None."""
+        self._is_browned_out = False
         self.memory.power_cycle(now_ns)
         self.protection.reset()
         self._pending = None
         self._commanded = 0
         self._stepped_from = None
         self.motion.release()
-        self.sensors.forget_turns(self.motion)
+        self.memory.set(reg.GOAL_SPEED, self._settings.power_on_speed)
         self._tuning = Tuning.read(self.memory)
+        self.sensors.forget_turns(self.motion, self._tuning.direction)
         self.silent_until_ns = _NEVER_NS if silent_s is None else now_ns + round(silent_s * 1e9)
+
+    def shift_offset(self, ticks: int) -> None:
+        """Change the homing offset for good, as a foreign tool would."""
+        offset = (self._tuning.offset + ticks + 2048) % 4096 - 2048
+        self.set_register(reg.HOMING_OFFSET, max(offset, -2047))
 
     def disturb(self, disturbance: Disturbance) -> None:
         """Suffer these faults from now on, and no others."""
+        has_new_wall = disturbance.wall_ticks != self.disturbance.wall_ticks
         self.disturbance = disturbance
         self.memory.is_lock_stuck = disturbance.is_lock_stuck
+        self.memory.read_ns = max(round(self._settings.eeprom_read_s * 1e9),
+                                  disturbance.eeprom_busy_ns)
+        if has_new_wall:
+            self.motion.obstruct(*disturbance.walls(
+                self.motion.angle, self._tuning.offset, self._tuning.direction))
 
     def drop_torque(self, now_ns: int) -> None:
         """Switch torque off although nobody asked."""
@@ -189,15 +223,28 @@ class Servo:
         motion.locked = disturbance.is_jammed
         motion.load_nm = gravity_nm + disturbance.external_nm
         motion.voltage = voltage
-        motion.duty_per_tick = tuning.duty_per_tick
+        motion.duty_per_tick, motion.dead_zone = tuning.duty_per_tick, tuning.dead_zone
+        motion.is_positioning = tuning.is_positioning
+        motion.open_duty = None if tuning.mode != PWM else (
+            tuning.direction * self.memory.get(reg.GOAL_TIME) / 1000)
         motion.duty_limit = min(tuning.duty_limit, MAX_DUTY,
                                 self.protection.duty_limit(tuning.thresholds))
         motion.run(start_ns, steps)
+        self._watch_supply(start_ns + steps * STEP_NS, voltage)
         dt_s = steps * STEP_NS / 1e9
         self.sensors.advance(dt_s, motion, disturbance, voltage)
         self.protection.update(
             dt_s, tuning.thresholds, load=motion.duty, current_a=motion.current_a,
             temperature_c=self.sensors.temperature_c, voltage=voltage)
+
+    def _watch_supply(self, now_ns: int, voltage: float) -> None:
+        """Reset while the supply is too low for the controller, start again when it is back."""
+        if voltage < _BROWN_OUT_V and self.silent_until_ns < _NEVER_NS:
+            self.power_cycle(now_ns, None)
+            self._is_browned_out = True
+            self._listener.event(now_ns, f'brown-out {self.spec.name}')
+        elif voltage >= _START_V and self._is_browned_out:
+            self.power_cycle(now_ns, self._settings.boot_s)
 
     # Torque and goals
     def _write_torque(self, before: int, now_ns: int) -> None:
@@ -245,7 +292,7 @@ class Servo:
             self._tuning.is_outside(goal)), now_ns)
 
     def _follow_goal(self, goal: int, present: int, is_new: bool, now_ns: int) -> None:
-        if self._tuning.mode == 0:
+        if self._tuning.mode == POSITION:
             self.memory.set(reg.GOAL_POSITION, self._tuning.clamp(goal))
         if self._settings.overload_clears is OverloadClears.NEW_GOAL and is_new:
             self.protection.clear()
@@ -259,24 +306,28 @@ class Servo:
         motion, tuning, memory = self.motion, self._tuning, self.memory
         acceleration = min(100.0 * memory.live[41], tuning.max_acceleration)
         speed = float(memory.get(reg.GOAL_SPEED) * tuning.speed_unit)
-        if tuning.mode in (0, 3):
+        if tuning.is_positioning:
             limit = min(abs(speed) or tuning.default_speed, tuning.top_speed)
             goal = memory.get(reg.GOAL_POSITION)
-            target = motion.last_target + goal
-            if tuning.mode == 0:
-                target = tuning.clamp(goal) + tuning.offset + self._turn_zero()
+            target = motion.last_target + tuning.direction * goal
+            if tuning.mode == POSITION:
+                target = tuning.direction * (
+                    tuning.clamp(goal) + tuning.offset + self._turn_zero())
             motion.command(now_ns, target, limit, acceleration)
-            return
-        if tuning.mode == 2:
-            speed, acceleration = memory.get(reg.GOAL_TIME) / 1000 * tuning.top_speed, 0.0
-        motion.command(now_ns, math.copysign(1e9, speed), min(abs(speed), tuning.top_speed),
-                       acceleration)
+        elif tuning.mode == SPEED:
+            motion.command(now_ns, math.copysign(1e9, tuning.direction * speed),
+                           min(abs(speed), tuning.top_speed), acceleration)
 
     def _turn_zero(self) -> int:
         """Return what to add to a goal so that it lies in the turn in which the joint is."""
         if self._tuning.multi_turn:
             return self.sensors.turn_ticks
-        return 4096 * math.floor((self.motion.angle - self._tuning.offset + 0.5) / 4096)
+        angle = self._tuning.direction * self.motion.angle
+        return 4096 * math.floor((angle - self._tuning.offset + 0.5) / 4096)
+
+
+# As six new servos of one arm came out of their boxes.
+_VIRGIN = ((reg.HOMING_OFFSET, 85), (reg.MAX_INPUT_VOLTAGE, 140))
 
 
 def _calibrated(spec: JointSpec) -> tuple[tuple[reg.Register, int], ...]:

@@ -62,8 +62,12 @@ class Settings:
     :param chain_stops: a missing servo in a sync read silences those after it in the list.
     :param dither: voltage and temperature registers flicker by one count.
     :param noise_ticks: amplitude of the encoder's noise.
-    :param eeprom_read_s: for how long an unlocked EEPROM write reads back as 0.
+    :param eeprom_read_s: for how long an unlocked EEPROM write reads back as 0. One arm was seen
+        to do it; most tools read back at once, so by default it is the fault `eeprom_busy`.
     :param eeprom_commit_s: after which an unlocked EEPROM write survives a power cut.
+    :param power_on_speed: goal speed after power-on [tick/s]; newer firmware has its maximum.
+    :param mode_change_under_torque: operating mode and homing offset can be written then, too.
+    :param factory: six servos out of their boxes: id 1 each, not calibrated.
     :param boot_s: silence after REBOOT and after power-on.
     """
 
@@ -83,9 +87,12 @@ class Settings:
     usb: Usb = Usb.NONE
     dither: bool = True
     noise_ticks: int = 0
-    eeprom_read_s: float = 0.25
+    eeprom_read_s: float = 0.0
     eeprom_commit_s: float = 0.30
     boot_s: float = 0.8
+    power_on_speed: int = 0
+    mode_change_under_torque: bool = False
+    factory: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
@@ -93,6 +100,7 @@ class Settings:
             ('dead_time_s', 0, 2), ('lag_s', 0.001, 2), ('supply_v', 0, 25),
             ('turnaround_us', 0, 100_000), ('noise_ticks', 0, 100), ('boot_s', 0, 60),
             ('eeprom_read_s', 0, 60), ('eeprom_commit_s', 0, 60), ('speed', 0.01, 50),
+            ('power_on_speed', 0, 3400),
         ):
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):

@@ -15,6 +15,9 @@ from reflex_ros.sim.arm.protection import Thresholds
 CURRENT_UNIT_A = 0.0065
 
 _SPEED_UNIT_BIT, _ZERO_IS_FASTEST_BIT, _MULTI_TURN_BIT = 0x04, 0x08, 0x10
+# Drive or feedback direction: either way the servo turns the wrong way round.
+_REVERSED_BITS = 0x81
+POSITION, SPEED, PWM, STEP = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Tuning:
     :param default_speed: what goal speed 0 means [tick/s].
     :param duty_limit: torque limit as a fraction of full drive.
     :param multi_turn: positions may leave 0 to 4095.
+    :param direction: -1 when a growing position turns the joint backwards.
+    :param dead_zone: position error that is not corrected [tick].
     """
 
     offset: int
@@ -35,6 +40,8 @@ class Tuning:
     high: int
     mode: int
     multi_turn: bool
+    direction: int
+    dead_zone: int
     speed_unit: int
     top_speed: float
     default_speed: float
@@ -54,6 +61,8 @@ class Tuning:
             offset=get(reg.HOMING_OFFSET), low=min(get(reg.MIN_POSITION_LIMIT), 0x7FFF),
             high=min(get(reg.MAX_POSITION_LIMIT), 0x7FFF), mode=get(reg.OPERATING_MODE),
             multi_turn=bool(phase & _MULTI_TURN_BIT),
+            direction=-1 if phase & _REVERSED_BITS else 1,
+            dead_zone=max(get(reg.CW_DEAD_ZONE), get(reg.CCW_DEAD_ZONE)),
             speed_unit=1 if phase & _SPEED_UNIT_BIT else 50, top_speed=top_speed,
             default_speed=top_speed if phase & _ZERO_IS_FASTEST_BIT else 0.0,
             max_acceleration=100.0 * get(reg.MAX_ACCELERATION),
@@ -67,6 +76,11 @@ class Tuning:
                 low_v=get(reg.MIN_INPUT_VOLTAGE) / 10, high_v=get(reg.MAX_INPUT_VOLTAGE) / 10,
                 reduced_duty=get(reg.PROTECTIVE_TORQUE) / 100,
                 unloading=get(reg.UNLOADING_CONDITION)))
+
+    @property
+    def is_positioning(self) -> bool:
+        """Whether the mode has a goal at which the joint arrives."""
+        return self.mode in (POSITION, STEP)
 
     def is_outside(self, goal: int) -> bool:
         """Whether a goal lies beyond the limits."""

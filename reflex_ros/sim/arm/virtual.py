@@ -56,8 +56,11 @@ class VirtualArm:
         """
         Open the port; one that was opened before keeps working, as on a real machine.
 
-        :raises ConfigurationError: while the cable is unplugged.
+        :raises ConfigurationError: while the cable is unplugged, or another program holds it.
         """
+        self.control.settle()
+        if self.adapter.is_held:
+            raise ConfigurationError(f'port {self.adapter.path} is in use by another program')
         if not self.adapter.is_plugged:
             raise ConfigurationError(f'port {self.adapter.path} does not exist: plug the '
                                      'simulated cable in')
@@ -74,6 +77,7 @@ class VirtualAdapter:
         self.received = bytearray()
         self.is_plugged = True
         self.plugs = 0
+        self.is_held = False
         self.sequence = 0
 
     @property
@@ -86,6 +90,10 @@ class VirtualAdapter:
         if not self.is_plugged:
             self.is_plugged = True
             self.plugs += 1
+
+    def hold(self, is_held: bool) -> None:
+        """Let another program hold the port, or release it."""
+        self.is_held = is_held
 
     def unplug(self) -> None:
         """Pull the cable."""
@@ -111,6 +119,8 @@ class VirtualPort:
         """
         arm = self._here('write')
         with arm.lock:
+            arm.control.settle()
+            self._here('write')
             if arm.bus.faults.on_line('blocked') is not None:
                 raise PortLost(f'port {self.name}: write failed (time-out)')
             for due_ns, piece in arm.bus.receive(data, arm.clock.now_ns()):
@@ -133,6 +143,8 @@ class VirtualPort:
                 self._take(arm, outbox[0][0])
             if len(received) < count:
                 arm.clock.reach(deadline_ns)
+                arm.control.settle()
+                self._here('read')
             data = bytes(received[:count])
             del received[:count]
         return data
@@ -181,3 +193,8 @@ class VirtualControl(ArmOperations):
         if not reply.get('ok'):
             raise ArmControlError(reply.get('error', 'refused'))
         return reply
+
+    def settle(self) -> None:
+        """Let the arm and its faults catch up with the clock."""
+        with self._arm.lock:
+            self._operations.advance(self._arm.clock.now_ns())

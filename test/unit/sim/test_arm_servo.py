@@ -157,7 +157,14 @@ def test_power_cut_right_after_an_eeprom_write_loses_it(servo: Servo) -> None:
     assert read(servo, reg.P_COEFFICIENT, 2 * S) == 16
 
 
-def test_eeprom_reads_zero_while_it_is_being_written(servo: Servo) -> None:
+def test_eeprom_reads_back_at_once(servo: Servo) -> None:
+    write(servo, reg.LOCK, 0)
+    write(servo, reg.P_COEFFICIENT, 50, 1 * S)
+    assert read(servo, reg.P_COEFFICIENT, 1 * S) == 50
+
+
+def test_eeprom_reads_zero_while_it_is_being_written() -> None:
+    servo = make_bus(eeprom_read_s=0.25).servos[4]
     write(servo, reg.LOCK, 0)
     write(servo, reg.P_COEFFICIENT, 50, 1 * S)
     assert read(servo, reg.P_COEFFICIENT, 1 * S + 200 * MS) == 0

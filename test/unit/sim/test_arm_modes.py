@@ -1,0 +1,164 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Operating modes, directions and what the servo says about its motion."""
+
+from __future__ import annotations
+
+import pytest
+
+from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.sim.arm.settings import Model, Settings
+from reflex_ros.sim.arm.virtual import VirtualArm
+
+ROLL, PAN = 5, 1
+
+
+class Rig:
+    """A bus in simulated time; the arm stands at zero."""
+
+    def __init__(self, **options: object) -> None:
+        options = {'dither': False, 'pose': (0.0,) * 6, **options}
+        self.arm = VirtualArm(Settings(**options))  # type: ignore[arg-type]
+        self.clock = self.arm.clock
+        self.bus = Bus(self.arm.open())
+
+    def mode(self, servo_id: int, mode: int) -> None:
+        self.bus.write(servo_id, reg.LOCK, 0)
+        self.bus.write(servo_id, reg.OPERATING_MODE, mode)
+
+    def read(self, register: reg.Register, servo_id: int = ROLL) -> int:
+        return self.bus.read(servo_id, register)
+
+    def angle(self) -> float:
+        position: float = self.arm.control.state()['joints']['wrist_roll']['position_rad']
+        return position
+
+
+@pytest.mark.parametrize('model', Model)
+def test_speed_mode_turns_at_the_goal_speed_and_stops_at_0(model: Model) -> None:
+    rig = Rig(model=model)
+    rig.mode(ROLL, 1)
+    for speed in (800, -400):
+        rig.bus.write(ROLL, reg.GOAL_SPEED, speed)
+        assert rig.read(reg.TORQUE_ENABLE) == 1
+        rig.clock.sleep(1.0)
+        assert abs(rig.read(reg.PRESENT_SPEED) - speed) < 40
+        assert rig.read(reg.MOVING) == 1
+    rig.bus.write(ROLL, reg.GOAL_SPEED, 0)
+    rig.bus.write(ROLL, reg.PHASE, 4)
+    rig.bus.write(ROLL, reg.GOAL_SPEED, 0)
+    rig.clock.sleep(1.0)
+    assert rig.read(reg.PRESENT_SPEED) == 0
+    assert rig.read(reg.MOVING) == 0
+
+
+def test_a_joint_pressed_against_its_stop_does_not_say_that_it_moves() -> None:
+    rig = Rig()
+    rig.mode(PAN, 1)
+    rig.bus.write(PAN, reg.GOAL_SPEED, 500)
+    rig.clock.sleep(1.0)
+    assert rig.read(reg.MOVING, PAN) == 1
+    while rig.read(reg.PRESENT_POSITION, PAN) < 3416:
+        rig.clock.sleep(0.1)
+    rig.clock.sleep(0.3)
+    assert rig.read(reg.MOVING, PAN) == 0
+
+
+@pytest.mark.parametrize('model', Model)
+def test_pwm_mode_drives_with_the_duty_itself(model: Model) -> None:
+    rig = Rig(model=model)
+    rig.mode(ROLL, 2)
+    rig.bus.write(ROLL, reg.TORQUE_ENABLE, 1)
+    speeds = []
+    for duty in (300, 600, -300):
+        rig.bus.write(ROLL, reg.GOAL_TIME, duty)
+        rig.clock.sleep(1.0)
+        assert rig.read(reg.PRESENT_LOAD) == duty
+        speeds.append(rig.read(reg.PRESENT_SPEED))
+    assert 0 < speeds[0] < speeds[1] < 2500 and speeds[2] == pytest.approx(-speeds[0], abs=20)
+    rig.bus.write(ROLL, reg.GOAL_TIME, 900)
+    rig.bus.write(ROLL, reg.TORQUE_LIMIT, 400)
+    rig.clock.sleep(1.0)
+    assert rig.read(reg.PRESENT_LOAD) == 400
+    # Blocked, it draws the current of the duty.
+    rig.arm.control.fault('jam', ids=[ROLL])
+    rig.clock.sleep(0.5)
+    assert rig.read(reg.PRESENT_LOAD) == 400
+    assert rig.read(reg.PRESENT_CURRENT) > 130
+
+
+def test_step_mode_goes_on_by_the_goal() -> None:
+    rig = Rig()
+    rig.mode(ROLL, 3)
+    start = rig.read(reg.PRESENT_POSITION)
+    for goal, position in ((200, start + 200), (200, start + 400), (-300, start + 100)):
+        rig.bus.write(ROLL, reg.GOAL_POSITION, goal)
+        rig.clock.sleep(1.5)
+        assert abs(rig.read(reg.PRESENT_POSITION) - position) <= 1
+
+
+@pytest.mark.parametrize('bit', (0x01, 0x80))
+def test_a_reversed_servo_turns_the_wrong_way_and_still_arrives(bit: int) -> None:
+    rig = Rig()
+    rig.bus.write(ROLL, reg.LOCK, 0)
+    rig.bus.write(ROLL, reg.PHASE, 12 | bit)
+    rig.clock.sleep(0.5)
+    before, position = rig.angle(), rig.read(reg.PRESENT_POSITION)
+    rig.bus.write(ROLL, reg.GOAL_POSITION, position + 300)
+    rig.clock.sleep(0.25)
+    assert rig.read(reg.PRESENT_SPEED) > 0
+    rig.clock.sleep(1.5)
+    assert rig.read(reg.PRESENT_POSITION) == position + 300
+    assert rig.angle() == pytest.approx(before - 300 * 6.283185 / 4096, abs=0.002)
+    rig.bus.write(ROLL, reg.TORQUE_ENABLE, 0)
+    rig.mode(ROLL, 1)
+    rig.bus.write(ROLL, reg.GOAL_SPEED, 500)
+    rig.clock.sleep(1.0)
+    assert rig.read(reg.PRESENT_SPEED) == pytest.approx(500, abs=20)
+    assert rig.angle() < before - 0.8
+
+
+def test_the_dead_zone_of_the_registers_is_left_alone() -> None:
+    parked = {}
+    for zone in (1, 32):
+        rig = Rig(model=Model.PHYSICAL)
+        rig.bus.write(ROLL, reg.CW_DEAD_ZONE, zone)
+        rig.bus.write(ROLL, reg.GOAL_POSITION, 2100)
+        rig.clock.sleep(2.0)
+        rig.bus.write(ROLL, reg.GOAL_POSITION, rig.read(reg.PRESENT_POSITION) + 25)
+        rig.clock.sleep(2.0)
+        parked[zone] = rig.read(reg.PRESENT_LOAD)
+    assert parked[32] == 0 and parked[1] > 0
+
+
+def test_mode_changes_under_torque_only_when_told_so() -> None:
+    for allowed, mode in ((False, 0), (True, 1)):
+        rig = Rig(mode_change_under_torque=allowed)
+        rig.bus.write(ROLL, reg.TORQUE_ENABLE, 1)
+        rig.mode(ROLL, 1)
+        assert rig.read(reg.OPERATING_MODE) == mode
+
+
+def test_the_goal_speed_after_power_on_is_the_firmwares() -> None:
+    assert Rig().read(reg.GOAL_SPEED) == 0
+    assert Rig(power_on_speed=3400).read(reg.GOAL_SPEED) == 3400
+
+
+def test_voltage_and_temperature_flicker_by_one_count() -> None:
+    rig = Rig(dither=True)
+    volts, degrees = set(), set()
+    for _ in range(60):
+        volts.add(rig.read(reg.PRESENT_VOLTAGE))
+        degrees.add(rig.read(reg.PRESENT_TEMPERATURE))
+    assert len(volts) == 3 and len(degrees) == 3
+    assert max(volts) - min(volts) == max(degrees) - min(degrees) == 2
+
+
+def test_broadcast_ping_is_answered_in_the_order_of_the_ids() -> None:
+    rig = Rig()
+    rig.bus.write(1, reg.ID, 9)
+    rig.bus.port.drain()
+    rig.bus.port.write(bytes.fromhex('FF FF FE 02 01 FE'))
+    reply = rig.bus.port.read(36)
+    assert [reply[6 * k + 2] for k in range(6)] == [2, 3, 4, 5, 6, 9]
