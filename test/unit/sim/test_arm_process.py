@@ -277,6 +277,126 @@ def test_time_runs_as_fast_as_it_was_told(tmp_path: Path) -> None:
     running.end()
 
 
+def test_every_byte_is_in_the_log_once(emulator: Emulator, control: ArmControl) -> None:
+    since_ns = control.mark()
+    with emulator.open() as port:
+        port.write(b'\x00\xff' + PING_1 + bytes.fromhex('FF FF 01 02 01 FA') + PING_1)
+        assert port.read(12) == PONG_1 * 2
+    entries = control.log(since_ns)
+    kinds = [(kind, bytes.fromhex(data)) for _, kind, data in entries if kind != 'event']
+    assert [data for kind, data in kinds if kind == 'request'] == [PING_1] * 2
+    assert [data for kind, data in kinds if kind == 'reply'] == [PONG_1] * 2
+    assert [data for kind, data in kinds if kind == 'noise'] == [
+        bytes.fromhex('00 FF FF FF 01 02 01 FA')]
+    assert [at_ns for at_ns, _, _ in entries] == sorted(at_ns for at_ns, _, _ in entries)
+
+
+def test_replies_that_nobody_reads_are_logged_as_lost(emulator: Emulator,
+                                                      control: ArmControl) -> None:
+    port = emulator.open()
+    since_ns = control.mark()
+    for _ in range(400):
+        port.write(SYNC_READ_15)
+        if control.state()['bus']['bytes_lost']:
+            break
+    lost = sum(len(data) // 2 for _, kind, data in control.log(since_ns, limit=100_000)
+               if kind == 'lost')
+    assert lost == control.state()['bus']['bytes_lost'] > 0
+    port.close()
+    control.unplug()
+    control.replug()
+
+
+def test_another_program_holds_the_port(emulator: Emulator, control: ArmControl) -> None:
+    control.fault('port_held')
+    with pytest.raises(serial.SerialException, match='exclusively lock'):
+        emulator.open()
+    control.clear()
+    emulator.open().close()
+
+
+def test_a_replugged_cable_may_have_another_number(emulator: Emulator,
+                                                   control: ArmControl) -> None:
+    with emulator.open():
+        before = os.readlink(emulator.link)
+        control.fault('unplug', duration_s=0.1)
+        deadline = time.monotonic() + 5
+        while not control.state()['plugged'] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        # The old device is still held open by its client.
+        assert os.readlink(emulator.link) != before
+
+
+def test_eeprom_survives_a_killed_emulator(tmp_path: Path) -> None:
+    image = tmp_path / 'eeprom.json'
+    running = Emulator(tmp_path, '--image', str(image))
+    offset = bytes.fromhex('FF FF 01 05 03 1F B9 03 1B')
+    with running.open() as port, ArmControl(running.socket) as client:
+        for frame in (bytes.fromhex('FF FF 01 04 03 37 00 C0'), offset):
+            port.write(frame)
+            assert port.read(6) == PONG_1
+        deadline = time.monotonic() + 5
+        while not image.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert client.state()['joints']['shoulder_pan']['eeprom_commits']
+    running.end(signal.SIGKILL)
+    again = Emulator(tmp_path, '--image', str(image))
+    with again.open() as port:
+        port.write(bytes.fromhex('FF FF 01 04 02 1F 02 D7'))
+        assert port.read(8)[5:7] == offset[6:8]
+    again.end()
+
+
+def test_two_arms_at_once_know_nothing_of_each_other(tmp_path: Path) -> None:
+    left_folder, right_folder = tmp_path / 'left', tmp_path / 'right'
+    left_folder.mkdir()
+    right_folder.mkdir()
+    left, right = Emulator(left_folder, '--seed', '1'), Emulator(right_folder, '--seed', '2')
+    with ArmControl(left.socket) as client, left.open() as one, right.open(timeout=0.1) as two:
+        client.fault('silent', ids=[2])
+        client.power(False)
+        client.power(True)
+        for _ in range(20):
+            two.write(SYNC_READ_15)
+            assert len(two.read(126)) == 126
+        assert client.state()['bus']['requests'] == 0
+        two.write(PING_1)
+        assert two.read(6) == PONG_1
+        client.unplug()
+        with pytest.raises(serial.SerialException):
+            one.read(1)
+        two.write(PING_1)
+        assert two.read(6) == PONG_1
+    assert left.end()[0] == right.end()[0] == 0
+
+
+def test_faults_from_the_command_line_at_the_start_and_later(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    running = Emulator(tmp_path, '--fault', 'silent:ids=1+2', '--chain', 'shoulder_pan,gripper')
+    with ArmControl(running.socket) as client, running.open(timeout=0.1) as port:
+        assert [(f['name'], f['ids']) for f in client.state()['faults']] == [('silent', [1, 2])]
+        at = ['--at', str(running.socket)]
+        assert main([*at, '--clear', '--fault', 'echo']) == 0
+        assert [f['name'] for f in client.state()['faults']] == ['echo']
+        port.write(PING_1)
+        assert port.read(12) == PING_1 + PONG_1
+        assert main([*at, '--fault', 'gremlin']) == 1
+        assert 'unknown fault' in capsys.readouterr().err
+    running.end()
+    assert main(['--at', str(running.socket), '--clear']) == 1
+    assert 'no simulated arm listens there' in capsys.readouterr().err
+    assert main(['--clear']) == 2
+    assert main(['--fault', 'drop:x']) == 2
+    assert main(['--list-faults']) == 0
+    assert 'big_endian' in capsys.readouterr().out
+
+
+def test_a_wrong_fault_at_the_start_ends_the_emulator(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match='unknown fault'):
+        Emulator(tmp_path, '--fault', 'gremlin')
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_quit_ends_it(tmp_path: Path) -> None:
     running = Emulator(tmp_path)
     with ArmControl(running.socket) as client:
