@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 BENCHES = {
+    'arm_sim': 'bench.arm_sim',
     'help': 'bench.command_line',
     'start': 'bench.system',
     'faults': 'bench.system',

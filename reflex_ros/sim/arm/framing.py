@@ -20,8 +20,8 @@ from typing import NamedTuple
 BROADCAST_ID = 0xFE
 _HEADER = b'\xff\xff'
 
-# The vendor's own library refuses longer frames; a wild LEN must not swallow the next requests.
-_MAX_LENGTH = 250
+MAX_LENGTH = 250
+"""Of a frame, as its LEN counts: the vendor's own library refuses longer ones."""
 
 # A real device drops a half frame after 1 to 10 ms of silence.
 SILENCE_NS = 5_000_000
@@ -127,7 +127,7 @@ class InstructionParser:
                     self._skip(1)
                 return None
             length = buffer[3]
-            if buffer[2] == 0xFF or not 2 <= length <= _MAX_LENGTH:
+            if buffer[2] == 0xFF or not 2 <= length <= MAX_LENGTH:
                 self._skip(1)
                 continue
             end = length + 4

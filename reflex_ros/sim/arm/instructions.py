@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reflex_ros.sim.arm.framing import Code
+from reflex_ros.sim.arm.framing import Code, MAX_LENGTH
 from reflex_ros.sim.arm.servo import Servo
 
 _Action = Callable[[Servo, bytes, int], None]
@@ -52,5 +52,6 @@ def perform(servo: Servo, code: int, params: bytes, now_ns: int, boot_s: float) 
 
 
 def is_readable(params: bytes) -> bool:
-    """Whether address and count at the start of a read's parameters lie inside the memory."""
-    return len(params) >= 2 and params[1] > 0 and params[0] + params[1] <= 256
+    """Whether a read's address and count lie inside the memory, and its reply in one frame."""
+    return (len(params) >= 2 and 0 < params[1] <= MAX_LENGTH - 2
+            and params[0] + params[1] <= 256)

@@ -56,6 +56,7 @@ def new_arm(model: Model) -> VirtualArm:
 @given(chunks=CHUNKS, model=st.sampled_from(Model))
 @example(chunks=[framed(5, 3, b'\x12\xff'), framed(5, 3, b'\x2a\xff\xff\xff\xff\xff\xff')],
          model=Model.PHYSICAL)
+@example(chunks=[framed(1, 2, b'\x00\xfe'), framed(1, 2, b'\x00\xf8')], model=Model.INSTANT)
 def test_any_bytes_are_survived_logged_and_answered_in_form(chunks: list[bytes],
                                                             model: Model) -> None:
     arm = new_arm(model)
