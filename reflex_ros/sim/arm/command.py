@@ -56,8 +56,8 @@ _DEFAULTS = Settings()
               default='torque_off')
 @click.option('--power-on-speed', type=int, default=0,
               help='Goal speed after power-on; 3400 with newer firmware.')
-@click.option('--mode-change-under-torque', is_flag=True,
-              help='Mode and offset can be written under torque, too.')
+@click.option('--mode-change-under-torque/--no-mode-change-under-torque', default=True,
+              help='Whether mode and offset can be written under torque, too.')
 @click.option('--chain-stops', is_flag=True,
               help='A missing servo silences those after it in a sync read.')
 def command(link: Path | None, control: Path | None, image: Path | None, at: Path | None,

@@ -52,6 +52,7 @@ class Servo:
         self.silent_until_ns = 0
         self.is_connected = True
         self._is_browned_out = False
+        self._tuning = Tuning.read(self.memory)
         self._pending: tuple[int, bytes] | None = None
         self._stepped_from: int | None = None
         self.power_cycle(0, 0.0)
@@ -119,7 +120,11 @@ class Servo:
         self.memory.write(address, data, now_ns,
                           _TORQUE_PROTECTED if is_protected else frozenset())
         if address < 40 or end > 48:
+            mode = self._tuning.mode
             self._tuning = Tuning.read(self.memory)
+            if mode != self._tuning.mode:
+                # Whatever the registers say: a new mode starts with the next goal.
+                self.motion.release()
         if address <= _TORQUE < end:
             self._write_torque(torque_before, now_ns)
         if address < _GOAL + 2 and end > _GOAL:

@@ -66,7 +66,8 @@ class Settings:
         to do it; most tools read back at once, so by default it is the fault `eeprom_busy`.
     :param eeprom_commit_s: after which an unlocked EEPROM write survives a power cut.
     :param power_on_speed: goal speed after power-on [tick/s]; newer firmware has its maximum.
-    :param mode_change_under_torque: operating mode and homing offset can be written then, too.
+    :param mode_change_under_torque: operating mode and homing offset can be written then, too;
+        the sources disagree, and tools for the servo do it.
     :param factory: six servos out of their boxes: id 1 each, not calibrated.
     :param boot_s: silence after REBOOT and after power-on.
     """
@@ -91,7 +92,7 @@ class Settings:
     eeprom_commit_s: float = 0.30
     boot_s: float = 0.8
     power_on_speed: int = 0
-    mode_change_under_torque: bool = False
+    mode_change_under_torque: bool = True
     factory: bool = False
 
     def __post_init__(self) -> None:

@@ -132,12 +132,18 @@ def test_the_dead_zone_of_the_registers_is_left_alone() -> None:
     assert parked[32] == 0 and parked[1] > 0
 
 
-def test_mode_changes_under_torque_only_when_told_so() -> None:
-    for allowed, mode in ((False, 0), (True, 1)):
-        rig = Rig(mode_change_under_torque=allowed)
-        rig.bus.write(ROLL, reg.TORQUE_ENABLE, 1)
-        rig.mode(ROLL, 1)
-        assert rig.read(reg.OPERATING_MODE) == mode
+def test_a_mode_change_under_torque_ends_the_motion_until_the_next_goal() -> None:
+    rig = Rig()
+    rig.bus.write(ROLL, reg.GOAL_SPEED, 300)
+    rig.bus.write(ROLL, reg.GOAL_POSITION, 3500)
+    rig.clock.sleep(1.0)
+    assert rig.read(reg.PRESENT_SPEED) == pytest.approx(300, abs=10)
+    rig.mode(ROLL, 1)
+    rig.clock.sleep(0.5)
+    assert (rig.read(reg.PRESENT_SPEED), rig.read(reg.TORQUE_ENABLE)) == (0, 1)
+    rig.bus.write(ROLL, reg.GOAL_SPEED, -300)
+    rig.clock.sleep(1.0)
+    assert rig.read(reg.PRESENT_SPEED) == pytest.approx(-300, abs=10)
 
 
 def test_the_goal_speed_after_power_on_is_the_firmwares() -> None:

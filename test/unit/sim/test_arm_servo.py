@@ -105,7 +105,8 @@ def test_offset_shifts_the_present_position_at_once(servo: Servo) -> None:
     assert read(servo, reg.PRESENT_POSITION) == before - 100
 
 
-def test_offset_and_mode_keep_their_value_under_torque(servo: Servo) -> None:
+def test_offset_and_mode_keep_their_value_under_torque_when_told_so() -> None:
+    servo = make_bus(mode_change_under_torque=False).servos[4]
     write(servo, reg.GOAL_POSITION, 1000)
     before = read(servo, reg.HOMING_OFFSET)
     write(servo, reg.HOMING_OFFSET, 7)
