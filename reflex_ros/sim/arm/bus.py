@@ -59,7 +59,7 @@ class ArmBus:
         pose = settings.pose or POSES['rest']
         self.servos = [Servo(spec, settings, angle, self.journal)
                        for spec, angle in zip(JOINTS, pose, strict=True)]
-        self.plant = Plant(self.servos, settings.supply_v, now_ns)
+        self.plant = Plant(self.servos, settings.no_load_v, now_ns)
         self.faults = FaultSet()
         # The host's pauses are real, whatever the speed of the simulation.
         self.parser = InstructionParser(round(SILENCE_NS * max(settings.speed, 1.0)))

@@ -15,6 +15,7 @@ from reflex_ros.sim.arm.client import ArmControl, ArmControlError, Json
 from reflex_ros.sim.arm.emulator import run
 from reflex_ros.sim.arm.faults import fault_arguments, FAULTS
 from reflex_ros.sim.arm.joints import parse_pose
+from reflex_ros.sim.arm.parts import PARTS
 from reflex_ros.sim.arm.settings import Model, OverloadClears, Settings, Usb
 
 _DEFAULTS = Settings()
@@ -44,7 +45,9 @@ _DEFAULTS = Settings()
 @click.option('--dead-time-ms', type=float, default=_DEFAULTS.dead_time_s * 1e3)
 @click.option('--lag-ms', type=float, default=_DEFAULTS.lag_s * 1e3)
 @click.option('--turnaround-us', type=float, default=_DEFAULTS.turnaround_us)
-@click.option('--supply-v', type=float, default=_DEFAULTS.supply_v)
+@click.option('--part', type=click.Choice(list(PARTS)), default='c018',
+              help='The servo: 12 V, 7.4 V, 7.4 V as identified.')
+@click.option('--supply-v', type=float, help='At the bus; else 12.1 or 7.4, as the part wants it.')
 @click.option('--noise-ticks', type=int, default=0, help='Amplitude of the encoder noise.')
 @click.option('--pose', default='rest', help='Name, or six angles in radians with commas.')
 @click.option('--usb', type=click.Choice([u.value for u in Usb]), default='none',

@@ -21,11 +21,6 @@ STEP_NS = 1_000_000
 REST_TICKS_S = 0.05 * TICKS_PER_RAD
 """Below this speed a joint counts as at rest."""
 
-# 12 V part (C018), from its data sheet.
-KT_NM_A = 1.089
-KE_VS_RAD = 2.378
-R_OHM = 4.44
-COULOMB_NM = 0.196
 MAX_DUTY = 0.97
 DUTY_PER_RAD_PER_P = 0.166
 # Gears and a shorted winding slow a fall without torque.
@@ -53,6 +48,7 @@ class Motion:
         # Exact for a lag sampled at the step.
         self._rate = (1 - math.exp(-STEP_S / settings.lag_s)) / STEP_S
         self._inertia = spec.inertia
+        self.part = settings.motor
         self._low, self._high = -math.inf, math.inf
         if spec.has_stops:
             self._low = float(spec.min_ticks + spec.offset_ticks)
@@ -71,7 +67,7 @@ class Motion:
         self.is_positioning = True
         self.open_duty: float | None = None
         self.load_nm = 0.0
-        self.voltage = settings.supply_v
+        self.voltage = settings.no_load_v
         # Outputs.
         self.duty = self.current_a = 0.0
         self.last_fast_ns = 0
@@ -140,13 +136,14 @@ class Motion:
 
     def _friction_rest(self) -> float:
         """Return the part of the load that static friction does not carry [N m]."""
-        load = self.load_nm
-        if load > COULOMB_NM:
-            return load - COULOMB_NM
-        return load + COULOMB_NM if load < -COULOMB_NM else 0.0
+        load, friction = self.load_nm, self.part.coulomb
+        if load > friction:
+            return load - friction
+        return load + friction if load < -friction else 0.0
 
     def _run_identified(self, start_ns: int, steps: int) -> None:
-        stiffness = self.duty_per_tick * KT_NM_A * self.voltage / R_OHM
+        part = self.part
+        stiffness = self.duty_per_tick * part.kt * self.voltage / part.resistance
         rate, limit = self._rate, self.duty_limit
         sag, reach = self._friction_rest(), 0.0
         if stiffness > 0.0 and limit > 0.0:
@@ -154,7 +151,7 @@ class Motion:
             reach = limit / self.duty_per_tick
         else:
             sag *= TICKS_PER_RAD / _FREE_VISCOUS_NM_S
-        top_speed = limit * self.voltage / KE_VS_RAD * TICKS_PER_RAD
+        top_speed = limit * self.voltage / part.ke * TICKS_PER_RAD
         low, high, profile = self._low, self._high, self.profile
         angle, velocity, setpoint = self.angle, self.velocity, profile.setpoint
         running, peak, fast = profile.is_running, self.peak_speed, -1
@@ -188,18 +185,19 @@ class Motion:
         only belongs to the motion is replaced by what the speed costs.
         """
         limit, speed_rad = self.duty_limit, self.velocity / TICKS_PER_RAD
-        duty = self.duty_per_tick * (self.profile.setpoint - self.angle)
+        duty, part = self.duty_per_tick * (self.profile.setpoint - self.angle), self.part
         if abs(duty) < limit and self.voltage > 1.0:
             sliding = min(max(self.velocity / REST_TICKS_S, -1.0), 1.0)
-            cost_v = speed_rad * KE_VS_RAD + sliding * COULOMB_NM * R_OHM / KT_NM_A
+            cost_v = speed_rad * part.ke + sliding * part.coulomb * part.resistance / part.kt
             duty += cost_v / self.voltage - self.duty_per_tick * unsettled_ticks
         self.duty = min(max(duty, -limit), limit)
-        self.current_a = (self.duty * self.voltage - KE_VS_RAD * speed_rad) / R_OHM
+        self.current_a = (self.duty * self.voltage - part.ke * speed_rad) / part.resistance
 
     def _run_physical(self, start_ns: int, steps: int) -> None:
         duty_per_tick, limit, voltage = self.duty_per_tick, self.duty_limit, self.voltage
         load, gain, profile = self.load_nm, STEP_S / self._inertia, self.profile
-        dead_zone, open_duty = self.dead_zone, self.open_duty
+        dead_zone, open_duty, part = self.dead_zone, self.open_duty, self.part
+        kt, ke, resistance, friction = part.kt, part.ke, part.resistance, part.coulomb
         angle, speed, setpoint = self.angle, self.velocity / TICKS_PER_RAD, profile.setpoint
         running, peak, fast = profile.is_running, self.peak_speed, -1
         duty = current = 0.0
@@ -212,13 +210,13 @@ class Motion:
             duty = min(max(wanted, -limit), limit)
             if open_duty is None and -dead_zone < error < dead_zone:
                 duty = 0.0
-            current = (duty * voltage - KE_VS_RAD * speed) / R_OHM
-            net = KT_NM_A * current + load
-            if speed == 0.0 and -COULOMB_NM <= net <= COULOMB_NM:
+            current = (duty * voltage - ke * speed) / resistance
+            net = kt * current + load - part.viscous * speed
+            if speed == 0.0 and -friction <= net <= friction:
                 continue
-            after = speed + (net - math.copysign(COULOMB_NM, speed if speed else net)) * gain
+            after = speed + (net - math.copysign(friction, speed if speed else net)) * gain
             # Friction can stop a joint, but never turn it round.
-            speed = 0.0 if speed * after < 0.0 and abs(net) <= COULOMB_NM else after
+            speed = 0.0 if speed * after < 0.0 and abs(net) <= friction else after
             angle += speed * TICKS_PER_RAD * STEP_S
             if not self._low <= angle <= self._high:
                 angle, speed = (self._low if angle < self._low else self._high), 0.0
@@ -236,7 +234,7 @@ class Motion:
         self._estimate_duty()
         if self.open_duty is not None:
             self.duty = min(max(self.open_duty, -self.duty_limit), self.duty_limit)
-            self.current_a = self.duty * self.voltage / R_OHM
+            self.current_a = self.duty * self.voltage / self.part.resistance
 
     def _run_free(self, start_ns: int, steps: int) -> None:
         velocity = self._friction_rest() * TICKS_PER_RAD / _FREE_VISCOUS_NM_S

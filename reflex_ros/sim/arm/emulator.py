@@ -64,6 +64,7 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
                 announce(json.dumps({
                     'ready': True, 'port': port.path, 'control': str(socket.path),
                     'joints': [spec.name for spec in JOINTS], 'model': settings.model.value,
+                    'part': settings.part,
                     'dead_time_ms': settings.dead_time_s * 1e3, 'lag_ms': settings.lag_s * 1e3,
                     'speed': settings.speed,
                 }))

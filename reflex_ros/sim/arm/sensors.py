@@ -9,7 +9,7 @@ import random
 import struct
 
 from reflex_ros.sim.arm.disturbance import Disturbance
-from reflex_ros.sim.arm.dynamics import Motion, R_OHM
+from reflex_ros.sim.arm.dynamics import Motion
 from reflex_ros.sim.arm.settings import Settings
 from reflex_ros.sim.arm.tuning import CURRENT_UNIT_A, Tuning
 
@@ -33,7 +33,7 @@ class Sensors:
         self._speed = 0.0
         self._frozen: bytes | None = None
         self.temperature_c = _IDLE_C + servo_id % 3
-        self.voltage = settings.supply_v
+        self.voltage = settings.no_load_v
         self.turn_ticks = 0
         self._shaft = 0.0
 
@@ -44,7 +44,7 @@ class Sensors:
         if disturbance.play_ticks:
             self._follow(motion, disturbance)
         self._speed += (motion.velocity - self._speed) * (1 - math.exp(-dt_s / _SPEED_FILTER_S))
-        settled_c = _IDLE_C + _THERMAL_K_W * motion.current_a ** 2 * R_OHM
+        settled_c = _IDLE_C + _THERMAL_K_W * motion.current_a ** 2 * motion.part.resistance
         self.temperature_c += (settled_c - self.temperature_c) * (
             1 - math.exp(-dt_s / _THERMAL_S))
         self.temperature_c = disturbance.heat(self.temperature_c, dt_s)

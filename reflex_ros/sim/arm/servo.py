@@ -43,6 +43,9 @@ class Servo:
         self._listener = listener
         self.memory = Memory(round(settings.eeprom_read_s * 1e9),
                              round(settings.eeprom_commit_s * 1e9))
+        self.memory.set_persistent(reg.MAX_INPUT_VOLTAGE, settings.motor.max_input)
+        # What RECOVERY brings back until somebody stores something else.
+        self.memory.backup()
         for register, value in _VIRGIN if settings.factory else _calibrated(spec):
             self.memory.set_persistent(register, value)
         self.protection = Protection()
@@ -332,13 +335,13 @@ class Servo:
 
 
 # As six new servos of one arm came out of their boxes.
-_VIRGIN = ((reg.HOMING_OFFSET, 85), (reg.MAX_INPUT_VOLTAGE, 140))
+_VIRGIN = ((reg.HOMING_OFFSET, 85),)
 
 
 def _calibrated(spec: JointSpec) -> tuple[tuple[reg.Register, int], ...]:
-    """Return what differs from a factory servo in a calibrated 12 V arm."""
+    """Return what differs from a factory servo in a calibrated arm."""
     return (
         (reg.ID, spec.servo_id), (reg.MIN_POSITION_LIMIT, spec.min_ticks),
         (reg.MAX_POSITION_LIMIT, spec.max_ticks), (reg.HOMING_OFFSET, spec.offset_ticks),
-        (reg.MAX_INPUT_VOLTAGE, 140), (reg.P_COEFFICIENT, 16),
+        (reg.P_COEFFICIENT, 16),
     )

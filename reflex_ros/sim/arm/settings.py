@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 import math
 
+from reflex_ros.sim.arm.parts import Part, PARTS
+
 
 class Model(str, Enum):
     """How a joint follows its goal."""
@@ -53,7 +55,8 @@ class Settings:
 
     :param dead_time_s: from a goal's arrival to the first motion.
     :param lag_s: time constant with which a joint follows its profile (identified model).
-    :param supply_v: at the bus, before the drop over the wires.
+    :param part: row of `parts.PARTS`.
+    :param supply_v: at the bus, before the drop over the wires; None is what suits the part.
     :param turnaround_us: silence of a servo between request and reply.
     :param fast: no pacing: replies leave as soon as they are computed.
     :param speed: simulated seconds per real second, behind the pseudo-terminal.
@@ -75,7 +78,8 @@ class Settings:
     model: Model = Model.IDENTIFIED
     dead_time_s: float = 0.085
     lag_s: float = 0.030
-    supply_v: float = 12.1
+    part: str = 'c018'
+    supply_v: float | None = None
     turnaround_us: float = 50.0
     fast: bool = False
     speed: float = 1.0
@@ -97,12 +101,24 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
+        if self.part not in PARTS:
+            raise ValueError(f'part {self.part!r}: there are {", ".join(PARTS)}')
         for name, low, high in (
-            ('dead_time_s', 0, 2), ('lag_s', 0.001, 2), ('supply_v', 0, 25),
+            ('dead_time_s', 0, 2), ('lag_s', 0.001, 2),
             ('turnaround_us', 0, 100_000), ('noise_ticks', 0, 100), ('boot_s', 0, 60),
             ('eeprom_read_s', 0, 60), ('eeprom_commit_s', 0, 60), ('speed', 0.01, 50),
-            ('power_on_speed', 0, 3400),
+            ('power_on_speed', 0, 3400), ('supply_v', 0, 25),
         ):
-            value = getattr(self, name)
+            value = getattr(self, name) if name != 'supply_v' else self.no_load_v
             if not (math.isfinite(value) and low <= value <= high):
                 raise ValueError(f'{name} {value!r}: allowed are {low} to {high}')
+
+    @property
+    def no_load_v(self) -> float:
+        """The supply as it was chosen, or as the part wants it [V]."""
+        return self.motor.supply_v if self.supply_v is None else self.supply_v
+
+    @property
+    def motor(self) -> Part:
+        """The constants of the part."""
+        return PARTS[self.part]

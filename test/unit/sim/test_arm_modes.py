@@ -168,3 +168,87 @@ def test_broadcast_ping_is_answered_in_the_order_of_the_ids() -> None:
     rig.bus.port.write(bytes.fromhex('FF FF FE 02 01 FE'))
     reply = rig.bus.port.read(36)
     assert [reply[6 * k + 2] for k in range(6)] == [2, 3, 4, 5, 6, 9]
+
+
+@pytest.mark.parametrize('part, volts, ticks_s', (
+    ('c018', 121, 3215), ('c001', 74, 3530), ('c001_bam', 74, 3430)))
+def test_each_part_has_its_supply_its_limit_and_its_speed(part: str, volts: int,
+                                                          ticks_s: int) -> None:
+    rig = Rig(part=part, model=Model.PHYSICAL)
+    assert abs(rig.read(reg.PRESENT_VOLTAGE) - volts) <= 1
+    assert rig.read(reg.STATUS) == 0
+    assert rig.read(reg.MAX_INPUT_VOLTAGE) == {121: 140, 74: 80}[volts]
+    rig.mode(ROLL, 2)
+    rig.bus.write(ROLL, reg.TORQUE_ENABLE, 1)
+    rig.bus.write(ROLL, reg.GOAL_TIME, 1000)
+    rig.clock.sleep(2.0)
+    # Without load, less what friction and the wires take.
+    assert ticks_s * 0.85 < rig.read(reg.PRESENT_SPEED) < ticks_s
+
+
+def test_over_current_cuts_the_output_until_torque_is_off() -> None:
+    rig = Rig()
+    rig.bus.write(ROLL, reg.PROTECTION_CURRENT, 200)
+    rig.bus.write(ROLL, reg.OVERLOAD_TORQUE, 100)
+    rig.arm.control.fault('jam', ids=[ROLL])
+    rig.bus.write(ROLL, reg.GOAL_POSITION, 3000)
+    rig.clock.sleep(1.5)
+    assert (rig.read(reg.STATUS), rig.read(reg.PRESENT_CURRENT) > 200) == (0, True)
+    rig.clock.sleep(1.5)
+    assert rig.read(reg.STATUS) == 0x08
+    rig.clock.sleep(0.1)
+    assert (rig.read(reg.PRESENT_LOAD), rig.read(reg.PRESENT_CURRENT)) == (0, 0)
+    assert rig.read(reg.TORQUE_ENABLE) == 1
+    rig.bus.write(ROLL, reg.TORQUE_ENABLE, 0)
+    assert rig.read(reg.STATUS) == 0
+
+
+def test_recovery_leaves_a_12_volt_servo_a_12_volt_servo() -> None:
+    rig = Rig()
+    rig.bus.port.write(bytes.fromhex('FF FF 05 02 06 F2'))
+    assert rig.bus.port.read(6) == bytes.fromhex('FF FF 05 02 00 F8')
+    rig.clock.sleep(0.5)
+    assert (rig.read(reg.MAX_INPUT_VOLTAGE), rig.read(reg.HOMING_OFFSET)) == (140, 0)
+    assert rig.read(reg.STATUS) == 0
+
+
+# From the vendor's table: address, size, value of a calibrated shoulder_pan, writable.
+TABLE = (
+    (0, 1, 3, False), (1, 1, 10, False), (2, 1, 0, False), (3, 2, 777, False), (5, 1, 1, True),
+    (6, 1, 0, True), (7, 1, 0, True), (8, 1, 1, True), (9, 2, 691, True), (11, 2, 3416, True),
+    (13, 1, 70, True), (14, 1, 140, True), (15, 1, 40, True), (16, 2, 1000, True),
+    (18, 1, 12, True), (19, 1, 44, True), (20, 1, 47, True), (21, 1, 16, True),
+    (22, 1, 32, True), (23, 1, 0, True), (24, 2, 16, True), (26, 1, 1, True), (27, 1, 1, True),
+    (28, 2, 500, True), (30, 1, 1, True), (31, 2, 412, True), (33, 1, 0, True), (34, 1, 20, True),
+    (35, 1, 200, True), (36, 1, 80, True), (37, 1, 10, True), (38, 1, 200, True),
+    (39, 1, 10, True), (40, 1, 0, True), (41, 1, 0, True), (44, 2, 0, True),
+    (46, 2, 0, True), (48, 2, 1000, True), (55, 1, 1, True), (58, 2, 0, False),
+    (60, 2, 0, False), (62, 1, 121, False), (64, 1, 0, False), (65, 1, 0, False),
+    (66, 1, 0, False), (69, 2, 0, False), (80, 1, 1, True), (84, 1, 68, True),
+    (85, 1, 254, True),
+)
+
+
+@pytest.mark.parametrize('address, size, value, writable', TABLE)
+def test_register_has_its_width_value_access_and_persistence(address: int, size: int, value: int,
+                                                             writable: bool) -> None:
+    rig = Rig(pose=None)
+    servo = rig.arm.bus.servos[0]
+
+    def read() -> int:
+        return int.from_bytes(servo.read(address, size, rig.clock.now_ns()), 'little')
+
+    assert read() == value
+    servo.write(55, b'\x00', 0)
+    # Changes every byte of the register, and fits into all of them.
+    other = value ^ int.from_bytes(b'\x01' * size, 'little')
+    servo.write(address, other.to_bytes(size, 'little'), 0)
+    assert read() == (other if writable else value)
+    rig.clock.sleep(1.0)
+    rig.arm.bus.advance(rig.clock.now_ns())
+    if address != 55:
+        servo.power_cycle(rig.clock.now_ns(), 0.0)
+        rig.clock.sleep(0.1)
+        rig.arm.bus.advance(rig.clock.now_ns())
+        keeps = writable and (address < 40 or address >= 80)
+        assert read() == (other if keeps else value)
