@@ -176,6 +176,15 @@ def test_a_wall_stops_the_joint_and_overload_trips(rig: Rig) -> None:
     assert rig.move(ROLL, 3000) == 3000
 
 
+def test_a_wall_stays_on_its_side_when_another_fault_comes(rig: Rig) -> None:
+    rig.move(ROLL, 3000)
+    rig.control.fault('wall', ids=[ROLL], ticks=2200)
+    assert rig.move(ROLL, 2000, 1.0) == 2200
+    rig.control.fault('heat', ids=[1])
+    assert rig.move(ROLL, 1900, 1.0) == 2200
+    assert rig.move(ROLL, 2500, 1.0) == 2500
+
+
 def test_backlash_lets_the_output_lag_behind_on_each_side(rig: Rig) -> None:
     rig.control.fault('backlash', ids=[ROLL], deg=1)
     assert rig.move(ROLL, 2500) == 2494

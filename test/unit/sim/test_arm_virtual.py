@@ -157,6 +157,16 @@ def test_an_hour_leaves_nothing_behind_but_counters() -> None:
     assert min(temperatures) >= 34 and max(temperatures) < 50
 
 
+def test_the_log_is_in_the_order_of_time_although_requests_lie_ahead() -> None:
+    arm = VirtualArm()
+    port = arm.open()
+    port.write(GOAL_2048 + PING_1)
+    arm.control.mark()
+    entries = [(at_ns, kind) for at_ns, kind, data in arm.control.log()
+               if kind == 'request' or data == 'mark']
+    assert entries == [(0, 'event'), (260_000, 'request'), (320_000, 'request')]
+
+
 def test_the_log_forgets_its_oldest_entries() -> None:
     arm = VirtualArm(Settings(fast=True))
     for k in range(CAPACITY + 10):
