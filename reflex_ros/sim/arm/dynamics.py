@@ -23,8 +23,8 @@ REST_TICKS_S = 0.05 * TICKS_PER_RAD
 
 MAX_DUTY = 0.97
 DUTY_PER_RAD_PER_P = 0.166
-# Gears and a shorted winding slow a fall without torque.
-_FREE_VISCOUS_NM_S = 0.8
+# What slows a fall without torque: gears, and in the damped mode a shorted winding.
+FREE_VISCOUS_NM_S, DAMPED_VISCOUS_NM_S = 0.8, 4.0
 _MAX_SAG_TICKS_S = 3.0 * TICKS_PER_RAD
 _STILL_TICKS_S = 0.05
 
@@ -61,6 +61,7 @@ class Motion:
         # Inputs, set by the servo before each run.
         self.enabled = False
         self.locked = False
+        self.free_viscous = FREE_VISCOUS_NM_S
         self.duty_limit = MAX_DUTY
         self.duty_per_tick = 0.0
         self.dead_zone = 1.0
@@ -150,7 +151,7 @@ class Motion:
             sag = min(max(sag / stiffness * rate, -_MAX_SAG_TICKS_S), _MAX_SAG_TICKS_S)
             reach = limit / self.duty_per_tick
         else:
-            sag *= TICKS_PER_RAD / _FREE_VISCOUS_NM_S
+            sag *= TICKS_PER_RAD / self.free_viscous
         top_speed = limit * self.voltage / part.ke * TICKS_PER_RAD
         low, high, profile = self._low, self._high, self.profile
         angle, velocity, setpoint = self.angle, self.velocity, profile.setpoint
@@ -237,7 +238,7 @@ class Motion:
             self.current_a = self.duty * self.voltage / self.part.resistance
 
     def _run_free(self, start_ns: int, steps: int) -> None:
-        velocity = self._friction_rest() * TICKS_PER_RAD / _FREE_VISCOUS_NM_S
+        velocity = self._friction_rest() * TICKS_PER_RAD / self.free_viscous
         angle = self.angle + velocity * STEP_S * steps
         if self.locked or not velocity:
             angle, velocity = self.angle, 0.0

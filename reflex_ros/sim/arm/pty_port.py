@@ -69,7 +69,7 @@ class PtyPort:
         if link is not None and link.exists() and not _is_pty_link(link):
             raise FileExistsError(f'{link} exists and is no link of a simulated port: '
                                   'choose another name')
-        master, slave = os.openpty()
+        master, slave = _new_pty(self.device)
         # At once: the default has echo on, which looks like an adapter that echoes.
         tty.setraw(slave, termios.TCSANOW)
         os.set_blocking(master, False)
@@ -128,6 +128,17 @@ class PtyPort:
 
     def _is_ours(self, link: Path) -> bool:
         return link.is_symlink() and os.readlink(link) == self.device
+
+
+def _new_pty(taken: str) -> tuple[int, int]:
+    """Make a pty of another name than `taken`: a real adapter, too, comes back as another one."""
+    first = os.openpty()
+    if os.ttyname(first[1]) != taken:
+        return first
+    second = os.openpty()
+    for fd in first:
+        os.close(fd)
+    return second
 
 
 def _is_pty_link(link: Path) -> bool:

@@ -14,7 +14,13 @@ import math
 from reflex_ros.hardware import registers as reg
 from reflex_ros.sim.arm import sensors
 from reflex_ros.sim.arm.disturbance import Disturbance
-from reflex_ros.sim.arm.dynamics import MAX_DUTY, Motion, STEP_NS
+from reflex_ros.sim.arm.dynamics import (
+    DAMPED_VISCOUS_NM_S,
+    FREE_VISCOUS_NM_S,
+    MAX_DUTY,
+    Motion,
+    STEP_NS,
+)
 from reflex_ros.sim.arm.joints import JointSpec
 from reflex_ros.sim.arm.listener import GoalWrite, Listener
 from reflex_ros.sim.arm.memory import Memory, swap_words
@@ -27,7 +33,7 @@ BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
 _ID, _LEVEL, _TORQUE, _GOAL, _SPEED = 5, 8, 40, 42, 46
 # Below the first the controller resets, above the second it starts; 4.3 V is known to be enough.
 _BROWN_OUT_V, _START_V = 3.5, 4.0
-_MIDDLE_HERE = 128
+_DAMPED, _MIDDLE_HERE = 2, 128
 _NEVER_NS = 1 << 62
 # Operating mode and homing offset do not change under torque.
 _TORQUE_PROTECTED = frozenset((31, 32, 33))
@@ -227,7 +233,9 @@ class Servo:
     def advance(self, start_ns: int, steps: int, gravity_nm: float, voltage: float) -> None:
         """Move by `steps` milliseconds under a load and a supply, then judge the trips."""
         motion, tuning, disturbance = self.motion, self._tuning, self.disturbance
-        motion.enabled = self.memory.live[_TORQUE] == 1
+        torque = self.memory.live[_TORQUE]
+        motion.enabled = torque == 1
+        motion.free_viscous = DAMPED_VISCOUS_NM_S if torque == _DAMPED else FREE_VISCOUS_NM_S
         motion.locked = disturbance.is_jammed
         motion.load_nm = gravity_nm + disturbance.external_nm
         motion.voltage = voltage

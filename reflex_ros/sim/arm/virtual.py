@@ -32,6 +32,9 @@ from reflex_ros.sim.arm.settings import Settings
 READ_SLICE_S = 0.005
 """Longest single wait for bytes, as the driver's serial port does it."""
 
+BUFFER_SIZE = 4096
+"""Of received bytes that nobody has read, as a terminal has it; more are lost."""
+
 
 class VirtualArm:
     """
@@ -171,6 +174,9 @@ class VirtualPort:
         outbox = self._adapter.outbox
         while outbox and outbox[0][0] <= now_ns:
             due_ns, _, data = heapq.heappop(outbox)
+            if len(self._adapter.received) + len(data) > BUFFER_SIZE:
+                arm.bus.journal.lost(due_ns, data)
+                continue
             self._adapter.received += data
             arm.bus.journal.reply(due_ns, due_ns, data)
 

@@ -170,6 +170,16 @@ def test_broadcast_ping_is_answered_in_the_order_of_the_ids() -> None:
     assert [reply[6 * k + 2] for k in range(6)] == [2, 3, 4, 5, 6, 9]
 
 
+def test_a_damped_joint_falls_more_slowly() -> None:
+    fallen = []
+    for torque in (0, 2):
+        rig = Rig()
+        rig.bus.write(2, reg.TORQUE_ENABLE, torque)
+        rig.clock.sleep(0.5)
+        fallen.append(rig.arm.control.state()['joints']['shoulder_lift']['position_rad'])
+    assert 0 < 2 * fallen[1] < fallen[0]
+
+
 @pytest.mark.parametrize('part, volts, ticks_s', (
     ('c018', 121, 3215), ('c001', 74, 3530), ('c001_bam', 74, 3430)))
 def test_each_part_has_its_supply_its_limit_and_its_speed(part: str, volts: int,

@@ -152,7 +152,9 @@ def test_unplugged_cable_raises_what_pyserial_raises(emulator: Emulator,
         emulator.open()
     assert missing.value.errno == 2
     assert control.state()['plugged'] is False
+    before = control.state()['device']
     assert control.replug() == str(emulator.link)
+    assert control.state()['device'] != before
     with emulator.open() as again:
         again.write(PING_1)
         assert again.read(6) == PONG_1

@@ -90,6 +90,16 @@ def test_equal_seeds_give_equal_bytes_at_equal_times() -> None:
     assert script(7)[0] != script(8)[0]
 
 
+def test_what_nobody_reads_is_lost_beyond_a_terminals_buffer() -> None:
+    arm = VirtualArm()
+    port = arm.open()
+    for _ in range(50):
+        port.write(SYNC_READ_15)
+        arm.clock.sleep(0.1)
+    assert len(port.read(10_000)) == 32 * 126 + 3 * 21
+    assert arm.control.state()['bus']['bytes_lost'] == 50 * 126 - 32 * 126 - 3 * 21
+
+
 def test_two_arms_on_one_clock_are_independent() -> None:
     clock = VirtualClock(10**9)
     left, right = VirtualArm(Settings(seed=1), clock), VirtualArm(Settings(seed=2), clock)
