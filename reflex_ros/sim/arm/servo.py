@@ -9,8 +9,6 @@ understood. Time comes in as CLOCK_MONOTONIC nanoseconds.
 
 from __future__ import annotations
 
-import math
-
 from reflex_ros.hardware import registers as reg
 from reflex_ros.sim.arm import sensors
 from reflex_ros.sim.arm.disturbance import Disturbance
@@ -21,6 +19,8 @@ from reflex_ros.sim.arm.dynamics import (
     Motion,
     STEP_NS,
 )
+from reflex_ros.sim.arm.factory import calibrated, VIRGIN
+from reflex_ros.sim.arm.goals import command
 from reflex_ros.sim.arm.joints import JointSpec
 from reflex_ros.sim.arm.listener import GoalWrite, Listener
 from reflex_ros.sim.arm.memory import Memory, swap_words
@@ -52,7 +52,7 @@ class Servo:
         self.memory.set_persistent(reg.MAX_INPUT_VOLTAGE, settings.motor.max_input)
         # What RECOVERY brings back until somebody stores something else.
         self.memory.backup()
-        for register, value in _VIRGIN if settings.factory else _calibrated(spec):
+        for register, value in VIRGIN if settings.factory else calibrated(spec):
             self.memory.set_persistent(register, value)
         self.protection = Protection()
         self.disturbance = Disturbance()
@@ -315,41 +315,8 @@ class Servo:
         if not self.torque_on and goal != present and self._settings.torque_on_goal_write:
             self._switch_on(now_ns)
         if self.torque_on:
-            self._command(now_ns)
+            self._command(now_ns, is_goal=True)
 
-    def _command(self, now_ns: int) -> None:
-        """Hand the goal registers to the profile, as the operating mode reads them."""
-        motion, tuning, memory = self.motion, self._tuning, self.memory
-        acceleration = min(100.0 * memory.live[41], tuning.max_acceleration)
-        speed = float(memory.get(reg.GOAL_SPEED) * tuning.speed_unit)
-        if tuning.is_positioning:
-            limit = min(abs(speed) or tuning.default_speed, tuning.top_speed)
-            goal = memory.get(reg.GOAL_POSITION)
-            target = motion.last_target + tuning.direction * goal
-            if tuning.mode == POSITION:
-                target = tuning.direction * (
-                    tuning.clamp(goal) + tuning.offset + self._turn_zero())
-            motion.command(now_ns, target, limit, acceleration)
-        elif tuning.mode == SPEED:
-            motion.command(now_ns, math.copysign(1e9, tuning.direction * speed),
-                           min(abs(speed), tuning.top_speed), acceleration)
-
-    def _turn_zero(self) -> int:
-        """Return what to add to a goal so that it lies in the turn in which the joint is."""
-        if self._tuning.multi_turn:
-            return self.sensors.turn_ticks
-        angle = self._tuning.direction * self.motion.angle
-        return 4096 * math.floor((angle - self._tuning.offset + 0.5) / 4096)
-
-
-# As six new servos of one arm came out of their boxes.
-_VIRGIN = ((reg.HOMING_OFFSET, 85),)
-
-
-def _calibrated(spec: JointSpec) -> tuple[tuple[reg.Register, int], ...]:
-    """Return what differs from a factory servo in a calibrated arm."""
-    return (
-        (reg.ID, spec.servo_id), (reg.MIN_POSITION_LIMIT, spec.min_ticks),
-        (reg.MAX_POSITION_LIMIT, spec.max_ticks), (reg.HOMING_OFFSET, spec.offset_ticks),
-        (reg.P_COEFFICIENT, 16),
-    )
+    def _command(self, now_ns: int, *, is_goal: bool = False) -> None:
+        command(self.memory, self.motion, self._tuning, self.sensors.turn_ticks, now_ns,
+                is_goal=is_goal)

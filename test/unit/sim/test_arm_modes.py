@@ -96,6 +96,12 @@ def test_step_mode_goes_on_by_the_goal() -> None:
         rig.bus.write(ROLL, reg.GOAL_POSITION, goal)
         rig.clock.sleep(1.5)
         assert abs(rig.read(reg.PRESENT_POSITION) - position) <= 1
+    # Another speed, or torque anew, is no step.
+    rig.bus.write(ROLL, reg.GOAL_SPEED, 1000)
+    rig.bus.write(ROLL, reg.TORQUE_ENABLE, 0)
+    rig.bus.write(ROLL, reg.TORQUE_ENABLE, 1)
+    rig.clock.sleep(1.5)
+    assert abs(rig.read(reg.PRESENT_POSITION) - start - 100) <= 1
 
 
 @pytest.mark.parametrize('bit', (0x01, 0x80))
