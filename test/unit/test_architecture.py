@@ -36,7 +36,7 @@ OWNERS = {
     'diagnostic_msgs': 'reflex_ros.nodes',
     'httpx': 'reflex_ros.client',
     'lifecycle_msgs': 'reflex_ros.nodes',
-    'pydantic': 'reflex_ros.client',
+    'pydantic': 'reflex_ros.client.messages',
     'rcl_interfaces': 'reflex_ros.nodes',
     'rclpy': 'reflex_ros.nodes',
     'sensor_msgs': 'reflex_ros.nodes',

@@ -3,7 +3,8 @@
 """
 What the service sends, as pydantic models: tolerant in reading, the only place with pydantic.
 
-Unknown fields are ignored and optional ones may be missing: the real service was never seen, only
+Here is what every noun needs and what the stream's session needs; the modules beside it hold one
+noun each. Unknown fields are ignored and optional ones may be missing: the real service was never seen, only
 what its clients read (protocol reference, section 0).
 """
 
@@ -40,6 +41,26 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra='ignore', frozen=True, populate_by_name=True,
                               allow_inf_nan=False)
+
+
+class Row(Message):
+    """
+    Base of what is listed and shown as it came: unknown fields are kept too.
+
+    Known texts are escaped; whoever shows another field has to do that himself.
+    """
+
+    model_config = ConfigDict(extra='allow')
+
+    def as_sent(self) -> dict[str, Any]:
+        """Return what the service sent, for JSON: its names, nothing added."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+    def first_text(self, *names: str) -> str:
+        """Return the first of these fields that holds a text, escaped, else an empty one."""
+        fields = self.as_sent()
+        return next((printable(value) for name in names
+                     if isinstance(value := fields.get(name), str) and value), '')
 
 
 class Envelope(Message):
