@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import json
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 from reflex_ros.client import retry
 from reflex_ros.client.credentials import Secret
@@ -14,10 +16,23 @@ from reflex_ros.client.messages import printable
 from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import (
     AuthenticationError,
+    ConfigurationError,
     ServiceProtocolError,
     ServiceRefused,
     ServiceUnavailable,
 )
+
+
+def segment(name: str, what: str) -> str:
+    """
+    Check an id that becomes a part of a path.
+
+    :param what: what it is the id of.
+    :raises ConfigurationError: when it would lead elsewhere.
+    """
+    if not re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9._:-]{0,199}', name):
+        raise ConfigurationError(f'{printable(name, 80)!r} is no id of a {what}')
+    return name
 
 
 class RestClient:
@@ -36,12 +51,13 @@ class RestClient:
         self._name = name
 
     async def call(self, method: str, path: str, body: Mapping[str, object] | None = None, *,
-                   is_repeatable: bool | None = None,
-                   limit_s: float | None = None) -> dict[str, Any]:
+                   query: Mapping[str, str] | None = None,
+                   is_repeatable: bool | None = None, limit_s: float | None = None
+                   ) -> dict[str, Any]:
         """
         Call an endpoint; fields of the body that are None are left out.
 
-        :param path: begins with a slash.
+        :param path: begins with a slash; ids in it come from :func:`segment`.
         :param is_repeatable: whether it may be sent again; None for what the method says.
         :param limit_s: for the whole exchange [s]; 30 when None.
         :returns: the JSON object of the answer, ``{}`` for an empty one.
@@ -52,7 +68,7 @@ class RestClient:
         """
         headers = {} if self._key is None else {'Authorization': f'Bearer {self._key.reveal()}'}
         answer = await self._transport.send(Request(
-            method, self.url + path, headers=headers, limit_s=limit_s,
+            method, self.url + path + (f'?{urlencode(query)}' if query else ''), headers=headers, limit_s=limit_s,
             json=None if body is None else {
                 name: value for name, value in body.items() if value is not None},
             is_repeatable=method == 'GET' if is_repeatable is None else is_repeatable,

@@ -10,6 +10,7 @@ without the key, which the real backend repeats when it finds the arguments inva
 
 from __future__ import annotations
 
+from enum import Enum
 import json
 from typing import Any
 
@@ -36,6 +37,15 @@ NEXT_STEPS = {
 }
 
 
+class Null(Enum):
+    """For the one argument that the protocol wants to be null instead of left out (c.1)."""
+
+    NULL = None
+
+
+NULL = Null.NULL
+
+
 class RpcClient:
     """
     One backend and one key.
@@ -50,13 +60,19 @@ class RpcClient:
         self._key = key
 
     async def call(self, kind: str, function: str, action: str, *, is_read: bool = False,
-                   **args: object) -> dict[str, Any]:
+                   is_keyless: bool = False, rows: str = '', **args: object) -> dict[str, Any]:
         """
-        Call a function; arguments that are None are left out.
+        Call a function; arguments that are None are left out, ``NULL`` is sent as null.
+
+        A ``Secret`` among them is sent and does not show when the answer repeats it.
 
         :param kind: ``query``, ``mutation`` or ``action``.
         :param action: start of the error text, e.g. ``Unable to promote session``.
-        :param is_read: whether it changes nothing and may be sent again.
+        :param is_read: whether it may be sent again, because it changes nothing, or because it
+            carries the id of the request.
+        :param is_keyless: for the functions that take no key.
+        :param rows: what a list is called that comes without an object around it; none may when
+            empty.
         :returns: the function's value, whose ``ok`` is not false.
         :raises ServiceUnavailable: when the backend cannot be reached or is overloaded.
         :raises AuthenticationError: when it refuses the key.
@@ -64,30 +80,38 @@ class RpcClient:
         :raises ServiceProtocolError: when the answer is none.
         """
         given = {name: value for name, value in args.items() if value is not None}
-        if self._key is not None:
-            given['apiKey'] = self._key.reveal()
+        if self._key is not None and not is_keyless:
+            given['apiKey'] = self._key
+        secrets = [value for value in given.values() if isinstance(value, Secret)]
         answer = await self._transport.send(Request(
             'POST', f'{self.url}/api/{kind}',
-            json={'path': function, 'format': 'json', 'args': given}, is_repeatable=is_read,
+            json={'path': function, 'format': 'json', 'args': {
+                name: _plain(value) for name, value in given.items()}}, is_repeatable=is_read,
             unreachable=f'Cannot reach the Reflex backend at {self.url}',
             remedy='Check the network, or unset REFLEX_CONVEX_URL'))
-        envelope = self._open(answer, function)
+        envelope = self._open(answer, function, secrets)
         if envelope.status == 'error':
             raise ServiceRefused(envelope.error_message or f'Convex function {function} failed')
-        outcome = messages.parse(messages.Outcome, envelope.value, function)
+        value = envelope.value
+        if rows and isinstance(value, list):
+            value = {rows: value}
+        outcome = messages.parse(messages.Outcome, value, function)
         if not outcome.ok:
             reason = outcome.reason or outcome.message or 'unknown'
             if reason in KEY_REASONS:
                 raise AuthenticationError(f'Reflex API key is not valid: {reason}. Run '
                                           '`reflex login`.')
-            raise ServiceRefused(f'{action}: {reason}. {NEXT_STEPS.get(reason, "")}'.rstrip(),
-                                 reason)
-        value: dict[str, Any] = envelope.value
-        return value
+            more = NEXT_STEPS.get(reason) or (outcome.message if outcome.reason else None) or ''
+            raise ServiceRefused(f'{action}: {reason}. {more}'.rstrip(), reason)
+        checked: dict[str, Any] = value
+        return checked
 
-    def _open(self, answer: Answer, function: str) -> messages.Envelope:
+    @staticmethod
+    def _open(answer: Answer, function: str, secrets: list[Secret]) -> messages.Envelope:
+        text = answer.text
         # The real backend repeats the arguments when it finds them invalid.
-        text = answer.text if self._key is None else self._key.hide_in(answer.text)
+        for secret in secrets:
+            text = secret.hide_in(text)
         http_error = f'Convex HTTP {answer.status}: {printable(text, 200)}'
         if answer.status in retry.TRANSIENT_READ:
             raise ServiceUnavailable(http_error)
@@ -105,3 +129,9 @@ class RpcClient:
         if answer.status != 200 and not is_error_body:
             raise ServiceProtocolError(http_error)
         return messages.parse(messages.Envelope, content, function)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.reveal()
+    return None if value is NULL else value

@@ -67,6 +67,8 @@ class Request:
     :param unreachable: start of the text when nobody answers; ``{url}`` is replaced.
     :param remedy: the next step, then.
     :param limit_s: for the whole exchange [s]; ``CALL_S`` when None.
+    :param quiet_s: how long the other side may neither take nor give a byte [s]; the pool's own
+        value when None.
     """
 
     method: str
@@ -78,6 +80,7 @@ class Request:
     unreachable: str = 'Failed to reach {url}'
     remedy: str = 'Check the network'
     limit_s: float | None = None
+    quiet_s: float | None = None
 
 
 class Transport:
@@ -144,17 +147,23 @@ class Transport:
                 if answer is not None:
                     return answer
                 raise failure
-            if self._on_retry is not None:
-                self._on_retry(retry.Attempt(number, elapsed, wait, reason))
-            await asyncio.sleep(wait)
+            await self.pause(retry.Attempt(number, elapsed, wait, reason))
         raise AssertionError('the back-off never ends')
+
+    async def pause(self, attempt: retry.Attempt) -> None:
+        """Tell whoever watches that an attempt failed, and wait until the next one."""
+        if self._on_retry is not None:
+            self._on_retry(attempt)
+        await asyncio.sleep(attempt.wait_s)
 
     async def _exchange(self, request: Request) -> Answer:
         content = bytearray()
         place = without_secrets(request.url)
+        timeout = (TIMEOUT if request.quiet_s is None
+                   else httpx.Timeout(request.quiet_s, connect=TIMEOUT.connect))
         async with self._http.stream(
                 request.method, request.url, json=request.json, content=request.content,
-                headers=request.headers) as response:
+                headers=request.headers, timeout=timeout) as response:
             # As it came: what is compressed although we did not ask for it stays so.
             async for part in response.aiter_raw():
                 content += part

@@ -4,8 +4,8 @@
 What the service sends, as pydantic models: tolerant in reading, the only place with pydantic.
 
 Here is what every noun needs and what the stream's session needs; the modules beside it hold one
-noun each. Unknown fields are ignored and optional ones may be missing: the real service was never seen, only
-what its clients read (protocol reference, section 0).
+noun each. Unknown fields are ignored and optional ones may be missing: the real service was never
+seen, only what its clients read (protocol reference, section 0).
 """
 
 from __future__ import annotations

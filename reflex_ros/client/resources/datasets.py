@@ -1,0 +1,180 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Datasets: from the Hugging Face hub, or uploaded (protocol reference, section i.5).
+
+An upload is three calls: create, the bytes, complete. Each may be made by hand;
+:func:`upload` makes all three and goes on where an interrupted one stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+import platform
+import re
+import uuid
+
+from reflex_ros.client.file_source import FileSource
+from reflex_ros.client.messages import parse
+from reflex_ros.client.messages.datasets import Dataset, DatasetAnswer, DatasetList, UploadTicket
+from reflex_ros.client.rest import segment
+from reflex_ros.client.service import AsyncReflex
+from reflex_ros.client.transfer import Progress, Target, Uploaded
+from reflex_ros.client.transfer import upload as send
+from reflex_ros.errors import ConfigurationError, ServiceProtocolError
+
+ARRIVED = frozenset({'uploaded', 'complete', 'completed', 'processing', 'registered', 'ready',
+                     'validated', 'invalid'})
+"""Statuses of a dataset that has its file; the real ones are not known."""
+_NAME = r'[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?'
+_HUB_SOURCE = re.compile(
+    rf'(?:(?:hf://|https://(?:huggingface\.co|hf\.co)/)datasets/)?{_NAME}/{_NAME}'
+    r'(?:@[^\s@?#/]+)?(?:/[^\s@?#/]+)*/?')
+SOURCE_FORMS = 'hf://datasets/<owner>/<repo> or <owner>/<repo>, with [@revision][/path]'
+
+
+def check_source(uri: str) -> str:
+    """
+    Check the name of a dataset on the Hugging Face hub, and return it as it is sent.
+
+    :raises ConfigurationError: when it is none of the documented forms.
+    """
+    text = uri.strip()
+    parts = re.split('[/@]', text)
+    if len(text) > 1000 or not _HUB_SOURCE.fullmatch(text) or '..' in parts or '.' in parts or (
+            text.startswith('datasets/')):
+        raise ConfigurationError(f'{text[:200]!r} is no dataset on the Hugging Face hub. Write it '
+                                 f'as {SOURCE_FORMS}')
+    return text
+
+
+async def register(service: AsyncReflex, hf_source_uri: str) -> DatasetAnswer:
+    """
+    Make a dataset of the hub known; errors as :meth:`.RpcClient.call`.
+
+    :raises ConfigurationError: for a name that is none; nothing is sent then.
+    """
+    value = await service.rpc.call(
+        'action', 'publicApi:registerDataset', 'Unable to register dataset',
+        hfSourceUri=check_source(hf_source_uri))
+    return parse(DatasetAnswer, value, 'publicApi:registerDataset')
+
+
+async def validate(service: AsyncReflex, dataset_id: str) -> DatasetAnswer:
+    """Let the service look whether it can be trained on; errors as :meth:`.RpcClient.call`."""
+    value = await service.rpc.call(
+        'action', 'publicApi:validateDataset', 'Unable to validate dataset',
+        datasetId=dataset_id)
+    return parse(DatasetAnswer, value, 'publicApi:validateDataset')
+
+
+async def list_all(service: AsyncReflex, status: str | None = None) -> DatasetList:
+    """
+    List datasets; errors as :meth:`.RpcClient.call` and :meth:`.RestClient.call`.
+
+    :param status: only those; the service decides which words there are.
+    """
+    if status is None:
+        value = await service.rpc.call(
+            'mutation', 'publicApi:listDatasets', 'Unable to list datasets', is_read=True)
+        return parse(DatasetList, value, 'publicApi:listDatasets')
+    value = await service.rest.call('GET', '/v1/datasets', query={'status': status})
+    return parse(DatasetList, value, 'GET /v1/datasets')
+
+
+async def get(service: AsyncReflex, dataset_id: str) -> Dataset:
+    """Read one dataset; errors as :meth:`.RestClient.call`."""
+    value = await service.rest.call('GET', f'/v1/datasets/{segment(dataset_id, "dataset")}')
+    return parse(Dataset, value.get('dataset', value), 'GET /v1/datasets/<id>')
+
+
+async def create(service: AsyncReflex, name: str, *, size_bytes: int | None = None,
+                 request_id: str | None = None) -> UploadTicket:
+    """
+    Ask for a place to upload a dataset to; errors as :meth:`.RestClient.call`.
+
+    :param request_id: the same one again returns the same dataset; a new one when None.
+    :raises ServiceProtocolError: also when the answer names no dataset.
+    """
+    if not name.strip():
+        raise ConfigurationError('A dataset needs a name: pass --name')
+    value = await service.rest.call('POST', '/v1/datasets', {
+        'name': name, 'request_id': request_id or str(uuid.uuid4()), 'size_bytes': size_bytes,
+    }, is_repeatable=True)
+    ticket = parse(UploadTicket, value, 'POST /v1/datasets')
+    if not ticket.dataset_id:
+        raise ServiceProtocolError('Dataset create response did not include dataset_id')
+    return ticket
+
+
+async def put(service: AsyncReflex, ticket: UploadTicket, source: FileSource,
+              on_progress: Progress | None = None) -> Uploaded:
+    """
+    Send the file of a dataset; errors as :func:`.transfer.upload`.
+
+    :raises ServiceProtocolError: also when there is no address, or the storage has other bytes.
+    """
+    if not ticket.upload_url:
+        raise ServiceProtocolError('Dataset create response did not include upload_url')
+    target = Target(ticket.upload_url, ticket.upload_method, ticket.upload_headers,
+                    ticket.is_resumable, 'Dataset upload')
+    uploaded = await send(service.transport, target, source, on_progress)
+    _compare(uploaded.sha256, uploaded.answer.get('sha256'))
+    return uploaded
+
+
+async def complete(service: AsyncReflex, dataset_id: str,
+                   size_bytes: int | None = None) -> Dataset:
+    """Say that all bytes were sent; errors as :meth:`.RestClient.call`."""
+    value = await service.rest.call(
+        'POST', f'/v1/datasets/{segment(dataset_id, "dataset")}/complete', {'size_bytes': size_bytes})
+    return parse(Dataset, value, 'POST /v1/datasets/<id>/complete')
+
+
+async def upload(service: AsyncReflex, path: Path, name: str, *, request_id: str | None = None,
+                 on_progress: Progress | None = None) -> Dataset:
+    """
+    Create a dataset, send its file and complete it.
+
+    The same call again, with the same unchanged file, goes on where the last one was interrupted;
+    nothing is stored on this machine for it.
+
+    :param path: one file.
+    :param request_id: made of name, path, size and time of the file when None.
+    :returns: the dataset, with ``sha256`` and ``size_bytes`` of what was read here.
+    :raises ConfigurationError: for a file that cannot be sent, or changes meanwhile.
+    :raises ServiceError: as the three calls.
+    """
+    with FileSource(path) as source:
+        ticket = await create(service, name, size_bytes=source.size,
+                              request_id=request_id or _request_id(source, name))
+        fields = ticket.as_sent()
+        if ticket.status in ARRIVED:
+            sha256 = await source.sha256()
+            _compare(sha256, ticket.sha256)
+        else:
+            sha256 = (await put(service, ticket, source, on_progress)).sha256
+            completed = await complete(service, ticket.dataset_id, source.size)
+            _compare(sha256, completed.sha256)
+            fields |= completed.as_sent()
+        # Who has this address may write there.
+        for secret in ('upload_url', 'upload_headers'):
+            fields.pop(secret, None)
+        return parse(Dataset, {**fields, 'dataset_id': ticket.dataset_id, 'sha256': sha256,
+                               'size_bytes': source.size}, 'POST /v1/datasets')
+
+
+def _request_id(source: FileSource, name: str) -> str:
+    """Make an id that the same file gets again, so that a second call finds the first."""
+    marks = (platform.node(), source.path.resolve(), source.size, source.modified_ns, name)
+    return 'upload-' + hashlib.sha256('\0'.join(map(str, marks)).encode(
+        errors='surrogateescape')).hexdigest()[:32]
+
+
+def _compare(ours: str, theirs: object) -> None:
+    if isinstance(theirs, str) and theirs and theirs.lower() != ours:
+        raise ServiceProtocolError(
+            f'The service has other bytes than were sent: SHA-256 {theirs[:64]!r} there, {ours} '
+            'here. Upload it again with a new --request-id')
+

@@ -1,0 +1,257 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Sending a file to the address that the service named: streamed, watched, resumed.
+
+The address is a storage's, not the service's: it gets the headers that the service gave for it
+and never our key. There is no limit for the whole, only for standing still: ``STALL_S`` without
+progress, ``ANSWER_S`` from the last byte to the answer.
+
+A resumable target (section i.5 knows none; this is the common convention of storage services)
+takes the file in pieces with ``Content-Range`` and answers 308 with the ``Range`` that it has; an
+empty request with ``bytes */<size>`` asks for it. Any other target gets one request with the whole
+file, from the beginning after each failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+import json
+import math
+import random
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from reflex_ros.client import retry
+from reflex_ros.client.deadline import end
+from reflex_ros.client.endpoints import is_loopback, without_secrets
+from reflex_ros.client.file_source import FileSource, PART
+from reflex_ros.client.messages import printable
+from reflex_ros.client.transport import Answer, Request, Transport
+from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
+
+STALL_S = 60.0
+"""A part of 256 KiB in a minute: slower than 4 KiB/s is standing still."""
+ANSWER_S = 300.0
+"""The storage may have to copy and hash all of it before it answers."""
+LOOK_S = 0.5
+PIECE = 64 * PART
+"""16 MiB: what an interruption costs at the most, where the target can resume."""
+TRIES = 6
+"""In a row, without a byte of progress in between; about 10 s of waiting."""
+FRAMING = frozenset({'host', 'content-length', 'transfer-encoding', 'connection'})
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes sent so far, which may go back, and all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    Where a file goes.
+
+    :param headers: exactly what the service gave.
+    :param is_resumable: whether it understands ``Content-Range``.
+    :param what: start of the error texts, e.g. ``Dataset upload``.
+    :raises ServiceProtocolError: when it is no address that a file may be sent to.
+    """
+
+    url: str
+    method: str = 'PUT'
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_resumable: bool = False
+    what: str = 'Upload'
+
+    def __post_init__(self) -> None:
+        """Refuse what the service must not name."""
+        try:
+            parts = urlsplit(self.url)
+            is_good = parts.hostname is not None and parts.port != 0 and self.url.isprintable()
+        except ValueError:
+            is_good = False
+        if not is_good or parts.scheme not in ('http', 'https') or parts.username is not None:
+            raise ServiceProtocolError(f'{self.what} failed: the service named an address that is '
+                                       'none')
+        if parts.scheme == 'http' and not is_loopback(parts.hostname or ''):
+            raise ServiceProtocolError(f'{self.what} failed: {without_secrets(self.url)} would '
+                                       'get the file unencrypted')
+        if self.method not in ('PUT', 'POST'):
+            raise ServiceProtocolError(f'{self.what} failed: the service asked for the method '
+                                       f'{printable(self.method, 20)}; only PUT and POST upload')
+        if bad := [name for name, value in self.headers.items() if not _is_header(name, value)]:
+            raise ServiceProtocolError(f'{self.what} failed: the service asked for the header '
+                                       f'{printable(bad[0], 40)!r}, which cannot be sent')
+
+    def headers_for(self, content_range: str, size: int) -> dict[str, str]:
+        """Return the headers of a request that carries ``size`` bytes."""
+        # How the message is framed is ours to say, whatever the service has written down.
+        given = {name: value for name, value in self.headers.items()
+                 if name.lower() not in FRAMING}
+        ranged = {'Content-Range': content_range} if self.is_resumable else {}
+        return {**given, **ranged, 'Content-Length': str(size)}
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """
+    A file that has arrived.
+
+    :param sha256: of the bytes that were read.
+    :param answer: the JSON object that the storage answered with, if it was one.
+    """
+
+    size: int
+    sha256: str
+    answer: Mapping[str, Any]
+
+
+async def upload(transport: Transport, target: Target, source: FileSource,
+                 on_progress: Progress | None = None) -> Uploaded:
+    """
+    Send a file; what the target already has of it is not sent again where it can resume.
+
+    May be cancelled at any moment: what has arrived stays where the target keeps it.
+
+    :raises ConfigurationError: when the file changes meanwhile.
+    :raises ServiceUnavailable: when the target cannot be reached, or makes no progress.
+    :raises ServiceRefused: when it refuses the file.
+    :raises ServiceProtocolError: when its answer is none.
+    """
+    return await _Upload(transport, target, source, on_progress or (lambda sent, size: None)).run()
+
+
+class _Upload:
+    """One upload; its offset is what the target is known to have."""
+
+    def __init__(self, transport: Transport, target: Target, source: FileSource,
+                 on_progress: Progress) -> None:
+        self._transport = transport
+        self._target = target
+        self._source = source
+        self._on_progress = on_progress
+        self._offset = 0
+        self._moved_at = 0.0
+        self._is_sent = False
+
+    async def run(self) -> Uploaded:
+        """Send piece after piece until the target has all."""
+        began = asyncio.get_running_loop().time()
+        waits = retry.backoff(random.Random())
+        # A resumable target may have some of it from an earlier run.
+        is_known, failures, furthest = not self._target.is_resumable, 0, 0
+        while True:
+            try:
+                done = None if is_known else self._read(await self._ask())
+                is_known = True
+                done = done or self._read(await self._send())
+                if done is not None:
+                    return Uploaded(self._source.size, await self._source.sha256(),
+                                    _object(done))
+                if self._offset <= furthest:
+                    raise ServiceUnavailable(f'{self._target.what} failed: a part was not kept')
+                failures = 0
+            except ServiceUnavailable as exc:
+                is_known = not self._target.is_resumable
+                if self._offset > furthest:
+                    failures, waits = 0, retry.backoff(random.Random())
+                failures += 1
+                # What is sent twice by POST is there twice.
+                if failures >= TRIES or self._target.method == 'POST':
+                    raise
+                elapsed_s = asyncio.get_running_loop().time() - began
+                await self._transport.pause(retry.Attempt(
+                    failures, elapsed_s, next(waits), str(exc)))
+            furthest = max(furthest, self._offset)
+
+    async def _ask(self) -> Answer:
+        """Ask a resumable target how much it has."""
+        return await self._exchange(f'bytes */{self._source.size}', 0, 0)
+
+    async def _send(self) -> Answer:
+        """Send the next piece, or the whole file."""
+        size, start = self._source.size, self._offset
+        stop = min(start + PIECE, size) if self._target.is_resumable else size
+        return await self._exchange(f'bytes {start}-{stop - 1}/{size}', start, stop)
+
+    async def _exchange(self, text: str, start: int, stop: int) -> Answer:
+        request = Request(
+            self._target.method, self._target.url, content=self._body(start, stop),
+            headers=self._target.headers_for(text, stop - start),
+            limit_s=math.inf, quiet_s=ANSWER_S, unreachable=f'{self._target.what} failed: {{url}}',
+            remedy='Check the network, then run the same command again')
+        self._moved()
+        task = asyncio.ensure_future(self._transport.send(request))
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=LOOK_S)
+                limit_s = ANSWER_S if self._is_sent and stop > start else STALL_S
+                if not task.done() and self._idle_s() > limit_s:
+                    raise ServiceUnavailable(
+                        f'{self._target.what} failed: {without_secrets(self._target.url)} took '
+                        f'no byte for {limit_s:g} s. Run the same command again')
+            return task.result()
+        finally:
+            await end(task)
+
+    async def _body(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        self._is_sent = False
+        sent = start
+        self._on_progress(sent, self._source.size)
+        async for part in self._source.parts(start, stop):
+            yield part
+            # Asked for the next part: this one has left.
+            sent += len(part)
+            self._moved()
+            self._on_progress(sent, self._source.size)
+        self._is_sent = True
+
+    def _read(self, answer: Answer) -> Answer | None:
+        """
+        Take the answer in.
+
+        :returns: it, when the target has everything.
+        """
+        if 200 <= answer.status < 300:
+            return answer
+        if answer.status == 308 and self._target.is_resumable:
+            self._offset = self._received(answer)
+            return None
+        shown = f'{self._target.what} failed: {answer.status} {printable(answer.text, 200)}'
+        if answer.status in retry.TRANSIENT_READ:
+            raise ServiceUnavailable(shown)
+        if 300 <= answer.status < 400:
+            raise ServiceProtocolError(f'{shown}. A redirect is not followed')
+        raise ServiceRefused(shown, f'http_{answer.status}')
+
+    def _received(self, answer: Answer) -> int:
+        text = answer.headers.get('range', '')
+        if not text:
+            return 0
+        match = re.fullmatch(r'(?:bytes=)?0-(\d{1,18})', text.strip())
+        count = int(match[1]) + 1 if match else -1
+        if not 0 <= count < self._source.size:
+            raise ServiceProtocolError(f'{self._target.what} failed: {answer.place} says that it '
+                                       f'has {printable(text, 60)!r} of {self._source.size} bytes')
+        return count
+
+    def _moved(self) -> None:
+        self._moved_at = asyncio.get_running_loop().time()
+
+    def _idle_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._moved_at
+
+
+def _object(answer: Answer) -> Mapping[str, Any]:
+    try:
+        content = json.loads(answer.text)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_header(name: str, value: str) -> bool:
+    is_token = re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) is not None
+    return is_token and value.isascii() and value.isprintable()
