@@ -10,7 +10,7 @@ import tempfile
 
 import click
 
-from reflex_ros.cli import options, render
+from reflex_ros.cli import options, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.runner.demo import Demo, fault_named, FAULTS
 
@@ -44,10 +44,10 @@ def demo(seconds: float, fault: str | None, recover: bool, prompt: str, latency_
     folder = logs or Path(tempfile.mkdtemp(prefix='reflex-demo-'))
     doing = ['']
 
-    def say(text: str) -> None:
-        doing[0] = text
+    def say(line: str) -> None:
+        doing[0] = line
         if not sys.stderr.isatty() and not as_json:
-            click.echo(text, err=True)
+            click.echo(line, err=True)
 
     with interruptible():
         run = Demo(folder, say, prompt=prompt, latency_ms=latency_ms, jitter_ms=jitter_ms)
@@ -61,7 +61,7 @@ def demo(seconds: float, fault: str | None, recover: bool, prompt: str, latency_
         click.echo(f'had to be killed: {", ".join(killed)}', err=True)
         result['ok'] = False
     if as_json:
-        render.document(result)
+        text.document(result)
     else:
         _summarise(result, folder)
     if not result['ok']:

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What commands print: JSON documents, and the live view of a running system."""
+"""The live view of a running system; ``text`` prints results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import json
 import threading
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -24,11 +23,6 @@ COLOURS = {'ACTIVE': 'bold green', 'READY': 'green', 'DRY_RUN': 'cyan', 'LATCHED
 BAR = 24
 SPAN_RAD = 2.0
 REFRESH_HZ = 8
-
-
-def document(value: dict[str, Any]) -> None:
-    """Print one JSON document."""
-    print(json.dumps(value, indent=2, sort_keys=True))
 
 
 @contextmanager

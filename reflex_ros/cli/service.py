@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from reflex_ros.cli import options, render
+from reflex_ros.cli import options, text
 from reflex_ros.cli.remote import ask, remote
 from reflex_ros.client.resources import account, deployments
 from reflex_ros.client.resources import sessions as session_calls
@@ -20,7 +20,7 @@ def whoami(api_key: str | None, convex_url: str | None, as_json: bool, verbose: 
     """Show whom the API key belongs to."""
     found = ask(account.whoami, api_key, convex_url)
     if options.wants_json(as_json):
-        render.document({'ok': True, 'account': found.model_dump(by_alias=True,
+        text.document({'ok': True, 'account': found.model_dump(by_alias=True,
                                                                  exclude_none=True)})
         return
     click.echo('Logged in to Reflex\n')
@@ -37,7 +37,7 @@ def doctor(deployment_id: str, api_key: str | None, convex_url: str | None, as_j
     """Check whether a deployment may apply actions; exit 1 when it may not."""
     found = ask(lambda service: deployments.check(service, deployment_id), api_key, convex_url)
     if options.wants_json(as_json):
-        render.document({'ok': True, 'readiness': found.model_dump(mode='json')})
+        text.document({'ok': True, 'readiness': found.model_dump(mode='json')})
     else:
         click.echo('Readiness check\n')
         for row in found.checks:
@@ -60,7 +60,7 @@ def list_(status: str | None, api_key: str | None, convex_url: str | None, as_js
     """List inference sessions."""
     found = ask(lambda service: session_calls.list_all(service, status), api_key, convex_url)
     if options.wants_json(as_json):
-        render.document({'ok': True, 'inferenceSessions': {
+        text.document({'ok': True, 'inferenceSessions': {
             'ok': True, 'sessions': [row.model_dump(by_alias=True) for row in found]}})
         return
     click.echo('Inference sessions\n')
@@ -92,6 +92,6 @@ def close(session_id: str, reason: str, api_key: str | None, convex_url: str | N
 
 def _done(title: str, field: str, session_id: str, as_json: bool) -> None:
     if options.wants_json(as_json):
-        render.document({'ok': True, field: {'ok': True, 'sessionId': session_id}})
+        text.document({'ok': True, field: {'ok': True, 'sessionId': session_id}})
     else:
         click.echo(f'{title}\n\nSession: {session_id}')

@@ -11,7 +11,7 @@ import time
 
 import click
 
-from reflex_ros.cli import options, render
+from reflex_ros.cli import options, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.runner import graph
 from reflex_ros.runner.system import private_domain, System, View
@@ -71,7 +71,7 @@ def _follow(system: System) -> None:
 
 def _report(view: View, killed: list[str], *, as_json: bool) -> None:
     if as_json:
-        render.document({'ok': not killed, 'states': [name for name, _ in view.states],
+        text.document({'ok': not killed, 'states': [name for name, _ in view.states],
                          'causes': view.causes, 'killed': killed})
     elif killed:
         click.echo(f'had to be killed: {", ".join(killed)}', err=True)

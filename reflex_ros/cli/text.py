@@ -1,0 +1,172 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Results as a JSON document or as text that a person can read (protocol reference, section j.1).
+
+What a value holds was written by the service: it is cut, escaped and, where its key says that it
+is a secret, hidden. JSON is for programs and hides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+import json
+import math
+import re
+
+import click
+
+from reflex_ros.client.messages import printable
+
+MAX_ROWS, MAX_DEPTH = 5, 8
+MISSING = 'not available'
+HIDDEN = '[hidden]'
+SECRETS = ('apikey', 'api_key', 'secret', 'token', 'password')
+CAPITALS = {'api': 'API', 'id': 'ID', 'ids': 'IDs', 'url': 'URL'}
+
+
+def document(value: Mapping[str, object]) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+def show(title: str, value: Mapping[str, object], *, as_json: bool, field: str,
+         **more: object) -> None:
+    """
+    Print a result.
+
+    :param title: first line of the text.
+    :param field: name of the value in the JSON document.
+    :param more: further fields of the document; in text they follow the value.
+    """
+    if as_json:
+        document({'ok': True, field: value, **more})
+        return
+    # That it is well is what the title says.
+    shown = {key: each for key, each in value.items() if (key, each) != ('ok', True)}
+    _say(title, lines(shown), more)
+
+
+def show_rows(title: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str], *,
+              value: Mapping[str, object], as_json: bool, field: str, **more: object) -> None:
+    """
+    Print a list: in JSON the whole answer, in text a table with all rows.
+
+    :param columns: the keys that make the table; one that no row holds is left out.
+    :param value: the whole answer, as in :func:`show`.
+    """
+    if as_json:
+        document({'ok': True, field: value, **more})
+    elif rows:
+        _say(title, table(rows, columns), more)
+    else:
+        _say(title, iter([f'No {title.lower()} found.']), more)
+
+
+def lines(value: Mapping[str, object], depth: int = 0) -> Iterator[str]:
+    """Lay a mapping out, one line for each plain value, two blanks deeper for each level."""
+    for key, each in value.items():
+        yield from _item(str(key), each, depth)
+
+
+def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Iterator[str]:
+    """Lay rows out in columns as wide as their widest cell, under a line of labels."""
+    used = [key for key in columns if any(row.get(key) not in (None, '') for row in rows)]
+    grid = [[label(key) for key in used],
+            *([_cell(key, row.get(key)) for key in used] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    for cells in grid:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield '  '.join(padded).rstrip()
+
+
+def label(key: str) -> str:
+    """Make words of a key: ``robotSchemaId`` and ``robot_schema_id`` are ``Robot schema ID``."""
+    words = re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z_]+', key) or [key]
+    text = ' '.join(CAPITALS.get(word.lower(), word.lower()) for word in words)
+    return printable(text[:1].upper() + text[1:], 80)
+
+
+def plain(key: str, value: object) -> str:
+    """Write one value that is neither a mapping nor a list; its key says what it means."""
+    if value is None or value == '':
+        return MISSING
+    if any(word in key.lower() for word in SECRETS):
+        return HIDDEN
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, (int, float)):
+        return (_moment(value) if _is_time(key) else '') or _number(value)
+    return printable(str(value))
+
+
+def _say(title: str, body: Iterator[str], more: Mapping[str, object]) -> None:
+    click.echo(f'{title}\n')
+    for line in [*body, *_more(more)]:
+        click.echo(line)
+
+
+def _more(more: Mapping[str, object]) -> Iterator[str]:
+    for key, value in more.items():
+        if key == 'next' and isinstance(value, Sequence):
+            yield '\nNext:'
+            yield from (f'  {command}' for command in value)
+        else:
+            yield from _item(key, value, 0)
+
+
+def _item(key: str, value: object, depth: int) -> Iterator[str]:
+    head = f'{"  " * depth}{label(key)}:'
+    is_secret = any(word in key.lower() for word in SECRETS)
+    if is_secret or not isinstance(value, (Mapping, list, tuple)):
+        yield f'{head} {plain(key, value)}'
+    elif depth >= MAX_DEPTH:
+        yield f'{head} ...'
+    elif isinstance(value, Mapping):
+        yield head if value else f'{head} {MISSING}'
+        yield from lines(value, depth + 1)
+    else:
+        yield f'{head} {len(value)} item(s)'
+        yield from _rows(key, value, depth + 1)
+
+
+def _rows(key: str, rows: Sequence[object], depth: int) -> Iterator[str]:
+    bullet = '  ' * depth + '- '
+    for row in rows[:MAX_ROWS]:
+        if isinstance(row, Mapping) and row:
+            # The first line of a row carries its mark, where the others have blanks.
+            block = list(lines(row, depth + 1))
+            yield from [bullet + block[0].lstrip(), *block[1:]]
+        elif isinstance(row, (Mapping, list, tuple)):
+            yield f'{bullet}{len(row)} item(s)'
+        else:
+            yield bullet + plain(key, row)
+    if len(rows) > MAX_ROWS:
+        yield f'{bullet}... {len(rows) - MAX_ROWS} more'
+
+
+def _cell(key: str, value: object) -> str:
+    if isinstance(value, (Mapping, list, tuple)):
+        return f'{len(value)} item(s)'
+    return '-' if value is None or value == '' else plain(key, value)
+
+
+def _is_time(key: str) -> bool:
+    # The word, not the letters: a heartbeat or a format is no time.
+    return bool(re.search(r'(^|_)at$|[a-z0-9]At$', key))
+
+
+def _moment(value: float) -> str:
+    """Write milliseconds since 1970 as local time, or nothing when no clock can show them."""
+    try:
+        moment = datetime.fromtimestamp(value / 1000).astimezone()
+    except (OverflowError, ValueError, OSError):
+        return ''
+    return moment.strftime('%Y-%m-%d %H:%M:%S %Z')
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) or not math.isfinite(value):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f'{value:.6g}'
