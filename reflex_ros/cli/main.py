@@ -20,6 +20,7 @@ from reflex_ros import __version__
 from reflex_ros.errors import ReflexError
 
 COMMANDS = {
+    'datasets': ('datasets', 'Bring datasets to the service, and see which are there.'),
     'demo': ('demo', 'Watch a hosted policy move a simulated arm.'),
     'doctor': ('service', 'Check whether a deployment may apply actions.'),
     'sessions': ('service', 'List, promote and close inference sessions.'),

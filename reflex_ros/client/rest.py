@@ -67,8 +67,9 @@ class RestClient:
         :raises ServiceProtocolError: when the answer is none.
         """
         headers = {} if self._key is None else {'Authorization': f'Bearer {self._key.reveal()}'}
+        url = self.url + path + (f'?{urlencode(query)}' if query else '')
         answer = await self._transport.send(Request(
-            method, self.url + path + (f'?{urlencode(query)}' if query else ''), headers=headers, limit_s=limit_s,
+            method, url, headers=headers, limit_s=limit_s,
             json=None if body is None else {
                 name: value for name, value in body.items() if value is not None},
             is_repeatable=method == 'GET' if is_repeatable is None else is_repeatable,

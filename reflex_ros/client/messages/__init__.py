@@ -10,6 +10,7 @@ seen, only what its clients read (protocol reference, section 0).
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -61,6 +62,13 @@ class Row(Message):
         fields = self.as_sent()
         return next((printable(value) for name in names
                      if isinstance(value := fields.get(name), str) and value), '')
+
+    def first_number(self, *names: str) -> float | None:
+        """Return the first of these fields that holds a finite number."""
+        fields = self.as_sent()
+        return next((value for name in names
+                     if isinstance(value := fields.get(name), (int, float))
+                     and not isinstance(value, bool) and math.isfinite(value)), None)
 
 
 class Envelope(Message):

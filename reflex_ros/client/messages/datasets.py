@@ -4,27 +4,16 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
-from reflex_ros.client.messages import Outcome, Row, Text
+from reflex_ros.client.messages import Row, Text
 
 
 class Dataset(Row):
-    """A dataset; its times are milliseconds since 1970."""
+    """A dataset, with the names of RPC (``updatedAt``) or those of REST (``updated_at``)."""
 
     name: Text = ''
-    stated: Text = Field('', alias='status')
     is_deleted: bool = Field(False, alias='deleted')
-    validated_at: float | None = Field(
-        None, validation_alias=AliasChoices('lastValidatedAt', 'last_validated_at'),
-        serialization_alias='lastValidatedAt')
-    validation_message: Text | None = Field(
-        None, validation_alias=AliasChoices('validationMessage', 'validation_message'),
-        serialization_alias='validationMessage')
-    updated_at: float | None = Field(
-        None, validation_alias=AliasChoices('updatedAt', 'updated_at'),
-        serialization_alias='updatedAt')
-    sha256: Text | None = None
 
     @property
     def dataset_id(self) -> str:
@@ -32,13 +21,24 @@ class Dataset(Row):
         return self.first_text('dataset_id', 'datasetId', '_id', 'id')
 
     @property
+    def updated_at(self) -> float | None:
+        """When it was changed [ms since 1970]."""
+        return self.first_number('updatedAt', 'updated_at')
+
+    @property
     def status(self) -> str:
-        """What the service's own rows are shown as: the reference derives it from the fields."""
+        """How it is shown: the reference derives it from other fields."""
         if self.is_deleted:
             return 'deleted'
-        if self.validated_at is not None:
+        if self.first_number('lastValidatedAt', 'last_validated_at') is not None:
             return 'validated'
-        return self.validation_message or self.stated or 'registered'
+        return (self.first_text('validationMessage', 'validation_message')
+                or self.first_text('status') or 'registered')
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of an uploaded file, hexadecimal; empty when the service names none."""
+        return self.first_text('sha256')
 
     @property
     def source(self) -> str:
@@ -50,10 +50,16 @@ class Dataset(Row):
         return repo + (f'/{path}' if path else '') + (f'@{revision}' if revision else '')
 
 
-class DatasetAnswer(Row, Outcome):
+class DatasetAnswer(Row):
     """Answer of the functions about one dataset: its fields, or the dataset in one of them."""
 
     dataset: Dataset | None = None
+
+    @property
+    def dataset_id(self) -> str:
+        """The id, wherever it stands; empty when there is none."""
+        own = self.first_text('datasetId', '_id', 'id')
+        return own or (self.dataset.dataset_id if self.dataset else '')
 
 
 class DatasetList(Row):
@@ -75,4 +81,3 @@ class UploadTicket(Row):
     upload_headers: dict[str, str] = Field(default_factory=dict)
     is_resumable: bool = Field(False, alias='upload_resumable')
     status: Text = ''
-    sha256: Text | None = None

@@ -127,8 +127,8 @@ async def put(service: AsyncReflex, ticket: UploadTicket, source: FileSource,
 async def complete(service: AsyncReflex, dataset_id: str,
                    size_bytes: int | None = None) -> Dataset:
     """Say that all bytes were sent; errors as :meth:`.RestClient.call`."""
-    value = await service.rest.call(
-        'POST', f'/v1/datasets/{segment(dataset_id, "dataset")}/complete', {'size_bytes': size_bytes})
+    path = f'/v1/datasets/{segment(dataset_id, "dataset")}/complete'
+    value = await service.rest.call('POST', path, {'size_bytes': size_bytes})
     return parse(Dataset, value, 'POST /v1/datasets/<id>/complete')
 
 
@@ -152,7 +152,7 @@ async def upload(service: AsyncReflex, path: Path, name: str, *, request_id: str
         fields = ticket.as_sent()
         if ticket.status in ARRIVED:
             sha256 = await source.sha256()
-            _compare(sha256, ticket.sha256)
+            _compare(sha256, fields.get('sha256'))
         else:
             sha256 = (await put(service, ticket, source, on_progress)).sha256
             completed = await complete(service, ticket.dataset_id, source.size)

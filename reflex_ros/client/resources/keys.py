@@ -1,0 +1,26 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which model a key serves (protocol reference, section i.7)."""
+
+from __future__ import annotations
+
+from reflex_ros.client.messages import parse, Row
+from reflex_ros.client.rpc import NULL
+from reflex_ros.client.service import AsyncReflex
+
+
+async def bind(service: AsyncReflex, key_id: str, model_id: str) -> Row:
+    """Let one-shot inference with a key use a model; errors as :meth:`.RpcClient.call`."""
+    return await _bind(service, key_id, model_id)
+
+
+async def unbind(service: AsyncReflex, key_id: str) -> Row:
+    """Let it use the default again; errors as :meth:`.RpcClient.call`."""
+    return await _bind(service, key_id, NULL)
+
+
+async def _bind(service: AsyncReflex, key_id: str, model_id: object) -> Row:
+    value = await service.rpc.call(
+        'action', 'publicApi:bindKeyToModel', 'Unable to bind key', keyId=key_id,
+        modelId=model_id)
+    return parse(Row, value, 'publicApi:bindKeyToModel')

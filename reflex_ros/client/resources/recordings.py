@@ -1,0 +1,116 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Recordings of a session, sent to the service (protocol reference, section h.5).
+
+Nothing calls this by itself: a recording shows what the robot's cameras saw, so it leaves the
+machine when somebody asks for it. It is never deleted here either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+import contextlib
+from pathlib import Path
+import tarfile
+
+from reflex_ros.client import retry
+from reflex_ros.client.file_source import FileSource
+from reflex_ros.client.messages import parse, Row
+from reflex_ros.client.messages.models import RecordingTicket
+from reflex_ros.client.resources.storage import store
+from reflex_ros.client.service import AsyncReflex
+from reflex_ros.client.transfer import Progress
+from reflex_ros.errors import ConfigurationError, ServiceProtocolError, ServiceUnavailable
+
+COMMIT_WAITS_S = (0.5, 1.0, 2.0)
+"""Between the four tries of a commit: without it the service sweeps the upload after 24 h."""
+
+
+async def begin(service: AsyncReflex, session_id: str, user_slug: str, formats: Sequence[str],
+                size_bytes: int, sha256: str) -> RecordingTicket:
+    """Ask where an archive goes; errors as :meth:`.RpcClient.call`."""
+    value = await service.rpc.call(
+        'mutation', 'publicApi:beginRecordingUpload', 'Unable to begin recording upload',
+        sessionId=session_id, userSlug=user_slug, formats=list(formats), sizeBytes=size_bytes,
+        sha256=sha256)
+    ticket = parse(RecordingTicket, value, 'publicApi:beginRecordingUpload')
+    if not ticket.recording_id or not ticket.upload_url:
+        raise ServiceProtocolError('publicApi:beginRecordingUpload answered without a recording '
+                                   'or an address')
+    return ticket
+
+
+async def commit(service: AsyncReflex, recording_id: str, storage_id: str, size_bytes: int,
+                 sha256: str, summary: Mapping[str, object]) -> Row:
+    """
+    Say that the archive is there; up to four tries, since the same commit again changes nothing.
+
+    Errors as :meth:`.RpcClient.call`.
+    """
+    for number, wait_s in enumerate((*COMMIT_WAITS_S, None), start=1):
+        try:
+            value = await service.rpc.call(
+                'mutation', 'publicApi:commitRecordingUpload', 'Unable to commit recording',
+                recordingId=recording_id, storageId=storage_id, sizeBytes=size_bytes,
+                sha256=sha256, meta={'summary': dict(summary)})
+        except ServiceUnavailable as exc:
+            if wait_s is None:
+                raise
+            await service.transport.pause(retry.Attempt(number, 0.0, wait_s, str(exc)))
+        else:
+            return parse(Row, value, 'publicApi:commitRecordingUpload')
+    raise AssertionError('the last try returns or raises')
+
+
+async def upload(service: AsyncReflex, directory: Path, *, session_id: str, user_slug: str,
+                 formats: Sequence[str] = ('lerobot',),
+                 summary: Mapping[str, object] | None = None,
+                 on_progress: Progress | None = None) -> Row:
+    """
+    Pack the directory of a session, send it, commit it.
+
+    The archive stands beside the directory meanwhile and is removed, however this ends.
+
+    :param summary: goes with the commit, e.g. counts of steps.
+    :raises ConfigurationError: when there is no such directory, or it cannot be packed.
+    :raises ServiceError: as the three calls.
+    """
+    archive = await asyncio.to_thread(pack, directory)
+    try:
+        with FileSource(archive) as source:
+            sha256 = await source.sha256()
+            ticket = await begin(service, session_id, user_slug, formats, source.size, sha256)
+            storage_id = await store(service, ticket.upload_url, source, 'application/x-tar',
+                                     'Recording upload', on_progress)
+            return await commit(service, ticket.recording_id, storage_id, source.size, sha256,
+                                summary or {})
+    finally:
+        with contextlib.suppress(OSError):
+            archive.unlink(missing_ok=True)
+
+
+def pack(directory: Path) -> Path:
+    """
+    Make a plain tar of a directory, beside it and under its name; return where it is.
+
+    :raises ConfigurationError: when the directory is none, or the archive cannot be written.
+    """
+    if not directory.is_dir():
+        raise ConfigurationError(f'{directory} is no directory of a recording')
+    archive = directory.with_name(f'{directory.name}.tar')
+    try:
+        with archive.open('xb') as file:
+            try:
+                with tarfile.open(fileobj=file, mode='w', format=tarfile.PAX_FORMAT) as tar:
+                    tar.add(directory, directory.name)
+            except BaseException:
+                archive.unlink(missing_ok=True)
+                raise
+    except FileExistsError as exc:
+        raise ConfigurationError(f'{archive} is in the way. Move it, or remove what an earlier '
+                                 'upload left') from exc
+    except OSError as exc:
+        raise ConfigurationError(f'Cannot pack {directory}: {exc.strerror}') from exc
+    return archive

@@ -1,0 +1,28 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files that go to the service's storage by POST: adapters and recordings (sections h.5, i.7)."""
+
+from __future__ import annotations
+
+from reflex_ros.client.file_source import FileSource
+from reflex_ros.client.messages import printable
+from reflex_ros.client.service import AsyncReflex
+from reflex_ros.client.transfer import Progress, Target, upload
+from reflex_ros.errors import ServiceProtocolError
+
+
+async def store(service: AsyncReflex, url: str, source: FileSource, content_type: str, what: str,
+                on_progress: Progress | None = None) -> str:
+    """
+    Send a file and return what the storage calls it; errors as :func:`.transfer.upload`.
+
+    :param what: start of the error texts.
+    :raises ServiceProtocolError: also when the storage names no id.
+    """
+    target = Target(url, 'POST', {'Content-Type': content_type}, what=what)
+    uploaded = await upload(service.transport, target, source, on_progress)
+    storage_id = uploaded.answer.get('storageId')
+    if not isinstance(storage_id, str) or not storage_id:
+        raise ServiceProtocolError(f'{what} returned no storageId: '
+                                   f'{printable(str(dict(uploaded.answer)), 200)}')
+    return storage_id
