@@ -54,10 +54,14 @@ def upload(path: Path, name: str | None, request_id: str | None, api_key: str | 
 
     May be interrupted at any moment. The same command again goes on where it stopped.
     """
-    with progress.upload_bar(path.name, quiet=options.wants_json(as_json)) as bar:
-        found = ask(lambda service: calls.upload(
-            service, path, name or path.stem, request_id=request_id, on_progress=bar),
-            api_key, convex_url)
+    try:
+        with progress.upload_bar(path.name, quiet=options.wants_json(as_json)) as bar:
+            found = ask(lambda service: calls.upload(
+                service, path, name or path.stem, request_id=request_id, on_progress=bar),
+                api_key, convex_url)
+    except KeyboardInterrupt:
+        click.echo('What has arrived is kept. The same command again goes on from there', err=True)
+        raise
     _show('Dataset uploaded', found, as_json, VALIDATE.format(found.dataset_id))
 
 
@@ -120,13 +124,14 @@ def get(dataset_id: str, api_key: str | None, convex_url: str | None, as_json: b
         verbose: bool) -> None:
     """Show one dataset."""
     found = ask(lambda service: calls.get(service, dataset_id), api_key, convex_url)
-    text.show('Dataset', found.as_sent(), as_json=options.wants_json(as_json), field='dataset')
+    _show('Dataset', found, as_json)
 
 
-def _show(title: str, found: Row, as_json: bool, following: str, *,
+def _show(title: str, found: Row, as_json: bool, *following: str,
           field: str = 'dataset') -> None:
-    text.show(title, found.as_sent(), as_json=options.wants_json(as_json), field=field,
-              next=[following])
+    more = {'next': list(following)} if following else {}
+    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json), field=field,
+                     inner='dataset', ids=('dataset_id', 'datasetId', '_id'), **more)
 
 
 def _block(number: int, dataset: Dataset) -> Iterator[str]:

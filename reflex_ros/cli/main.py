@@ -20,11 +20,15 @@ from reflex_ros import __version__
 from reflex_ros.errors import ReflexError
 
 COMMANDS = {
+    'artifacts': ('models', 'List and show models, under the name that the service uses.'),
     'datasets': ('datasets', 'Bring datasets to the service, and see which are there.'),
     'demo': ('demo', 'Watch a hosted policy move a simulated arm.'),
     'doctor': ('service', 'Check whether a deployment may apply actions.'),
+    'keys': ('models', 'Choose which model an API key serves.'),
+    'models': ('models', 'Bring models to the service, list them, delete them.'),
     'sessions': ('service', 'List, promote and close inference sessions.'),
     'sim': ('sim', 'Run the simulated service or the simulated arm.'),
+    'training': ('training', 'Start training runs, watch them, stop them.'),
     'up': ('up', 'Start driver, stream and supervisor, and show what they do.'),
     'whoami': ('service', 'Show whom the API key belongs to.'),
 }

@@ -7,15 +7,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    TaskProgressColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+
+from reflex_ros.client.messages.training import TrainingRun
 
 
 @contextmanager
@@ -37,5 +42,35 @@ def upload_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]
 
         def show(sent: int, size: int) -> None:
             progress.update(task, completed=sent, total=size)
+
+        yield show
+
+
+@contextmanager
+def training_view(run_id: str, *, quiet: bool) -> Iterator[Callable[[TrainingRun], None]]:
+    """
+    Show a training run that goes on: a bar on a terminal, else a line for each change.
+
+    :param quiet: show nothing.
+    :returns: what to call with the run, as it is now.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn('{task.description}', markup=False), BarColumn(),
+               TaskProgressColumn(), TextColumn('{task.fields[loss]}', markup=False),
+               TimeElapsedColumn())
+    is_bar = console.is_terminal and not quiet
+    said: list[str] = []
+    with Progress(*columns, console=console, disable=not is_bar) as progress:
+        task = progress.add_task(run_id, total=None, loss='')
+
+        def show(run: TrainingRun) -> None:
+            loss = '' if run.loss is None else f'loss {run.loss:.4g}'
+            progress.update(task, description=f'{run_id} {run.status}', loss=loss,
+                            total=None if run.fraction is None else 1.0, completed=run.fraction)
+            share = '' if run.fraction is None else f'{run.fraction:.0%}'
+            line = '  '.join(part for part in (run_id, run.status, share, loss) if part)
+            if not is_bar and not quiet and said != [line]:
+                said[:] = [line]
+                click.echo(line, err=True)
 
         yield show

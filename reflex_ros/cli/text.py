@@ -64,6 +64,25 @@ def show_rows(title: str, rows: Sequence[Mapping[str, object]], columns: Sequenc
         _say(title, iter([f'No {title.lower()} found.']), more)
 
 
+def show_record(title: str, value: Mapping[str, object], *, as_json: bool, field: str, inner: str,
+                ids: Sequence[str], **more: object) -> None:
+    """
+    Print an answer about one thing: in JSON the whole of it, in text the thing once.
+
+    :param inner: where the answer holds the thing, if it does not lie around it.
+    :param ids: names of its id, of which the service sends several at once; the first is shown.
+    """
+    if as_json:
+        show(title, value, as_json=True, field=field, **more)
+        return
+    nested = value.get(inner)
+    thing = nested if isinstance(nested, Mapping) else value
+    found = next((thing[name] for name in (*ids, 'id') if thing.get(name)), None)
+    rest = {key: each for key, each in thing.items() if key not in (*ids, 'id')}
+    shown = {**({'id': found} if found is not None else {}), **rest}
+    show(title, shown, as_json=False, field=field, **more)
+
+
 def lines(value: Mapping[str, object], depth: int = 0) -> Iterator[str]:
     """Lay a mapping out, one line for each plain value, two blanks deeper for each level."""
     for key, each in value.items():

@@ -68,7 +68,7 @@ PARAMETERS = {row.key: row for row in (
     Parameter('maxMinutes', '--max-minutes', int, 'a whole number from 1 on', lambda v: v >= 1),
     Parameter('gradient_checkpointing', '--gradient-checkpointing', bool, 'true or false'),
     Parameter('freeze_vision_encoder', '--freeze-vision-encoder', bool, 'true or false'),
-    Parameter('dtype', '--dtype', str, ' or '.join(DTYPES), lambda v: v in DTYPES),
+    Parameter('dtype', '--dtype', str, f'one of {", ".join(DTYPES)}', lambda v: v in DTYPES),
     Parameter('lora.rank', '--rank', int, f'one of {", ".join(map(str, RANKS))}',
               lambda v: v in RANKS),
     Parameter('lora.alpha', '--alpha', int, 'a whole number from 1 to 256',

@@ -158,9 +158,8 @@ async def upload(service: AsyncReflex, path: Path, name: str, *, request_id: str
             completed = await complete(service, ticket.dataset_id, source.size)
             _compare(sha256, completed.sha256)
             fields |= completed.as_sent()
-        # Who has this address may write there.
-        for secret in ('upload_url', 'upload_headers'):
-            fields.pop(secret, None)
+        # Who has the address may write there, and it is of no more use.
+        fields = {key: value for key, value in fields.items() if not key.startswith('upload_')}
         return parse(Dataset, {**fields, 'dataset_id': ticket.dataset_id, 'sha256': sha256,
                                'size_bytes': source.size}, 'POST /v1/datasets')
 

@@ -1,0 +1,225 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex training``: start runs, watch them, stop them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+import sys
+from typing import Any, TypeVar
+
+import click
+
+from reflex_ros.cli import options, progress, text
+from reflex_ros.cli.remote import ask, remote
+from reflex_ros.client import training_parameters
+from reflex_ros.client.messages import Row
+from reflex_ros.client.messages.training import ACTIVE, TERMINAL, TrainingRun, TrainingRunAnswer
+from reflex_ros.client.resources import training as calls
+from reflex_ros.client.service import AsyncReflex
+from reflex_ros.client.training_parameters import PARAMETERS
+from reflex_ros.errors import ConfigurationError
+
+WATCH = 'reflex training status {} --watch'
+NOTE = ('Active runs, and runs that failed in the last 15 minutes; --all shows every run, and '
+        '--json always does.')
+STATUSES = sorted(ACTIVE | TERMINAL)
+Command = TypeVar('Command', bound=Callable[..., Any])
+
+
+@click.group()
+def training() -> None:
+    """Start training runs, watch them, stop them."""
+
+
+def _parameters(command: Command) -> Command:
+    """Add a flag for each training parameter; see the table for what each may be."""
+    for key, row in reversed(PARAMETERS.items()):
+        name = key.replace('.', '_')
+        allowed = f'{row.allowed[0].upper()}{row.allowed[1:]}.'
+        if row.kind is bool:
+            declared = click.option(f'{row.flag}/--no-{row.flag[2:]}', name, default=None,
+                                    help='As the service decides when not given.')
+        elif row.kind is list:
+            declared = click.option(row.flag, name, metavar='NAME,...', help=allowed)
+        else:
+            declared = click.option(row.flag, name, type=row.kind, help=allowed)
+        command = declared(command)
+    return command
+
+
+@training.command(epilog=options.example(
+    'reflex training start --dataset ds_01 --epochs 2 --rank 16 --max-steps 200',
+    'reflex training start --hf hf://datasets/me/pick-2 --parameters-json @run.json'))
+@click.option('--dataset', 'dataset_id', help='Id of a dataset that was validated.')
+@click.option('--hf', 'hf_source_uri', help='Or a dataset of the Hugging Face hub.')
+@click.option('--base-model', default=calls.BASE_MODEL, show_default=True)
+@click.option('--base-model-id', help='Go on from this model of yours.')
+@click.option('--trainable', default='lora', show_default=True, help='lora or full.')
+@click.option('--epochs', type=int, default=3, show_default=True)
+@click.option('--model-name', help='Of what comes out; made of the time when not given.')
+@click.option('--model-version', help='Likewise.')
+@click.option('--request-id', help='The same one again is the same run; use a new one for a fresh '
+                                   'run.')
+@click.option('--parameters-json', help='Parameters as JSON, or @FILE; the flags below add to it.')
+@_parameters
+@remote
+def start(dataset_id: str | None, hf_source_uri: str | None, base_model: str,
+          base_model_id: str | None, trainable: str, epochs: int, model_name: str | None,
+          model_version: str | None, request_id: str | None, parameters_json: str | None,
+          api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool,
+          **flags: Any) -> None:
+    """Start a training run on a dataset."""
+    if (dataset_id is None) == (hf_source_uri is None):
+        raise ConfigurationError('Pass exactly one of --dataset and --hf.')
+    given = _given(flags, parameters_json)
+    found = ask(lambda service: calls.start(
+        service, dataset_id=dataset_id, hf_source_uri=hf_source_uri, base_model=base_model,
+        fine_tuning=trainable, epochs=epochs, model_name=model_name, model_version=model_version,
+        base_model_id=base_model_id, parameters=given, request_id=request_id),
+        api_key, convex_url)
+    _show('Training run started', found, as_json, WATCH.format(found.run_id))
+
+
+@training.command(epilog=options.example('reflex training status run_01 --watch'))
+@click.argument('run_id', metavar='TRAINING_RUN_ID')
+@click.option('--watch', is_flag=True, help='Look again until the run is over; exit 1 if it '
+                                            'failed.')
+@click.option('--poll-interval', type=click.FloatRange(1.0), default=10.0, show_default=True,
+              help='Between two looks, in seconds.')
+@remote
+def status(run_id: str, watch: bool, poll_interval: float, api_key: str | None,
+           convex_url: str | None, as_json: bool, verbose: bool) -> None:
+    """Show a training run; with --json and --watch one document for each look."""
+    if not watch:
+        _report(ask(lambda service: calls.get(service, run_id), api_key, convex_url), run_id,
+                as_json)
+        return
+    is_json = options.wants_json(as_json)
+    with progress.training_view(run_id, quiet=is_json) as view:
+        async def follow(service: AsyncReflex) -> TrainingRunAnswer | None:
+            last = None
+            async for last in calls.watch(service, run_id, poll_s=poll_interval):
+                if is_json:
+                    _report(last, run_id, True)
+                elif last.run is not None:
+                    view(last.run)
+            return last
+
+        try:
+            last = ask(follow, api_key, convex_url)
+        except KeyboardInterrupt:
+            click.echo(f'The run goes on. {WATCH.format(run_id)} looks again', err=True)
+            raise
+    if last is not None and not is_json:
+        _report(last, run_id, False)
+    if last is not None and last.run is not None and last.run.status == 'failed':
+        sys.exit(1)
+
+
+training.add_command(status, 'get')
+
+
+@training.command('list', epilog=options.example('reflex training list --all'))
+@click.option('--all', 'is_all', is_flag=True, help='Those that are over too.')
+@click.option('--status', 'wanted', type=click.Choice(STATUSES), help='All of one status.')
+@remote
+def list_(is_all: bool, wanted: str | None, api_key: str | None, convex_url: str | None,
+          as_json: bool, verbose: bool) -> None:
+    """List training runs: what is active, and what failed in the last 15 minutes."""
+    found = ask(lambda service: calls.list_all(service, wanted), api_key, convex_url)
+    if options.wants_json(as_json):
+        text.document({'ok': True, **found.as_sent(), 'note': NOTE})
+        return
+    is_brief = not is_all and wanted is None
+    runs = calls.recent(found.runs) if is_brief else list(found.runs)
+    click.echo('Training runs\n')
+    if is_brief:
+        click.echo(f'Note: {NOTE}')
+    if not runs:
+        click.echo('No training runs found.')
+    for number, run in enumerate(runs, start=1):
+        for line in _block(number, run):
+            click.echo(line)
+
+
+@training.command(epilog=options.example('reflex training stop run_01'))
+@click.argument('run_id', metavar='TRAINING_RUN_ID')
+@remote
+def stop(run_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
+         verbose: bool) -> None:
+    """Stop a training run."""
+    found = ask(lambda service: calls.stop(service, run_id), api_key, convex_url)
+    _show('Training run stop requested', found, as_json)
+
+
+training.add_command(stop, 'cancel')
+
+
+def _given(flags: Mapping[str, Any], parameters_json: str | None) -> dict[str, object]:
+    """Join the JSON and the flags; naming one in both is a mistake that the check finds."""
+    given: dict[str, object] = {}
+    if parameters_json is not None:
+        given |= training_parameters.from_json(_read(parameters_json))
+    for key, row in PARAMETERS.items():
+        value = flags[key.replace('.', '_')]
+        if value is None:
+            continue
+        if key in given:
+            raise ConfigurationError(f'{row.flag} is also in --parameters-json ({key})')
+        given[key] = value.split(',') if row.kind is list else value
+    return given
+
+
+def _read(parameters_json: str) -> str:
+    if not parameters_json.startswith('@'):
+        return parameters_json
+    try:
+        return Path(parameters_json[1:]).read_text(encoding='utf-8')
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f'Failed to read parameters-json: {exc}') from exc
+
+
+def _report(found: TrainingRunAnswer, run_id: str, as_json: bool) -> None:
+    hints = []
+    if found.run is not None and calls.is_stuck(found.run):
+        hints = ['reflex training list --all', f'reflex training stop {run_id}',
+                 'reflex training start ... --request-id <a new one>']
+        if not options.wants_json(as_json):
+            click.echo('The run has been queued for more than 10 minutes: the queue is backed up. '
+                       'See what is in it, or stop the run and start it again with a new '
+                       '--request-id', err=True)
+    _show('Training run status', found, as_json, *hints)
+
+
+def _show(title: str, found: Row, as_json: bool, *following: str) -> None:
+    more = {'next': list(following)} if following else {}
+    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json),
+                     field='trainingRun', inner='trainingRun', ids=('trainingRunId', '_id'),
+                     **more)
+
+
+def _block(number: int, run: TrainingRun) -> Iterator[str]:
+    def number_of(*names: str) -> str:
+        value = run.first_number(*names)
+        return '?' if value is None else f'{value:g}'
+
+    dataset = run.dataset or Row()
+    name = dataset.first_text('name', 'hfRepo') or run.first_text('hfSourceUri')
+    done = '' if run.fraction is None else f' ({run.fraction:.0%})'
+    yield f'{number}. {run.first_text("modelName") or text.MISSING}'
+    yield f'   ID: {run.run_id or text.MISSING}'
+    yield f'   Status: {run.status}{done}'
+    yield f'   Created: {text.plain("createdAt", run.first_number("createdAt"))}'
+    identity = run.first_text('datasetId') or dataset.first_text('_id')
+    yield f'   Dataset: {name or text.MISSING}{f" ({identity})" if identity else ""}'
+    yield f'   Base model: {run.first_text("baseModel") or text.MISSING}'
+    yield f'   Fine tuning: {run.first_text("fineTuningType") or text.MISSING}'
+    yield f'   Epochs: {number_of("currentEpoch")}/{number_of("totalEpochs", "epochs")}'
+    if run.first_number('stepsCompleted') is not None:
+        yield f'   Steps: {number_of("stepsCompleted")}/{number_of("estimatedTotalSteps")}'
+    if run.loss is not None:
+        yield f'   Loss: {run.loss:.4g}'
+    if run.first_text('errorMessage'):
+        yield f'   Error: {run.first_text("errorMessage")}'
