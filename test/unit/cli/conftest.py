@@ -1,0 +1,67 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run ``reflex`` in this process, and look at what it did."""
+
+import json
+import sys
+
+import pytest
+
+KEY = 'rfx_canary_7c1d9e'
+
+
+class Outcome:
+    """What a command did: exit code, stdout, stderr."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+        assert KEY not in out + err
+        assert 'Traceback' not in out
+
+    @property
+    def document(self):
+        """The one JSON document on stdout, as the reference wants it laid out."""
+        value = json.loads(self.out)
+        assert self.out == json.dumps(value, indent=2, sort_keys=True) + '\n'
+        return value
+
+    def failed(self, text):
+        """Look at a failure: one line and exit 1, in text on stderr or as JSON on stdout."""
+        assert self.code == 1, (self.out, self.err)
+        if self.out:
+            assert self.document == {'ok': False, 'error': self.document['error']}
+            assert self.err == ''
+            error = self.document['error']
+        else:
+            title, blank, error = self.err.splitlines()
+            assert (title, blank) == ('Reflex command failed', '')
+            assert error.startswith('Error: ')
+        assert text in error, error
+
+
+@pytest.fixture
+def reflex(monkeypatch, capsys):
+    """Run the command in this process; the key comes from the environment."""
+    from reflex_ros.cli import main as module
+
+    def call(*argv, key=KEY, url=None):
+        for name, value in (('REFLEX_API_KEY', key), ('REFLEX_CONVEX_URL', url)):
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, 'argv', ['reflex', *argv])
+        code = 0
+        try:
+            module.main()
+        except SystemExit as exc:
+            code = exc.code
+        return Outcome(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def ask(reflex, service):
+    """Run the command against the simulated service."""
+    return lambda *argv, **options: reflex(*argv, **{'url': service.url} | options)
