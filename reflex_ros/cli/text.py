@@ -85,8 +85,13 @@ def show_record(title: str, value: Mapping[str, object], *, as_json: bool, field
 
 def lines(value: Mapping[str, object], depth: int = 0) -> Iterator[str]:
     """Lay a mapping out, one line for each plain value, two blanks deeper for each level."""
+    said: set[tuple[str, object]] = set()
     for key, each in value.items():
-        yield from _item(str(key), each, depth)
+        # Ids come under two names at once, ``_id`` and ``id``, that read the same.
+        mark = (label(str(key)), each if isinstance(each, str) else key)
+        if mark not in said:
+            yield from _item(str(key), each, depth)
+        said.add(mark)
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Iterator[str]:

@@ -159,8 +159,9 @@ def _check_steps(flat: Mapping[str, Any]) -> None:
 def _is_kind(value: object, kind: type) -> bool:
     if kind is list:
         return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+    # To Python True is the integer 1.
     if isinstance(value, bool) or kind in (bool, str):
-        return isinstance(value, kind)
+        return type(value) is kind
     if kind is float:
         return isinstance(value, (int, float)) and math.isfinite(value)
     return isinstance(value, int)

@@ -71,6 +71,10 @@ class Service:
         """Change settings."""
         self._ask('POST', '/admin/settings', changes)
 
+    def advance(self, seconds: float) -> None:
+        """Move the service's clock."""
+        self._ask('POST', '/admin/advance', {'seconds': seconds})
+
     def state(self) -> dict:
         """Read ``/admin/state``."""
         return self._ask('GET', '/admin/state', None)

@@ -54,8 +54,8 @@ class Row(Message):
     model_config = ConfigDict(extra='allow')
 
     def as_sent(self) -> dict[str, Any]:
-        """Return what the service sent, for JSON: its names, nothing added."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
+        """Return what the service sent, for JSON: its names, nothing added, null for no number."""
+        return self.model_dump(mode='json', by_alias=True, exclude_unset=True)
 
     def first_text(self, *names: str) -> str:
         """Return the first of these fields that holds a text, escaped, else an empty one."""

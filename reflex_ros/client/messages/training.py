@@ -59,7 +59,8 @@ class TrainingRun(Row):
         except (ValueError, RecursionError):
             metrics = {}
         value = metrics.get('loss') if isinstance(metrics, dict) else None
-        if isinstance(value, (int, float)) and math.isfinite(value):
+        if (isinstance(value, (int, float)) and not isinstance(value, bool)
+                and math.isfinite(value)):
             return float(value)
         return self.first_number('modalInitialLoss')
 

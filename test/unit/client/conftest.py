@@ -1,0 +1,30 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ask a backend through the client, with one key and short windows."""
+
+import pytest
+
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.service import AsyncReflex
+
+KEY = 'rfx_canary_7c1d9e'
+
+
+@pytest.fixture
+def ask_at(run):
+    """Ask a backend: ``ask_at(url, question)``, where a question takes the service."""
+    def put(url, question, *, window_s=2.0):
+        async def main():
+            async with AsyncReflex(Secret(KEY), convex_url=url, window_s=window_s) as client:
+                return await question(client)
+
+        return run(main())
+
+    return put
+
+
+@pytest.fixture
+def ask_service(ask_at, service):
+    """Ask the simulated service: ``ask_service(function, *args, **options)``."""
+    return lambda function, *args, **options: ask_at(
+        service.url, lambda client: function(client, *args, **options))
