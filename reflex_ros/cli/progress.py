@@ -33,7 +33,7 @@ def upload_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]
     :returns: what to call with the bytes sent so far and all of them.
     """
     console = Console(stderr=True)
-    columns = (TextColumn('{task.description}', markup=False), BarColumn(), DownloadColumn(True),
+    columns = (TextColumn('{task.description}', markup=False), BarColumn(), DownloadColumn(),
                TransferSpeedColumn(), TimeRemainingColumn())
     # rich draws a last bar even where there is no terminal.
     is_off = quiet or not console.is_terminal

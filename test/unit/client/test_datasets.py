@@ -194,6 +194,12 @@ def test_wrong_key_is_told(run, service):
         run(main())
 
 
+def test_nobody_there_is_told_with_the_address(ask_at, closed_port, file):
+    url = f'http://127.0.0.1:{closed_port}'
+    with pytest.raises(ServiceUnavailable, match=f'Failed to reach Reflex API at {url}: '):
+        ask_at(url, lambda client: datasets.upload(client, file, 'pick'), window_s=0.0)
+
+
 @pytest.mark.parametrize('answer, text', [
     ({}, 'did not include dataset_id'),
     ({'dataset_id': 'd'}, 'did not include upload_url'),
