@@ -26,6 +26,7 @@ BENCHES = {
     'start': 'bench.system',
     'faults': 'bench.system',
     'faults_busy': 'bench.system',
+    'upload': 'bench.upload',
 }
 RESULTS = Path(__file__).parent / 'results.jsonl'
 

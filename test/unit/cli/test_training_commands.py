@@ -8,7 +8,6 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -229,7 +228,7 @@ def test_watching_in_json_is_one_document_for_each_look(ask, service, run_id, mo
 
     async def moving(client, wanted):
         answer = await real(client, wanted)
-        threading.Thread(target=service.advance, args=(130,)).start()
+        service.advance(130)
         return answer
 
     monkeypatch.setattr(training, 'get', moving)
