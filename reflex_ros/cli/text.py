@@ -23,7 +23,8 @@ MAX_ROWS, MAX_DEPTH = 5, 8
 MISSING = 'not available'
 HIDDEN = '[hidden]'
 SECRETS = ('apikey', 'api_key', 'secret', 'token', 'password')
-CAPITALS = {'api': 'API', 'id': 'ID', 'ids': 'IDs', 'url': 'URL'}
+CAPITALS = {'api': 'API', 'hf': 'HF', 'id': 'ID', 'ids': 'IDs', 'json': 'JSON', 'sha': 'SHA',
+            'url': 'URL'}
 
 
 def document(value: Mapping[str, object]) -> None:

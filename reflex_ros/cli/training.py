@@ -92,19 +92,22 @@ def start(dataset_id: str | None, hf_source_uri: str | None, base_model: str,
 def status(run_id: str, watch: bool, poll_interval: float, api_key: str | None,
            convex_url: str | None, as_json: bool, verbose: bool) -> None:
     """Show a training run; with --json and --watch one document for each look."""
-    if not watch:
-        _report(ask(lambda service: calls.get(service, run_id), api_key, convex_url), run_id,
-                as_json)
-        return
     is_json = options.wants_json(as_json)
+    if not watch:
+        found = ask(lambda service: calls.get(service, run_id), api_key, convex_url)
+        _report(found, run_id, is_json)
+        if found.run is not None and not is_json:
+            _warn(found.run)
+        return
     with progress.training_view(run_id, quiet=is_json) as view:
         async def follow(service: AsyncReflex) -> TrainingRunAnswer | None:
-            last = None
+            last, is_warned = None, is_json
             async for last in calls.watch(service, run_id, poll_s=poll_interval):
                 if is_json:
                     _report(last, run_id, True)
                 elif last.run is not None:
                     view(last.run)
+                    is_warned = is_warned or _warn(last.run)
             return last
 
         try:
@@ -186,11 +189,17 @@ def _report(found: TrainingRunAnswer, run_id: str, as_json: bool) -> None:
     if found.run is not None and calls.is_stuck(found.run):
         hints = ['reflex training list --all', f'reflex training stop {run_id}',
                  'reflex training start ... --request-id <a new one>']
-        if not options.wants_json(as_json):
-            click.echo('The run has been queued for more than 10 minutes: the queue is backed up. '
-                       'See what is in it, or stop the run and start it again with a new '
-                       '--request-id', err=True)
     _show('Training run status', found, as_json, *hints)
+
+
+def _warn(run: TrainingRun) -> bool:
+    """Say that a run does not leave the queue, if so (error reference, 11)."""
+    if not calls.is_stuck(run):
+        return False
+    click.echo('The run has been queued for more than 10 minutes: the queue is backed up. See '
+               'what is in it with `reflex training list --all`, or stop the run and start it '
+               'again with a new --request-id', err=True)
+    return True
 
 
 def _show(title: str, found: Row, as_json: bool, *following: str) -> None:

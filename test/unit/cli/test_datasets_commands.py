@@ -81,7 +81,7 @@ def test_upload_shows_the_checksum_and_the_next_step(ask, file):
     outcome = ask('datasets', 'upload', str(file), '--name', 'pick-2')
     assert (outcome.code, outcome.err) == (0, '')
     assert outcome.out.startswith('Dataset uploaded\n\nID: dataset_')
-    assert f'Sha 256: {hashlib.sha256(file.read_bytes()).hexdigest()}' in outcome.out
+    assert f'SHA 256: {hashlib.sha256(file.read_bytes()).hexdigest()}' in outcome.out
     assert 'Name: pick-2' in outcome.out and '/uploads/' not in outcome.out
     again = ask('datasets', 'upload', str(file), '--name', 'pick-2', '--json').document
     assert again['dataset']['dataset_id'] in outcome.out

@@ -166,6 +166,29 @@ def test_row_11_run_that_stays_queued(ask, service, run_id, monkeypatch):
     assert ask('training', 'stop', run_id).code == 0
 
 
+def test_row_11_is_told_once_while_watching(ask, service, run_id, monkeypatch):
+    from reflex_ros.client.resources import training
+
+    service.fault('training_stuck')
+    monkeypatch.setattr(training, 'STUCK_S', 0.0)
+    real, looks = training.get, []
+
+    async def get(client, wanted):
+        looks.append(wanted)
+        if len(looks) == 3:
+            service.clear()
+            service.advance(3600)
+        return await real(client, wanted)
+
+    monkeypatch.setattr(training, 'get', get)
+    watch = training.watch
+    monkeypatch.setattr(training, 'watch', lambda client, wanted, poll_s: watch(
+        client, wanted, poll_s=0.01))
+    outcome = ask('training', 'status', run_id, '--watch')
+    assert outcome.code == 0 and len(looks) >= 3
+    assert outcome.err.count('the queue is backed up') == 1
+
+
 @pytest.mark.parametrize('is_json', [False, True])
 @pytest.mark.parametrize('argv, text', [
     ((), 'Pass exactly one of --dataset and --hf.'),

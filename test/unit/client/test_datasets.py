@@ -117,6 +117,43 @@ def test_same_file_again_is_the_same_dataset_and_is_not_sent(ask_service, servic
     assert len(ask_service(datasets.list_all).datasets) == 3
 
 
+@pytest.mark.parametrize('status', ['', 'registered', 'ready', 'awaiting_upload'])
+def test_only_a_checksum_proves_that_the_file_was_sent(ask_at, listen, file, status):
+    asked = []
+
+    def serve(peer):
+        peer.read_request()
+        asked.append(peer.head.split()[1].decode())
+        peer.reply(json.dumps({'dataset_id': 'd1', 'status': status, 'upload_url':
+                               f'{backend.url}/put'} if peer.head[:4] == b'POST' else {}).encode())
+
+    backend = listen(serve)
+    ask_at(backend.url, lambda client: datasets.upload(client, file, 'pick'))
+    assert asked == ['/v1/datasets', '/put', '/v1/datasets/d1/complete']
+
+
+def test_upload_that_was_only_not_completed_is_not_sent_again(ask_at, listen, file):
+    asked = []
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+
+    def serve(peer):
+        peer.read_request()
+        asked.append(peer.head.split()[1].decode())
+        peer.reply(json.dumps({'dataset_id': 'd1', 'status': 'awaiting_upload', 'sha256': digest,
+                               'upload_url': f'{backend.url}/put'}).encode())
+
+    backend = listen(serve)
+    ask_at(backend.url, lambda client: datasets.upload(client, file, 'pick'))
+    assert asked == ['/v1/datasets', '/v1/datasets/d1/complete']
+
+
+def test_same_request_id_for_another_file_is_noticed(ask_service, file):
+    ask_service(datasets.upload, file, 'pick', request_id='r1')
+    file.write_bytes(os.urandom(file.stat().st_size))
+    with pytest.raises(ServiceProtocolError, match='Upload it again with a new --request-id'):
+        ask_service(datasets.upload, file, 'pick', request_id='r1')
+
+
 def test_interrupted_upload_goes_on_and_makes_no_second_dataset(run, ask_service, service, file):
     async def interrupted():
         async with AsyncReflex(Secret(service.key), convex_url=service.url) as client:
