@@ -87,7 +87,7 @@ class RpcClient:
             'POST', f'{self.url}/api/{kind}',
             json={'path': function, 'format': 'json', 'args': {
                 name: _plain(value) for name, value in given.items()}}, is_repeatable=is_read,
-            unreachable=f'Cannot reach the Reflex backend at {self.url}',
+            name=function, unreachable=f'Cannot reach the Reflex backend at {self.url}',
             remedy='Check the network, or unset REFLEX_CONVEX_URL'))
         envelope = self._open(answer, function, secrets)
         if envelope.status == 'error':

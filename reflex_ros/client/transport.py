@@ -69,6 +69,7 @@ class Request:
     :param limit_s: for the whole exchange [s]; ``CALL_S`` when None.
     :param quiet_s: how long the other side may neither take nor give a byte [s]; the pool's own
         value when None.
+    :param name: what is asked for, in the log; the address alone when empty.
     """
 
     method: str
@@ -81,6 +82,7 @@ class Request:
     remedy: str = 'Check the network'
     limit_s: float | None = None
     quiet_s: float | None = None
+    name: str = ''
 
 
 class Transport:
@@ -124,11 +126,11 @@ class Transport:
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        window_s = self._window_s if request.is_repeatable else 0.0
         limit_s = CALL_S if request.limit_s is None else request.limit_s
         for number, wait in enumerate(retry.backoff(self._random), start=1):
             answer: Answer | None = None
             asked_for = 0.0
+            window_s = self._window_s if request.is_repeatable else 0.0
             try:
                 answer = await within(limit_s, self._exchange(request))
                 if not request.is_repeatable or answer.status not in retry.TRANSIENT_READ:
@@ -143,6 +145,8 @@ class Transport:
                     window_s = self._window_s
             elapsed = loop.time() - began
             wait = max(wait, asked_for)
+            _log.debug('%s %s: %s (attempt %d, %.0f ms)', request.method, _shown(request), reason,
+                       number, elapsed * 1e3)
             if elapsed + wait > window_s:
                 if answer is not None:
                     return answer
@@ -161,6 +165,7 @@ class Transport:
         place = without_secrets(request.url)
         timeout = (TIMEOUT if request.quiet_s is None
                    else httpx.Timeout(request.quiet_s, connect=TIMEOUT.connect))
+        began = asyncio.get_running_loop().time()
         async with self._http.stream(
                 request.method, request.url, json=request.json, content=request.content,
                 headers=request.headers, timeout=timeout) as response:
@@ -170,8 +175,9 @@ class Transport:
                 if len(content) > MAX_ANSWER:
                     raise ServiceProtocolError(f'{place} answered with more than {MAX_ANSWER} '
                                                'bytes')
-        _log.debug('%s %s: HTTP %d, %d bytes', request.method, place, response.status_code,
-                   len(content))
+        _log.debug('%s %s: HTTP %d, %d bytes, %.0f ms', request.method, _shown(request),
+                   response.status_code, len(content),
+                   (asyncio.get_running_loop().time() - began) * 1e3)
         return Answer(response.status_code, bytes(content), response.headers, place)
 
     @staticmethod
@@ -185,6 +191,10 @@ class Transport:
 def _tls() -> ssl.SSLContext:
     """Load the trusted certificates once: it takes tens of milliseconds."""
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _shown(request: Request) -> str:
+    return f'{without_secrets(request.url)} {request.name}'.rstrip()
 
 
 def _reason(exc: Exception, limit_s: float) -> str:

@@ -7,6 +7,8 @@ import gzip
 import json
 import logging
 import re
+import socket
+import threading
 import time
 import traceback
 
@@ -35,9 +37,10 @@ SUCCESS = json.dumps({'status': 'success', 'value': {'ok': True, 'keyName': 'k'}
 @pytest.fixture
 def ask(run):
     """Put one question to a backend, with the canary key, and return the answer."""
-    def put(url, question, *, key=KEY, window_s=3.0):
+    def put(url, question, *, key=KEY, window_s=3.0, on_retry=None):
         async def main():
-            async with AsyncReflex(Secret(key), convex_url=url, window_s=window_s) as client:
+            async with AsyncReflex(Secret(key), convex_url=url, window_s=window_s,
+                                   on_retry=on_retry) as client:
                 return await question(client)
 
         return run(main())
@@ -163,6 +166,35 @@ def test_change_is_never_sent_twice(service, fails, question, status):
     service.fault('rpc_status', f'{status}x1')
     fails(service.url, question, ServiceUnavailable, f'^Convex HTTP {status}: ')
     assert service.count('rpc_calls') == 1
+
+
+def test_change_that_may_have_arrived_is_not_sent_again_after_a_refused_connection(fails):
+    # Nobody listens at first, so nothing was sent; then somebody listens, reads and hangs up.
+    requests = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                requests.append(connection.recv(65536))
+
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        thread = threading.Thread(target=serve)
+
+        def listen_now(attempt):
+            if not thread.is_alive():
+                listener.listen()
+                thread.start()
+
+        url = f'http://127.0.0.1:{listener.getsockname()[1]}'
+        fails(url, promote_unknown, ServiceUnavailable, 'Cannot reach', on_retry=listen_now)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5.0)
+    assert len(requests) == 1
 
 
 def test_reading_ends_with_its_window(service, fails):
