@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-import json
 import os
 from pathlib import Path
-import stat
 
-from reflex_ros.errors import AuthenticationError, ConfigurationError
+from reflex_ros.client import private_file
+from reflex_ros.errors import AuthenticationError
 
-MAX_SIZE = 64 * 1024
+WHAT = 'Reflex credentials'
 KEY_MISSING = "API key is required. Run 'reflex login' or set REFLEX_API_KEY."
 
 
@@ -57,35 +56,23 @@ def path(environment: Mapping[str, str]) -> Path:
 
 
 def load(file: Path) -> Credentials:
-    """
-    Read the file; a missing one is empty.
-
-    :raises ConfigurationError: when it is a link, belongs to somebody else, can be read by
-        others, is too large, or is not a JSON object.
-    """
-    try:
-        # Without O_NONBLOCK a pipe in this place would keep us waiting for its writer.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return Credentials()
-    except OSError as exc:
-        raise ConfigurationError(f'Failed to read Reflex credentials at {file}: {exc.strerror}'
-                                 '. It must be a regular file, not a link') from exc
-    try:
-        _check_file(file, os.fstat(descriptor))
-        text = os.read(descriptor, MAX_SIZE + 1)
-    finally:
-        os.close(descriptor)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ConfigurationError(f'Failed to read Reflex credentials at {file}: {exc}. Run '
-                                 "'reflex login' again") from exc
-    if not isinstance(content, dict):
-        raise ConfigurationError(f'Reflex credentials at {file} must be a JSON object.')
+    """Read the file; a missing one is empty; errors as :func:`private_file.read`."""
+    content = private_file.read(file, WHAT) or {}
     key = content.get('apiKey')
     return Credentials(Secret(key) if isinstance(key, str) and key else None,
                        _text(content.get('convexUrl')), _text(content.get('siteUrl')))
+
+
+def save(file: Path, saved: Credentials) -> None:
+    """
+    Write the file (section b.2); errors as :func:`private_file.write`.
+
+    :raises AuthenticationError: for a key that no header can carry; nothing is written then.
+    """
+    key = api_key(None, {}, saved)
+    addresses = {'convexUrl': saved.convex_url, 'siteUrl': saved.site_url}
+    private_file.write(file, {'apiKey': key.reveal(), **{
+        name: url for name, url in addresses.items() if url}}, WHAT)
 
 
 def api_key(explicit: str | None, environment: Mapping[str, str],
@@ -109,19 +96,6 @@ def api_key(explicit: str | None, environment: Mapping[str, str],
 def _home(name: str) -> Path:
     # Unlike Path.expanduser, this leaves the home of nobody as it is written.
     return Path(os.path.expanduser(name))
-
-
-def _check_file(file: Path, info: os.stat_result) -> None:
-    if not stat.S_ISREG(info.st_mode):
-        raise ConfigurationError(f'Reflex credentials at {file} are not a regular file')
-    if info.st_uid != os.getuid():
-        raise ConfigurationError(f'Reflex credentials at {file} belong to user {info.st_uid}, not '
-                                 'to you. Remove the file and log in again')
-    if info.st_mode & 0o077:
-        raise ConfigurationError(f'Reflex credentials at {file} can be read by others. Run '
-                                 f'chmod 600 {file}')
-    if info.st_size > MAX_SIZE:
-        raise ConfigurationError(f'Reflex credentials at {file} are larger than 64 KiB')
 
 
 def _text(value: object) -> str | None:

@@ -11,7 +11,7 @@ import traceback
 
 import pytest
 
-from reflex_ros.client import credentials
+from reflex_ros.client import credentials, private_file
 from reflex_ros.client.credentials import Credentials, Secret
 from reflex_ros.errors import AuthenticationError, ConfigurationError
 
@@ -116,7 +116,7 @@ def test_pipe_without_a_writer_does_not_block(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('size, is_refused', [
-    (credentials.MAX_SIZE, False), (credentials.MAX_SIZE + 1, True), (2 ** 20, True)])
+    (private_file.MAX_SIZE, False), (private_file.MAX_SIZE + 1, True), (2 ** 20, True)])
 def test_large_file_is_refused(write, size, is_refused):
     content = json.dumps({'apiKey': KEY}).encode().ljust(size)
     if is_refused:

@@ -1,0 +1,164 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Small JSON files that only their owner may read, and that are never seen half-written.
+
+A file that others could have read or exchanged is refused, not repaired: what it holds may not be
+ours any more, and its owner should know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import contextlib
+import json
+import os
+from pathlib import Path
+import stat
+import tempfile
+
+from reflex_ros.errors import ConfigurationError
+
+MAX_SIZE = 64 * 1024
+
+
+def read(file: Path, what: str) -> dict[str, object] | None:
+    """
+    Read the JSON object in a file.
+
+    :param what: the file's name in errors, e.g. ``Reflex credentials``.
+    :returns: the object, None when there is no file.
+    :raises ConfigurationError: when it is a link, belongs to somebody else, can be read by
+        others, or is too large.
+    :raises BrokenFile: when it is safe, and no JSON object.
+    """
+    try:
+        # Without O_NONBLOCK a pipe in this place would keep us waiting for its writer.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise ConfigurationError(f'Failed to read {what} at {file}: {exc.strerror}'
+                                 '. It must be a regular file, not a link') from exc
+    try:
+        _check_file(file, what, os.fstat(descriptor))
+        text = os.read(descriptor, MAX_SIZE + 1)
+    finally:
+        os.close(descriptor)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise BrokenFile(f"Failed to read {what} at {file}: {exc}. Run 'reflex login' "
+                         'again') from exc
+    if not isinstance(content, dict):
+        raise BrokenFile(f'{what} at {file} must be a JSON object.')
+    return content
+
+
+class BrokenFile(ConfigurationError):
+    """A private file is nobody else's, and makes no sense: it may be written anew."""
+
+
+def prepare(file: Path, what: str) -> None:
+    """
+    Make sure that a file can be written, before what it is to hold is asked for.
+
+    Missing directories are made, for the owner alone.
+
+    :raises ConfigurationError: when there is a link or another unsafe file in its place, or its
+        directory is not ours, or others can write there.
+    """
+    try:
+        _make(file.parent)
+        place = os.stat(file.parent)
+        if place.st_uid != os.getuid():
+            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: the directory '
+                                     f'belongs to user {place.st_uid}, not to you. Set '
+                                     'REFLEX_CONFIG_DIR')
+        if place.st_mode & 0o022:
+            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: others can write '
+                                     f'there. Run chmod go-w {file.parent}, or set '
+                                     'REFLEX_CONFIG_DIR')
+        if not file.parent.is_dir():
+            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: it is no directory')
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: you cannot write '
+                                     'there. Set REFLEX_CONFIG_DIR')
+        with contextlib.suppress(FileNotFoundError):
+            _check_file(file, what, os.lstat(file))
+    except OSError as exc:
+        raise _unwritable(file, what, exc) from exc
+
+
+def write(file: Path, content: Mapping[str, object], what: str) -> None:
+    """
+    Put a JSON object into a file, mode 0600: all of it, or the file stays as it is.
+
+    :raises ConfigurationError: as :func:`prepare`, or when the disk refuses.
+    """
+    prepare(file, what)
+    text = json.dumps(content, indent=2, sort_keys=True) + '\n'
+    try:
+        descriptor, name = tempfile.mkstemp('.tmp', f'{file.name}.', file.parent)
+        try:
+            with open(descriptor, 'w', encoding='utf-8') as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(descriptor)
+            os.replace(name, file)
+        except BaseException:
+            os.unlink(name)
+            raise
+        _sync(file.parent)
+    except OSError as exc:
+        raise _unwritable(file, what, exc) from exc
+
+
+def remove(file: Path, what: str) -> bool:
+    """
+    Delete a file; of a link, the link.
+
+    :returns: whether there was one.
+    :raises ConfigurationError: when it cannot be deleted.
+    """
+    try:
+        os.unlink(file)
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise ConfigurationError(f'Failed to delete {what} at {file}: {exc.strerror}') from exc
+    return True
+
+
+def _make(directory: Path) -> None:
+    if not directory.exists():
+        _make(directory.parent)
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(0o700)
+
+
+def _sync(directory: Path) -> None:
+    """Make the new name of a file survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(file: Path, what: str, exc: OSError) -> ConfigurationError:
+    return ConfigurationError(f'Failed to write {what} at {file}: {exc.strerror}')
+
+
+def _check_file(file: Path, what: str, info: os.stat_result) -> None:
+    if stat.S_ISLNK(info.st_mode):
+        raise ConfigurationError(f'{what} at {file} are a link; they must be a regular file')
+    if not stat.S_ISREG(info.st_mode):
+        raise ConfigurationError(f'{what} at {file} are not a regular file')
+    if info.st_uid != os.getuid():
+        raise ConfigurationError(f'{what} at {file} belong to user {info.st_uid}, not to you. '
+                                 'Remove the file and log in again')
+    if info.st_mode & 0o077:
+        raise ConfigurationError(f'{what} at {file} can be read by others. Run chmod 600 {file}')
+    if info.st_size > MAX_SIZE:
+        raise ConfigurationError(f'{what} at {file} are larger than 64 KiB')
