@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 import sys
-from typing import Any, TypeVar
+from typing import Any, TYPE_CHECKING, TypeVar
 
 import click
 
-from reflex_ros.cli import options
+from reflex_ros.cli import dotenv, options
 from reflex_ros.client.retry import Attempt
-from reflex_ros.client.service import AsyncReflex
+
+if TYPE_CHECKING:
+    from reflex_ros.client.service import AsyncReflex
 
 Result = TypeVar('Result')
 Command = TypeVar('Command', bound=Callable[..., Any])
@@ -33,9 +34,14 @@ def ask(question: Callable[[AsyncReflex], Awaitable[Result]], api_key: str | Non
 
     :param addresses: more arguments of :class:`AsyncReflex`.
     """
+    # Not at the top: help and completion need neither, and both take long to import.
+    import asyncio
+
+    from reflex_ros.client.service import AsyncReflex
+
     async def run() -> Result:
         async with AsyncReflex(api_key, convex_url=convex_url, on_retry=note_retry,
-                               **addresses) as service:
+                               environment=dotenv.environment(), **addresses) as service:
             return await question(service)
 
     return asyncio.run(run())

@@ -40,6 +40,7 @@ from reflex_ros.errors import (
     StreamClosed,
 )
 
+_log = logging.getLogger(__name__)
 _wire = logging.getLogger(f'{__name__}.wire')
 # At DEBUG the library writes the handshake, with the key, and every frame.
 _wire.setLevel(logging.INFO)
@@ -128,6 +129,8 @@ class ActionStream:
         for number, wait in enumerate(retry.backoff(self._random), start=1):
             try:
                 await self._attempt()
+                _log.debug('%s: open at attempt %d: %s', self._faults.place, number, ', '.join(
+                    f'{name} {value:.0f}' for name, value in self.open_timing.items()))
                 return
             except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
@@ -138,6 +141,8 @@ class ActionStream:
             if status is not None and status not in retry.TRANSIENT_STATUS:
                 raise self._faults.explain(failure, number, elapsed) from failure
             wait = max(wait, asked_for)
+            _log.debug('%s: %s (attempt %d, %.0f ms)', self._faults.place,
+                       self._faults.reason(failure), number, elapsed * 1e3)
             if elapsed + wait > self._window_s:
                 raise self._faults.explain(failure, number, elapsed) from failure
             if self._on_retry is not None:

@@ -27,13 +27,21 @@ from reflex_ros.errors import (
 
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
 NEXT_STEPS = {
+    'balance_too_low': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
+    'deployment_not_found': 'Run `reflex deployments list`',
     'deployment_not_ready': 'Run `reflex doctor <deployment-id>`, fix each failed check, then try '
                             'again',
+    'no_inference_node_available': 'No worker runs this model now: try again in a few minutes',
+    'pairing_token_claimed': 'Make a new one with `reflex robots pair <robot-id>`',
+    'pairing_token_expired': 'Make a new one with `reflex robots pair <robot-id>`',
+    'robot_not_found': 'Run `reflex robots list`',
+    'schema_not_found': 'Run `reflex robots schemas`',
     'session_closed': 'Start a fresh session',
     'session_dry_run': 'The session is still in dry_run. Run `reflex sessions promote '
                        '<session-id> --to apply_actions`',
     'session_expired': 'Start a fresh session',
     'session_failed': 'Start a fresh session',
+    'session_not_found': 'Run `reflex sessions list`',
 }
 
 

@@ -9,10 +9,10 @@ import os
 from types import TracebackType
 
 from reflex_ros.client import credentials, endpoints, retry
-from reflex_ros.client.credentials import Secret
+from reflex_ros.client.credentials import Credentials, Secret
 from reflex_ros.client.rest import RestClient
 from reflex_ros.client.rpc import RpcClient
-from reflex_ros.client.transport import READ_WINDOW_S, Transport
+from reflex_ros.client.transport import Transport
 
 
 class AsyncReflex:
@@ -22,20 +22,23 @@ class AsyncReflex:
     Key and addresses are resolved in the documented order: argument, environment, credentials
     file, default (sections a.2 and b.1). Nothing is sent before the first call.
 
+    :param site_url: of the dashboard, which few calls need: it is resolved when it is asked for.
+    :param saved: what the credentials file holds; it is read when None.
     :param is_anonymous: ask for no key, for the functions that need none.
-    :param window_s: for how long what may be sent again is sent again [s].
+    :param window_s: for how long what may be sent again is sent again [s]; 20 when None.
     :param on_retry: called before each wait.
     :raises AuthenticationError: when there is no key.
     :raises ConfigurationError: for an address that is none, or a credentials file that is unsafe.
     """
 
     def __init__(self, api_key: str | Secret | None = None, *, convex_url: str | None = None,
-                 api_url: str | None = None,
-                 environment: Mapping[str, str] | None = None, is_anonymous: bool = False,
-                 window_s: float = READ_WINDOW_S,
+                 api_url: str | None = None, site_url: str | None = None,
+                 environment: Mapping[str, str] | None = None,
+                 saved: Credentials | None = None, is_anonymous: bool = False,
+                 window_s: float | None = None,
                  on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
         environment = os.environ if environment is None else environment
-        saved = credentials.load(credentials.path(environment))
+        saved = credentials.load(credentials.path(environment)) if saved is None else saved
         given = api_key.reveal() if isinstance(api_key, Secret) else api_key
         self.key = None if is_anonymous else credentials.api_key(given, environment, saved)
         rpc_url = endpoints.rpc_url(convex_url, environment, saved.convex_url)
@@ -43,6 +46,16 @@ class AsyncReflex:
         self.transport = Transport(window_s=window_s, on_retry=on_retry)
         self.rpc = RpcClient(self.transport, rpc_url, self.key)
         self.rest = RestClient(self.transport, rest_url, self.key)
+        self._site = (site_url, environment, saved.site_url)
+
+    @property
+    def site_url(self) -> str:
+        """
+        The dashboard.
+
+        :raises ConfigurationError: for an address that is none.
+        """
+        return endpoints.site_url(*self._site)
 
     async def __aenter__(self) -> AsyncReflex:
         """Return the service itself."""

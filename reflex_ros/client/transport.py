@@ -89,13 +89,13 @@ class Transport:
     """
     A pool of connections.
 
-    :param window_s: for how long what is repeatable is sent again [s].
+    :param window_s: for how long what is repeatable is sent again [s]; 20 when None.
     :param on_retry: called before each wait.
     """
 
-    def __init__(self, *, window_s: float = READ_WINDOW_S,
+    def __init__(self, *, window_s: float | None = None,
                  on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
-        self._window_s = window_s
+        self._window_s = READ_WINDOW_S if window_s is None else window_s
         self._on_retry = on_retry
         self._random = random.Random()
         self._http = httpx.AsyncClient(

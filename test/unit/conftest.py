@@ -313,8 +313,9 @@ def closed_port():
 @pytest.fixture
 def short_waits(monkeypatch):
     """Retry after 20 ms instead of half a second; ``test_retry`` has the real schedule."""
-    from reflex_ros.client import retry
+    from reflex_ros.client import retry, transport
 
+    monkeypatch.setattr(transport, 'READ_WINDOW_S', 1.0)
     monkeypatch.setattr(retry, 'FIRST_S', 0.02)
     monkeypatch.setattr(retry, 'CAP_S', 0.1)
 

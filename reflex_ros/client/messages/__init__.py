@@ -87,7 +87,7 @@ class Outcome(Message):
     message: Text | None = None
 
 
-class Organization(Message):
+class Organization(Row):
     """Whom a key belongs to."""
 
     id: Text | None = None
@@ -95,7 +95,7 @@ class Organization(Message):
     slug: Text | None = None
 
 
-class Account(Outcome):
+class Account(Row):
     """Answer of ``publicApi:whoami``."""
 
     organization: Organization | None = None
@@ -105,7 +105,7 @@ class Account(Outcome):
     email: Text | None = None
 
 
-class Grant(Outcome):
+class Grant(Row):
     """
     Answer of ``publicApi:authorizeSession``.
 
@@ -114,11 +114,12 @@ class Grant(Outcome):
 
     session_id: Text = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'),
                             serialization_alias='sessionId')
-    expires_at: float | None = Field(None, alias='expiresAt')
+    expires_at: int | float | None = Field(None, alias='expiresAt')
     model: Text | None = None
+    token: str | None = Field(None, repr=False)
 
 
-class Session(Message):
+class Session(Row):
     """One row of ``publicApi:listInferenceSessions``."""
 
     session_id: Text = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'),
@@ -126,10 +127,18 @@ class Session(Message):
     status: Text = ''
     mode: Text = ''
     deployment_id: Text | None = Field(None, alias='deploymentId')
-    expires_at: float | None = Field(None, alias='expiresAt')
+    expires_at: int | float | None = Field(None, alias='expiresAt')
 
 
-class Check(Message):
+class SessionList(Row):
+    """Answer of ``publicApi:listInferenceSessions``."""
+
+    sessions: tuple[Session, ...] = Field(
+        (), validation_alias=AliasChoices('sessions', 'inferenceSessions'),
+        serialization_alias='sessions')
+
+
+class Check(Row):
     """One row of a readiness check."""
 
     name: Text = '?'
@@ -137,7 +146,7 @@ class Check(Message):
     message: Text = ''
 
 
-class Readiness(Outcome):
+class Readiness(Row):
     """Answer of ``publicApi:runReadinessCheck``."""
 
     status: Text = ''
@@ -150,7 +159,7 @@ class Readiness(Outcome):
         return tuple(check for check in self.checks if check.status == 'failed')
 
 
-class Deployment(Message):
+class Deployment(Row):
     """A deployment; ``ready`` is the status that allows ``apply_actions``."""
 
     deployment_id: Text = Field('', validation_alias=AliasChoices('deploymentId', 'id', '_id'),

@@ -1,11 +1,27 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whose key is it? (protocol reference, section b.4)."""
+"""Signing up, and whose key it is (protocol reference, section b.4)."""
 
 from __future__ import annotations
 
-from reflex_ros.client.messages import Account, parse
-from reflex_ros.client.service import AsyncReflex
+import json
+from typing import TYPE_CHECKING
+
+from reflex_ros.client import retry
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.messages import Account, parse, printable
+from reflex_ros.client.transport import Answer, Request
+from reflex_ros.errors import (
+    ConfigurationError,
+    ServiceProtocolError,
+    ServiceRefused,
+    ServiceUnavailable,
+)
+
+if TYPE_CHECKING:
+    from reflex_ros.client.service import AsyncReflex
+
+MIN_PASSWORD = 8
 
 
 async def whoami(service: AsyncReflex) -> Account:
@@ -13,3 +29,48 @@ async def whoami(service: AsyncReflex) -> Account:
     value = await service.rpc.call(
         'query', 'publicApi:whoami', 'Unable to read the account', is_read=True)
     return parse(Account, value, 'publicApi:whoami')
+
+
+async def sign_up(service: AsyncReflex, name: str, email: str, password: Secret,
+                  callback_url: str | None = None) -> str:
+    """
+    Make an account at the dashboard; it does not log in.
+
+    :param callback_url: where the link in the confirmation mail leads.
+    :returns: the e-mail address as it was sent, trimmed and in lower case.
+    :raises ConfigurationError: for a missing value or a short password; nothing is sent then.
+    :raises ServiceUnavailable: when the dashboard cannot be reached or is overloaded.
+    :raises ServiceRefused: in its own words, when it does not want to.
+    """
+    name, email = name.strip(), email.strip().lower()
+    for option, value in (('name', name), ('email', email), ('password', password.reveal())):
+        if not value:
+            raise ConfigurationError(f'--{option} is required.')
+    if len(password.reveal()) < MIN_PASSWORD:
+        raise ConfigurationError(f'--password must be at least {MIN_PASSWORD} characters.')
+    body = {'name': name, 'email': email, 'password': password.reveal()}
+    answer = await service.transport.send(Request(
+        'POST', f'{service.site_url}/api/auth/sign-up/email',
+        json=body | ({'callbackURL': callback_url} if callback_url else {}), name='sign-up',
+        unreachable='Failed to reach Reflex Platform auth',
+        remedy='Check the network, or unset REFLEX_PLATFORM_URL'))
+    if not 200 <= answer.status < 300:
+        raise _refusal(answer, password)
+    return email
+
+
+def _refusal(answer: Answer, password: Secret) -> Exception:
+    try:
+        content = json.loads(password.hide_in(answer.text))
+    except (ValueError, RecursionError):
+        content = None
+    fields = content if isinstance(content, dict) else {}
+    error = fields.get('error')
+    texts = (error.get('message') if isinstance(error, dict) else error, fields.get('message'))
+    shown = next((printable(text) for text in texts if isinstance(text, str) and text),
+                 f'Better Auth HTTP {answer.status}')
+    if 300 <= answer.status < 400:
+        return ServiceProtocolError(f'{shown}. A redirect is not followed with the password')
+    if answer.status in retry.TRANSIENT_READ:
+        return ServiceUnavailable(shown)
+    return ServiceRefused(shown)

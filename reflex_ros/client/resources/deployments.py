@@ -4,9 +4,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from typing import TYPE_CHECKING
+
 from reflex_ros.client.messages import Deployment, parse, Readiness
-from reflex_ros.client.service import AsyncReflex
-from reflex_ros.errors import ServiceRefused
+from reflex_ros.client.messages.deployments import DeploymentList
+from reflex_ros.client.modes import require_mode
+from reflex_ros.errors import ConfigurationError, ServiceRefused
+
+if TYPE_CHECKING:
+    from reflex_ros.client.service import AsyncReflex
+
+
+REMEDIES = {
+    'model_ready': 'Wait until `reflex models list` says that it is ready, or deploy another',
+    'robot_schema_present': 'Run `reflex robots register-schema`, then deploy with '
+                            '--robot-schema <schema-id>',
+    'action_dim_matches': 'Register a schema whose actions.action.shape is that of the model, '
+                          'then deploy with it',
+    'explicit_safe_stop': 'Give actions.action.safe_stop in the schema, register it, then deploy '
+                          'with it',
+    'robot_paired': 'Run `reflex robots pair <robot-id>`, then `reflex robots claim` at the robot',
+    'robot_heartbeat_recent': 'Start the robot: `reflex up`, or `reflex robots heartbeat '
+                              '<robot-id> --every 10`',
+    'inference_node_available': 'Wait a few minutes, or deploy a model that a worker runs',
+    'balance_sufficient': 'Top the balance up at the dashboard, under Billing',
+}
+"""What to do about a failed check; the names are the reference's proposal (section i.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSpec:
+    """
+    What is deployed.
+
+    :param spec: more of it, for the service; sent as JSON.
+    """
+
+    name: str
+    model_id: str
+    mode: str = 'dry_run'
+    robot_schema_id: str | None = None
+    runtime: str | None = None
+    spec: Mapping[str, object] | None = None
+
+
+def spec_of(content: Mapping[str, object]) -> DeploymentSpec:
+    """
+    Read a deployment spec; the whole of it travels along.
+
+    :raises ConfigurationError: naming the field that is missing or is no text.
+    """
+    name = _text(content, 'name')
+    model_id = _text(content, 'modelId', 'model_id', 'artifact')
+    for field, value in (('name', name), ('modelId', model_id)):
+        if not value:
+            raise ConfigurationError(f'Deployment spec requires string field: {field}.')
+    return DeploymentSpec(
+        name or '', model_id or '', mode=_text(content, 'mode') or 'dry_run',
+        robot_schema_id=_text(content, 'robotSchemaId', 'robot_schema_id'),
+        runtime=_text(content, 'runtime'), spec=content)
+
+
+def _text(content: Mapping[str, object], *names: str) -> str | None:
+    for name in names:
+        value = content.get(name)
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f'Deployment spec requires string field: {names[0]}.')
+        if value and value.strip():
+            return value.strip()
+    return None
+
+
+def remedy(check: str, deployment_id: str) -> str:
+    """Say what to do about a failed check, also one that nobody has heard of."""
+    return REMEDIES.get(
+        check, f'Do what the message says, then run `reflex doctor {deployment_id}` again')
+
+
+async def create(service: AsyncReflex, wanted: DeploymentSpec) -> Deployment:
+    """
+    Create a deployment; errors as :meth:`.RpcClient.call`.
+
+    :raises ConfigurationError: for a mode that does not exist; nothing is sent then.
+    """
+    value = await service.rpc.call(
+        'mutation', 'publicApi:createDeployment', 'Unable to create deployment', name=wanted.name,
+        modelId=wanted.model_id, mode=require_mode(wanted.mode, '--mode'),
+        robotSchemaId=wanted.robot_schema_id, runtime=wanted.runtime,
+        specJson=None if wanted.spec is None else json.dumps(wanted.spec, sort_keys=True))
+    return parse(Deployment, value, 'publicApi:createDeployment')
+
+
+async def list_all(service: AsyncReflex) -> DeploymentList:
+    """List deployments; errors as :meth:`.RpcClient.call`."""
+    value = await service.rpc.call(
+        'mutation', 'publicApi:listDeployments', 'Unable to list deployments', is_read=True,
+        rows='deployments')
+    return parse(DeploymentList, value, 'publicApi:listDeployments')
 
 
 async def get(service: AsyncReflex, deployment_id: str) -> Deployment:

@@ -1,0 +1,92 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex signup``, ``reflex whoami``, ``reflex logout``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from reflex_ros.cli import options, text
+from reflex_ros.cli.remote import ask, remote
+from reflex_ros.client import credentials, pending_login, private_file
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.messages import Account
+from reflex_ros.client.resources import account
+from reflex_ros.client.service import AsyncReflex
+
+
+@click.command(epilog=options.example(
+    'reflex signup --name "Ada Lovelace" --email ada@example.com'))
+@click.option('--name', default='', help='Your name.')
+@click.option('--email', default='', help='Your e-mail address.')
+@click.option('--password', help='At least 8 characters. Better leave it out: it is asked for '
+              'then, and nobody sees it in the list of processes.')
+@click.option('--site-url', help='Address of the dashboard.')
+@click.option('--callback-url', help='Where the link in the confirmation mail leads.')
+@options.common
+def signup(name: str, email: str, password: str | None, site_url: str | None,
+           callback_url: str | None, as_json: bool, verbose: bool) -> None:
+    """Make a Reflex account; `reflex login` follows."""
+    as_json = options.wants_json(as_json)
+    is_complete = bool(name.strip() and email.strip())
+    if password is None and is_complete and not as_json and sys.stdin.isatty():
+        password = click.prompt('Password', hide_input=True, confirmation_prompt=True, err=True)
+    secret = Secret(password or '')
+    address = ask(
+        lambda service: account.sign_up(service, name, email, secret, callback_url), None, None,
+        site_url=site_url, is_anonymous=True)
+    commands = ['reflex login', 'reflex whoami']
+    if as_json:
+        text.document({'ok': True, 'status': 'created', 'email': address, 'next': commands})
+    else:
+        text.show('Reflex account created', {'email': address}, as_json=False, field='account',
+                  next=commands)
+
+
+@click.command(epilog=options.example('reflex whoami --json'))
+@click.option('--site-url', help='Address of the dashboard.')
+@remote
+def whoami(site_url: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
+           verbose: bool) -> None:
+    """Show whom the API key belongs to."""
+    async def question(service: AsyncReflex) -> tuple[Account, str]:
+        return await account.whoami(service), service.site_url
+
+    found, site = ask(question, api_key, convex_url, site_url=site_url)
+    if options.wants_json(as_json):
+        text.document({'ok': True, 'account': found.as_sent()})
+        return
+    organization = found.organization
+    lines = {
+        'Organization': organization and organization.name,
+        'Organization slug': organization and organization.slug,
+        'Organization ID': (organization and organization.id) or found.org_id,
+        'API key': found.key_name, 'Dashboard': site}
+    click.echo('Logged in to Reflex\n')
+    for label, value in lines.items():
+        click.echo(f'{label}: {value or text.MISSING}')
+
+
+@click.command(epilog=options.example('reflex logout'))
+@options.common
+def logout(as_json: bool, verbose: bool) -> None:
+    """
+    Forget the saved API key.
+
+    The key itself stays valid until it is revoked at the dashboard.
+    """
+    file = credentials.path(os.environ)
+    pending_login.drop(pending_login.path(file))
+    is_deleted = private_file.remove(file, credentials.WHAT)
+    if options.wants_json(as_json):
+        text.document({'ok': True, 'deleted': is_deleted, 'configPath': str(file)})
+        return
+    click.echo('Logged out of Reflex\n')
+    click.echo(f'Credentials deleted: {file}' if is_deleted else f'There were none at {file}')
+    click.echo('The key itself stays valid: revoke it at the dashboard, under Keys')
+    for name in ('REFLEX_API_KEY', 'RFX_API_KEY'):
+        if os.environ.get(name):
+            click.echo(f'{name} is still set and is still used')

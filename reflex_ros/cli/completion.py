@@ -1,0 +1,30 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex completion``: the script that completes commands in a shell."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from reflex_ros.cli import options, text
+
+
+@click.command(epilog=options.example(
+    'eval "$(reflex completion bash)"', 'reflex completion fish > '
+    '~/.config/fish/completions/reflex.fish'))
+@click.argument('shell', type=click.Choice(['bash', 'zsh', 'fish']))
+@options.common
+def completion(shell: str, as_json: bool, verbose: bool) -> None:
+    """Print the script that completes commands in a shell; put it where the shell starts."""
+    root = click.get_current_context().find_root()
+    name = root.info_name or 'reflex'
+    kind = get_completion_class(shell)
+    assert kind is not None, 'click knows the three shells'
+    # The variable that click itself looks for.
+    variable = f'_{name}_COMPLETE'.replace('-', '_').upper()
+    script = kind(root.command, {}, name, variable).source()
+    if options.wants_json(as_json):
+        text.document({'ok': True, 'script': script})
+    else:
+        click.echo(script)

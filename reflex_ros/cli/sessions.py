@@ -1,0 +1,84 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex sessions``: authorize, list, promote and close inference sessions."""
+
+from __future__ import annotations
+
+import click
+
+from reflex_ros.cli import options, text
+from reflex_ros.cli.remote import ask, remote
+from reflex_ros.client.messages import Row
+from reflex_ros.client.resources import sessions as calls
+
+IDS = ('sessionId', '_id')
+PROMOTE = 'reflex sessions promote {} --to apply_actions'
+
+
+@click.group()
+def sessions() -> None:
+    """Authorize, list, promote and close inference sessions."""
+
+
+@sessions.command(epilog=options.example('reflex sessions authorize --deployment deploy_abc123'))
+@click.option('--base-model', default='pi0.5', show_default=True, help='Model to run.')
+@click.option('--artifact', help='A model of your own.')
+@click.option('--deployment', help='The deployment that the session belongs to.')
+@click.option('--robot', help='The robot that it is for.')
+@click.option('--runtime', help='Where it runs.')
+@click.option('--mode', default='dry_run', show_default=True,
+              help='dry_run or apply_actions.')
+@click.option('--client-session-id', help='Your own name for it.')
+@remote
+def authorize(base_model: str, artifact: str | None, deployment: str | None, robot: str | None,
+              runtime: str | None, mode: str, client_session_id: str | None,
+              api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+    """Ask for a session; its token is shown with --json only."""
+    found = ask(lambda service: calls.authorize(
+        service, base_model=base_model, mode=mode, deployment_id=deployment, robot_id=robot,
+        model_id=artifact, runtime=runtime, client_session_id=client_session_id),
+        api_key, convex_url)
+    following = [PROMOTE.format(found.session_id)] if mode == 'dry_run' else []
+    _show('Session authorized', found, as_json, 'session', next=following)
+
+
+@sessions.command('list', epilog=options.example('reflex sessions list --status active'))
+@click.option('--status', type=click.Choice(['active', 'closed', 'expired', 'failed']))
+@remote
+def list_(status: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
+          verbose: bool) -> None:
+    """List inference sessions."""
+    rows = [row.as_sent() for row in ask(
+        lambda service: calls.list_all(service, status), api_key, convex_url)]
+    text.show_rows('Inference sessions', rows, (
+        'sessionId', 'status', 'mode', 'deploymentId', 'robotId', 'expiresAt'),
+        value={'ok': True, 'sessions': rows}, as_json=options.wants_json(as_json),
+        field='inferenceSessions')
+
+
+@sessions.command(epilog=options.example('reflex sessions promote sess_01'))
+@click.argument('session_id')
+@click.option('--to', 'mode', default='apply_actions', show_default=True,
+              help='apply_actions or dry_run.')
+@remote
+def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | None,
+            as_json: bool, verbose: bool) -> None:
+    """Change the mode of a session at the service; the robot's own gate stays in force."""
+    found = ask(lambda service: calls.promote(service, session_id, mode), api_key, convex_url)
+    _show('Session promoted', found, as_json, 'session')
+
+
+@sessions.command(epilog=options.example('reflex sessions close sess_01'))
+@click.argument('session_id')
+@click.option('--reason', default='cli_closed', show_default=True, help='Why, for the record.')
+@remote
+def close(session_id: str, reason: str, api_key: str | None, convex_url: str | None,
+          as_json: bool, verbose: bool) -> None:
+    """Close a session."""
+    found = ask(lambda service: calls.close(service, session_id, reason), api_key, convex_url)
+    _show('Inference session closed', found, as_json, 'inferenceSession')
+
+
+def _show(title: str, found: Row, as_json: bool, field: str, **more: object) -> None:
+    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json), field=field,
+                     inner='session', ids=IDS, **more)

@@ -1,0 +1,59 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Robots, their schemas and their pairing tokens, as the service describes them (section i.4)."""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, Field
+
+from reflex_ros.client.messages import Row, Text
+
+
+class RobotSchema(Row):
+    """What a kind of robot observes and does."""
+
+    name: Text = ''
+    robot_kind: Text | None = Field(None, alias='robotKind')
+
+    @property
+    def schema_id(self) -> str:
+        """The id, whichever of its names it has here; empty when there is none."""
+        return self.first_text('robotSchemaId', 'schemaId', 'id', '_id')
+
+
+class RobotSchemaList(Row):
+    """Answer of ``publicApi:listRobotSchemas``."""
+
+    schemas: tuple[RobotSchema, ...] = Field(
+        (), validation_alias=AliasChoices('robotSchemas', 'schemas'),
+        serialization_alias='robotSchemas')
+
+
+class Robot(Row):
+    """One robot."""
+
+    name: Text = ''
+    status: Text | None = None
+
+    @property
+    def robot_id(self) -> str:
+        """The id, whichever of its names it has here; empty when there is none."""
+        return self.first_text('robotId', 'id', '_id')
+
+
+class RobotList(Row):
+    """Answer of ``publicApi:listRobots``."""
+
+    robots: tuple[Robot, ...] = ()
+
+
+class Pairing(Row):
+    """
+    Answer of ``publicApi:createRobotPairingToken``.
+
+    :param token: what is claimed at the robot, once.
+    :param expires_at: milliseconds since 1970.
+    """
+
+    token: str = Field('', repr=False)
+    expires_at: int | float | None = Field(None, alias='expiresAt')
