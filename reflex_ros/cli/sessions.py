@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from reflex_ros.cli import options, text
 from reflex_ros.cli.remote import ask, remote
-from reflex_ros.client.messages import Row
+from reflex_ros.client.messages import Grant, Row, Session
+from reflex_ros.client.resources import deployments
 from reflex_ros.client.resources import sessions as calls
+from reflex_ros.errors import ServiceRefused
+
+if TYPE_CHECKING:
+    from reflex_ros.client.service import AsyncReflex
 
 IDS = ('sessionId', '_id')
 PROMOTE = 'reflex sessions promote {} --to apply_actions'
@@ -34,10 +41,17 @@ def authorize(base_model: str, artifact: str | None, deployment: str | None, rob
               runtime: str | None, mode: str, client_session_id: str | None,
               api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
     """Ask for a session; its token is shown with --json only."""
-    found = ask(lambda service: calls.authorize(
-        service, base_model=base_model, mode=mode, deployment_id=deployment, robot_id=robot,
-        model_id=artifact, runtime=runtime, client_session_id=client_session_id),
-        api_key, convex_url)
+    async def question(service: AsyncReflex) -> Grant:
+        try:
+            return await calls.authorize(
+                service, base_model=base_model, mode=mode, deployment_id=deployment,
+                robot_id=robot, model_id=artifact, runtime=runtime,
+                client_session_id=client_session_id)
+        except ServiceRefused as exc:
+            await _explain(service, exc, deployment)
+            raise
+
+    found = ask(question, api_key, convex_url)
     following = [PROMOTE.format(found.session_id)] if mode == 'dry_run' else []
     _show('Session authorized', found, as_json, 'session', next=following)
 
@@ -64,7 +78,14 @@ def list_(status: str | None, api_key: str | None, convex_url: str | None, as_js
 def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | None,
             as_json: bool, verbose: bool) -> None:
     """Change the mode of a session at the service; the robot's own gate stays in force."""
-    found = ask(lambda service: calls.promote(service, session_id, mode), api_key, convex_url)
+    async def question(service: AsyncReflex) -> Session:
+        try:
+            return await calls.promote(service, session_id, mode)
+        except ServiceRefused as exc:
+            await _explain(service, exc, session_id=session_id)
+            raise
+
+    found = ask(question, api_key, convex_url)
     _show('Session promoted', found, as_json, 'session')
 
 
@@ -77,6 +98,18 @@ def close(session_id: str, reason: str, api_key: str | None, convex_url: str | N
     """Close a session."""
     found = ask(lambda service: calls.close(service, session_id, reason), api_key, convex_url)
     _show('Inference session closed', found, as_json, 'inferenceSession')
+
+
+async def _explain(service: AsyncReflex, exc: ServiceRefused, deployment_id: str | None = None,
+                   session_id: str = '') -> None:
+    """Name the failed checks of the deployment, when it is that which is not ready."""
+    if exc.reason != 'deployment_not_ready':
+        return
+    if session_id:
+        deployment_id = next((row.deployment_id for row in await calls.list_all(service)
+                              if row.session_id == session_id), None)
+    if deployment_id:
+        await deployments.require_ready(service, deployment_id)
 
 
 def _show(title: str, found: Row, as_json: bool, field: str, **more: object) -> None:

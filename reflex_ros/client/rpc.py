@@ -10,6 +10,7 @@ without the key, which the real backend repeats when it finds the arguments inva
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 import json
 from typing import Any
@@ -109,7 +110,7 @@ class RpcClient:
             if reason in KEY_REASONS:
                 raise AuthenticationError(f'Reflex API key is not valid: {reason}. Run '
                                           '`reflex login`.')
-            more = NEXT_STEPS.get(reason) or (outcome.message if outcome.reason else None) or ''
+            more = _next_step(reason, given) or (outcome.message if outcome.reason else None) or ''
             raise ServiceRefused(f'{action}: {reason}. {more}'.rstrip(), reason)
         checked: dict[str, Any] = value
         return checked
@@ -137,6 +138,19 @@ class RpcClient:
         if answer.status != 200 and not is_error_body:
             raise ServiceProtocolError(http_error)
         return messages.parse(messages.Envelope, content, function)
+
+
+def _next_step(reason: str, given: Mapping[str, object]) -> str:
+    """Say what to do about a refusal, with the ids that it is about."""
+    text = NEXT_STEPS.get(reason, '')
+    for name, places in (('sessionId', {'The session': 'Session {}', '<session-id>': '{}'}),
+                         ('deploymentId', {'<deployment-id>': '{}'}),
+                         ('robotId', {'<robot-id>': '{}'})):
+        value = given.get(name)
+        if isinstance(value, str):
+            for place, form in places.items():
+                text = text.replace(place, form.format(printable(value, 80)))
+    return text
 
 
 def _plain(value: object) -> object:

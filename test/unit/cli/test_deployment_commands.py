@@ -169,6 +169,6 @@ def test_session_is_authorized_and_its_token_hidden(ask):
     (('--mode', 'fast'), '--mode must be dry_run or apply_actions.'),
     (('--base-model', 'pi9'), 'Unable to authorize session: '),
     (('--deployment', 'deploy_blocked', '--mode', 'apply_actions'),
-     'Unable to authorize session: deployment_not_ready. Run `reflex doctor')])
+     'Deployment deploy_blocked is not ready for apply_actions (')])
 def test_session_that_is_refused_names_the_reason(ask, argv, text):
     ask('sessions', 'authorize', *argv).failed(text)

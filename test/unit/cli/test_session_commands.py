@@ -221,13 +221,12 @@ def test_failure_is_one_line_with_a_remedy_and_exit_one(
         ask(*argv, **options).failed(text.format(port=closed_port))
 
 
-def test_row_12_session_still_in_dry_run_names_the_command(reflex, listen):
-    # The simulated service has no call that is refused so; the slug is the reference's guess.
-    backend = listen(lambda peer: peer.answer(
-        b'{"status":"success","value":{"ok":false,"reason":"session_dry_run"}}'))
-    reflex('sessions', 'close', 'sess_1', url=backend.url).failed(
-        'The session is still in dry_run. Run `reflex sessions promote <session-id> --to '
-        'apply_actions`')
+def test_row_12_session_still_in_dry_run_names_the_command(ask, service):
+    session_id = service.authorize()
+    service.fault('session_dry_run')
+    ask('sessions', 'promote', session_id).failed(
+        f'Unable to promote session: session_dry_run. Session {session_id} is still in dry_run. '
+        f'Run `reflex sessions promote {session_id} --to apply_actions`')
 
 
 def test_row_12_dry_run_is_seen_and_left_with_the_documented_command(ask, service):

@@ -403,7 +403,8 @@ def test_text_of_a_hostile_service_is_cut_and_escaped(listen, fails):
 
 
 @pytest.mark.parametrize('reason, next_step', [
-    ('session_dry_run', 'Run `reflex sessions promote <session-id> --to apply_actions`'),
+    ('session_dry_run', 'Session sess_none is still in dry_run. Run `reflex sessions promote '
+                        'sess_none --to apply_actions`'),
     ('deployment_not_ready', 'Run `reflex doctor <deployment-id>`, fix each failed check'),
     ('session_expired', 'Start a fresh session'), ('session_closed', 'Start a fresh session'),
     ('session_failed', 'Start a fresh session'),
