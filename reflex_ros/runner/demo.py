@@ -10,6 +10,7 @@ the arm, not the driver, says when the goals stopped changing and when the joint
 from __future__ import annotations
 
 from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass, replace
 from importlib import import_module
 import json
@@ -137,7 +138,13 @@ class Demo:
                              until - time.monotonic(), 'stop')
         except NotInTime:
             return
-        raise ReflexError('stopped while moving: ' + self.system.view.safety('why'))
+        # At the first moment of a stop nobody has said yet why.
+        with contextlib.suppress(NotInTime):
+            self.system.wait_state('LATCHED', 'FAULT', timeout_s=LATCHED_S)
+        view = self.system.view
+        codes = ', '.join(cause['code'] for cause in view.causes)
+        raise ReflexError(f'Safe stop fired while the arm moved: {codes or "no cause named"}: '
+                          f'{view.safety("why") or view.state}')
 
     def _stop_and_park(self) -> None:
         self._say('stopping as planned, then slowly to the rest pose')
