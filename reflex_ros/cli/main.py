@@ -14,13 +14,15 @@ import json
 import os
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from reflex_ros import __version__
-from reflex_ros.cli import verbose
 from reflex_ros.errors import ReflexError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     'artifacts': ('models', 'List and show models, under the name that the service uses.'),
@@ -70,6 +72,8 @@ class LazyGroup(click.Group):
         """Complete a command's name from the table."""
         if incomplete.startswith('-'):
             return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
         return [CompletionItem(name, help=text) for name, (_, text) in sorted(COMMANDS.items())
                 if name.startswith(incomplete)]
 
@@ -91,7 +95,7 @@ def main() -> None:
     argv = sys.argv[1:]
     as_json, is_verbose = '--json' in argv, '-v' in argv or '--verbose' in argv
     try:
-        with verbose.logs() if is_verbose else contextlib.nullcontext():
+        with _logs(is_verbose):
             code = _run(argv, as_json=as_json, is_verbose=is_verbose)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -99,6 +103,15 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
+
+
+def _logs(is_verbose: bool) -> contextlib.AbstractContextManager[None]:
+    if not is_verbose:
+        return contextlib.nullcontext()
+    # Not at the top: help should be there at once.
+    from reflex_ros.cli import verbose
+
+    return verbose.logs()
 
 
 def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:

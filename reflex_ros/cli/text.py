@@ -28,8 +28,12 @@ CAPITALS = {'api': 'API', 'hf': 'HF', 'id': 'ID', 'ids': 'IDs', 'json': 'JSON', 
 
 
 def document(value: Mapping[str, object]) -> None:
-    """Print one JSON document."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True))
+    """Print one JSON document; a number that JSON does not have becomes null."""
+    try:
+        text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), indent=2, sort_keys=True)
+    click.echo(text)
 
 
 def show(title: str, value: Mapping[str, object], *, as_json: bool, field: str,
@@ -124,6 +128,14 @@ def plain(key: str, value: object) -> str:
     if isinstance(value, (int, float)):
         return (_moment(value) if _is_time(key) else '') or _number(value)
     return printable(str(value))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _say(title: str, body: Iterator[str], more: Mapping[str, object]) -> None:

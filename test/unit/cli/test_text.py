@@ -86,6 +86,11 @@ def test_json_is_one_document_with_sorted_keys_that_hides_nothing(capsys):
     assert out.startswith('{\n  "next": [\n    "x"\n  ],\n  "ok": true,\n  "pairing": {\n')
 
 
+def test_number_that_json_does_not_have_is_null(capsys):
+    text.document({'loss': [float('nan'), {'x': float('-inf')}, 1.5]})
+    assert json.loads(capsys.readouterr().out) == {'loss': [None, {'x': None}, 1.5]}
+
+
 def test_table_has_all_rows_and_no_empty_column(capsys):
     rows = [{'id': f'robot_{number}', 'name': 'n' * number, 'note': None, 'tags': [1]}
             for number in range(12)]

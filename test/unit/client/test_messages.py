@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 import pytest
 
 from reflex_ros.client import messages
-from reflex_ros.client.messages import parse
+from reflex_ros.client.messages import deployments, logins, parse, robots
 from reflex_ros.errors import ServiceProtocolError
 
 ALL = (messages.Envelope, messages.Outcome, messages.Organization, messages.Account,
-       messages.Grant, messages.Session, messages.Check, messages.Readiness, messages.Deployment)
+       messages.Grant, messages.Session, messages.SessionList, messages.Check,
+       messages.Readiness, messages.Deployment, deployments.DeploymentList, deployments.Receipt,
+       deployments.ReceiptList, logins.LoginRequest, logins.LoginStatus, robots.Pairing,
+       robots.Robot, robots.RobotList, robots.RobotSchema, robots.RobotSchemaList)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
