@@ -151,9 +151,10 @@ def test_verbose_shows_how_a_stream_was_opened(service, run, capsys):
 # ---- pipes
 
 
-def test_reader_that_has_gone_is_no_error(service, no_settings):
-    environment = os.environ | {'REFLEX_API_KEY': KEY, 'REFLEX_CONVEX_URL': service.url}
-    running = subprocess.Popen([*RUN, 'robots', 'list'], env=environment,
+@pytest.mark.parametrize('key', [KEY, ''])
+def test_reader_that_has_gone_is_no_error(service, no_settings, key):
+    environment = os.environ | {'REFLEX_API_KEY': key, 'REFLEX_CONVEX_URL': service.url}
+    running = subprocess.Popen([*RUN, 'robots', 'list', '--json'], env=environment,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     running.stdout.close()
     err = running.stderr.read()

@@ -60,6 +60,23 @@ def test_saving_again_replaces_and_leaves_nothing_beside_it(file):
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_file_and_its_name_are_on_the_disk_before_it_counts_as_saved(file, monkeypatch):
+    done = []
+
+    def note(name, act):
+        def call(*args):
+            is_directory = name == 'fsync' and stat.S_ISDIR(os.fstat(args[0]).st_mode)
+            done.append(f'{name} directory' if is_directory else name)
+            return act(*args)
+
+        monkeypatch.setattr(os, name, call)
+
+    note('fsync', os.fsync)
+    note('replace', os.replace)
+    credentials.save(file, SAVED)
+    assert done == ['fsync', 'replace', 'fsync directory']
+
+
 @pytest.mark.parametrize('step', ['fsync', 'replace'])
 def test_failing_disk_leaves_the_old_file_and_nothing_half_written(file, monkeypatch, step):
     credentials.save(file, Credentials(Secret('rfx_old')))
