@@ -12,6 +12,7 @@ import contextlib
 from importlib import import_module
 import json
 import os
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -125,6 +126,7 @@ def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
     except (click.Abort, KeyboardInterrupt):
+        _ignore_interrupts()
         _fail('interrupted', as_json=as_json)
         return 130
     except Exception as exc:
@@ -134,6 +136,12 @@ def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:
         _fail(str(exc) if expected else _unexpected(exc), as_json=as_json)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _ignore_interrupts() -> None:
+    # A second Ctrl-C would end us with a traceback while we say that the first one was heard.
+    for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def program() -> str:
