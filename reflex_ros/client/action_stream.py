@@ -75,7 +75,7 @@ class _Connection(ClientConnection):
             asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
 
 
-class ActionStream:
+class AsyncActionStream:
     """
     One stream: observations up, action chunks down.
 
@@ -104,7 +104,7 @@ class ActionStream:
         self._socket: ClientConnection | None = None
         self._next_seq = 0
 
-    async def __aenter__(self) -> ActionStream:
+    async def __aenter__(self) -> AsyncActionStream:
         """Open the stream."""
         await self.open()
         return self

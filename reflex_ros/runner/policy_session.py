@@ -24,7 +24,7 @@ import time
 import numpy as np
 
 from reflex_ros.client import adapters, retry
-from reflex_ros.client.action_stream import ActionStream
+from reflex_ros.client.action_stream import AsyncActionStream
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
@@ -122,7 +122,7 @@ class PolicySession:
                 status.expires_at = time.monotonic() + grant.expires_at / 1e3 - time.time()
             status.session_id, status.mode = grant.session_id, 'dry_run'
             self._mode_since = time.monotonic()
-            stream = ActionStream(settings.actions_url, self._key, OpenRequest(
+            stream = AsyncActionStream(settings.actions_url, self._key, OpenRequest(
                 prompt=self.prompt, session_id=grant.session_id, model=settings.model,
                 robot=adapters.ROBOT, action_adapter=adapters.ADAPTER, cameras=settings.cameras,
                 hz=settings.rate_hz, chunk_size=settings.chunk_size),
@@ -137,7 +137,7 @@ class PolicySession:
                 status.link = 'lost'
                 await self._leave(stream, service)
 
-    async def _serve(self, stream: ActionStream, service: AsyncReflex) -> None:
+    async def _serve(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
         status = self.status
         status.link, status.remark = 'open', ''
         status.opened_at = time.monotonic()
@@ -162,7 +162,7 @@ class PolicySession:
         finally:
             await end(*tasks)
 
-    async def _leave(self, stream: ActionStream, service: AsyncReflex) -> None:
+    async def _leave(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
         """Close stream and session; a service that is gone must not keep us."""
         await stream.close()
         try:
@@ -173,7 +173,7 @@ class PolicySession:
         self.is_applying = False
         self.status.expires_at = None
 
-    async def _send(self, stream: ActionStream) -> None:
+    async def _send(self, stream: AsyncActionStream) -> None:
         while True:
             now = time.monotonic()
             if self._is_due(now):
@@ -187,7 +187,7 @@ class PolicySession:
                     self._note_gap(taken, now)
             await asyncio.sleep(TICK_S)
 
-    async def _send_one(self, stream: ActionStream, observation: Observation) -> None:
+    async def _send_one(self, stream: AsyncActionStream, observation: Observation) -> None:
         seq, self._next_seq = self._next_seq, self._next_seq + 1
         self._last_sent_at = time.monotonic()
         # Before it is sent: a peer that does not read may keep us in there for ever.
@@ -227,7 +227,7 @@ class PolicySession:
         elif self.is_applying and now - self._gap_since > GAPS_S:
             raise _InputLost(cause)
 
-    async def _receive(self, stream: ActionStream) -> None:
+    async def _receive(self, stream: AsyncActionStream) -> None:
         while True:
             try:
                 frame = await stream.recv_frame()

@@ -18,7 +18,7 @@ import pytest
 import websockets
 
 from reflex_ros.client import action_stream as module
-from reflex_ros.client.action_stream import ActionStream
+from reflex_ros.client.action_stream import AsyncActionStream
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest
 from reflex_ros.errors import (
@@ -40,7 +40,8 @@ REQUEST = OpenRequest('wave', robot='so101', action_adapter='so101_joint', hz=30
 def stream_to(place, *, key=KEY, **options):
     """Make a stream to a service, a listener or an address; tries once unless told otherwise."""
     url = place if isinstance(place, str) else place.actions_url
-    return ActionStream(url, Secret(key), REQUEST, **{'timeout_s': 3.0, 'window_s': 0.0} | options)
+    options = {'timeout_s': 3.0, 'window_s': 0.0} | options
+    return AsyncActionStream(url, Secret(key), REQUEST, **options)
 
 
 @pytest.fixture
