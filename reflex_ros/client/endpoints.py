@@ -3,20 +3,26 @@
 """
 Which host: argument, environment, credentials file, default; one resolver for everything.
 
-Pure: the environment and the saved values are passed in. A key only ever travels over TLS, or
-to this machine itself. Source: protocol reference, sections a.2 and m 7, 8.
+The environment and the saved values are passed in. A key only travels over TLS, or to this
+machine itself; ``REFLEX_ALLOW_INSECURE=1`` in the environment, and nowhere else, lifts that, with
+a warning. Source: protocol reference, sections a.2 and m 7, 8.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 import ipaddress
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+import logging
+from urllib.parse import parse_qs, SplitResult, urlsplit, urlunsplit
 
 from reflex_ros.errors import ConfigurationError
 
 DEFAULT_API = 'https://api.tryreflex.ai'
 DEFAULT_SITE = 'https://app.tryreflex.ai'
+ALLOW_INSECURE = 'REFLEX_ALLOW_INSECURE'
+
+_log = logging.getLogger(__name__)
 
 
 def rpc_url(explicit: str | None, environment: Mapping[str, str],
@@ -28,7 +34,7 @@ def rpc_url(explicit: str | None, environment: Mapping[str, str],
     """
     candidates = (explicit, environment.get('REFLEX_CONVEX_URL'), environment.get('CONVEX_URL'),
                   environment.get('NEXT_PUBLIC_CONVEX_URL'), saved, DEFAULT_API)
-    return _base(candidates, 'Convex URL', '--convex-url or REFLEX_CONVEX_URL')
+    return _base(candidates, environment, 'Convex URL', '--convex-url or REFLEX_CONVEX_URL')
 
 
 def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
@@ -39,10 +45,9 @@ def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> s
         one address means one service, and its key must not reach another.
     :raises ConfigurationError: as :func:`rpc_url`.
     """
-    shared = DEFAULT_API if _is_convex(rpc) else rpc
     candidates = (explicit, environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'),
-                  shared)
-    return _base(candidates, 'API URL', '--api-url or REFLEX_API_URL')
+                  _shared(rpc))
+    return _base(candidates, environment, 'API URL', '--api-url or REFLEX_API_URL')
 
 
 def infer_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
@@ -53,7 +58,7 @@ def infer_url(explicit: str | None, environment: Mapping[str, str], rpc: str) ->
     """
     companion = rpc.removesuffix('.cloud') + '.site' if _is_convex(rpc) else rpc
     candidates = (explicit, environment.get('REFLEX_INFER_URL'), companion)
-    return _base(candidates, 'Inference URL', '--infer-url or REFLEX_INFER_URL')
+    return _base(candidates, environment, 'Inference URL', '--infer-url or REFLEX_INFER_URL')
 
 
 def site_url(explicit: str | None, environment: Mapping[str, str],
@@ -66,29 +71,38 @@ def site_url(explicit: str | None, environment: Mapping[str, str],
     candidates = (explicit, *(environment.get(name) for name in (
         'REFLEX_PLATFORM_URL', 'NEXT_PUBLIC_SITE_URL', 'BETTER_AUTH_URL',
         'NEXT_PUBLIC_BETTER_AUTH_URL')), saved, DEFAULT_SITE)
-    return _base(candidates, 'Platform URL', '--site-url or REFLEX_PLATFORM_URL')
+    return _base(candidates, environment, 'Platform URL', '--site-url or REFLEX_PLATFORM_URL')
 
 
-def _base(candidates: tuple[str | None, ...], name: str, setting: str) -> str:
+def _base(candidates: tuple[str | None, ...], environment: Mapping[str, str], name: str,
+          setting: str) -> str:
     url = _first(candidates).rstrip('/')
     parts = _split(url, ('http', 'https'), f'{name} must start with http:// or https://.',
                    setting)
-    return _guarded(parts, url, setting.rpartition(' ')[2])
+    return _guarded(parts, url, environment, setting.rpartition(' ')[2])
+
+
+def _shared(rpc: str) -> str:
+    """Return the host of REST and stream that goes with a backend."""
+    return DEFAULT_API if _is_convex(rpc) else rpc
 
 
 def _is_convex(url: str) -> bool:
     return (urlsplit(url).hostname or '').endswith('.convex.cloud')
 
 
-def actions_url(explicit: str | None, environment: Mapping[str, str]) -> str:
+def actions_url(explicit: str | None, environment: Mapping[str, str],
+                rpc: str = DEFAULT_API) -> str:
     """
     Resolve the WebSocket URL of the action stream; table a.2 says how each form is completed.
 
+    :param rpc: the backend, as for :func:`api_url`.
     :raises ConfigurationError: when it is no http(s) or ws(s) URL, or would carry the key in the
         clear.
     """
     candidates = (explicit, environment.get('REFLEX_ACTIONS_URL'),
-                  environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'), DEFAULT_API)
+                  environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'),
+                  _shared(rpc))
     url = _first(candidates)
     parts = _split(url, ('http', 'https', 'ws', 'wss'), 'Actions URL must start with http://, '
                    'https://, ws://, or wss://.', 'service.url or REFLEX_ACTIONS_URL')
@@ -97,7 +111,12 @@ def actions_url(explicit: str | None, environment: Mapping[str, str]) -> str:
         url = urlunsplit((scheme, parts.netloc, '/v1/actions', '', ''))
     elif parts.path in ('', '/') and not parts.query:
         url = urlunsplit((parts.scheme, parts.netloc, '/v1/actions', '', ''))
-    return _guarded(parts, url, 'REFLEX_ACTIONS_URL')
+    return _guarded(parts, url, environment, 'REFLEX_ACTIONS_URL')
+
+
+def token_in(url: str) -> str:
+    """Return the token that an address carries in its query, empty when there is none (d.2)."""
+    return parse_qs(urlsplit(url).query).get('token', [''])[0]
 
 
 def _first(candidates: tuple[str | None, ...]) -> str:
@@ -127,12 +146,22 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], parts.path, '', ''))
 
 
-def _guarded(parts: SplitResult, url: str, setting: str) -> str:
+def _guarded(parts: SplitResult, url: str, environment: Mapping[str, str], setting: str) -> str:
     if parts.scheme in ('https', 'wss') or is_loopback(parts.hostname or ''):
+        return url
+    if environment.get(ALLOW_INSECURE) == '1':
+        _warn(without_secrets(url))
         return url
     raise ConfigurationError(f'{without_secrets(url)} would send the API key unencrypted. Use '
                              f'{"wss" if parts.scheme == "ws" else "https"}:// in {setting}; only '
-                             'addresses of this machine may do without')
+                             'addresses of this machine may do without, or any on a network that '
+                             f'you trust with {ALLOW_INSECURE}=1')
+
+
+@cache
+def _warn(place: str) -> None:
+    """Warn once per address."""
+    _log.warning('%s: the API key travels unencrypted, because %s is 1', place, ALLOW_INSECURE)
 
 
 def is_loopback(host: str) -> bool:

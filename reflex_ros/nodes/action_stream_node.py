@@ -48,7 +48,7 @@ TABLE = (
     Spec('service.rpc_url', '', 'base URL of the RPC backend; empty takes REFLEX_CONVEX_URL, then '
          'the credentials file, then the hosted service'),
     Spec('service.actions_url', '', 'URL of the action stream; empty takes REFLEX_ACTIONS_URL, '
-         'REFLEX_API_URL, then the hosted service'),
+         'REFLEX_API_URL, then the host of the backend'),
     Spec('service.deployment', '', 'id of the deployment to run; it must be ready'),
     Spec('service.model', 'pi0.5', 'base model to ask for'),
     Spec('service.open_window_s', 90.0, 'how long opening the stream is retried', 's', 0.0, 600.0),
@@ -100,7 +100,8 @@ class ActionStreamNode(ReflexNode):
         rpc_url = endpoints.rpc_url(settings['service.rpc_url'], os.environ, saved.convex_url)
         options = SessionSettings(
             rpc_url=rpc_url,
-            actions_url=endpoints.actions_url(settings['service.actions_url'], os.environ),
+            actions_url=endpoints.actions_url(settings['service.actions_url'], os.environ,
+                                              rpc_url),
             prompt=settings['prompt'], model=settings['service.model'],
             deployment_id=settings['service.deployment'] or None,
             cameras=tuple(settings['cameras']), rate_hz=settings['rate_hz'],

@@ -125,6 +125,8 @@ def test_token_in_an_address_is_not_repeated(url):
 ])
 def test_other_addresses_follow_the_backend(explicit, environment, rpc, api, infer):
     assert endpoints.api_url(explicit, environment, rpc) == api
+    assert endpoints.actions_url(explicit, environment, rpc) == (
+        api.replace('http', 'ws', 1) + '/v1/actions')
     assert endpoints.infer_url(explicit, environment, rpc) == infer
 
 
@@ -148,3 +150,28 @@ def test_bad_addresses_are_refused(url):
                     lambda: endpoints.site_url(url, {})):
         with pytest.raises(ConfigurationError, match='unencrypted|must start with|names a user'):
             resolve()
+
+
+@pytest.mark.parametrize('resolve, url', [
+    (endpoints.rpc_url, 'http://10.1.2.3:1'), (endpoints.site_url, 'http://10.1.2.3:2'),
+    (endpoints.actions_url, 'ws://10.1.2.3:3/v1/actions?token=hunter2'),
+    (lambda url, environment: endpoints.infer_url(url, environment, HTTPS), 'http://10.1.2.3:4'),
+    (lambda url, environment: endpoints.api_url(url, environment, HTTPS), 'http://10.1.2.3:5')])
+def test_key_may_travel_in_the_clear_when_the_environment_says_so(resolve, url, caplog):
+    for value in ('', '0', 'true', 'yes'):
+        with pytest.raises(ConfigurationError, match='with REFLEX_ALLOW_INSECURE=1$'):
+            resolve(url, {'REFLEX_ALLOW_INSECURE': value})
+    assert not caplog.records
+    for _ in range(2):
+        assert resolve(url, {'REFLEX_ALLOW_INSECURE': '1'}) == url
+    [record] = caplog.records
+    assert record.levelname == 'WARNING'
+    assert f'{url.partition("?")[0]}: the API key travels unencrypted' in record.getMessage()
+    assert 'hunter2' not in record.getMessage()
+
+
+@pytest.mark.parametrize('url, token', [
+    ('wss://h/p?token=abc', 'abc'), ('wss://h/p?a=b&token=a%20b', 'a b'), ('wss://h/p', ''),
+    ('wss://h/p?token=', ''), ('wss://h/token=x', '')])
+def test_token_of_an_address_is_found(url, token):
+    assert endpoints.token_in(url) == token
