@@ -1,12 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The action stream over ``websockets``: open within a window, send, receive, close.
+The action stream for asyncio: open within a window, send, receive, close.
 
-One attempt is one new TCP connection and one whole handshake. Redirects are never followed (we
-hand over a connected socket, which ``websockets`` refuses to redirect), compression is never
-offered, proxies are not taken from the environment. A stream whose receive timed out or failed is
-not used again: open a new one.
+One attempt is one new TCP connection and one whole handshake (``stream_socket``). A stream whose
+receive timed out or failed is not used again: open a new one.
 """
 
 from __future__ import annotations
@@ -15,24 +13,24 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 import contextlib
-import logging
 import os
 import random
-import socket
-import ssl
 from types import TracebackType
-from urllib.parse import urlsplit
+from typing import Any, TYPE_CHECKING
 
 import websockets
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
-from reflex_ros import __version__
-from reflex_ros.client import retry
+from reflex_ros.client import adapters, retry, stream_frames, stream_settings
 from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import within
+from reflex_ros.client.endpoints import token_in
 from reflex_ros.client.stream_faults import status_of, StreamFaults
-from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest, Ready, ServerError
+from reflex_ros.client.stream_frames import Image, OpenRequest
+from reflex_ros.client.stream_protocol import ChunkFrame, Ready, ServerError
+from reflex_ros.client.stream_settings import DEFAULT_TIMEOUT_S, StreamSettings
+from reflex_ros.client.stream_socket import CLOSE_S, open_socket
 from reflex_ros.errors import (
     ChunkRejected,
     ServiceProtocolError,
@@ -40,69 +38,68 @@ from reflex_ros.errors import (
     StreamClosed,
 )
 
-_log = logging.getLogger(__name__)
-_wire = logging.getLogger(f'{__name__}.wire')
-# At DEBUG the library writes the handshake, with the key, and every frame.
-_wire.setLevel(logging.INFO)
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 ATTEMPT_S = 15.0
-CLOSE_S = 0.2
-"""How long to wait for the peer's closing handshake; a dead link must not be kept for long."""
-MAX_QUEUE = 4
 MAX_SKIPPED = 100
 """Broken frames that are remembered; a service could send them without end."""
-
-
-class _Connection(ClientConnection):
-    """
-    Notes when TLS was done, and ends what the peer only says that it ends.
-
-    The transport reports its connection only after TLS. After a closing handshake, or a frame that
-    we refuse, the library's receive waits for the peer to close TCP, for ever if need be.
-    """
-
-    connected_at = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the time."""
-        self.connected_at = asyncio.get_running_loop().time()
-        super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Give the peer a moment to close TCP when it has to."""
-        super().data_received(data)
-        if self.protocol.close_expected():
-            asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
 
 
 class AsyncActionStream:
     """
     One stream: observations up, action chunks down.
 
+    ``async with AsyncActionStream.for_task('pick up the cube') as stream:`` is the short way; the
+    constructor takes what was resolved before.
+
     :param url: from ``endpoints.actions_url``.
+    :param key: None when the address carries a token; no key is sent then.
     :param timeout_s: for ``recv_action`` and for one attempt to open, at most 15 s there [s].
     :param window_s: how long opening is retried [s]; 0 tries once.
     :param on_retry: called before each wait.
     """
 
-    def __init__(self, url: str, key: Secret, request: OpenRequest, *, timeout_s: float = 30.0,
+    def __init__(self, url: str, key: Secret | None, request: OpenRequest, *,
+                 timeout_s: float = DEFAULT_TIMEOUT_S,
                  window_s: float = retry.DEFAULT_WINDOW_S,
                  on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
         self.url = url
         self.session_id = request.session_id
         self.open_timing: dict[str, float] = {}
         """Milliseconds of the successful attempt (section d.4)."""
+        self.ready: Mapping[str, Any] = {}
+        """Everything that ``session.ready`` said."""
         self.skipped: deque[ChunkRejected] = deque(maxlen=MAX_SKIPPED)
         """The newest frames that ``recv_action`` refused and skipped; the caller empties it."""
         self._key = key
-        self._faults = StreamFaults(url, key)
+        self._faults = StreamFaults(url, key or Secret(token_in(url)))
         self._request = request
+        self._row_keys = adapters.row_keys(request.action_adapter, request.robot)
         self._timeout_s = timeout_s
         self._window_s = window_s
         self._on_retry = on_retry
         self._random = random.Random()
         self._socket: ClientConnection | None = None
         self._next_seq = 0
+
+    @classmethod
+    def for_task(cls, prompt: str, **settings: Unpack[StreamSettings]) -> AsyncActionStream:
+        """
+        Make a stream for a task, with key and address as documented.
+
+        :param settings: see :class:`.StreamSettings`.
+        :raises AuthenticationError: when there is no key.
+        :raises ConfigurationError: for an address that is none, or an unsafe credentials file.
+        :raises ValueError: for a rate, a size or a time that is none.
+        """
+        url, key = stream_settings.destination(
+            settings.get('url'), settings.get('api_key'), os.environ)
+        window = settings.get('connect_retry_seconds')
+        return cls(url, key, stream_settings.request(prompt, settings),
+                   timeout_s=settings.get('timeout', DEFAULT_TIMEOUT_S),
+                   window_s=retry.window(os.environ) if window is None else window,
+                   on_retry=settings.get('on_retry'))
 
     async def __aenter__(self) -> AsyncActionStream:
         """Open the stream."""
@@ -129,8 +126,6 @@ class AsyncActionStream:
         for number, wait in enumerate(retry.backoff(self._random), start=1):
             try:
                 await self._attempt()
-                _log.debug('%s: open at attempt %d: %s', self._faults.place, number, ', '.join(
-                    f'{name} {value:.0f}' for name, value in self.open_timing.items()))
                 return
             except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
@@ -141,42 +136,63 @@ class AsyncActionStream:
             if status is not None and status not in retry.TRANSIENT_STATUS:
                 raise self._faults.explain(failure, number, elapsed) from failure
             wait = max(wait, asked_for)
-            _log.debug('%s: %s (attempt %d, %.0f ms)', self._faults.place,
-                       self._faults.reason(failure), number, elapsed * 1e3)
             if elapsed + wait > self._window_s:
                 raise self._faults.explain(failure, number, elapsed) from failure
             if self._on_retry is not None:
                 self._on_retry(retry.Attempt(number, elapsed, wait, self._faults.reason(failure)))
             await asyncio.sleep(wait)
 
-    async def send_observation(self, state: Sequence[float], images: Mapping[str, bytes], *,
-                               prompt: str | None = None, capture_time_ns: int | None = None,
-                               seq: int | None = None,
+    async def send_observation(self, state: Sequence[float],
+                               images: Mapping[str, Image] | None = None, *,
+                               prompt: str | None = None, seq: int | None = None,
+                               capture_time_ns: int | None = None,
                                extra: Mapping[str, object] | None = None) -> int:
         """
-        Send one observation; arguments as :func:`stream_protocol.observation_frame`.
+        Send one observation.
 
-        :returns: its sequence number.
+        :param state: joint positions, in the units of the adapter that was asked for.
+        :param images: by camera: JPEG bytes, base64 text, or an object with encoding and data.
+        :param prompt: the task, when it changes.
+        :param seq: number of the observation; None takes the next free one.
+        :param capture_time_ns: wall clock of the capture [ns].
+        :param extra: further fields of the frame, e.g. ``request_id`` or ``max_gpu_seconds``.
+        :returns: the number.
         :raises StreamClosed: when the stream is gone or was never open.
+        :raises ValueError: for a number that is not finite; nothing is sent then.
+        :raises TypeError: for a state or an image that is none, likewise.
         """
         number = self._next_seq if seq is None else seq
-        frame = protocol.observation_frame(number, state, images, prompt=prompt,
-                                           capture_time_ns=capture_time_ns, extra=extra)
-        self._next_seq = max(self._next_seq, number + 1)
-        await self._send(frame)
+        await self._send_numbered(number, stream_frames.observation_frame(
+            number, state, images or {}, prompt=prompt, capture_time_ns=capture_time_ns,
+            extra=extra))
         return number
 
-    async def recv_action(self, timeout_s: float | None = None) -> ChunkFrame:
+    async def send_raw(self, fields: Mapping[str, object]) -> int:
         """
-        Return the next action chunk; broken frames are noted in ``skipped``, not returned.
+        Send one observation whose fields are those of a mapping; errors as above.
+
+        :param fields: ``state``, ``images`` and ``seq`` as above, anything else as it is.
+        :returns: the number.
+        """
+        seq = fields.get('seq')
+        number = seq if type(seq) is int else self._next_seq
+        await self._send_numbered(number, stream_frames.raw_frame(number, fields))
+        return number
+
+    async def recv_action(self, timeout_s: float | None = None, *,
+                          seq: int | None = None) -> ChunkFrame:
+        """
+        Return the next action chunk; what it passes over is noted in ``skipped``.
 
         :param timeout_s: deadline of this call [s]; the stream's own when None.
+        :param seq: the observation that it must answer; other chunks are passed over, as are
+            broken frames. None takes any chunk.
         :raises ServiceUnavailable: when the deadline passes; the stream is of no use then.
         :raises ServiceError: as :meth:`recv_frame`, which notes broken frames itself.
         """
         limit = self._timeout_s if timeout_s is None else timeout_s
         try:
-            return await within(limit, self._recv_whole())
+            return await within(limit, self._recv_whole(seq))
         except asyncio.TimeoutError as exc:
             timing = ', '.join(f'{name} {value:.1f}' for name, value in self.open_timing.items())
             raise ServiceUnavailable(
@@ -195,7 +211,7 @@ class AsyncActionStream:
         while True:
             # Frames that are there already would not let anybody else run.
             await asyncio.sleep(0)
-            event = protocol.parse_frame(await self._recv())
+            event = protocol.parse_frame(await self._recv(), self._row_keys)
             if isinstance(event, ChunkFrame):
                 return event
             if isinstance(event, ServerError):
@@ -216,15 +232,20 @@ class AsyncActionStream:
 
     async def _part(self, link: ClientConnection) -> None:
         with contextlib.suppress(websockets.ConnectionClosed):
-            await link.send(protocol.close_frame(self.session_id))
+            await link.send(stream_frames.close_frame(self.session_id))
         await link.close()
 
-    async def _recv_whole(self) -> ChunkFrame:
+    async def _recv_whole(self, seq: int | None) -> ChunkFrame:
         while True:
             try:
-                return await self.recv_frame()
+                frame = await self.recv_frame()
             except ChunkRejected as exc:
                 self.skipped.append(exc)
+                continue
+            if seq is None or frame.seq == seq:
+                return frame
+            self.skipped.append(ChunkRejected(
+                'SEQ_OLD', f'chunk {frame.seq} does not answer observation {seq}'))
 
     async def _attempt(self) -> None:
         try:
@@ -234,50 +255,13 @@ class AsyncActionStream:
             raise
 
     async def _connect_and_introduce(self) -> None:
-        await self._connect()
+        self._socket, self.open_timing = await open_socket(self.url, self._key, self._faults)
         await self._introduce()
-
-    async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        parts = urlsplit(self.url)
-        port = parts.port or (443 if parts.scheme == 'wss' else 80)
-        began = loop.time()
-        # Ours, so that its time can be told, and so that no redirect can be followed.
-        raw = await _dial(parts.hostname or '', port)
-        connected = loop.time()
-        try:
-            self._socket = await connect(
-                self.url, sock=raw,
-                server_hostname=parts.hostname if parts.scheme == 'wss' else None,
-                additional_headers={'Authorization': f'Bearer {self._key.reveal()}'},
-                user_agent_header=f'reflex-ros/{__version__}', compression=None, proxy=None,
-                open_timeout=None, ping_interval=None, close_timeout=CLOSE_S, logger=_wire,
-                max_size=protocol.MAX_FRAME, max_queue=MAX_QUEUE,
-                create_connection=_Connection)
-        except BaseException as exc:
-            raw.close()
-            response = getattr(exc.__context__, 'response', None)
-            if isinstance(exc, ssl.SSLCertVerificationError):
-                raise ServiceProtocolError(f'{self._faults.at(str(exc))}. The key is not sent to '
-                                           'a host that cannot prove who it is') from exc
-            if response is not None and 300 <= response.status_code < 400:
-                raise ServiceProtocolError(f'{self._faults.place}: a redirect (HTTP '
-                                           f'{response.status_code}) is not followed. Fix '
-                                           'service.url or REFLEX_ACTIONS_URL') from exc
-            raise
-        is_secure = parts.scheme == 'wss'
-        secured = getattr(self._socket, 'connected_at', connected) if is_secure else connected
-        upgraded = loop.time()
-        self.open_timing = {
-            'tcp_ms': (connected - began) * 1e3,
-            'tls_ms': (secured - connected) * 1e3,
-            'websocket_upgrade_ms': (upgraded - secured) * 1e3,
-            'connect_ms': (upgraded - began) * 1e3}
 
     async def _introduce(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await self._send(protocol.open_frame(self._request))
+        await self._send(stream_frames.open_frame(self._request))
         try:
             event = protocol.parse_frame(await self._recv())
         except ChunkRejected as exc:
@@ -292,9 +276,14 @@ class AsyncActionStream:
             raise ServiceProtocolError('Expected session.ready, received '
                                        f'{self._faults.shown(repr(event))}')
         self.session_id = event.session_id or self.session_id
+        self.ready = event.fields
         elapsed = (loop.time() - began) * 1e3
         self.open_timing |= {'session_ready_ms': elapsed,
                              'open_ms': self.open_timing['connect_ms'] + elapsed}
+
+    async def _send_numbered(self, number: int, frame: str) -> None:
+        self._next_seq = max(self._next_seq, number + 1)
+        await self._send(frame)
 
     async def _send(self, frame: str) -> None:
         if self._socket is None:
@@ -313,32 +302,3 @@ class AsyncActionStream:
             raise ChunkRejected('BAD_FRAME', 'a text frame that is not UTF-8') from exc
         except websockets.ConnectionClosed as exc:
             raise self._faults.closed(exc) from exc
-
-
-async def _dial(host: str, port: int) -> socket.socket:
-    """
-    Connect to the first address that answers.
-
-    In the loop, not in a thread: an attempt that is given up must not go on behind our back.
-    """
-    loop = asyncio.get_running_loop()
-    failure = OSError(f'{host} has no address')
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as exc:
-        raise OSError(f'{host} is no name of a host') from exc
-    for family, kind, proto, _, address in found:
-        raw = socket.socket(family, kind, proto)
-        try:
-            raw.setblocking(False)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(raw, address)
-            return raw
-        except OSError as exc:
-            raw.close()
-            # asyncio's own text hides what happened behind "Connect call failed".
-            failure = OSError(exc.errno, os.strerror(exc.errno)) if exc.errno else exc
-        except BaseException:
-            raw.close()
-            raise
-    raise failure

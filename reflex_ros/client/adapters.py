@@ -19,11 +19,24 @@ from reflex_ros.domain.joints import GRIPPER, SO101_JOINTS
 
 ADAPTER = 'so101_joint'
 ROBOT = 'so101'
-ROW_KEYS = ('actions_so101', 'actions')
-"""Where a chunk may carry its rows: the adapter's own name first."""
+ROW_NAMES = {ADAPTER: 'actions_so101', 'aloha_joint': 'actions_aloha', 'pi_native': 'actions_pi'}
+"""What each adapter calls its rows (section d.6)."""
 
 _GRIPPER = SO101_JOINTS[GRIPPER].limits
 _RAD_PER_PERCENT = (_GRIPPER.upper - _GRIPPER.lower) / 100.0
+
+
+def row_keys(adapter: str | None, robot: str | None = None) -> tuple[str, ...]:
+    """
+    Say where a chunk may carry its rows, the best first.
+
+    :param adapter: what was asked for; rows of another adapter are not taken then. None leaves the
+        choice to the service.
+    """
+    if not adapter and robot != ROBOT:
+        return ('actions', *ROW_NAMES.values())
+    own = ROW_NAMES.get(adapter or ADAPTER)
+    return ('actions',) if own is None else (own, 'actions')
 
 
 def state_to_wire(position: Sequence[float] | Vector) -> list[float]:

@@ -28,7 +28,7 @@ class Secret:
 
     def hide_in(self, text: str) -> str:
         """Take the value out of a text that a peer wrote and we are about to show."""
-        return text.replace(self._value, '[hidden]')
+        return text.replace(self._value, '[hidden]') if self._value else text
 
     def __repr__(self) -> str:
         """Hide the value."""

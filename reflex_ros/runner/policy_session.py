@@ -29,7 +29,8 @@ from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
 from reflex_ros.client.service import AsyncReflex
-from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest
+from reflex_ros.client.stream_frames import OpenRequest
+from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.observation import Observation, Observer

@@ -17,10 +17,11 @@ import traceback
 import pytest
 import websockets
 
-from reflex_ros.client import action_stream as module
+from reflex_ros.client import stream_socket as module
 from reflex_ros.client.action_stream import AsyncActionStream
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.stream_protocol import ChunkFrame, OpenRequest
+from reflex_ros.client.stream_frames import OpenRequest
+from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.errors import (
     AuthenticationError,
     ReflexError,

@@ -48,5 +48,12 @@ def test_gripper_beyond_its_range_is_not_clamped_here():
     assert rows[1][5] < GRIPPER.lower
 
 
-def test_rows_are_looked_up_under_the_name_of_the_adapter_first():
-    assert adapters.ROW_KEYS == ('actions_so101', 'actions')
+@pytest.mark.parametrize('asked, expected', [
+    (('so101_joint',), ('actions_so101', 'actions')),
+    ((None, 'so101'), ('actions_so101', 'actions')),
+    (('aloha_joint', 'so101'), ('actions_aloha', 'actions')),
+    (('pi_native',), ('actions_pi', 'actions')), (('of_tomorrow',), ('actions',)),
+    ((None,), ('actions', 'actions_so101', 'actions_aloha', 'actions_pi')),
+])
+def test_rows_are_looked_up_under_the_name_of_the_adapter_first(asked, expected):
+    assert adapters.row_keys(*asked) == expected

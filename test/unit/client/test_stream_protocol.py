@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames as section d.3 of the protocol reference writes them, and everything else refused."""
+"""What the service may send (section d.3 of the protocol reference), and all else refused."""
 
 import json
 import math
@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.client import stream_protocol as protocol
+from reflex_ros.client.adapters import row_keys
 from reflex_ros.client.stream_protocol import (
     ChunkFrame,
-    OpenRequest,
     parse_frame,
     Ready,
     ServerError,
@@ -46,51 +45,6 @@ def refused(text):
     assert len(str(caught.value)) < 400
     assert str(caught.value).isprintable()
     return caught.value.code
-
-
-def test_open_frame_is_the_example_of_the_reference():
-    request = OpenRequest('pick up the cube', model='pi0.5', robot='so101',
-                          action_adapter='so101_joint', cameras=('wrist',), hz=25.0)
-    assert protocol.open_frame(request) == (
-        '{"type":"session.open","session_id":"","prompt":"pick up the cube","model":"pi0.5",'
-        '"robot":"so101","action_adapter":"so101_joint","cameras":["wrist"],"hz":25.0}')
-
-
-def test_open_frame_can_carry_every_field_and_no_null():
-    request = OpenRequest('p', 'sess_1', 'm', 'l@v1', 'r', 'a', ('x', 'y'), 30.0, 50, 0.5)
-    assert json.loads(protocol.open_frame(request)) == {
-        'type': 'session.open', 'session_id': 'sess_1', 'prompt': 'p', 'model': 'm',
-        'lora': 'l@v1', 'robot': 'r', 'action_adapter': 'a', 'cameras': ['x', 'y'], 'hz': 30.0,
-        'chunk_size': 50, 'max_gpu_seconds': 0.5}
-    assert json.loads(protocol.open_frame(OpenRequest('p'))) == {
-        'type': 'session.open', 'session_id': '', 'prompt': 'p', 'cameras': []}
-
-
-def test_observation_frame_is_the_example_of_the_reference():
-    frame = protocol.observation_frame(
-        0, [0.1, -12.0, 33.0, 4.5, 0.0, 50.0], {'wrist': b'\xff\xd8\xff\xe0'},
-        capture_time_ns=1737830400000000000)
-    assert frame == (
-        '{"type":"observation","seq":0,"state":[0.1,-12.0,33.0,4.5,0.0,50.0],'
-        '"images":{"wrist":{"encoding":"jpeg_base64","data":"/9j/4A=="}},'
-        '"capture_time_ns":1737830400000000000}')
-
-
-def test_observation_frame_can_carry_prompt_and_more():
-    frame = protocol.observation_frame(7, [1.0], {}, prompt='grüß dich',
-                                       extra={'state_units': 'degrees_and_percent', 'none': None})
-    assert frame == ('{"type":"observation","seq":7,"state":[1.0],"images":{},'
-                     '"prompt":"gr\\u00fc\\u00df dich","state_units":"degrees_and_percent"}')
-
-
-@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
-def test_observation_that_is_not_finite_is_not_sent(value):
-    with pytest.raises(ValueError, match='observation 3'):
-        protocol.observation_frame(3, [0.0, value], {})
-
-
-def test_close_frame_is_the_example_of_the_reference():
-    assert protocol.close_frame('sess_01') == '{"type":"session.close","session_id":"sess_01"}'
 
 
 @pytest.mark.parametrize('text, expected', [
@@ -161,6 +115,46 @@ def test_rows_of_the_wrong_shape_are_refused(rows):
 @pytest.mark.parametrize('seq', [None, '0', 0.0, True, [], {}, ..., -1, 2**63, 10**400])
 def test_chunk_needs_a_sequence_number(seq):
     assert refused(chunk(seq=seq)) == 'BAD_SHAPE'
+
+
+@pytest.mark.parametrize('asked, fields, expected', [
+    (('aloha_joint',), {'actions': [[1]], 'actions_aloha': [[2]]}, 2.0),
+    (('aloha_joint',), {'actions': [[1]], 'actions_so101': [[2]]}, 1.0),
+    (('pi_native', 'so101'), {'actions_so101': [[1]], 'actions_pi': [[2]]}, 2.0),
+    ((None, 'so101'), {'actions': [[1]], 'actions_so101': [[2]]}, 2.0),
+    ((None, 'yam'), {'actions': [[1]], 'actions_so101': [[2]]}, 1.0),
+    ((None,), {'actions_aloha': [[1]], 'actions_pi': [[2]]}, 1.0),
+    (('of_tomorrow',), {'actions': [[1]], 'actions_pi': [[2]]}, 1.0),
+    (('of_tomorrow',), {'actions_pi': [[2]]}, None),
+    (('aloha_joint',), {'actions_so101': [[2]]}, None),
+])
+def test_rows_are_those_of_the_adapter_that_was_asked_for(asked, fields, expected):
+    text = json.dumps({'type': 'action_chunk', 'seq': 0} | fields)
+    if expected is None:
+        with pytest.raises(ChunkRejected, match='no list of 1 to 1000 rows'):
+            parse_frame(text, row_keys(*asked))
+    else:
+        assert parse_frame(text, row_keys(*asked)).rows == ((expected,),)
+
+
+def test_chunk_is_the_mapping_of_the_documentation_too():
+    frame = parse_frame(chunk(actions_so101=[[1, 2.5]], timing={'infer_ms': 3}))
+    assert frame['actions'] is frame.rows == ((1.0, 2.5),)
+    assert frame['timing'] == {'infer_ms': 3}
+    assert frame.get('nothing') is None and 'nothing' not in frame
+    with pytest.raises(KeyError):
+        frame['nothing']
+    assert dict(frame) == {'type': 'action_chunk', 'seq': 0, 'actions_so101': [[1, 2.5]],
+                           'timing': {'infer_ms': 3}, 'actions': frame.rows}
+    assert len(frame) == len(list(frame)) == 5
+    frame = parse_frame(chunk(actions=[[9]]))
+    assert len(frame) == len(list(frame)) == 4
+    assert json.loads(json.dumps(dict(frame)))['actions'] == ROWS
+
+
+def test_greeting_is_kept_whole():
+    event = parse_frame('{"type":"session.ready","session_id":"s","mode":"dry_run"}')
+    assert event.fields == {'type': 'session.ready', 'session_id': 's', 'mode': 'dry_run'}
 
 
 def test_rows_under_the_name_of_another_adapter_are_refused():

@@ -1,0 +1,124 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What goes up the action stream: values to frames, without a socket (sections d.1 and d.3).
+
+Every frame is one text message with one JSON object; what is None is left out.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import json
+import math
+
+Image = bytes | str | Mapping[str, object]
+"""JPEG bytes; or as it goes on the wire: base64 text, or an object with encoding and data."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """
+    What a stream is opened with (section d.1).
+
+    :param hz: rate of the rows that we want [1/s].
+    :param chunk_size: rows per chunk that we want.
+    """
+
+    prompt: str
+    session_id: str = ''
+    model: str | None = None
+    lora: str | None = None
+    robot: str | None = None
+    action_adapter: str | None = None
+    cameras: tuple[str, ...] = ()
+    hz: float | None = None
+    chunk_size: int | None = None
+    max_gpu_seconds: float | None = None
+
+
+def open_frame(request: OpenRequest) -> str:
+    """Make the first frame."""
+    return _dump({
+        'type': 'session.open', 'session_id': request.session_id, 'prompt': request.prompt,
+        'model': request.model, 'lora': request.lora, 'robot': request.robot,
+        'action_adapter': request.action_adapter, 'cameras': list(request.cameras),
+        'hz': request.hz, 'chunk_size': request.chunk_size,
+        'max_gpu_seconds': request.max_gpu_seconds})
+
+
+def observation_frame(seq: int, state: Sequence[float], images: Mapping[str, Image], *,
+                      prompt: str | None = None, capture_time_ns: int | None = None,
+                      extra: Mapping[str, object] | None = None) -> str:
+    """
+    Make the frame of one observation.
+
+    :param state: in the adapter's units.
+    :param images: by camera.
+    :param capture_time_ns: wall clock of the capture [ns].
+    :param extra: further top-level fields, e.g. ``state_units``.
+    :raises ValueError: for a state, or anything else, that is not finite.
+    :raises TypeError: for what cannot be sent as JSON.
+    """
+    return raw_frame(seq, {'state': state, 'images': images, 'prompt': prompt,
+                           'capture_time_ns': capture_time_ns, **(extra or {})})
+
+
+def raw_frame(seq: int, fields: Mapping[str, object]) -> str:
+    """
+    Make the frame of one observation from its fields, as they are; errors as above.
+
+    :param fields: ``state`` and ``images`` as above, anything else as JSON knows it; None is left
+        out.
+    """
+    rest = dict(fields)
+    state, images = rest.pop('state', None), rest.pop('images', None)
+    head: dict[str, object] = {'type': 'observation', 'seq': seq}
+    if state is not None:
+        head['state'] = _finite(seq, state)
+    parts = [_dump(head)[1:-1]]
+    if images is not None:
+        parts.append(f'"images":{{{_images(images)}}}')
+    parts.append(_dump({name: value for name, value in rest.items() if name not in head})[1:-1])
+    return f'{{{",".join(filter(None, parts))}}}'
+
+
+def _finite(seq: int, state: object) -> list[float]:
+    if isinstance(state, (str, bytes, Mapping)):
+        raise TypeError(f'observation {seq}: the state is a {type(state).__name__}, not numbers')
+    # Through float: numbers of numpy are no JSON.
+    numbers = [float(value) for value in state]  # type: ignore[attr-defined]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f'observation {seq}: the state is not finite: {numbers}')
+    return numbers
+
+
+def _images(images: object) -> str:
+    if not isinstance(images, Mapping):
+        raise TypeError(f'images must be given by camera, not as {type(images).__name__}')
+    return ','.join(f'{json.dumps(str(name))}:{_image(name, image)}'
+                    for name, image in images.items())
+
+
+def _image(name: object, image: object) -> str:
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        # Put between quotes as it is: to search 160 kB of base64 for what JSON must escape takes
+        # as long as all the rest of the frame.
+        data = binascii.b2a_base64(image, newline=False).decode('ascii')
+        return f'{{"encoding":"jpeg_base64","data":"{data}"}}'
+    if isinstance(image, (str, Mapping)):
+        return json.dumps(image, separators=(',', ':'), allow_nan=False)
+    raise TypeError(f'the image of {name} is a {type(image).__name__}; give JPEG bytes, base64 '
+                    'text, or an object with encoding and data')
+
+
+def close_frame(session_id: str) -> str:
+    """Make the last frame."""
+    return _dump({'type': 'session.close', 'session_id': session_id})
+
+
+def _dump(message: Mapping[str, object]) -> str:
+    return json.dumps({name: value for name, value in message.items() if value is not None},
+                      separators=(',', ':'), allow_nan=False)
