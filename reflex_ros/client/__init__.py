@@ -1,3 +1,56 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Reflex service: no ROS, no hardware."""
+"""
+The Reflex service: no ROS, no hardware. What is named here is the public Python API.
+
+Each name is imported when it is used: whoever needs one of them does not wait for all.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reflex_ros.client.action_stream import AsyncActionStream
+    from reflex_ros.client.controller import action, connect, observation
+    from reflex_ros.client.resources import account, deployments, sessions
+    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.stream_protocol import ChunkFrame
+    from reflex_ros.client.sync_service import Reflex
+    from reflex_ros.client.sync_stream import ActionStream, infer_actions
+
+__all__ = [
+    'account', 'action', 'ActionStream', 'AsyncActionStream', 'AsyncReflex', 'ChunkFrame',
+    'connect', 'deployments', 'infer_actions', 'observation', 'Reflex', 'sessions',
+]
+
+_PLACES = {
+    'action': 'controller',
+    'ActionStream': 'sync_stream',
+    'AsyncActionStream': 'action_stream',
+    'AsyncReflex': 'service',
+    'ChunkFrame': 'stream_protocol',
+    'connect': 'controller',
+    'infer_actions': 'sync_stream',
+    'observation': 'controller',
+    'Reflex': 'sync_service',
+}
+"""Where a name lives; one that is not here is a module of ``resources``."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name."""
+    if name not in __all__:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    if name in _PLACES:
+        value = getattr(import_module(f'{__name__}.{_PLACES[name]}'), name)
+    else:
+        value = import_module(f'{__name__}.resources.{name}')
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names too."""
+    return sorted({*globals(), *__all__})

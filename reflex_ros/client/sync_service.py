@@ -1,0 +1,75 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The service for scripts: the functions of ``client.resources``, without asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from reflex_ros.client import retry
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.loop_thread import LoopThread
+from reflex_ros.client.service import AsyncReflex
+from reflex_ros.client.transport import READ_WINDOW_S
+
+Parameters = ParamSpec('Parameters')
+Result = TypeVar('Result')
+
+
+class Reflex:
+    """
+    The service with one key; :meth:`call` asks it one thing and waits for the answer.
+
+    ::
+
+        with Reflex() as reflex:
+            for session in reflex.call(sessions.list_all, status='active'):
+                print(session.session_id)
+
+    It may be used from several threads at once. Arguments and errors are those of
+    :class:`.AsyncReflex`.
+    """
+
+    def __init__(self, api_key: str | Secret | None = None, *, convex_url: str | None = None,
+                 api_url: str | None = None, environment: Mapping[str, str] | None = None,
+                 is_anonymous: bool = False, window_s: float = READ_WINDOW_S,
+                 on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
+        self._service = AsyncReflex(
+            api_key, convex_url=convex_url, api_url=api_url, environment=environment,
+            is_anonymous=is_anonymous, window_s=window_s, on_retry=on_retry)
+        self._loop = LoopThread('Reflex')
+        self._is_closed = False
+
+    def __enter__(self) -> Reflex:
+        """Return the service itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Close the connections."""
+        self.close()
+
+    def call(self, function: Callable[Concatenate[AsyncReflex, Parameters],
+                                      Coroutine[Any, Any, Result]],
+             *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        """
+        Call a function of ``client.resources`` with its arguments but the first.
+
+        Ctrl-C ends the call; a request that was sent before may still have its effect.
+
+        :returns: what the function returns.
+        :raises ServiceError: as the function.
+        :raises RuntimeError: after ``close``, and in a thread that runs an event loop.
+        """
+        return self._loop.run(function(self._service, *args, **kwargs))
+
+    def close(self) -> None:
+        """Close the connections; may be called twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            try:
+                self._loop.run(self._service.close())
+            finally:
+                self._loop.close()
