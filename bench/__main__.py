@@ -27,6 +27,8 @@ BENCHES = {
     'faults': 'bench.system',
     'faults_busy': 'bench.system',
     'upload': 'bench.upload',
+    'observation_step': 'bench.stream',
+    'open_to_ready': 'bench.stream',
 }
 RESULTS = Path(__file__).parent / 'results.jsonl'
 
