@@ -41,7 +41,15 @@ class ServiceError(ReflexError):
 
 
 class ServiceUnavailable(ServiceError):
-    """The service cannot be reached or is overloaded: worth another try later."""
+    """
+    The service cannot be reached or is overloaded: worth another try later.
+
+    :param status: with which HTTP status it said so, None when it said nothing.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class AuthenticationError(ServiceError):

@@ -14,7 +14,7 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from reflex_ros.client.action_stream import AsyncActionStream
     from reflex_ros.client.controller import action, connect, observation
-    from reflex_ros.client.resources import account, deployments, sessions
+    from reflex_ros.client.resources import account, deployments, inference, sessions
     from reflex_ros.client.service import AsyncReflex
     from reflex_ros.client.stream_protocol import ChunkFrame
     from reflex_ros.client.sync_service import Reflex
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'account', 'action', 'ActionStream', 'AsyncActionStream', 'AsyncReflex', 'ChunkFrame',
-    'connect', 'deployments', 'infer_actions', 'observation', 'Reflex', 'sessions',
+    'connect', 'deployments', 'infer_actions', 'inference', 'observation', 'Reflex', 'sessions',
 ]
 
 _PLACES = {

@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 import contextlib
+import logging
 import os
 import random
 from types import TracebackType
@@ -40,6 +41,8 @@ from reflex_ros.errors import (
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+_log = logging.getLogger(__name__)
 
 ATTEMPT_S = 15.0
 MAX_SKIPPED = 100
@@ -93,12 +96,13 @@ class AsyncActionStream:
         :raises ConfigurationError: for an address that is none, or an unsafe credentials file.
         :raises ValueError: for a rate, a size or a time that is none.
         """
+        environment = settings.get('environment') or os.environ
         url, key = stream_settings.destination(
-            settings.get('url'), settings.get('api_key'), os.environ)
+            settings.get('url'), settings.get('api_key'), environment)
         window = settings.get('connect_retry_seconds')
         return cls(url, key, stream_settings.request(prompt, settings),
                    timeout_s=settings.get('timeout', DEFAULT_TIMEOUT_S),
-                   window_s=retry.window(os.environ) if window is None else window,
+                   window_s=retry.window(environment) if window is None else window,
                    on_retry=settings.get('on_retry'))
 
     async def __aenter__(self) -> AsyncActionStream:
@@ -126,6 +130,8 @@ class AsyncActionStream:
         for number, wait in enumerate(retry.backoff(self._random), start=1):
             try:
                 await self._attempt()
+                _log.debug('%s: open at attempt %d: %s', self._faults.place, number, ', '.join(
+                    f'{name} {value:.0f}' for name, value in self.open_timing.items()))
                 return
             except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
@@ -136,6 +142,8 @@ class AsyncActionStream:
             if status is not None and status not in retry.TRANSIENT_STATUS:
                 raise self._faults.explain(failure, number, elapsed) from failure
             wait = max(wait, asked_for)
+            _log.debug('%s: %s (attempt %d, %.0f ms)', self._faults.place,
+                       self._faults.reason(failure), number, elapsed * 1e3)
             if elapsed + wait > self._window_s:
                 raise self._faults.explain(failure, number, elapsed) from failure
             if self._on_retry is not None:
@@ -195,9 +203,12 @@ class AsyncActionStream:
             return await within(limit, self._recv_whole(seq))
         except asyncio.TimeoutError as exc:
             timing = ', '.join(f'{name} {value:.1f}' for name, value in self.open_timing.items())
+            hint = ('The model may be starting: raise the timeout for the first call, or check '
+                    'the network')
+            if self.skipped:
+                hint = f'What came was passed over, the last because of {self.skipped[-1]}'
             raise ServiceUnavailable(
-                f'recv_action() timed out after {limit:g}s ({timing}). The model may be starting: '
-                'raise the timeout for the first call, or check the network') from exc
+                f'recv_action() timed out after {limit:g}s ({timing}). {hint}') from exc
 
     async def recv_frame(self) -> ChunkFrame:
         """

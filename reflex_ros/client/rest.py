@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from reflex_ros.client import retry
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import printable
+from reflex_ros.client.rpc import NEXT_STEPS
 from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import (
     AuthenticationError,
@@ -96,8 +97,10 @@ class RestClient:
             return AuthenticationError('Reflex API key is not valid: HTTP 401. Run '
                                        '`reflex login`.')
         if status in retry.TRANSIENT_READ:
-            return ServiceUnavailable(shown)
+            return ServiceUnavailable(shown, status)
         if 300 <= status < 400:
             return ServiceProtocolError(f'{shown}. A redirect is not followed with the key')
         slug = content.get('error', content.get('reason')) if isinstance(content, dict) else ''
-        return ServiceRefused(shown, printable(slug, 100) if isinstance(slug, str) else '')
+        slug = printable(slug, 100) if isinstance(slug, str) else ''
+        return ServiceRefused(f'{shown}. {NEXT_STEPS[slug]}' if slug in NEXT_STEPS else shown,
+                              slug)

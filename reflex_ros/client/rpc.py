@@ -29,6 +29,7 @@ from reflex_ros.errors import (
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
 NEXT_STEPS = {
     'balance_too_low': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
+    'below_minimum_balance': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
     'deployment_not_found': 'Run `reflex deployments list`',
     'deployment_not_ready': 'Run `reflex doctor <deployment-id>`, fix each failed check, then try '
                             'again',

@@ -32,7 +32,8 @@ class AsyncReflex:
     """
 
     def __init__(self, api_key: str | Secret | None = None, *, convex_url: str | None = None,
-                 api_url: str | None = None, site_url: str | None = None,
+                 api_url: str | None = None, infer_url: str | None = None,
+                 site_url: str | None = None,
                  environment: Mapping[str, str] | None = None,
                  saved: Credentials | None = None, is_anonymous: bool = False,
                  window_s: float | None = None,
@@ -46,6 +47,9 @@ class AsyncReflex:
         self.transport = Transport(window_s=window_s, on_retry=on_retry)
         self.rpc = RpcClient(self.transport, rpc_url, self.key)
         self.rest = RestClient(self.transport, rest_url, self.key)
+        self.inference = RestClient(
+            self.transport, endpoints.infer_url(infer_url, environment, rpc_url), self.key,
+            name='Reflex inference')
         self._site = (site_url, environment, saved.site_url)
 
     @property

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 import json
+from operator import eq
 from typing import Any, NoReturn
 
 from reflex_ros.client.adapters import ADAPTER, row_keys
@@ -107,7 +108,7 @@ def parse_frame(data: str | bytes, names: Sequence[str] = row_keys(ADAPTER)) -> 
         session_id = message.get('session_id')
         return Ready(session_id if isinstance(session_id, str) else '', message)
     if kind == 'action_chunk':
-        return _chunk(message, names)
+        return chunk(message, names)
     if kind == 'error':
         code = message.get('code')
         return ServerError(_error_text(message), code[:MAX_TEXT] if isinstance(code, str) else '')
@@ -138,7 +139,12 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return message
 
 
-def _chunk(message: Mapping[str, Any], names: Sequence[str]) -> ChunkFrame:
+def chunk(message: Mapping[str, Any], names: Sequence[str]) -> ChunkFrame:
+    """
+    Check the rows of a message.
+
+    :raises ChunkRejected: BAD_SHAPE or BAD_NUMBER when there are none, or bad ones.
+    """
     seq = message.get('seq')
     if type(seq) is not int or not 0 <= seq < 2 ** 63:
         raise ChunkRejected('BAD_SHAPE', f'a chunk without a whole number for seq: {seq!r:.50}')
@@ -157,10 +163,12 @@ def _rectangle(seq: int, rows: list[Any]) -> tuple[tuple[float, ...], ...]:
             raise ChunkRejected('BAD_SHAPE', f'chunk {seq}: row {index} is no list of {width} '
                                 'numbers')
     # All numbers at once: one by one they take as long as the JSON parser. bool is an int to
-    # Python, and 1e999 is read as infinity: both are no positions. NaN the parser has refused.
+    # Python, and 1e999 is read as infinity: both are no positions. Nor is what does not equal
+    # itself, behind which max() and min() would not see the others.
     values = list(chain.from_iterable(rows))
     kinds = set(map(type, values))
-    if not kinds <= {int, float} or max(values) > MAX_VALUE or min(values) < -MAX_VALUE:
+    if not (kinds <= {int, float} and all(map(eq, values, values))
+            and max(values) <= MAX_VALUE and min(values) >= -MAX_VALUE):
         place = next(place for place, value in enumerate(values)
                      if type(value) not in (int, float) or not abs(value) <= MAX_VALUE)
         raise ChunkRejected('BAD_NUMBER', f'chunk {seq}: row {place // width} holds '
@@ -179,5 +187,6 @@ def _milliseconds(message: Mapping[str, Any], name: str) -> float | None:
 
 def _error_text(message: Mapping[str, Any]) -> str:
     parts = [str(message[name]) for name in ('code', 'detail', 'message') if message.get(name)]
-    text = ': '.join(parts) or json.dumps(message, sort_keys=True)
+    # Some say the same under two names.
+    text = ': '.join(dict.fromkeys(parts)) or json.dumps(message, sort_keys=True)
     return ''.join(char for char in text if char.isprintable())[:MAX_TEXT]

@@ -36,6 +36,7 @@ class StreamSettings(TypedDict, total=False):
     :param connect_retry_seconds: how long opening is retried [s], 0 tries once; default:
         REFLEX_WS_CONNECT_RETRY_SECONDS, then 90.
     :param on_retry: called before each wait between attempts.
+    :param environment: where the variables are looked up; that of the process by default.
     """
 
     url: str | None
@@ -52,6 +53,7 @@ class StreamSettings(TypedDict, total=False):
     timeout: float
     connect_retry_seconds: float | None
     on_retry: Callable[[retry.Attempt], None] | None
+    environment: Mapping[str, str] | None
 
 
 def request(prompt: str, settings: StreamSettings) -> OpenRequest:

@@ -12,7 +12,6 @@ from reflex_ros.client import retry
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.loop_thread import LoopThread
 from reflex_ros.client.service import AsyncReflex
-from reflex_ros.client.transport import READ_WINDOW_S
 
 Parameters = ParamSpec('Parameters')
 Result = TypeVar('Result')
@@ -33,12 +32,16 @@ class Reflex:
     """
 
     def __init__(self, api_key: str | Secret | None = None, *, convex_url: str | None = None,
-                 api_url: str | None = None, environment: Mapping[str, str] | None = None,
-                 is_anonymous: bool = False, window_s: float = READ_WINDOW_S,
+                 api_url: str | None = None, infer_url: str | None = None,
+                 site_url: str | None = None,
+                 environment: Mapping[str, str] | None = None,
+                 is_anonymous: bool = False, window_s: float | None = None,
                  on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
         self._service = AsyncReflex(
-            api_key, convex_url=convex_url, api_url=api_url, environment=environment,
-            is_anonymous=is_anonymous, window_s=window_s, on_retry=on_retry)
+            api_key, convex_url=convex_url, api_url=api_url, infer_url=infer_url,
+            site_url=site_url,
+            environment=environment, is_anonymous=is_anonymous, window_s=window_s,
+            on_retry=on_retry)
         self._loop = LoopThread('Reflex')
         self._is_closed = False
 

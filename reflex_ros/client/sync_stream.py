@@ -13,7 +13,7 @@ from reflex_ros.client.loop_thread import LoopThread
 from reflex_ros.client.stream_frames import Image
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.client.stream_settings import DEFAULT_PROMPT, StreamSettings
-from reflex_ros.errors import StreamClosed
+from reflex_ros.errors import ChunkRejected, StreamClosed
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,6 +81,11 @@ class ActionStream:
         ``session_ready_ms`` make ``open_ms``.
         """
         return self._stream.open_timing
+
+    @property
+    def skipped(self) -> Sequence[ChunkRejected]:
+        """What :meth:`recv_action` passed over, the newest last."""
+        return tuple(self._stream.skipped)
 
     def open(self) -> None:
         """

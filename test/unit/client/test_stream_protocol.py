@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.adapters import row_keys
 from reflex_ros.client.stream_protocol import (
     ChunkFrame,
@@ -110,6 +111,20 @@ def test_value_that_is_no_position_is_refused(row, literal):
     [{'a': 1}], ...])
 def test_rows_of_the_wrong_shape_are_refused(rows):
     assert refused(chunk(actions_so101=rows)) in ('BAD_SHAPE', 'BAD_NUMBER')
+
+
+@given(st.lists(st.lists(st.floats() | st.sampled_from((10**400, -10**400, math.nan, 1, True)),
+                         min_size=2, max_size=2), min_size=1, max_size=4))
+def test_rows_are_finite_whoever_parsed_them(rows):
+    # The parser of HTTP answers lets NaN through.
+    is_good = all(type(value) in (int, float) and abs(value) <= 1e6
+                  for row in rows for value in row)
+    try:
+        frame = protocol.chunk({'seq': 0, 'actions': rows}, ('actions',))
+    except ChunkRejected as exc:
+        assert exc.code == 'BAD_NUMBER' and not is_good
+    else:
+        assert is_good and frame.rows == tuple(map(tuple, rows))
 
 
 @pytest.mark.parametrize('seq', [None, '0', 0.0, True, [], {}, ..., -1, 2**63, 10**400])
