@@ -13,7 +13,7 @@ from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reflex_ros.client.action_stream import AsyncActionStream
-    from reflex_ros.client.controller import action, connect, observation
+    from reflex_ros.client.controller import action, connect, observation, Run
     from reflex_ros.client.resources import account, deployments, inference, sessions
     from reflex_ros.client.service import AsyncReflex
     from reflex_ros.client.stream_protocol import ChunkFrame
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     'account', 'action', 'ActionStream', 'AsyncActionStream', 'AsyncReflex', 'ChunkFrame',
-    'connect', 'deployments', 'infer_actions', 'inference', 'observation', 'Reflex', 'sessions',
+    'connect', 'deployments', 'infer_actions', 'inference', 'observation', 'Reflex', 'Run',
+    'sessions',
 ]
 
 _PLACES = {
@@ -35,6 +36,7 @@ _PLACES = {
     'infer_actions': 'sync_stream',
     'observation': 'controller',
     'Reflex': 'sync_service',
+    'Run': 'controller',
 }
 """Where a name lives; one that is not here is a module of ``resources``."""
 
