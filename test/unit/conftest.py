@@ -167,6 +167,15 @@ class Peer:
         self._read()
         self.send_frame(b'{"type":"session.ready","session_id":"sess_x"}')
 
+    def read_message(self) -> dict:
+        """Read one text frame of the client, of less than 64 KiB, as JSON."""
+        data = self._read()
+        size, data = data[1] & 127, data[2:]
+        if size == 126:
+            size, data = int.from_bytes(data[:2], 'big'), data[2:]
+        mask, data = data[:4], data[4:4 + size]
+        return json.loads(bytes(byte ^ mask[index % 4] for index, byte in enumerate(data)))
+
     def send_frame(self, payload: bytes, first: int = 0x81) -> None:
         """Send one WebSocket frame."""
         size = len(payload)

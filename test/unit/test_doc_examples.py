@@ -12,6 +12,7 @@ BLOCKS = re.findall(r'^```python\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
 SAID = (
     r'open after [\d.]+ ms, session sess_\w+\n(30 rows, inference [\d.]+ ms\n){3}',
     r'\([-\d., ]+\)\n',
+    r'50 rows of 14 lerobot/pi05_base \[\]\n',
     r'5 steps\n',
     r'[\w -]+ ready\nsess_\w+ apply_actions\n',
     r'simulated key\n50\n',

@@ -76,8 +76,13 @@ def python_files():
 
 
 def imported_roots(path):
-    """Name the top-level packages that a file imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Name the top-level packages that a file imports when it runs, inside functions too."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, 'id', '') == 'TYPE_CHECKING':
+            # For type checkers, which bring typing_extensions along.
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition('.')[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:

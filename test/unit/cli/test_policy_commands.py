@@ -133,9 +133,9 @@ def test_settings_reach_the_service(listen, reflex, tmp_path):
 
     def serve(peer):
         peer.upgrade()
-        frames.append(frame(peer))
+        frames.append(peer.read_message())
         peer.send_frame(b'{"type":"session.ready"}')
-        frames.append(frame(peer))
+        frames.append(peer.read_message())
         peer.send_frame(b'{"type":"action_chunk","seq":0,"actions_aloha":[[1,2]]}')
         peer.wait_for_end()
 
@@ -152,16 +152,6 @@ def test_settings_reach_the_service(listen, reflex, tmp_path):
     assert frames[1]['state'] == [1.0, 2.0]
     assert {name: image['encoding'] for name, image in frames[1]['images'].items()} == {
         'a': 'jpeg_base64', 'b': 'png_base64'}
-
-
-def frame(peer):
-    """Read one masked text frame of less than 64 KiB as JSON."""
-    data = peer.socket.recv(65536)
-    size, data = data[1] & 127, data[2:]
-    if size == 126:
-        size, data = int.from_bytes(data[:2], 'big'), data[2:]
-    mask, data = data[:4], data[4:4 + size]
-    return json.loads(bytes(byte ^ mask[index % 4] for index, byte in enumerate(data)))
 
 
 def test_what_was_passed_over_is_told(ask, service):

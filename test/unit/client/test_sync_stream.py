@@ -3,7 +3,6 @@
 """The stream without asyncio, against the simulated service and against worse."""
 
 import asyncio
-import json
 import os
 import signal
 import threading
@@ -52,7 +51,7 @@ def test_observations_are_answered(stream_to):
 
 def test_every_documented_setting_reaches_the_service(listen):
     seen = []
-    peer = listen(lambda peer: (peer.upgrade(), seen.append(read_text(peer)), peer.send_frame(
+    peer = listen(lambda peer: (peer.upgrade(), seen.append(peer.read_message()), peer.send_frame(
         b'{"type":"session.ready","session_id":"sess_x"}'), peer.wait_for_end()))
     with ActionStream(
             'p', url=peer.actions_url, api_key='rfx_k', model='pi0.5', lora='l@v1', robot='so101',
@@ -64,16 +63,6 @@ def test_every_documented_setting_reaches_the_service(listen):
         'type': 'session.open', 'session_id': 'mine', 'prompt': 'p', 'model': 'pi0.5',
         'lora': 'l@v1', 'robot': 'so101', 'action_adapter': 'so101_joint', 'cameras': ['a', 'b'],
         'hz': 25.0, 'chunk_size': 50, 'max_gpu_seconds': 60.0}]
-
-
-def read_text(peer):
-    """Read one masked text frame of less than 64 KiB as JSON."""
-    data = peer.socket.recv(65536)
-    size, data = data[1] & 127, data[2:]
-    if size == 126:
-        size, data = int.from_bytes(data[:2], 'big'), data[2:]
-    mask, data = data[:4], data[4:4 + size]
-    return json.loads(bytes(byte ^ mask[index % 4] for index, byte in enumerate(data)))
 
 
 def test_key_and_address_come_from_environment_and_file(service, monkeypatch, no_settings):
