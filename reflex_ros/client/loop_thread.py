@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 import concurrent.futures
 import threading
 from typing import Any, TypeVar
@@ -39,29 +39,51 @@ class LoopThread:
         :raises RuntimeError: when this thread runs an event loop, which would stand still
             meanwhile, and after ``close``.
         """
-        try:
-            self._refuse_in_a_loop()
-            loop = self._started()
-        except RuntimeError:
-            job.close()
-            raise
-        has_ended = threading.Event()
+        result: concurrent.futures.Future[Result] = concurrent.futures.Future()
+        tasks: list[asyncio.Task[Result]] = []
 
-        async def followed() -> Result:
+        async def held() -> Result:
             try:
                 return await job
-            finally:
-                has_ended.set()
+            except (KeyboardInterrupt, SystemExit) as exc:
+                # A task lets these end the loop, and nobody would be told.
+                result.set_exception(exc)
+                raise asyncio.CancelledError from exc
 
-        future = asyncio.run_coroutine_threadsafe(followed(), loop)
+        def begin() -> None:
+            tasks.append(asyncio.get_running_loop().create_task(held()))
+            tasks[0].add_done_callback(finish)
+
+        def finish(task: asyncio.Task[Result]) -> None:
+            # One that was cancelled at once was never begun.
+            job.close()
+            if result.done():
+                return
+            error = (RuntimeError(f'{self._name} was closed meanwhile') if task.cancelled()
+                     else task.exception())
+            if error is not None:
+                result.set_exception(error)
+            else:
+                result.set_result(task.result())
+
+        def give_up() -> None:
+            if tasks:
+                tasks[0].cancel()
+            else:
+                job.close()
+                result.cancel()
+                # Who waits for it is woken by this only.
+                result.set_running_or_notify_cancel()
+
+        # Both in one block: an interruption may come as soon as the job has begun.
         try:
-            return future.result()
-        except concurrent.futures.CancelledError as exc:
-            raise RuntimeError(f'{self._name} was closed meanwhile') from exc
+            self._schedule(begin)
+            return result.result()
         except BaseException:
-            if future.cancel():
+            if not result.done():
+                self._give_up(give_up)
                 # What it holds is to be free when the caller goes on.
-                has_ended.wait(LEAVE_S)
+                concurrent.futures.wait([result], LEAVE_S)
             raise
 
     def close(self) -> None:
@@ -75,15 +97,22 @@ class LoopThread:
         asyncio.run_coroutine_threadsafe(_end_all(), loop)
         thread.join(LEAVE_S)
 
-    def _refuse_in_a_loop(self) -> None:
+    def _give_up(self, give_up: Callable[[], None]) -> None:
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(give_up)
+                return
+        # There is no loop in which anything could have begun.
+        give_up()
+
+    def _schedule(self, begin: Callable[[], None]) -> None:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return
-        raise RuntimeError(f'{self._name} blocks, and an event loop runs in this thread: use '
-                           f'Async{self._name} there')
-
-    def _started(self) -> asyncio.AbstractEventLoop:
+            pass
+        else:
+            raise RuntimeError(f'{self._name} blocks, and an event loop runs in this thread: use '
+                               f'Async{self._name} there')
         with self._lock:
             if self._is_closed:
                 raise RuntimeError(f'{self._name} is closed; make a new one')
@@ -93,7 +122,7 @@ class LoopThread:
                 self._thread = threading.Thread(
                     target=_serve, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
-            return self._loop
+            self._loop.call_soon_threadsafe(begin)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -60,6 +60,16 @@ def test_error_of_a_job_is_raised_and_the_loop_goes_on(loop):
     assert loop.run(answer(1)) == 1
 
 
+@pytest.mark.parametrize('kind', [SystemExit, KeyboardInterrupt])
+def test_job_that_ends_the_program_ends_it_here_and_not_there(loop, kind):
+    async def leave():
+        raise kind
+
+    with pytest.raises(kind):
+        loop.run(leave())
+    assert loop.run(answer(4)) == 4
+
+
 def test_ctrl_c_cancels_the_job_and_waits_for_its_end(loop):
     has_begun, notes = threading.Event(), []
 
