@@ -226,7 +226,7 @@ class AsyncActionStream:
             if isinstance(event, ChunkFrame):
                 return event
             if isinstance(event, ServerError):
-                raise self._faults.reported(event)
+                raise self._faults.reported(event, self.session_id)
 
     async def close(self) -> None:
         """Say good-bye and close; may be called twice, and never raises for a dead link."""
@@ -278,7 +278,7 @@ class AsyncActionStream:
         except ChunkRejected as exc:
             raise ServiceProtocolError(f'Expected session.ready, received {exc}') from exc
         if isinstance(event, ServerError):
-            reported = self._faults.reported(event)
+            reported = self._faults.reported(event, self.session_id)
             if isinstance(reported, StreamClosed):
                 raise ServiceProtocolError('Expected session.ready, received an error: '
                                            f'{self._faults.shown(event.detail)}')

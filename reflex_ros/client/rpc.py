@@ -111,7 +111,7 @@ class RpcClient:
             if reason in KEY_REASONS:
                 raise AuthenticationError(f'Reflex API key is not valid: {reason}. Run '
                                           '`reflex login`.')
-            more = _next_step(reason, given) or (outcome.message if outcome.reason else None) or ''
+            more = next_step(reason, given) or (outcome.message if outcome.reason else None) or ''
             raise ServiceRefused(f'{action}: {reason}. {more}'.rstrip(), reason)
         checked: dict[str, Any] = value
         return checked
@@ -141,7 +141,7 @@ class RpcClient:
         return messages.parse(messages.Envelope, content, function)
 
 
-def _next_step(reason: str, given: Mapping[str, object]) -> str:
+def next_step(reason: str, given: Mapping[str, object]) -> str:
     """Say what to do about a refusal, with the ids that it is about."""
     text = NEXT_STEPS.get(reason, '')
     for name, places in (('sessionId', {'The session': 'Session {}', '<session-id>': '{}'}),

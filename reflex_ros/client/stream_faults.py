@@ -15,7 +15,7 @@ from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.endpoints import without_secrets
 from reflex_ros.client.messages import printable
-from reflex_ros.client.rpc import KEY_REASONS, NEXT_STEPS
+from reflex_ros.client.rpc import KEY_REASONS, next_step
 from reflex_ros.client.stream_protocol import ServerError
 from reflex_ros.errors import (
     AuthenticationError,
@@ -51,14 +51,15 @@ class StreamFaults:
         """Put the address before what went wrong there."""
         return f'{self.place}: {self.shown(text)}'
 
-    def reported(self, event: ServerError) -> ServiceError:
+    def reported(self, event: ServerError, session_id: str = '') -> ServiceError:
         """Explain an error frame."""
         if event.code in KEY_REASONS:
             return AuthenticationError(f'Reflex API key is not valid: {event.code}. Run '
                                        '`reflex login`.')
         text = f'the service reports: {self.shown(event.detail)}'
-        if event.code in NEXT_STEPS:
-            return ServiceRefused(f'{text}. {NEXT_STEPS[event.code]}', event.code)
+        step = next_step(event.code, {'sessionId': session_id})
+        if step:
+            return ServiceRefused(f'{text}. {step}', event.code)
         return StreamClosed(text, 1011)
 
     def closed(self, exc: websockets.ConnectionClosed) -> StreamClosed:

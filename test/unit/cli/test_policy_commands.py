@@ -228,6 +228,17 @@ def test_row_4_silence_tells_the_timing_of_the_opening(fails, service):
           *STREAM, '--timeout', '0.2', url=service.url)
 
 
+def test_row_12_session_in_dry_run_names_itself_and_the_command(fails, listen):
+    def serve(peer):
+        peer.greet()
+        peer.send_frame(b'{"type":"error","code":"session_dry_run"}')
+        peer.wait_for_end()
+
+    fails(r'^the service reports: session_dry_run\. Session sess_x is still in dry_run\. Run '
+          '`reflex sessions promote sess_x --to apply_actions`$', *STREAM,
+          '--url', listen(serve).actions_url)
+
+
 def test_row_13_expired_session_ends_the_stream_with_the_next_step(ask, service):
     for argv in ((), ('--json',)):
         service.fault('expire')
