@@ -14,7 +14,18 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from reflex_ros.client.action_stream import AsyncActionStream
     from reflex_ros.client.controller import action, connect, observation, Run
-    from reflex_ros.client.resources import account, deployments, inference, sessions
+    from reflex_ros.client.resources import (
+        account,
+        datasets,
+        deployments,
+        inference,
+        keys,
+        models,
+        recordings,
+        sessions,
+        stepwise_training,
+        training,
+    )
     from reflex_ros.client.service import AsyncReflex
     from reflex_ros.client.stream_protocol import ChunkFrame
     from reflex_ros.client.sync_service import Reflex
@@ -22,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     'account', 'action', 'ActionStream', 'AsyncActionStream', 'AsyncReflex', 'ChunkFrame',
-    'connect', 'deployments', 'infer_actions', 'inference', 'observation', 'Reflex', 'Run',
-    'sessions',
+    'connect', 'datasets', 'deployments', 'infer_actions', 'inference', 'keys', 'models',
+    'observation', 'recordings', 'Reflex', 'Run', 'sessions', 'stepwise_training', 'training',
 ]
 
 _PLACES = {
