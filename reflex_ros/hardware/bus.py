@@ -5,7 +5,7 @@ One half-duplex exchange at a time over a port: deadlines, retries, matching of 
 
 Only one thread may use a bus. A reply counts when its id *and* its length are what was asked
 for; everything received before a request is thrown away first, so that a late answer is never
-taken for the next one's.
+taken for the next one's, and so is the echo of an adapter that repeats what it is sent.
 """
 
 from __future__ import annotations
@@ -16,33 +16,46 @@ import time
 
 from reflex_ros.errors import BusTimeout, PacketError
 from reflex_ros.hardware import codec
+from reflex_ros.hardware.clock import Clock
 from reflex_ros.hardware.codec import Status, StatusParser
 from reflex_ros.hardware.port import Port
 from reflex_ros.hardware.registers import MODEL_NUMBER, Register
 
 ECHO_TIMEOUT_S = 0.015
 EXCHANGE_TIMEOUT_S = 0.06
-"""For all answers of one request, on a line that is never silent: six feedback blocks at the
-slowest baud rate take 40 ms."""
+"""For all answers of one request, on a line that is never silent: six cycle blocks at the
+slowest baud rate take 60 ms."""
 RETRIES = 2
 
 
 @dataclass(slots=True)
 class BusCounters:
-    """What happened on the bus so far."""
+    """
+    What happened on the bus so far.
+
+    :param damaged: exchanges that show trouble on the line: damaged or foreign bytes, or an answer
+        that is missing while one after it came. What is only late is none: the host or its
+        adapter was held up.
+    """
 
     exchanges: int = 0
     timeouts: int = 0
     retries: int = 0
     bad_checksums: int = 0
     discarded_bytes: int = 0
+    damaged: int = 0
 
 
 class Bus:
-    """The servos behind one port."""
+    """
+    The servos behind one port.
 
-    def __init__(self, port: Port) -> None:
+    :param clock: by which deadlines are judged.
+    """
+
+    def __init__(self, port: Port, clock: Clock = time) -> None:
         self.port = port
+        self.clock = clock
         self.counters = BusCounters()
         self._echoes = False
 
@@ -69,7 +82,27 @@ class Bus:
 
         :raises BusTimeout: when it does not answer.
         """
-        return self._exchange(lambda _: codec.ping(servo_id), [servo_id], 0)[servo_id]
+        return self._ask(servo_id, codec.ping(servo_id))
+
+    def ping_all(self) -> list[Status]:
+        """
+        Ask every servo at once, and return what comes until 5 ms of silence.
+
+        Where servos talk into each other, answers are missing; one that is there is true.
+        """
+        self.counters.exchanges += 1
+        if not self._send(codec.ping(codec.BROADCAST)):
+            return []
+        parser = StatusParser()
+        answers: list[Status] = []
+        # A line that never falls silent must not hold us up.
+        deadline = self.clock.monotonic() + EXCHANGE_TIMEOUT_S
+        while self.clock.monotonic() < deadline:
+            data = self.port.read(codec.MAX_FRAME)
+            if not data:
+                break
+            answers += parser.feed(data)
+        return answers
 
     def read(self, servo_id: int, register: Register) -> int:
         """Read one register (signed, in its raw unit); errors as ``read_block``."""
@@ -80,10 +113,9 @@ class Bus:
         Read contiguous bytes of one servo.
 
         :raises BusTimeout: when it does not answer, after two more tries.
-        :raises PacketError: when something else answers.
+        :raises PacketError: when an adapter that repeats what is sent stops doing so.
         """
-        return self._exchange(lambda _: codec.read(servo_id, address, length), [servo_id],
-                              length)[servo_id].data
+        return self._ask(servo_id, codec.read(servo_id, address, length), length).data
 
     def write(self, servo_id: int, register: Register, value: int) -> Status:
         """
@@ -93,8 +125,8 @@ class Bus:
 
         :raises BusTimeout: when the servo does not acknowledge, after two more tries.
         """
-        frame = codec.write(servo_id, register.address, register.encode(value))
-        return self._exchange(lambda _: frame, [servo_id], 0)[servo_id]
+        return self._ask(servo_id, codec.write(servo_id, register.address,
+                                               register.encode(value)))
 
     def sync_read(self, servo_ids: Sequence[int], address: int, length: int, *,
                   retries: int = RETRIES) -> dict[int, Status]:
@@ -108,9 +140,11 @@ class Bus:
 
     def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
         """Write one register of several servos; nobody answers, so only a read proves it."""
-        self.port.write(codec.sync_write(
+        self._send(codec.sync_write(
             register.address, {id_: register.encode(value) for id_, value in values.items()}))
-        self._skip_echo(codec.OVERHEAD + 2 + len(values) * (register.size + 1))
+
+    def _ask(self, servo_id: int, request: bytes, length: int = 0) -> Status:
+        return self._exchange(lambda _: request, [servo_id], length)[servo_id]
 
     def _exchange(self, request: Callable[[Sequence[int]], bytes], servo_ids: Sequence[int],
                   length: int, *, retries: int = RETRIES) -> dict[int, Status]:
@@ -130,31 +164,48 @@ class Bus:
 
     def _try(self, request: bytes, servo_ids: Sequence[int], length: int) -> dict[int, Status]:
         self.counters.exchanges += 1
-        self.port.drain()
-        self.port.write(request)
-        self._skip_echo(len(request))
+        if not self._send(request):
+            return {}
         parser = StatusParser()
         answers: dict[int, Status] = {}
-        deadline = time.monotonic() + EXCHANGE_TIMEOUT_S
-        while len(answers) < len(servo_ids) and time.monotonic() < deadline:
+        deadline = self.clock.monotonic() + EXCHANGE_TIMEOUT_S
+        while len(answers) < len(servo_ids):
             data = self.port.read((codec.OVERHEAD + length) * (len(servo_ids) - len(answers)))
-            if not data:
-                break
             for status in parser.feed(data):
                 if status.servo_id in servo_ids and len(status.data) == length:
                     answers[status.servo_id] = status
+            if not data or self.clock.monotonic() >= deadline:
+                break
+        came = [servo_id in answers for servo_id in servo_ids]
+        has_gap = sorted(came, reverse=True) != came
+        self.counters.damaged += has_gap or parser.discarded > 0 or parser.bad_checksums > 0
         parser.clear()
         self.counters.bad_checksums += parser.bad_checksums
         self.counters.discarded_bytes += parser.discarded
         return answers
 
-    def _skip_echo(self, count: int) -> None:
-        if self._echoes and len(self._collect(count, ECHO_TIMEOUT_S)) < count:
+    def _send(self, request: bytes) -> bool:
+        """
+        Send bytes on a line that was emptied before.
+
+        :returns: whether an adapter that repeats what is sent repeated this, and nothing else.
+        :raises PacketError: when it stopped repeating.
+        """
+        self.port.drain()
+        self.port.write(request)
+        if not self._echoes:
+            return True
+        received = self._collect(len(request), ECHO_TIMEOUT_S)
+        if len(received) < len(request):
             raise PacketError(f'port {self.port.name}: the adapter stopped repeating what is sent')
+        if received != request:
+            self.counters.discarded_bytes += len(received)
+            self.counters.damaged += 1
+        return received == request
 
     def _collect(self, count: int, timeout_s: float) -> bytes:
-        deadline = time.monotonic() + timeout_s
+        deadline = self.clock.monotonic() + timeout_s
         received = b''
-        while len(received) < count and time.monotonic() < deadline:
+        while len(received) < count and self.clock.monotonic() < deadline:
             received += self.port.read(count - len(received))
         return received

@@ -95,6 +95,49 @@ def write(servo_id: int, address: int, data: bytes) -> bytes:
     return encode(servo_id, Instruction.WRITE, bytes((address,)) + data)
 
 
+def reg_write(servo_id: int, address: int, data: bytes) -> bytes:
+    """Leave bytes with a servo that it writes when it hears ``action``."""
+    return encode(servo_id, Instruction.REG_WRITE, bytes((address,)) + data)
+
+
+def action(servo_id: int = BROADCAST) -> bytes:
+    """Have what ``reg_write`` left done, by all servos at once."""
+    return encode(servo_id, Instruction.ACTION)
+
+
+def recovery(servo_id: int) -> bytes:
+    """Bring the stored parameters back, all but the id."""
+    return encode(servo_id, Instruction.RECOVERY)
+
+
+def reboot(servo_id: int) -> bytes:
+    """Restart a servo: it does not answer, and is gone for about 0.8 s."""
+    return encode(servo_id, Instruction.REBOOT)
+
+
+def backup(servo_id: int) -> bytes:
+    """Store the present parameters as what ``recovery`` brings back."""
+    return encode(servo_id, Instruction.BACKUP)
+
+
+def reset_turns(servo_id: int) -> bytes:
+    """Have a servo forget full turns."""
+    return encode(servo_id, Instruction.RESET_TURNS)
+
+
+def calibrate(servo_id: int, reads: int | None = None) -> bytes:
+    """
+    Make the present position read 2048, or ``reads`` [tick]; firmware 3.10 and later.
+
+    :raises ValueError: for a position outside 0..4095.
+    """
+    if reads is None:
+        return encode(servo_id, Instruction.CALIBRATE)
+    if not 0 <= reads <= 4095:
+        raise ValueError(f'position {reads} is not in 0..4095')
+    return encode(servo_id, Instruction.CALIBRATE, reads.to_bytes(2, 'little'))
+
+
 def sync_read(servo_ids: Sequence[int], address: int, length: int) -> bytes:
     """Ask several servos for the same bytes; they answer one after the other, in this order."""
     return encode(BROADCAST, Instruction.SYNC_READ, bytes((address, length, *servo_ids)))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import itertools
 import time
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import pytest
 
 from reflex_ros.errors import BusTimeout, PacketError, PortLost
@@ -153,6 +155,22 @@ def test_failed_answer_is_asked_for_again_and_counted(bad: bytes,
     assert bus.counters.discarded_bytes == 2 * discarded
 
 
+@pytest.mark.parametrize('answer, damaged', (
+    (ZERO[1] + ZERO[2] + ZERO[3], 0),
+    (ZERO[3] + ZERO[1] + ZERO[2], 0),
+    pytest.param(ZERO[1] + ZERO[2], 0, id='late'),
+    pytest.param(ZERO[1] + ZERO[2] + ZERO[3][:5], 0, id='late in the middle of a frame'),
+    pytest.param(SILENCE, 0, id='silence'),
+    pytest.param(ZERO[1] + ZERO[3], 1, id='a gap'),
+    pytest.param(ZERO[1] + ZERO[2][:-1] + b'\x00' + ZERO[3], 1, id='a wrong checksum'),
+    pytest.param(ZERO[1] + b'\x55' + ZERO[2] + ZERO[3], 1, id='noise'),
+))
+def test_what_is_late_is_not_damaged(answer: bytes, damaged: int) -> None:
+    bus = Bus(ScriptedPort([answer, ZERO[1] + ZERO[2] + ZERO[3]], at_once=100))
+    bus.sync_read((1, 2, 3), 56, 2)
+    assert bus.counters.damaged == damaged
+
+
 def test_only_the_missing_servos_are_asked_again() -> None:
     port = ScriptedPort([ZERO[1] + ZERO[3], ZERO[2]])
     assert sorted(Bus(port).sync_read((1, 2, 3), 56, 2)) == [1, 2, 3]
@@ -244,6 +262,35 @@ def test_echo_of_a_read_is_not_taken_for_its_answer() -> None:
     assert bus.detect_echo(1)
     with pytest.raises(BusTimeout):
         bus.read(1, reg.PRESENT_POSITION)
+
+
+def test_request_that_was_disturbed_on_the_line_is_sent_again() -> None:
+    # Its echo shows it: no servo can have understood it, and what follows answers nothing of ours.
+    port = ScriptedPort(echo(SILENCE, SILENCE, POSITION_2048))
+    bus = Bus(port)
+    assert bus.detect_echo(1)
+    port._script[0] = lambda request: b'\x55' + request[1:] + POSITION_1304
+    assert bus.read(1, reg.PRESENT_POSITION) == 2048
+    assert (bus.counters.retries, bus.counters.discarded_bytes) == (1, 8)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 253), st.integers(0, 255), st.integers(1, 240))
+def test_echo_alone_is_never_an_answer(servo_id: int, address: int, length: int) -> None:
+    bus = Bus(ScriptedPort(echo(*[SILENCE] * 4), at_once=250))
+    assert bus.detect_echo(servo_id)
+    with pytest.raises(BusTimeout):
+        bus.read_block(servo_id, address, length)
+
+
+@pytest.mark.parametrize('heard, ids', (
+    (SILENCE, []), (PONG, [1]), (PONG + PONG, [1, 1]),
+    (PONG + b'\xff\xff\x02' + bytes.fromhex('FF FF 05 02 00 F8'), [1, 5]),
+))
+def test_every_whole_answer_to_a_broadcast_ping_is_returned(heard: bytes, ids: list[int]) -> None:
+    port = ScriptedPort([heard], at_once=4)
+    assert [status.servo_id for status in Bus(port).ping_all()] == ids
+    assert port.written == [bytes.fromhex('FF FF FE 02 01 FE')]
 
 
 def test_echo_that_stops_is_named() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import pytest
 
 from reflex_ros.hardware import codec
-from reflex_ros.hardware.codec import Instruction, Status, StatusError, StatusParser
+from reflex_ros.hardware.codec import Status, StatusError, StatusParser
 
 ALL = (1, 2, 3, 4, 5, 6)
 BLOCK = '00 08 64 80 2C 05 78 26 00 00 01 00 00 1F 00'
@@ -57,11 +57,15 @@ REQUESTS: tuple[tuple[str, Callable[[], bytes], str], ...] = (
     ('limits', lambda: codec.write(1, 9, bytes.fromhex('FD 02 89 0D')),
      'FF FF 01 07 03 09 FD 02 89 0D 56'),
     ('middle is here', lambda: codec.write(1, 40, b'\x80'), 'FF FF 01 04 03 28 80 4F'),
-    ('reg write', lambda: codec.encode(1, Instruction.REG_WRITE, bytes.fromhex('2A 00 08')),
-     'FF FF 01 05 04 2A 00 08 C3'),
-    ('action', lambda: codec.encode(codec.BROADCAST, Instruction.ACTION), 'FF FF FE 02 05 FA'),
-    ('reboot', lambda: codec.encode(1, Instruction.REBOOT), 'FF FF 01 02 08 F4'),
-    ('reset turns', lambda: codec.encode(1, Instruction.RESET_TURNS), 'FF FF 01 02 0A F2'),
+    ('reg write', lambda: codec.reg_write(1, 42, b'\x00\x08'), 'FF FF 01 05 04 2A 00 08 C3'),
+    ('action', codec.action, 'FF FF FE 02 05 FA'),
+    ('action of one', lambda: codec.action(1), 'FF FF 01 02 05 F7'),
+    ('recovery', lambda: codec.recovery(1), 'FF FF 01 02 06 F6'),
+    ('reboot', lambda: codec.reboot(1), 'FF FF 01 02 08 F4'),
+    ('backup', lambda: codec.backup(1), 'FF FF 01 02 09 F3'),
+    ('reset turns', lambda: codec.reset_turns(1), 'FF FF 01 02 0A F2'),
+    ('calibrate', lambda: codec.calibrate(1), 'FF FF 01 02 0B F1'),
+    ('calibrate to 1024', lambda: codec.calibrate(1, 1024), 'FF FF 01 04 0B 00 04 EB'),
 )
 
 REPLIES = (
@@ -146,6 +150,12 @@ def test_frame_is_at_most_250_bytes() -> None:
 def test_sync_write_needs_one_length(data: dict[int, bytes]) -> None:
     with pytest.raises(ValueError, match='one length'):
         codec.sync_write(42, data)
+
+
+@pytest.mark.parametrize('reads', (-1, 4096))
+def test_position_that_there_is_not_is_no_calibration(reads: int) -> None:
+    with pytest.raises(ValueError, match='is not in 0..4095'):
+        codec.calibrate(1, reads)
 
 
 @pytest.mark.parametrize('address, length', ((-1, 2), (256, 2), (0, 256)))
