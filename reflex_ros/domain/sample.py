@@ -20,6 +20,7 @@ class JointSample:
     :param position: (joints,) [rad].
     :param velocity: (joints,) [rad/s].
     :param effort: (joints,) [N m], from the drive's duty: an indication, not a measurement.
+    :param load: (joints,) share of full drive duty, -1..1.
     :param current: (joints,) [A].
     :param voltage: (joints,) [V].
     :param temperature: (joints,) [degC].
@@ -30,6 +31,7 @@ class JointSample:
     position: Vector
     velocity: Vector
     effort: Vector
+    load: Vector
     current: Vector
     voltage: Vector
     temperature: Vector

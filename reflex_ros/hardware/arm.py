@@ -10,10 +10,9 @@ nothing moves the arm by itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 import logging
 import math
-import time
+import statistics
 
 import numpy as np
 
@@ -21,34 +20,32 @@ from reflex_ros.domain.action import Vector
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
+from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.bring_up import (
+    find_servos,
+    identify,
+    protect,
+    read_configuration,
+    ServoInfo,
+    take,
+)
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration
+from reflex_ros.hardware.orders import Deviation, GOAL_ACCELERATION, GOAL_SPEED, Orders
+from reflex_ros.hardware.profile import FOLLOWER, Profile
+from reflex_ros.hardware.servo_watch import FAULT_BITS, WARM_C
 
 _log = logging.getLogger(__name__)
 
 SERVO_IDS = tuple(joint.servo_id for joint in SO101_JOINTS)
 MAX_LEAD_RAD = math.radians(10.0)
-GOAL_SPEED = 1630
-"""The servo's own speed cap [tick/s]: 2.5 rad/s, above our limit of 2; 0 would be full speed."""
-GOAL_ACCELERATION = 254
-"""Steepest profile: the stream of goals shapes the motion, not the servo."""
-STALL_TORQUE = {'7.4 V': 1.91, '12 V': 2.94}
-SUPPLY_V = {'7.4 V': (5.0, 8.4), '12 V': (10.0, 13.5)}
 BEYOND_LIMIT_TICKS = 23
 """How far outside its calibrated range a joint may rest: 2 degrees, twice the backlash."""
-PHASE_UNUSUAL_BITS = 0b10010001
-"""Reversed drive, multi-turn feedback, reversed feedback: with any of them angles are wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServoInfo:
-    """What one servo says of itself: model, firmware, supply variant."""
-
-    servo_id: int
-    model: int
-    firmware: str
-    supply: str
+MEASURED_CYCLES = 15
+PATIENCE = 3
+"""Times 5 ms of silence before a measurement is asked for again: a host that is held up for a
+moment (a busy machine, a USB hub) still gets the answer of the first request."""
 
 
 class So101Arm:
@@ -57,107 +54,156 @@ class So101Arm:
 
     :param bus: open; closed by ``close``.
     :param reference: calibration that the servos must agree with, or None to take theirs.
+    :param profile: which build of the arm this is.
     """
 
-    def __init__(self, bus: Bus, reference: Sequence[JointCalibration] | None = None) -> None:
+    def __init__(self, bus: Bus, reference: Sequence[JointCalibration] | None = None, *,
+                 profile: Profile = FOLLOWER) -> None:
         self.bus = bus
+        self.profile = profile
         self._reference = tuple(reference) if reference else None
         self.servos: tuple[ServoInfo, ...] = ()
         self.calibration: tuple[JointCalibration, ...] = ()
         self._zero = np.zeros(len(SERVO_IDS))
         self._scale = np.ones(len(SERVO_IDS))
-        self._stall_torque = STALL_TORQUE['12 V']
+        self._torque_per_load = np.ones(len(SERVO_IDS))
         self._speed_unit = np.ones(len(SERVO_IDS))
-        self._goal_speed = [GOAL_SPEED] * len(SERVO_IDS)
+        self._lowest_v = self._highest_v = np.zeros(len(SERVO_IDS))
+        self._orders = Orders()
+        self._configuration: list[bytes] = []
+        self._control: list[bytes] = []
+        self.cycle_s = 0.0
+        """How long one measurement takes on this bus [s]; known after ``bring_up``."""
         self.has_torque = False
-        """Whether all joints were under torque when last asked."""
+        """Whether all joints were under torque when last measured."""
 
     def bring_up(self) -> None:
         """
         Check that this is a calibrated SO-101 that may be driven; write no goal, move nothing.
 
+        Registers by which a servo protects itself are set where they are laxer than the profile
+        asks, in the servo's memory only: the EEPROM stays locked, and is locked if it is not.
+
         :raises BusTimeout: naming the servos that do not answer.
         :raises ConfigurationError: for a wrong model, mode, phase or calibration.
-        :raises ServoFault: for a supply or an error state that forbids driving.
+        :raises ServoFault: for a supply or an error state that forbids driving, or a register
+            that does not take what is written.
         """
         self.bus.detect_echo(SERVO_IDS[0])
-        self._ping_all()
-        blocks = [self.bus.read_block(servo_id, 0, 40) for servo_id in SERVO_IDS]
-        self.servos = tuple(map(_identify, SERVO_IDS, blocks))
+        find_servos(self.bus)
+        blocks = [read_configuration(self.bus, servo_id) for servo_id in SERVO_IDS]
+        self.servos = tuple(map(identify, SO101_JOINTS, blocks))
+        if len({servo.firmware for servo in self.servos}) > 1:
+            _log.warning('port %s: the servos have different firmware: %s', self.bus.port.name,
+                         ', '.join(f'{own.servo_id}: {own.firmware}' for own in self.servos))
         self.calibration = tuple(
-            from_range(index, _from(block, reg.MIN_POSITION_LIMIT),
-                       _from(block, reg.MAX_POSITION_LIMIT), _from(block, reg.HOMING_OFFSET))
+            from_range(index, take(block, reg.MIN_POSITION_LIMIT),
+                       take(block, reg.MAX_POSITION_LIMIT), take(block, reg.HOMING_OFFSET))
             for index, block in enumerate(blocks))
+        # Compared with sums of tenths.
+        self._lowest_v = np.array([servo.supply.allowed[0] for servo in self.servos]) - 0.01
+        self._highest_v = np.array([servo.supply.allowed[1] for servo in self.servos]) + 0.01
         self._compare_with_reference()
         self._zero = np.array([own.zero_ticks for own in self.calibration])
         self._scale = np.array([own.rad_per_tick for own in self.calibration])
-        self._stall_torque = STALL_TORQUE[self.servos[0].supply]
+        self._torque_per_load = np.array([
+            self.profile.stall_torque(index, servo.supply) / 1000.0
+            for index, servo in enumerate(self.servos)])
         # Phase bit 2: whether the speed registers count 1 or 50 ticks per second.
         self._speed_unit = np.array(
-            [1.0 if _from(block, reg.PHASE) & 0b100 else 50.0 for block in blocks])
-        self._goal_speed = [int(GOAL_SPEED / unit) for unit in self._speed_unit]
+            [1.0 if take(block, reg.PHASE) & 0b100 else 50.0 for block in blocks])
+        self._configuration = [protect(self.bus, self.profile, index, block)
+                               for index, block in enumerate(blocks)]
+        self._orders = Orders(
+            speeds=[int(GOAL_SPEED / unit) for unit in self._speed_unit],
+            torque_limits=[min(take(block, reg.MAX_TORQUE), most) for block, most in zip(
+                blocks, self.profile.torque_limits, strict=True)])
+        self._measure_cycle()
         self._check_supply(self.read())
-        self.has_torque = self.read_torque()
+
+    @property
+    def max_rate_hz(self) -> float:
+        """How often in a second the bus can carry a measurement and a command; after bring-up."""
+        goals = codec.OVERHEAD + 2 + len(SERVO_IDS) * (1 + reg.GOAL_POSITION.size)
+        block = codec.OVERHEAD + reg.CYCLE_BLOCK[1]
+        # The goals take their share of the line although nobody waits for them.
+        return 1.0 / (self.cycle_s * (1.0 + goals / (len(SERVO_IDS) * block)))
 
     def read(self, *, retries: int = 2) -> JointSample:
         """
-        Measure all joints in one exchange.
+        Measure all joints in one exchange, and note what they were told.
 
         :raises BusTimeout: when a servo stays silent.
         """
-        address, length = reg.FEEDBACK_BLOCK
-        answers = self.bus.sync_read(SERVO_IDS, address, length, retries=retries)
-        taken_at = time.monotonic()
-        raw = [reg.Feedback.from_block(answers[servo_id].data) for servo_id in SERVO_IDS]
+        address, length = reg.CYCLE_BLOCK
+        answers = self.bus.sync_read(SERVO_IDS, address, length, retries=retries,
+                                     patience=PATIENCE)
+        taken_at = self.bus.clock.monotonic()
+        blocks = [answers[servo_id].data for servo_id in SERVO_IDS]
+        size = reg.CONTROL_BLOCK[1]
+        self._control = [block[:size] for block in blocks]
+        self.has_torque = all(block[0] == 1 for block in blocks)
+        raw = reg.FeedbackArrays(b''.join([block[size:] for block in blocks]))
         return JointSample(
-            taken_at=taken_at,
-            position=(np.array([f.position for f in raw]) - self._zero) * self._scale,
-            velocity=np.array([f.speed for f in raw]) * self._speed_unit * self._scale,
-            effort=np.array([f.load for f in raw]) * (self._stall_torque / 1000.0),
-            current=np.array([f.current for f in raw]) * 0.0065,
-            voltage=np.array([f.voltage for f in raw]) / 10.0,
-            temperature=np.array([f.temperature for f in raw], dtype=float),
-            errors=tuple(answers[servo_id].error | f.status
-                         for servo_id, f in zip(SERVO_IDS, raw, strict=True)))
+            taken_at=taken_at, position=(raw.position - self._zero) * self._scale,
+            velocity=raw.speed * self._speed_unit * self._scale,
+            effort=raw.load * self._torque_per_load, load=raw.load * 0.001,
+            current=raw.current * 0.0065, voltage=raw.voltage * 0.1, temperature=raw.temperature,
+            errors=tuple([answers[servo_id].error | status
+                          for servo_id, status in zip(SERVO_IDS, raw.status, strict=True)]))
 
     def command(self, pose: Vector) -> None:
         """Write a goal for every joint (joints,) [rad]; the caller has checked it."""
         self._write_goals(self._to_ticks(pose))
 
-    def read_torque(self) -> bool:
-        """Ask whether every joint is under torque."""
-        return all(self._read_all(reg.TORQUE_ENABLE))
-
-    def read_goals(self) -> Vector:
-        """Read back the goals that the servos hold (joints,) [rad]."""
-        return (np.array(self._read_all(reg.GOAL_POSITION)) - self._zero) * self._scale
-
     def supply_problem(self, sample: JointSample) -> str:
         """Say which servo has a supply that its variant may not have, or return an empty text."""
+        if ((sample.voltage >= self._lowest_v) & (sample.voltage <= self._highest_v)).all():
+            return ''
         for servo, joint, volts in zip(self.servos, SO101_JOINTS, sample.voltage, strict=True):
-            low, high = SUPPLY_V[servo.supply]
+            low, high = servo.supply.allowed
             if not low <= volts <= high:
                 return (f'servo {joint.servo_id} ({joint.name}) has {volts:.1f} V, allowed '
-                        f'{low:g} to {high:g} V for the {servo.supply} variant. Check the servo '
-                        'supply')
+                        f'{low:g} to {high:g} V for the {servo.supply.name} variant. Check the '
+                        'servo supply')
         return ''
 
-    def check_control_block(self, index: int) -> str:
+    def deviation(self) -> Deviation | None:
         """
-        Read one servo's control registers back.
+        Compare what the servos held in the last measurement with what was written.
 
-        :returns: what is not as we left it, or an empty text.
+        :returns: the first difference that cannot be a lost command.
         """
-        data = self.bus.read_block(SERVO_IDS[index], 40, 10)
-        torque, acceleration = data[0], data[1]
-        speed = reg.GOAL_SPEED.decode(data[6:8])
-        if self.has_torque and torque != 1:
-            return f'its torque is {torque}, expected 1'
-        cap = self._goal_speed[index]
-        if self.has_torque and (acceleration, speed) != (GOAL_ACCELERATION, cap):
-            return (f'its acceleration and speed cap are {acceleration}, {speed}, expected '
-                    f'{GOAL_ACCELERATION}, {cap}')
-        return ''
+        for index, block in enumerate(self._control):
+            if self._orders.is_held(index, block):
+                continue
+            found = self._orders.judge(index, reg.Control.from_block(block))
+            if found is not None:
+                return found
+        return None
+
+    def confirm(self, deviation: Deviation) -> Deviation | None:
+        """
+        Ask the servo again: a valid checksum does not make a value right.
+
+        :raises BusTimeout: when it stays silent.
+        """
+        address, length = reg.CONTROL_BLOCK
+        block = self.bus.read_block(SERVO_IDS[deviation.index], address, length)
+        return self._orders.judge(deviation.index, reg.Control.from_block(block))
+
+    def check_configuration(self, index: int) -> Deviation | None:
+        """
+        Compare one servo's EEPROM registers with what they were at bring-up.
+
+        :raises BusTimeout: when it stays silent.
+        """
+        before = self._configuration[index]
+        found = read_configuration(self.bus, SERVO_IDS[index])
+        if found != before:
+            # Once more: a valid checksum does not make a value right.
+            found = read_configuration(self.bus, SERVO_IDS[index])
+        return None if found == before else self._compare(index, found)
 
     def arm(self) -> Vector:
         """
@@ -170,26 +216,34 @@ class So101Arm:
         under torque without strength is what a driver leaves that was killed in between: it
         counts as limp. When anything fails, the joints that were limp are limp again.
 
+        :raises ConfigurationError: for a leader, which is moved by hand.
         :raises BusTimeout: when a servo stays silent.
-        :raises ServoFault: when a servo is not in the state that was written, or a joint is
-            outside its calibrated range.
+        :raises ServoFault: when a servo is not in the state that was written, is not what it was
+            at bring-up, is too warm, or a joint is outside its calibrated range.
         """
+        if not self.profile.is_driven:
+            raise ConfigurationError(f'a {self.profile.name} arm is moved by hand, and never put '
+                                     'under torque')
+        self._check_unchanged()
         sample = self.read()
+        told = [reg.Control.from_block(block) for block in self._control]
+        limp = [servo_id for servo_id, own in zip(SERVO_IDS, told, strict=True)
+                if own.torque != 1 or own.torque_limit == 0]
         self._check_supply(sample)
         self._check_errors(sample)
-        torque, strength = self._read_all(reg.TORQUE_ENABLE), self._read_all(reg.TORQUE_LIMIT)
-        limp = [servo_id for servo_id, on, limit in zip(SERVO_IDS, torque, strength, strict=True)
-                if on != 1 or limit == 0]
-        self._check_range(sample, limp)
-        limits = dict(zip(SERVO_IDS, self._read_all(reg.MAX_TORQUE), strict=True))
+        self._check_torque_on(sample, limp)
+        limits = dict(zip(SERVO_IDS, self._orders.torque_limits, strict=True))
         try:
             for servo_id in limp:
                 self.bus.write(servo_id, reg.TORQUE_LIMIT, 0)
-            for servo_id, cap in zip(SERVO_IDS, self._goal_speed, strict=True):
+            for servo_id, cap, own in zip(SERVO_IDS, self._orders.speeds, told, strict=True):
                 self.bus.write(servo_id, reg.ACCELERATION, GOAL_ACCELERATION)
                 self.bus.write(servo_id, reg.GOAL_SPEED, cap)
+                if servo_id not in limp and own.torque_limit != limits[servo_id]:
+                    self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
             ticks = [min(max(goal, own.lower_ticks), own.upper_ticks) for goal, own in zip(
-                self._to_ticks(self._pose_to_hold(limp)), self.calibration, strict=True)]
+                self._goals_to_hold(limp), self.calibration, strict=True)]
+            self._orders.begin()
             self._write_goals(ticks)
             self._expect(reg.GOAL_POSITION, ticks)
             for servo_id in limp:
@@ -197,6 +251,7 @@ class So101Arm:
             self._expect(reg.TORQUE_ENABLE, [1] * len(SERVO_IDS))
             for servo_id in limp:
                 self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
+            self._expect(reg.TORQUE_LIMIT, self._orders.torque_limits)
         except Exception:
             self._make_limp(limp, limits)
             raise
@@ -237,20 +292,32 @@ class So101Arm:
             except BusError as exc:
                 _log.warning('servo %d was not made limp again: %s', servo_id, exc)
 
-    def _ping_all(self) -> None:
-        missing = []
-        for joint in SO101_JOINTS:
-            try:
-                self.bus.ping(joint.servo_id)
-            except BusTimeout:
-                missing.append(joint)
-        if len(missing) == len(SO101_JOINTS):
-            raise BusTimeout(f'port {self.bus.port.name}: no servo answers. Is the servo supply '
-                             'on, and is this the right port?', SERVO_IDS)
-        if missing:
-            names = ', '.join(f'{joint.servo_id} ({joint.name})' for joint in missing)
-            raise BusTimeout(f'port {self.bus.port.name}: servo {names} does not answer. Check '
-                             'the cable before it', [joint.servo_id for joint in missing])
+    def _measure_cycle(self) -> None:
+        durations = []
+        for _ in range(MEASURED_CYCLES):
+            began = self.bus.clock.monotonic()
+            self.read()
+            durations.append(self.bus.clock.monotonic() - began)
+        # The machine may be held up now and then; the bus is what it mostly is.
+        self.cycle_s = statistics.median(durations)
+
+    def _compare(self, index: int, found: bytes) -> Deviation:
+        before = self._configuration[index]
+        row = next(row for row in reg.REGISTERS
+                   if row.is_eeprom and take(found, row) != take(before, row))
+        return Deviation(index, 'CALIBRATION', f'its {row.name} is {take(found, row)}, it was '
+                         f'{take(before, row)}. Did another program write it?')
+
+    def _check_unchanged(self) -> None:
+        for index, joint in enumerate(SO101_JOINTS):
+            block = read_configuration(self.bus, joint.servo_id)
+            if block != self._configuration[index]:
+                # What a servo is set to protect itself by is gone when it loses power.
+                block = protect(self.bus, self.profile, index, block)
+            if block != self._configuration[index]:
+                text = self._compare(index, block).text
+                raise ServoFault(f'servo {joint.servo_id} ({joint.name}): {text} Configure this '
+                                 'driver again', joint.servo_id)
 
     def _compare_with_reference(self) -> None:
         if self._reference is None:
@@ -269,13 +336,22 @@ class So101Arm:
         if problem:
             raise ServoFault(problem)
 
-    def _check_range(self, sample: JointSample, servo_ids: Sequence[int]) -> None:
-        """Refuse a joint that torque would move: a servo clamps its goal to the range."""
-        for joint, own, position in zip(SO101_JOINTS, self.calibration, sample.position,
-                                        strict=True):
-            ticks = own.to_ticks(position)
-            if joint.servo_id in servo_ids and not (
-                    own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
+    def _check_torque_on(self, sample: JointSample, servo_ids: Sequence[int]) -> None:
+        """Refuse what only matters before torque: it is not taken from a joint that has it."""
+        for index, (joint, own) in enumerate(zip(SO101_JOINTS, self.calibration, strict=True)):
+            if joint.servo_id not in servo_ids:
+                continue
+            if sample.temperature[index] >= WARM_C:
+                raise ServoFault(f'servo {joint.servo_id} ({joint.name}) is at '
+                                 f'{sample.temperature[index]:.0f} degC. Let it cool down below '
+                                 f'{WARM_C:g}', joint.servo_id)
+            if sample.voltage[index] < self.servos[index].supply.torque_from:
+                raise ServoFault(f'servo {joint.servo_id} ({joint.name}) has only '
+                                 f'{sample.voltage[index]:.1f} V. Check the servo supply',
+                                 joint.servo_id)
+            # A servo clamps its goal to the range: torque would move a joint beyond it.
+            ticks = own.to_ticks(sample.position[index])
+            if not (own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
                     <= own.upper_ticks + BEYOND_LIMIT_TICKS):
                 raise ServoFault(
                     f'servo {joint.servo_id} ({joint.name}) is outside its calibrated range: at '
@@ -285,23 +361,29 @@ class So101Arm:
     @staticmethod
     def _check_errors(sample: JointSample) -> None:
         for joint, bits in zip(SO101_JOINTS, sample.errors, strict=True):
-            if bits:
+            if bits & FAULT_BITS:
                 raise ServoFault(f'servo {joint.servo_id} ({joint.name}) reports error bits '
                                  f'0x{bits:02X}. Take the load off, let it cool, then try again',
                                  joint.servo_id)
 
-    def _pose_to_hold(self, limp: Sequence[int]) -> Vector:
-        measured, goals = self.read().position, self.read_goals()
-        keeps = np.abs(goals - measured) <= MAX_LEAD_RAD
-        keeps &= np.array([servo_id not in limp for servo_id in SERVO_IDS])
-        return np.where(keeps, goals, measured)
+    def _goals_to_hold(self, limp: Sequence[int]) -> list[int]:
+        """Take the goals of joints under torque that are near them, else where the joints are."""
+        measured = self._to_ticks(self.read().position)
+        goals = [reg.Control.from_block(block).goal for block in self._control]
+        lead = [MAX_LEAD_RAD / own.rad_per_tick for own in self.calibration]
+        return [goal if servo_id not in limp and abs(goal - ticks) <= most else ticks
+                for servo_id, goal, ticks, most in zip(SERVO_IDS, goals, measured, lead,
+                                                       strict=True)]
 
     def _to_ticks(self, pose: Vector) -> list[int]:
-        return [own.to_ticks(position)
-                for own, position in zip(self.calibration, pose, strict=True)]
+        if not np.isfinite(pose).all():
+            raise ValueError(f'{pose} is no position')
+        ticks: list[int] = np.rint(pose / self._scale + self._zero).astype(int).tolist()
+        return ticks
 
     def _write_goals(self, ticks: Sequence[int]) -> None:
         self.bus.sync_write(reg.GOAL_POSITION, dict(zip(SERVO_IDS, ticks, strict=True)))
+        self._orders.note_goals(ticks)
 
     def _read_all(self, register: reg.Register) -> list[int]:
         answers = self.bus.sync_read(SERVO_IDS, register.address, register.size)
@@ -313,23 +395,3 @@ class So101Arm:
             if wanted != value:
                 raise ServoFault(f'servo {joint.servo_id} ({joint.name}) holds {value} in '
                                  f'{register.name}, {wanted} was written', joint.servo_id)
-
-
-def _from(block: bytes, register: reg.Register) -> int:
-    return register.decode(block[register.address:register.address + register.size])
-
-
-def _identify(servo_id: int, block: bytes) -> ServoInfo:
-    joint = SO101_JOINTS[SERVO_IDS.index(servo_id)]
-    model = _from(block, reg.MODEL_NUMBER)
-    if model != reg.MODEL_STS3215:
-        raise ConfigurationError(f'servo {servo_id} ({joint.name}) is model {model}, expected '
-                                 f'{reg.MODEL_STS3215} (STS3215)')
-    mode, phase = _from(block, reg.OPERATING_MODE), _from(block, reg.PHASE)
-    if mode != 0 or phase & PHASE_UNUSUAL_BITS:
-        raise ConfigurationError(f'servo {servo_id} ({joint.name}) has operating mode {mode} and '
-                                 f'phase {phase}; expected mode 0 and none of the phase bits 0, 4 '
-                                 'and 7. Configure it for LeRobot first')
-    # The 12 V part leaves the factory with a limit of 14 V, the 7.4 V part with 8 V.
-    supply = '12 V' if _from(block, reg.MAX_INPUT_VOLTAGE) > 100 else '7.4 V'
-    return ServoInfo(servo_id, model, f'{block[0]}.{block[1]}', supply)

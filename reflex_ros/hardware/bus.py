@@ -129,14 +129,16 @@ class Bus:
                                                register.encode(value)))
 
     def sync_read(self, servo_ids: Sequence[int], address: int, length: int, *,
-                  retries: int = RETRIES) -> dict[int, Status]:
+                  retries: int = RETRIES, patience: int = 1) -> dict[int, Status]:
         """
         Read the same bytes of several servos in one exchange.
 
+        :param patience: times 5 ms of silence after which the first try ends. An answer that is
+            missing while a later one came is asked for at once.
         :raises BusTimeout: naming the servos that stayed silent, after the retries.
         """
         return self._exchange(lambda missing: codec.sync_read(missing, address, length),
-                              servo_ids, length, retries=retries)
+                              servo_ids, length, retries=retries, patience=patience)
 
     def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
         """Write one register of several servos; nobody answers, so only a read proves it."""
@@ -147,13 +149,14 @@ class Bus:
         return self._exchange(lambda _: request, [servo_id], length)[servo_id]
 
     def _exchange(self, request: Callable[[Sequence[int]], bytes], servo_ids: Sequence[int],
-                  length: int, *, retries: int = RETRIES) -> dict[int, Status]:
+                  length: int, *, retries: int = RETRIES, patience: int = 1
+                  ) -> dict[int, Status]:
         answers: dict[int, Status] = {}
         missing = list(servo_ids)
         for attempt in range(retries + 1):
             if attempt:
                 self.counters.retries += 1
-            answers |= self._try(request(missing), missing, length)
+            answers |= self._try(request(missing), missing, length, 1 if attempt else patience)
             missing = [id_ for id_ in servo_ids if id_ not in answers]
             if not missing:
                 return answers
@@ -162,22 +165,26 @@ class Bus:
         raise BusTimeout(f'port {self.port.name}: no valid answer from servo {names} in '
                          f'{retries + 1} tries', missing)
 
-    def _try(self, request: bytes, servo_ids: Sequence[int], length: int) -> dict[int, Status]:
+    def _try(self, request: bytes, servo_ids: Sequence[int], length: int,
+             patience: int) -> dict[int, Status]:
         self.counters.exchanges += 1
         if not self._send(request):
             return {}
         parser = StatusParser()
         answers: dict[int, Status] = {}
         deadline = self.clock.monotonic() + EXCHANGE_TIMEOUT_S
-        while len(answers) < len(servo_ids):
+        silences, has_gap = 0, False
+        while len(answers) < len(servo_ids) and silences < patience and not has_gap:
             data = self.port.read((codec.OVERHEAD + length) * (len(servo_ids) - len(answers)))
             for status in parser.feed(data):
                 if status.servo_id in servo_ids and len(status.data) == length:
                     answers[status.servo_id] = status
-            if not data or self.clock.monotonic() >= deadline:
+            silences += not data
+            came = [servo_id in answers for servo_id in servo_ids]
+            # They answer in order: what a later one has overtaken does not come any more.
+            has_gap = sorted(came, reverse=True) != came
+            if self.clock.monotonic() >= deadline:
                 break
-        came = [servo_id in answers for servo_id in servo_ids]
-        has_gap = sorted(came, reverse=True) != came
         self.counters.damaged += has_gap or parser.discarded > 0 or parser.bad_checksums > 0
         parser.clear()
         self.counters.bad_checksums += parser.bad_checksums

@@ -5,7 +5,8 @@ The bus thread: the one owner of the port. It measures, judges, plays, writes.
 
 Everybody else hands over through ``offer`` (newest wins), the guard's leases, and ``submit`` for
 what must run between two cycles. A goal is written only while the arm is armed, only with a
-fresh measurement, and only as ``ChunkPlayer`` bounds it. A cycle that comes late is not caught up.
+fresh measurement of what the servos hold and were told, and only as ``ChunkPlayer`` bounds it. A
+cycle that comes late is not caught up. Time is the bus's clock.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
+from dataclasses import replace
 import logging
 import queue
 import threading
@@ -38,6 +40,8 @@ from reflex_ros.errors import (
     ServoFault,
 )
 from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.bus_watch import BusWatch
+from reflex_ros.hardware.plausibility import SampleFilter
 from reflex_ros.hardware.report import DriverReport, MotionState
 from reflex_ros.hardware.servo_watch import name_silence, ServoWatch
 
@@ -46,8 +50,8 @@ _log = logging.getLogger(__name__)
 BUS_FAULT_S = 0.06
 PARK_SPEED = 0.45
 PARK_ROWS_HZ = 50.0
-READ_BACK_EVERY = 5
-READ_TORQUE_EVERY = 50
+CHECK_CONFIGURATION_S = 0.8
+"""Between two servos, so that each one is looked at every 5 s."""
 REJECTS_IN_A_ROW = 3
 ONLY_LATE = frozenset({'SEQ_OLD', 'SEQ_EPOCH', 'CHUNK_STALE'})
 """Refusals that say nothing against the policy: when nothing else comes, UNDERRUN stops."""
@@ -70,6 +74,9 @@ class ArmDriver:
         self._bounds = bounds
         self._player = ChunkPlayer(bounds, motion)
         self._watch = ServoWatch(motion.max_lead_rad, arm.supply_problem)
+        self._bus_watch = BusWatch()
+        self._filter = SampleFilter()
+        self._clock = arm.bus.clock
         self._period_s = motion.period_s
         self._on_sample = on_sample
         self._mailbox: deque[ActionChunk] = deque(maxlen=1)
@@ -86,7 +93,10 @@ class ArmDriver:
         self._rejects_in_a_row = 0
         self._accepted = 0
         self._rejected: Counter[str] = Counter()
-        self._cycles = self._missed = 0
+        self._cycles = self._missed = self._late = 0
+        self._unconfirmed = 0
+        self._checked_at = self._clock.monotonic()
+        self._next_check = 0
         self._work_s: deque[float] = deque(maxlen=WINDOW)
         self._late_s: deque[float] = deque(maxlen=WINDOW)
         self._began_at: deque[float] = deque(maxlen=WINDOW)
@@ -163,13 +173,17 @@ class ArmDriver:
         """Take a snapshot; values may be one cycle apart."""
         player, began = self._player, list(self._began_at)
         work, late = np.array(self._work_s or [0.0]) * 1e3, np.array(self._late_s or [0.0]) * 1e3
+        work_p50, work_p99 = np.partition(work, _ranks(work))[list(_ranks(work))]
+        late_p99 = np.partition(late, _ranks(late))[_ranks(late)[1]]
         return DriverReport(
             state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
             is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
-            cycles=self._cycles, missed_cycles=self._missed,
+            cycles=self._cycles, missed_cycles=self._missed, late_cycles=self._late,
+            refused_samples=self._filter.refused + self._unconfirmed,
+            bad_share=self._bus_watch.bad_share, is_degraded=self._bus_watch.is_degraded,
             rate_hz=(len(began) - 1) / (began[-1] - began[0]) if len(began) > 1 else 0.0,
-            cycle_ms_p50=float(np.median(work)), cycle_ms_p99=float(np.percentile(work, 99)),
-            late_ms_p99=float(np.percentile(late, 99)), late_ms_max=float(late.max()),
+            cycle_ms_p50=float(work_p50), cycle_ms_p99=float(work_p99),
+            late_ms_p99=float(late_p99), late_ms_max=float(late.max()),
             max_step_rad=player.max_step_rad, playback_rate=player.rate,
             is_starved=player.is_starved, lead_slowdowns=player.lead_slowdowns,
             accepted=self._accepted, rejected=dict(self._rejected),
@@ -193,10 +207,11 @@ class ArmDriver:
             self._fail_jobs()
 
     def _loop(self) -> None:
-        planned = self._good_at = time.monotonic()
+        planned = self._good_at = self._clock.monotonic()
         while not self._closing.is_set():
-            began = time.monotonic()
+            began = self._clock.monotonic()
             late = began - planned
+            self._late += late > 0.5 * self._period_s
             try:
                 self._cycle(planned)
             except (BusTimeout, PacketError) as exc:
@@ -204,7 +219,7 @@ class ArmDriver:
             except ServoFault as exc:
                 self._go_passive(Cause('SERVO_FAULT', str(exc)))
             self._run_jobs()
-            now = time.monotonic()
+            now = self._clock.monotonic()
             self._work_s.append(now - began)
             self._late_s.append(late)
             self._began_at.append(began)
@@ -212,64 +227,93 @@ class ArmDriver:
             if now > planned + self._period_s:
                 planned = now
             elif now < planned:
-                time.sleep(planned - now)
+                self._clock.sleep(planned - now)
 
     def _cycle(self, planned: float) -> None:
         measured = self._measure()
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if not self._armed:
-            if measured is not None and self._cycles % READ_TORQUE_EVERY == 0:
-                self._arm.has_torque = self._arm.read_torque()
             return
-        if measured is not None:
-            self._supervise(measured, now)
+        is_as_told = measured is not None and self._supervise(measured, now)
         if self._mailbox:
             self._take(self._mailbox.popleft(), now)
         if self._parking or not self._player.is_starved:
             self._guard.feed(now)
         # Held up before this cycle or in it: its work alone is far below the bounds.
         verdict = self._guard.tick(now, now - planned)
-        if verdict is Verdict.GO:
+        if verdict is Verdict.GO and not self._bus_watch.is_degraded:
             self._player.resume()
         else:
             self._player.stop()
         self._player.speed_scale = self._guard.speed_scale
-        if not self._armed or measured is None:
+        if not self._armed or measured is None or not is_as_told:
             return
         self._arm.command(self._player.tick(measured.position))
         self._continue_parking(verdict)
 
     def _measure(self) -> JointSample | None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
+        counters = self._arm.bus.counters
+        before = counters.damaged
         try:
             sample = self._arm.read(retries=1)
         except BusTimeout as exc:
             self._missed += 1
+            self._bus_watch.note(is_bad=counters.damaged != before, is_missed=True)
             if now - self._good_at > BUS_FAULT_S:
                 self._go_passive(name_silence(exc))
             return None
+        self._bus_watch.note(is_bad=counters.damaged != before)
         self._good_at = sample.taken_at
         self._cycles += 1
+        is_usable, problem = self._filter.judge(sample)
+        if not is_usable:
+            return None
+        if problem and self._armed:
+            # Believed by now. The servo goes where it thinks it is wrong: its goal must follow.
+            self._guard.fail(Cause('SENSOR_JUMP', problem))
+            self._player.seed(np.clip(sample.position, self._bounds.lower, self._bounds.upper))
         self._sample = sample
         self._on_sample(sample)
         return sample
 
-    def _supervise(self, sample: JointSample, now: float) -> None:
-        cause = self._watch.judge(sample, self._player.setpoint, now)
+    def _supervise(self, sample: JointSample, now: float) -> bool:
+        """Judge servos and bus; return whether every servo holds what it was told."""
+        cause = self._watch.judge(sample, self._player.setpoint, now,
+                                  is_parking=self._guard.mode is Mode.PARK) \
+            or self._bus_watch.judge()
         if cause is not None:
             self._guard.fail(cause)
-        if self._cycles % READ_BACK_EVERY == 0:
-            self._read_back(self._cycles // READ_BACK_EVERY % len(SO101_JOINTS))
-
-    def _read_back(self, index: int) -> None:
+        if now - self._checked_at > CHECK_CONFIGURATION_S:
+            self._check_configuration(now)
+        found = self._arm.deviation()
         try:
-            difference = self._arm.check_control_block(index)
+            deviation = found and self._arm.confirm(found)
+        except BusTimeout:
+            self._missed += 1
+            return False
+        if deviation is None:
+            self._unconfirmed += found is not None
+            return True
+        cause = Cause(deviation.code, f'{SO101_JOINTS[deviation.index].name}: {deviation.text}')
+        if deviation.code == 'SERVO_REBOOT':
+            self._go_passive(replace(cause, text=f'{cause.text}. Did its supply fail for a '
+                                     'moment?'))
+            return False
+        # Somebody else moves the arm: it is told again where to be, and stops there.
+        self._guard.fail(cause)
+        return True
+
+    def _check_configuration(self, now: float) -> None:
+        self._checked_at = now
+        self._next_check = (self._next_check + 1) % len(SO101_JOINTS)
+        try:
+            found = self._arm.check_configuration(self._next_check)
         except BusTimeout:
             self._missed += 1
             return
-        if difference:
-            self._go_passive(Cause('SERVO_REBOOT', f'{SO101_JOINTS[index].name}: {difference}. '
-                                   'Did its supply fail for a moment?'))
+        if found is not None:
+            self._guard.fail(Cause(found.code, f'{SO101_JOINTS[found.index].name}: {found.text}'))
 
     def _take(self, chunk: ActionChunk, now: float) -> None:
         if self._guard.mode is not Mode.APPLY_ACTIONS or self._sample is None:
@@ -295,7 +339,7 @@ class ArmDriver:
 
     def _do_arm(self) -> None:
         refusal = 'the driver is active already: deactivate it first' if self._armed \
-            else self._guard.why_not_arm(time.monotonic())
+            else self._guard.why_not_arm(self._clock.monotonic())
         if refusal:
             raise ReflexError(refusal)
         pose = self._arm.arm()
@@ -304,8 +348,9 @@ class ArmDriver:
         self._last_seq = -1
         self._rejects_in_a_row = 0
         self._watch.reset()
+        self._bus_watch.reset()
         self._is_parked = self._parking = False
-        self._guard.arm(time.monotonic())
+        self._guard.arm(self._clock.monotonic())
         self._armed = True
         if self._guard.mode is Mode.PARK:
             self._begin_parking(pose)
@@ -319,7 +364,7 @@ class ArmDriver:
         duration_s = float(np.abs(rest - pose).max()) / PARK_SPEED + 0.1
         count = max(int(duration_s * PARK_ROWS_HZ), 2)
         rows = pose + np.linspace(0.0, 1.0, count)[:, None] * (rest - pose)
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._player.offer(ActionChunk(0, rows, PARK_ROWS_HZ, now), now)
         self._parking = True
 
@@ -368,3 +413,8 @@ class ArmDriver:
                 future = self._jobs.get_nowait()[1]
                 if future.set_running_or_notify_cancel():
                     future.set_exception(PortLost('the bus thread has ended'))
+
+
+def _ranks(values: Vector) -> tuple[int, int]:
+    """Where the median and the 99th percentile stand in a sorted array: the next value below."""
+    return (len(values) - 1) // 2, (len(values) - 1) * 99 // 100

@@ -24,7 +24,9 @@ from reflex_ros.errors import ConfigurationError, PortLost
 
 READ_SLICE_S = 0.005
 """Longest single wait for bytes: the reply timeout that section 4.5 asks for."""
-WRITE_TIMEOUT_S = 0.05
+WRITE_TIMEOUT_S = 0.25
+"""pyserial also counts the time in which this process did not run: a short one would take our own
+stall for a blocked adapter."""
 
 
 class Port(Protocol):

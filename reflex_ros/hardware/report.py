@@ -26,6 +26,11 @@ class DriverReport:
     A snapshot for beats and diagnostics.
 
     :param cycles: with a measurement, since start.
+    :param missed_cycles: without one.
+    :param late_cycles: that began more than half a period late; none is caught up.
+    :param refused_samples: measurements that cannot be true, and were not used.
+    :param bad_share: share of the last 100 cycles with damaged answers.
+    :param is_degraded: whether the bus is so bad that the arm is slowed down.
     :param rate_hz: of the last cycles [1/s].
     :param cycle_ms_p99: 99th percentile of the work in one cycle [ms].
     :param late_ms_p99: 99th percentile of the start being late [ms].
@@ -42,6 +47,10 @@ class DriverReport:
     cause: Cause | None
     cycles: int
     missed_cycles: int
+    late_cycles: int
+    refused_samples: int
+    bad_share: float
+    is_degraded: bool
     rate_hz: float
     cycle_ms_p50: float
     cycle_ms_p99: float

@@ -58,5 +58,5 @@ def test_arm_is_at_rest_when_no_servo_reports_more_than_one_step(
     zero = np.zeros(6)
     velocity = zero.copy()
     velocity[4] = speed
-    sample = JointSample(0.0, zero, velocity, zero, zero, zero, zero, (0,) * 6)
+    sample = JointSample(0.0, zero, velocity, zero, zero, zero, zero, zero, (0,) * 6)
     assert sample.is_at_rest() is expected

@@ -150,8 +150,11 @@ class SimulatedArm:
 
 
 FACTORY = {'model_number': 777, 'operating_mode': 0, 'phase': 12, 'max_input_voltage': 140,
-           'max_torque': 1000}
-POWER_ON = {'torque_limit': 1000, 'goal_position': 0, 'acceleration': 0, 'goal_speed': 0}
+           'max_torque': 1000, 'max_temperature': 70, 'unloading_condition': 44,
+           'protection_current': 250, 'overload_torque': 80, 'return_delay': 0,
+           'response_level': 1, 'endianness': 0, 'angular_resolution': 1, 'firmware_minor': 10}
+POWER_ON = {'torque_limit': 1000, 'goal_position': 0, 'acceleration': 0, 'goal_speed': 0,
+            'lock': 1}
 CALIBRATION = ((691, 3416, 412), (879, 3229, -731), (930, 3152, 1204), (884, 3213, -87),
                (0, 4095, 356), (1318, 2793, -1290))
 

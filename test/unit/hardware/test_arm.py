@@ -24,12 +24,16 @@ from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError, ServoFault
 from reflex_ros.hardware import port
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm import GOAL_ACCELERATION, GOAL_SPEED, So101Arm
+from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import from_range, RAD_PER_TICK
+from reflex_ros.hardware.orders import GOAL_ACCELERATION, GOAL_SPEED
+from reflex_ros.hardware.profile import LEADER
 
 READY = np.radians([0, -45, 45, 45, 0, 20])
 ALL = (1, 2, 3, 4, 5, 6)
 TICK = RAD_PER_TICK
+STRENGTH = (1000, 1000, 1000, 1000, 1000, 500)
+"""Torque limits under way; a gripper has half."""
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def command_from(arm: So101Arm, joint: int, delta: float) -> None:
 
 def test_bring_up_reads_what_the_servos_are(arm: So101Arm) -> None:
     assert [servo.servo_id for servo in arm.servos] == list(ALL)
-    assert {(s.model, s.firmware, s.supply) for s in arm.servos} == {(777, '3.10', '12 V')}
+    assert {(s.model, s.firmware, s.supply.name) for s in arm.servos} == {(777, '3.10', '12 V')}
     assert arm.calibration == tuple(from_range(k, *row) for k, row in enumerate(CALIBRATION))
     assert not arm.has_torque
 
@@ -208,7 +212,7 @@ def test_speed_is_scaled_by_the_phase_bit(sim: SimulatedArm, fresh: So101Arm, ph
     sim.control.set(id=1, register='phase', value=phase)
     fresh.bring_up()
     # Speed -100 as a raw value in the feedback block, whatever the joint does.
-    sim.control.fault('value', ids=[1], offset=2, value=0x8064)
+    sim.control.fault('value', ids=[1], offset=18, value=0x8064)
     assert fresh.read().velocity[0] == pytest.approx(-100 * unit * 2 * math.pi / 4096)
 
 
@@ -247,10 +251,11 @@ def test_arming_order_can_not_move_the_arm(sim: SimulatedArm, arm: So101Arm) -> 
     for servo_id in ALL:
         of = [(w.address, w.value) for w in writes if w.servo_id == servo_id
               and w.address in (LIMIT, GOAL, TORQUE)]
-        assert of == [(LIMIT, 0), (GOAL, before[servo_id - 1]), (TORQUE, 1), (LIMIT, 1000)]
+        assert of == [(LIMIT, 0), (GOAL, before[servo_id - 1]), (TORQUE, 1),
+                      (LIMIT, STRENGTH[servo_id - 1])]
     # Nobody is under torque before every goal is in, nobody is strong before all are under torque.
     at = {what: [w.at_ns for w in writes if (w.address, w.value) in pairs] for what, pairs in (
-        ('weak', {(LIMIT, 0)}), ('on', {(TORQUE, 1)}), ('strong', {(LIMIT, 1000)}))}
+        ('weak', {(LIMIT, 0)}), ('on', {(TORQUE, 1)}), ('strong', {(LIMIT, 1000), (LIMIT, 500)}))}
     goals = [w.at_ns for w in writes if w.address == GOAL]
     assert max(at['weak']) < min(goals) and max(goals) < min(at['on'])
     assert max(at['on']) < min(at['strong'])
@@ -264,7 +269,8 @@ def test_arming_sets_the_speed_cap_of_the_servo(sim: SimulatedArm, arm: So101Arm
     for servo_id in ALL:
         assert arm.bus.read(servo_id, reg.GOAL_SPEED) == GOAL_SPEED
         assert arm.bus.read(servo_id, reg.ACCELERATION) == GOAL_ACCELERATION
-    assert [arm.check_control_block(k) for k in range(6)] == [''] * 6
+    arm.read()
+    assert arm.deviation() is None
 
 
 def test_speed_cap_is_written_in_the_unit_of_the_servo(sim: SimulatedArm,
@@ -274,7 +280,8 @@ def test_speed_cap_is_written_in_the_unit_of_the_servo(sim: SimulatedArm,
     fresh.arm()
     # In steps of 50 ticks/s: 1650 at the most, not 81500.
     assert fresh.bus.read(2, reg.GOAL_SPEED) in (32, 33)
-    assert fresh.check_control_block(1) == ''
+    fresh.read()
+    assert fresh.deviation() is None
 
 
 def test_joint_under_torque_keeps_its_goal(sim: SimulatedArm, arm: So101Arm) -> None:
@@ -307,10 +314,20 @@ def test_only_the_limp_joint_is_armed_anew(sim: SimulatedArm, arm: So101Arm) -> 
     assert sim.torque() == [True] * 6
 
 
-def test_torque_limit_comes_back_as_the_eeprom_has_it(sim: SimulatedArm, arm: So101Arm) -> None:
-    sim.control.set(id=6, register='max_torque', value=500)
+def test_torque_limit_is_that_of_eeprom_and_profile(sim: SimulatedArm, fresh: So101Arm) -> None:
+    sim.control.set(id=2, register='max_torque', value=700)
+    fresh.bring_up()
+    fresh.arm()
+    assert [fresh.bus.read(k, reg.TORQUE_LIMIT) for k in ALL] == [1000, 700, 1000, 1000, 1000, 500]
+
+
+def test_joint_under_torque_gets_its_torque_limit_too(sim: SimulatedArm, arm: So101Arm) -> None:
     arm.arm()
-    assert [arm.bus.read(k, reg.TORQUE_LIMIT) for k in ALL] == [1000] * 5 + [500]
+    sim.control.set(id=6, register='torque_limit', value=1000)
+    since_ns = sim.control.mark()
+    arm.arm()
+    assert [(w.servo_id, w.value) for w in sim.writes(since_ns, LIMIT)] == [(6, 500)]
+    assert sim.writes(since_ns, TORQUE) == []
 
 
 def test_joint_that_rests_a_little_beyond_its_limit_can_be_armed(sim: SimulatedArm,
@@ -356,7 +373,7 @@ def test_goal_that_did_not_arrive_leaves_the_arm_limp(sim: SimulatedArm, arm: So
         arm.arm()
     sim.control.clear()
     assert sim.torque() == [False] * 6 and not arm.has_torque
-    assert [arm.bus.read(k, reg.TORQUE_LIMIT) for k in ALL] == [1000] * 6
+    assert tuple(arm.bus.read(k, reg.TORQUE_LIMIT) for k in ALL) == STRENGTH
     assert sim.travel() < TICK
 
 
@@ -390,14 +407,15 @@ def test_servo_lost_while_arming_leaves_no_joint_half_armed(
     # The others are as they were found; the lost one can not pull.
     assert [joint['torque'] for joint in joints][:2] == [False] * 2
     assert [joint['torque'] for joint in joints][3:] == [False] * 3
-    assert all(joint['torque_limit'] == 1.0 for joint in joints if joint['id'] != 3)
+    assert all(joint['torque_limit'] * 1000 in (1000, STRENGTH[joint['id'] - 1])
+               for joint in joints if joint['id'] != 3)
     lost = sim.joint(2)
     assert not (lost['torque'] and lost['torque_limit'] > 0.0)
     assert sim.travel() < TICK
     del arm.bus.write  # type: ignore[method-assign]
     arm.arm()
-    assert [(j['torque'], j['torque_limit']) for j in sim.control.state()['joints'].values()] \
-        == [(True, 1.0)] * 6
+    assert [(j['torque'], j['torque_limit'] * 1000)
+            for j in sim.control.state()['joints'].values()] == [(True, own) for own in STRENGTH]
 
 
 def test_joint_with_torque_and_no_strength_is_armed_anew(sim: SimulatedArm,
@@ -427,17 +445,180 @@ def test_stale_goal_moves_nothing_whatever_the_firmware_does(latches: bool) -> N
 # Watching and letting go
 
 
-@pytest.mark.parametrize('register, value, text', (
-    ('torque_enable', 0, 'its torque is 0, expected 1'),
-    ('acceleration', 0, 'acceleration and speed cap are 0, 1630'),
-    ('goal_speed', 0, 'acceleration and speed cap are 254, 0'),
+@pytest.mark.parametrize('register, value, code, text', (
+    ('torque_enable', 0, 'SERVO_REBOOT', 'its torque is 0, expected 1'),
+    ('acceleration', 0, 'SERVO_REBOOT', 'acceleration and speed cap are 0, 1630'),
+    ('goal_speed', 0, 'SERVO_REBOOT', 'acceleration and speed cap are 254, 0'),
+    ('torque_limit', 700, 'FOREIGN_WRITE', 'its torque limit is 700, 1000 was written'),
+    ('goal_position', 1000, 'FOREIGN_WRITE', 'its goal is 1000, 2048 was written'),
 ))
-def test_register_that_changed_by_itself_is_noticed(sim: SimulatedArm, arm: So101Arm,
-                                                    register: str, value: int, text: str) -> None:
+def test_order_that_changed_by_itself_is_noticed(sim: SimulatedArm, arm: So101Arm, register: str,
+                                                 value: int, code: str, text: str) -> None:
     arm.arm()
+    arm.command(np.array([own.to_rad(2048) for own in arm.calibration]))
     sim.control.set(id=5, register=register, value=value)
-    assert text in arm.check_control_block(4)
-    assert arm.check_control_block(3) == ''
+    arm.read()
+    found = arm.deviation()
+    assert found is not None
+    assert (found.index, found.code) == (4, code) and text in found.text
+    assert arm.confirm(found) == found
+    sim.control.set(id=5, register=register, value={
+        'torque_enable': 1, 'acceleration': GOAL_ACCELERATION, 'goal_speed': GOAL_SPEED,
+        'torque_limit': 1000, 'goal_position': 2048}[register])
+    assert arm.confirm(found) is None
+
+
+def test_goal_of_a_moment_ago_is_a_lost_command_and_no_foreign_one(sim: SimulatedArm,
+                                                                   arm: So101Arm) -> None:
+    pose = arm.arm()
+    for step in range(10):
+        arm.command(pose + 0.01 * step)
+    held = [own.to_ticks(position) for own, position in
+            zip(arm.calibration, pose + 0.01 * 4, strict=True)]
+    for servo_id, goal in zip(ALL, held, strict=True):
+        sim.control.set(id=servo_id, register='goal_position', value=goal)
+    arm.read()
+    assert arm.deviation() is None
+    sim.control.set(id=1, register='goal_position', value=arm.calibration[0].to_ticks(pose[0]))
+    arm.read()
+    assert arm.deviation() is not None
+
+
+# The registers by which a servo protects itself
+
+
+@pytest.mark.parametrize('servo_id, register, lax, held', (
+    (2, 'max_temperature', 85, 70),
+    (3, 'unloading_condition', 0b000101, 0b101101),
+    (6, 'protection_current', 400, 250),
+    (1, 'protection_current', 511, 500),
+    (4, 'overload_torque', 95, 80),
+    (5, 'return_delay', 250, 0),
+    (5, 'response_level', 0, 1),
+))
+def test_lax_protection_is_tightened_in_memory_and_read_back(
+        sim: SimulatedArm, fresh: So101Arm, servo_id: int, register: str, lax: int,
+        held: int) -> None:
+    row = next(row for row in reg.REGISTERS if row.name == register)
+    sim.control.set(id=servo_id, register=register, value=lax)
+    sim.control.set(id=servo_id, register='lock', value=0)
+    fresh.bring_up()
+    assert fresh.bus.read(servo_id, row) == held
+    assert fresh.bus.read(servo_id, reg.LOCK) == 1
+    sim.control.fault('reboot', ids=[servo_id])
+    wait_for(lambda: answers(fresh, servo_id), 'the servo to be back')
+    # Nothing was written for good: the EEPROM has a limited life, and is its owner's.
+    assert fresh.bus.read(servo_id, row) == lax
+    sim.control.set(id=servo_id, register=register, value=held)
+
+
+def answers(arm: So101Arm, servo_id: int) -> bool:
+    try:
+        return arm.bus.ping(servo_id).servo_id == servo_id
+    except BusTimeout:
+        return False
+
+
+def test_protection_that_is_stricter_is_left_alone(sim: SimulatedArm, fresh: So101Arm) -> None:
+    sim.control.set(id=2, register='max_temperature', value=60)
+    sim.control.set(id=2, register='unloading_condition', value=0b101111)
+    since_ns = sim.control.mark()
+    fresh.bring_up()
+    assert sim.writes(since_ns) == []
+
+
+@pytest.mark.parametrize('change', (
+    {'register': 'homing_offset', 'value': 500},
+    {'register': 'max_position_limit', 'value': 3000},
+    {'register': 'p_coefficient', 'value': 90},
+))
+def test_arm_that_changed_since_bring_up_is_not_armed(sim: SimulatedArm, arm: So101Arm,
+                                                      change: dict[str, Any]) -> None:
+    sim.control.set(id=3, **change)
+    since_ns = sim.control.mark()
+    with pytest.raises(ServoFault, match=rf'servo 3 \(elbow_flex\): its {change["register"]} is '
+                       rf'{change["value"]}, it was .*Configure this driver again'):
+        arm.arm()
+    assert sim.writes(since_ns) == []
+
+
+def test_servo_that_is_too_warm_is_not_put_under_torque(sim: SimulatedArm, arm: So101Arm) -> None:
+    sim.control.set(temperature_c=58.0, ids=[2])
+    with pytest.raises(ServoFault, match=r'servo 2 \(shoulder_lift\) is at 5\d degC. Let it cool'):
+        arm.arm()
+    assert sim.torque() == [False] * 6
+
+
+def test_weak_supply_moves_nothing_but_is_measured(sim: SimulatedArm, fresh: So101Arm) -> None:
+    for servo_id in ALL:
+        sim.control.set(id=servo_id, register='max_input_voltage', value=80)
+    set_supply(sim, 5.5)
+    fresh.bring_up()
+    with pytest.raises(ServoFault, match=r'servo 1 \(shoulder_pan\) has only 5.\d V'):
+        fresh.arm()
+    assert sim.torque() == [False] * 6
+
+
+@pytest.mark.parametrize('register, value', (('angular_resolution', 2), ('endianness', 1)))
+def test_servo_that_counts_otherwise_is_refused(sim: SimulatedArm, fresh: So101Arm, register: str,
+                                                value: int) -> None:
+    sim.control.set(id=2, register=register, value=value)
+    with pytest.raises(ConfigurationError, match=r'servo 2 \(shoulder_lift\) has endianness'):
+        fresh.bring_up()
+
+
+def test_two_servos_with_one_id_are_suspected() -> None:
+    with simulated_arm('--fast', '--model', 'instant') as running:
+        running.control.set(id=2, register='id', value=1)
+        opened = running.open()
+        with pytest.raises(BusTimeout, match='servo 2 .*does not answer.*do two servos have id 1'):
+            opened.bring_up()
+        opened.close()
+
+
+def test_answer_that_comes_twice_is_a_second_servo(sim: SimulatedArm, fresh: So101Arm) -> None:
+    sim.control.fault('duplicate', ids=[4])
+    with pytest.raises(ConfigurationError, match=r'more than one servo answers to id 4 '
+                       r'\(wrist_flex\)'):
+        fresh.bring_up()
+
+
+def test_different_firmware_is_said_and_borne(sim: SimulatedArm, fresh: So101Arm,
+                                              caplog: pytest.LogCaptureFixture) -> None:
+    sim.control.set(id=4, register='firmware_minor', value=9)
+    fresh.bring_up()
+    assert 'different firmware' in caplog.text and '4: 3.9' in caplog.text
+
+
+def test_bring_up_knows_how_fast_the_bus_is(sim: SimulatedArm, arm: So101Arm) -> None:
+    assert 0.0 < arm.cycle_s < 0.1
+    assert arm.max_rate_hz < 1.0 / arm.cycle_s
+
+
+def test_leader_is_measured_and_never_armed(sim: SimulatedArm, fresh: So101Arm) -> None:
+    leader = So101Arm(fresh.bus, profile=LEADER)
+    leader.bring_up()
+    assert leader.read().position == pytest.approx(fresh_position(fresh), abs=TICK)
+    since_ns = sim.control.mark()
+    with pytest.raises(ConfigurationError, match='a leader arm is moved by hand'):
+        leader.arm()
+    assert sim.writes(since_ns) == []
+
+
+def fresh_position(arm: So101Arm) -> Any:
+    arm.bring_up()
+    return arm.read().position
+
+
+def test_effort_follows_the_gear(sim: SimulatedArm, fresh: So101Arm) -> None:
+    # A load of 500 counts, whatever the joint does.
+    sim.control.fault('value', offset=20, value=500)
+    fresh.bring_up()
+    assert fresh.read().effort == pytest.approx([0.5 * 2.94] * 6)
+    leader = So101Arm(fresh.bus, profile=LEADER)
+    leader.bring_up()
+    gears = np.array([191, 345, 191, 147, 147, 147])
+    assert leader.read().effort == pytest.approx(0.5 * 2.94 * gears / 345)
 
 
 def test_torque_off_lets_every_joint_go(sim: SimulatedArm, arm: So101Arm) -> None:

@@ -171,6 +171,38 @@ def test_what_is_late_is_not_damaged(answer: bytes, damaged: int) -> None:
     assert bus.counters.damaged == damaged
 
 
+class SlowPort(ScriptedPort):
+    """Nothing arrives in the first reads after a request."""
+
+    def __init__(self, script: Sequence[bytes | Callable[[bytes], bytes]], silences: int) -> None:
+        super().__init__(script, 100)
+        self._silences = silences
+        self._left = 0
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self._left = self._silences
+
+    def read(self, count: int) -> bytes:
+        if self._left:
+            self._left -= 1
+            return b''
+        return super().read(count)
+
+
+@pytest.mark.parametrize('silences, requests', ((0, 1), (2, 1), (3, 3)))
+def test_patience_waits_for_a_late_answer_instead_of_asking_again(silences: int,
+                                                                  requests: int) -> None:
+    port = SlowPort([ZERO[1] + ZERO[2] + ZERO[3]] * 3, silences)
+    bus = Bus(port)
+    if requests == 1:
+        bus.sync_read((1, 2, 3), 56, 2, patience=3)
+    else:
+        with pytest.raises(BusTimeout):
+            bus.sync_read((1, 2, 3), 56, 2, patience=3)
+    assert len(port.written) == requests and bus.counters.damaged == 0
+
+
 def test_only_the_missing_servos_are_asked_again() -> None:
     port = ScriptedPort([ZERO[1] + ZERO[3], ZERO[2]])
     assert sorted(Bus(port).sync_read((1, 2, 3), 56, 2)) == [1, 2, 3]

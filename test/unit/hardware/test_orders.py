@@ -1,0 +1,66 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A servo that does not hold what it was told restarted, or was told by somebody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+import struct
+from typing import Any
+
+import pytest
+
+from reflex_ros.hardware.orders import GOAL_ACCELERATION, GOAL_SPEED, GOALS_REMEMBERED, Orders
+from reflex_ros.hardware.registers import Control
+
+HELD = Control(torque=1, acceleration=GOAL_ACCELERATION, goal=2000, speed=GOAL_SPEED,
+               torque_limit=1000)
+
+
+@pytest.fixture
+def orders() -> Orders:
+    made = Orders([GOAL_SPEED] * 6, [1000] * 6)
+    made.note_goals([2000] * 6)
+    return made
+
+
+def test_servo_that_holds_its_orders_is_well(orders: Orders) -> None:
+    assert orders.judge(0, HELD) is None
+
+
+@pytest.mark.parametrize('change, code', (
+    ({'torque': 0}, 'SERVO_REBOOT'), ({'torque': 2}, 'SERVO_REBOOT'),
+    ({'acceleration': 0}, 'SERVO_REBOOT'), ({'speed': 0}, 'SERVO_REBOOT'),
+    ({'torque_limit': 999}, 'FOREIGN_WRITE'), ({'goal': 2001}, 'FOREIGN_WRITE'),
+    ({'torque': 0, 'goal': 0}, 'SERVO_REBOOT'),
+))
+def test_deviation_is_named(orders: Orders, change: dict[str, Any], code: str) -> None:
+    found = orders.judge(3, replace(HELD, **change))
+    assert found is not None and (found.index, found.code) == (3, code)
+
+
+def wire(found: Control) -> bytes:
+    """Lay a control block out as the memory table does."""
+    return struct.pack('<BBHHHH6x', found.torque, found.acceleration, found.goal, 0, found.speed,
+                       found.torque_limit)
+
+
+@pytest.mark.parametrize('change', (
+    {}, {'torque': 0}, {'acceleration': 0}, {'goal': 2001}, {'speed': 0}, {'torque_limit': 1}))
+def test_block_as_written_is_known_at_a_glance(orders: Orders, change: dict[str, Any]) -> None:
+    assert orders.is_held(2, wire(replace(HELD, **change))) is not bool(change)
+
+
+def test_goals_are_remembered_for_a_moment(orders: Orders) -> None:
+    for goal in range(2001, 2000 + GOALS_REMEMBERED):
+        orders.note_goals([goal] * 6)
+    assert orders.judge(0, HELD) is None
+    orders.note_goals([3000] * 6)
+    found = orders.judge(0, HELD)
+    assert found is not None and found.text == 'its goal is 2000, 3000 was written'
+
+
+def test_new_beginning_forgets_the_goals(orders: Orders) -> None:
+    orders.begin()
+    orders.note_goals([1500] * 6)
+    assert orders.judge(0, HELD) is not None
