@@ -12,6 +12,8 @@ The system's state machine: one table, pure, with time passed in.
                        +---------- (reset) --------- LATCHED <--- FAULT (driver gone)
                        +---------- (reset) --------- PARKED <--- PARKING
 
+A fault that is heat goes through PARKING to LATCHED: at its trip the servo would let the arm fall.
+
 A parked arm stays PARKED instead of going back to STANDBY by itself: STANDBY opens a session, and
 nobody who has just put the arm to rest wants its cameras streamed again.
 
@@ -35,6 +37,8 @@ STANDSTILL_DEADLINE_S = 1.0
 GENTLE_S = 3.0
 GENTLE_SCALE = 0.5
 MAX_CAUSES = 20
+OVERHEAT = 'OVERHEAT'
+"""The one fault that holding makes worse: soon the servo lets go, wherever the arm is."""
 
 
 class State(Enum):
@@ -174,7 +178,10 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
     if latches and (event is Event.STOP or state in MOTION
                     or state in (State.LATCHED, State.FAULT)) and state is not State.SHUTDOWN:
         cause = cause or Cause('INTERNAL', f'{event.value} without a cause')
-        machine = replace(machine, causes=_record(machine.causes, cause, wall_time), goal=None)
+        # A second cause while the arm is on its way to rest because of heat: it holds after all.
+        parks = cause.code == OVERHEAT and machine.goal is State.PARKING
+        machine = replace(machine, causes=_record(machine.causes, cause, wall_time),
+                          goal=State.PARKING if parks else None)
     if state is State.STOPPING and event is Event.STANDSTILL:
         return _after_stopping(machine, now)
     following = TABLE.get((state, event), state)
@@ -183,6 +190,11 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
     goal = machine.goal
     if following is State.STOPPING and not machine.causes:
         goal = State.PARKING if event is Event.PARK else State.DRY_RUN
+    elif following is State.STOPPING and cause is not None and cause.code == OVERHEAT \
+            and state is not State.PARKING:
+        goal = State.PARKING
+    if following is State.PARKED and machine.causes:
+        following = State.LATCHED
     if following is State.UNCONFIGURED and machine.causes:
         following = State.FAULT
     # A park that has to stop first gets its new epoch when the stop is over.
@@ -245,7 +257,7 @@ def why_not(machine: SafeStop, event: Event, now: float) -> str:
 
 
 def _after_stopping(machine: SafeStop, now: float) -> SafeStop:
-    if machine.causes or machine.goal is None:
+    if machine.goal is None:
         return replace(machine, state=State.LATCHED, since=now, goal=None)
     epoch = machine.epoch + (machine.goal is State.PARKING)
     return replace(machine, state=machine.goal, since=now, goal=None, epoch=epoch)

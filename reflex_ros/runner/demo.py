@@ -44,12 +44,14 @@ class Fault:
 
     :param cause: code that must be latched first.
     :param repair: makes it whole again; None when the respawn does.
+    :param keeps_torque: whether the arm must end under torque.
     """
 
     name: str
     cause: str
     inject: Callable[[Demo], None]
     repair: Callable[[Demo], None] | None = None
+    keeps_torque: bool = True
 
 
 class Demo:
@@ -93,7 +95,8 @@ class Demo:
             self._stop_and_park()
             return self._result(self.system.view.state == 'PARKED')
         measured = self.inject(fault)
-        ok = measured['latched'] and measured['cause'] == fault.cause and self._torque_on()
+        ok = measured['latched'] and measured['cause'] == fault.cause \
+            and self._torque_on() is fault.keeps_torque
         if recover:
             measured['recovered'] = self.recover(fault)
             ok = ok and measured['recovered']
@@ -281,9 +284,14 @@ FAULTS = {fault.name: fault for fault in (
     Fault('unplug', 'USB_GONE', lambda demo: demo.arm.unplug(), lambda demo: demo.arm.replug()),
     Fault('mute_servo', 'SERVO_MISSING', lambda demo: demo.arm.fault('silent', ids=[3]),
           lambda demo: demo.arm.clear()),
+    Fault('second_writer', 'FOREIGN_WRITE', lambda demo: demo.arm.set(
+        id=1, register='goal_position', value=2900), lambda demo: demo.arm.clear()),
+    Fault('overheat', 'OVERHEAT', lambda demo: demo.arm.set(ids=[2], temperature_c=64.0),
+          lambda demo: demo.arm.set(ids=[2], temperature_c=35.0), keeps_torque=False),
 )}
 """By name. The first six end at rest within 400 ms; a link that goes silent cannot be told from a
-slow one at once: there the arm rests when its chunk has run out."""
+slow one at once: there the arm rests when its chunk has run out. An overheated arm is brought to
+its rest pose before it is latched."""
 
 
 def fault_named(name: str) -> Fault:

@@ -58,6 +58,14 @@ def test_arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent(domain):
 
 
 @pytest.mark.faults
+def test_hot_arm_is_brought_to_its_rest_pose_and_let_go(domain):
+    result, _ = run_demo('--seconds', '1', '--fault', 'overheat', env=domain)
+    assert result['fault']['cause'] == 'OVERHEAT' and result['final_state'] == 'LATCHED'
+    assert 'PARKING' in [state['name'] for state in result['states']]
+    assert not result['torque_on'] and result['ok']
+
+
+@pytest.mark.faults
 def test_fault_without_recovery_ends_latched_with_the_arm_under_torque(domain):
     result, _ = run_demo('--seconds', '1', '--fault', 'stop', env=domain)
     assert result['ok'] and result['final_state'] == 'LATCHED' and result['torque_on']

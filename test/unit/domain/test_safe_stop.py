@@ -353,3 +353,42 @@ def test_reset_is_refused_while_the_arm_still_stops() -> None:
     refusal = why_not(run(*WAY[S.STOPPING]), E.RESET, LONG)
     assert 'nothing is latched' not in refusal
     assert 'rest' in refusal
+
+
+HEAT = Cause('OVERHEAT', 'elbow_flex is at 63 degC')
+
+
+@pytest.mark.parametrize('state', (S.ARMING, S.ACTIVE, S.DEGRADED))
+def test_hot_arm_is_parked_and_latched(state: S) -> None:
+    machine = react(SafeStop(state, epoch=4), E.FAULT, 1.0, cause=HEAT)
+    # The driver says it again with every beat.
+    machine = react(machine, E.FAULT, 1.1, cause=HEAT)
+    assert machine.state is S.STOPPING
+    machine = fire(machine, E.STANDSTILL, 1.5)
+    assert (machine.state, machine.epoch) == (S.PARKING, 5)
+    assert machine.permit(1.6) == Permit(5, Mode.PARK) and machine.is_latched
+    machine = fire(machine, E.PARKED, 4.0)
+    assert machine.state is S.LATCHED and [cause.code for cause in machine.causes] == ['OVERHEAT']
+    assert fire(machine, E.RESET, 9.0).state is S.STANDBY
+
+
+@pytest.mark.parametrize('event', (E.FAULT, E.STOP))
+@pytest.mark.parametrize('when', (0, 1))
+def test_second_cause_or_a_person_keeps_a_hot_arm_from_parking(event: E, when: int) -> None:
+    machine = react(SafeStop(S.ACTIVE, epoch=4), E.FAULT, 1.0, cause=HEAT)
+    if when:
+        machine = fire(machine, E.STANDSTILL, 1.5)
+    machine = fire(fire(machine, event, 2.0), E.STANDSTILL, 2.5)
+    assert machine.state is S.LATCHED and len(machine.causes) == 2
+
+
+def test_arm_that_gets_too_hot_while_it_is_parked_holds() -> None:
+    machine = react(SafeStop(S.PARKING, epoch=4), E.FAULT, 1.0, cause=HEAT)
+    assert machine.state is S.STOPPING
+    assert fire(machine, E.STANDSTILL, 2.0).state is S.LATCHED
+
+
+def test_heat_in_a_planned_stop_latches() -> None:
+    machine = fire(SafeStop(S.ACTIVE, epoch=4), E.DEMOTE, 1.0)
+    machine = react(machine, E.FAULT, 1.1, cause=HEAT)
+    assert fire(machine, E.STANDSTILL, 2.0).state is S.LATCHED
