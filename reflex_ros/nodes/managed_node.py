@@ -35,11 +35,13 @@ class ManagedNode:
 
     :param node: ours, for the service client.
     :param name: of the managed node.
+    :param retry_s: how long not to ask again for a transition that was refused [s].
     """
 
-    def __init__(self, node: Node, name: str) -> None:
+    def __init__(self, node: Node, name: str, retry_s: float = RETRY_S) -> None:
         self.name = name
         self._node = node
+        self._retry_s = retry_s
         self._client: Any = node.create_client(ChangeState, f'{name}/change_state')
         self._pending: Future | None = None
         self._asked_at = 0.0
@@ -62,7 +64,7 @@ class ManagedNode:
         transition = _NEXT.get((present, wanted))
         if transition is None or not self._client.service_is_ready():
             return
-        if now - self._refused_at.get(transition, -1e9) < RETRY_S:
+        if now - self._refused_at.get(transition, -1e9) < self._retry_s:
             return
         request = ChangeState.Request()
         request.transition.id = transition

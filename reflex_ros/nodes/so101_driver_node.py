@@ -33,7 +33,10 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import load_lerobot, soft_limits
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.port_identity import stable_name
+from reflex_ros.hardware.profile import PROFILES
 from reflex_ros.hardware.report import DriverReport
+from reflex_ros.hardware.servo_watch import FAULT_BITS, OVERHEAT_C, WARM_C
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
@@ -44,6 +47,8 @@ TABLE = (
          'REFLEX_SO101_PORT'),
     Spec('baud', 1_000_000, 'speed of the servo bus', 'bit/s', 38_400, 1_000_000),
     Spec('rate_hz', 100.0, 'rate of the bus cycle', 'Hz', 20.0, 200.0),
+    Spec('profile', 'follower', 'build of the arm; a leader is measured, and never moved',
+         choices=tuple(PROFILES)),
     Spec('calibration_file', '', 'LeRobot calibration that the servos must agree with; empty '
          'takes what they hold'),
     Spec('limits.velocity', 2.0, 'largest speed of a commanded joint', 'rad/s', 0.05, 2.0),
@@ -61,6 +66,7 @@ TABLE = (
     Spec('stop.starved_s', 2.0, 'how long there may be nothing to play', 's', 0.2, 10.0),
 )
 BEAT_HZ = 20.0
+BAD_SHARE_WARN = 0.01
 
 
 class So101DriverNode(ReflexNode):
@@ -74,6 +80,7 @@ class So101DriverNode(ReflexNode):
         self._latest: JointSample | None = None
         self._refused: dict[str, int] = {}
         self._foreign_at: float | None = None
+        self._port_names: dict[str, str] = {}
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_beat, qos.LEASE)
@@ -91,8 +98,16 @@ class So101DriverNode(ReflexNode):
                                      'REFLEX_SO101_PORT, to the arm (ls /dev/serial/by-id)')
         reference = (load_lerobot(Path(settings['calibration_file']).expanduser())
                      if settings['calibration_file'] else None)
-        self._arm = So101Arm(Bus(SerialPort(name, settings['baud'])), reference)
+        # After a replug the name that was asked for may be another arm's.
+        port = SerialPort(self._port_names.get(name, name), settings['baud'])
+        self._port_names.setdefault(name, stable_name(name))
+        self._arm = So101Arm(Bus(port), reference, profile=PROFILES[settings['profile']])
         self._arm.bring_up()
+        if settings['rate_hz'] > self._arm.max_rate_hz:
+            raise ConfigurationError(
+                f"parameter 'rate_hz' is {settings['rate_hz']:g}, this bus carries at most "
+                f'{self._arm.max_rate_hz:.0f} Hz: one measurement takes '
+                f'{self._arm.cycle_s * 1e3:.1f} ms. Set it lower')
         bounds = ChunkBounds(
             joints=soft_limits(self._arm.calibration, settings['limits.velocity']),
             max_age_s=settings['limits.chunk_age_s'], max_jump_rad=settings['limits.jump'],
@@ -169,8 +184,10 @@ class So101DriverNode(ReflexNode):
             'cause': report.cause.code if report.cause else '',
             'cause_text': report.cause.text if report.cause else '',
             'port_lost': report.port_lost, 'cycles': report.cycles,
-            'missed_cycles': report.missed_cycles, 'rate_hz': report.rate_hz,
-            'cycle_ms_p50': report.cycle_ms_p50, 'cycle_ms_p99': report.cycle_ms_p99,
+            'missed_cycles': report.missed_cycles, 'late_cycles': report.late_cycles,
+            'refused_samples': report.refused_samples, 'degraded': report.is_degraded,
+            'rate_hz': report.rate_hz, 'cycle_ms_p50': report.cycle_ms_p50,
+            'cycle_ms_p99': report.cycle_ms_p99,
             'late_ms_p99': report.late_ms_p99, 'late_ms_max': report.late_ms_max,
             'max_step_rad': report.max_step_rad, 'playback_rate': report.playback_rate,
             'starved': report.is_starved, 'lead_slowdowns': report.lead_slowdowns,
@@ -193,21 +210,16 @@ class So101DriverNode(ReflexNode):
         bus = convert.to_status(
             'so101: driver/bus', {
                 'port': port, 'rate_hz': report.rate_hz, 'cycle_ms_p99': report.cycle_ms_p99,
-                'late_ms_max': report.late_ms_max, 'missed_cycles': report.missed_cycles,
-                'retries': counters.retries, 'bad_checksums': counters.bad_checksums,
+                'late_ms_max': report.late_ms_max, 'cycles': report.cycles,
+                'missed_cycles': report.missed_cycles, 'late_cycles': report.late_cycles,
+                'refused_samples': report.refused_samples, 'bad_share': report.bad_share,
+                'max_rate_hz': self._arm.max_rate_hz, 'exchanges': counters.exchanges,
+                'retries': counters.retries, 'timeouts': counters.timeouts,
+                'damaged': counters.damaged, 'bad_checksums': counters.bad_checksums,
                 'discarded_bytes': counters.discarded_bytes},
             level=level, message=message, hardware_id=port)
-        servos = [convert.to_status(
-            f'so101: driver/servo_{name}', {
-                'position_rad': float(sample.position[index]),
-                'voltage_v': float(sample.voltage[index]),
-                'current_a': float(sample.current[index]),
-                'temperature_c': float(sample.temperature[index]),
-                'firmware': self._arm.servos[index].firmware},
-            level=DiagnosticStatus.ERROR if sample.errors[index] else DiagnosticStatus.WARN
-            if sample.temperature[index] >= 55.0 else DiagnosticStatus.OK,
-            message=f'error bits 0x{sample.errors[index]:02X}' if sample.errors[index] else 'ok',
-            hardware_id=port) for index, name in enumerate(JOINT_NAMES)]
+        servos = [_servo_status(index, sample, self._arm, port)
+                  for index in range(len(JOINT_NAMES))]
         return [bus, *servos]
 
 
@@ -219,9 +231,39 @@ def _merged(*counts: Mapping[str, int]) -> dict[str, int]:
     return total
 
 
+def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> DiagnosticStatus:
+    servo = arm.servos[index]
+    volts, heat = float(sample.voltage[index]), float(sample.temperature[index])
+    low, high = servo.supply.usual
+    level, message = DiagnosticStatus.OK, 'ok'
+    if sample.errors[index] & FAULT_BITS:
+        level, message = DiagnosticStatus.ERROR, f'error bits 0x{sample.errors[index]:02X}'
+    elif heat >= OVERHEAT_C:
+        level, message = DiagnosticStatus.ERROR, (
+            f'{heat:.0f} degC: the servo lets go at 70. Call supervisor/park')
+    elif heat >= WARM_C:
+        level, message = DiagnosticStatus.WARN, f'warm: {heat:.0f} degC'
+    elif not low <= volts <= high:
+        level, message = DiagnosticStatus.WARN, (
+            f'supply of {volts:.1f} V, usual are {low:g} to {high:g} V')
+    return convert.to_status(
+        f'so101: driver/servo_{JOINT_NAMES[index]}', {
+            'position_rad': float(sample.position[index]),
+            'velocity_rad_s': float(sample.velocity[index]),
+            'effort_nm': float(sample.effort[index]), 'load': float(sample.load[index]),
+            'current_a': float(sample.current[index]), 'voltage_v': volts,
+            'temperature_c': heat, 'error_bits': sample.errors[index],
+            'firmware': servo.firmware, 'supply': servo.supply.name,
+            'gear': arm.profile.gears[index]},
+        level=level, message=message, hardware_id=port)
+
+
 def _judge(report: DriverReport) -> tuple[bytes, str]:
     if report.cause is not None:
         return DiagnosticStatus.ERROR, f'{report.cause.code}: {report.cause.text}'
+    if report.bad_share > BAD_SHARE_WARN:
+        return DiagnosticStatus.WARN, (f'{report.bad_share:.0%} of the last cycles had damaged '
+                                       'answers')
     if report.late_ms_max > 60.0:
         return DiagnosticStatus.WARN, f'a cycle came {report.late_ms_max:.0f} ms late'
     return DiagnosticStatus.OK, report.state.value

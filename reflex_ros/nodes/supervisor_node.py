@@ -46,6 +46,8 @@ BEAT_HZ = 10.0
 PERMIT_HZ = 50.0
 GATE_S = 0.1
 HISTORY = 30
+REPLUG_S = 0.5
+"""How often an arm that could not be configured is tried again: its cable may be back."""
 DRIVER_LOST_S = 0.3
 STREAM_LOST_S = 0.2
 OWN_STALL_S = 0.05
@@ -88,7 +90,7 @@ class SupervisorNode(ReflexNode):
         self.create_subscription(DiagnosticStatus, 'beat/supervisor',
                                  lambda beat: self._note_instance('supervisor', beat), qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
-        self._managed = (ManagedNode(self, 'so101'), ManagedNode(self, 'action_stream'))
+        self._managed = (ManagedNode(self, 'so101', REPLUG_S), ManagedNode(self, 'action_stream'))
         for event, name in ((Event.PROMOTE, 'promote'), (Event.DEMOTE, 'demote'),
                             (Event.STOP, 'stop'), (Event.PARK, 'park'), (Event.RESET, 'reset')):
             self.create_service(Trigger, f'~/{name}', self._handler(event))

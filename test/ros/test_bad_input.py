@@ -12,6 +12,7 @@ import pytest
 
 from reflex_ros.runner import graph
 from reflex_ros.runner.processes import ProcessGroup
+from reflex_ros.sim.arm.client import ArmControl
 
 pytest.importorskip('rclpy')
 
@@ -135,6 +136,32 @@ def test_driver_names_a_malformed_parameter(ros, clean_environment, world, name,
     line = refusal(ros, driver, **given)
     for word in words:
         assert word in line
+
+
+def test_driver_refuses_a_rate_that_the_bus_cannot_carry(ros, clean_environment, world):
+    arm = ArmControl(world.control)
+    try:
+        # Six answers, each 2 ms late: 15 ms a measurement.
+        arm.fault('turnaround', us=2000)
+        line = refusal(ros, driver, port=f'"{world.link}"')
+        assert "'rate_hz' is 100, this bus carries at most" in line and 'Set it lower' in line
+        with ros('-p', f'port:="{world.link}"', '-p', 'rate_hz:=20.0'):
+            assert configure(driver()) == (True, '')
+    finally:
+        arm.clear()
+        arm.close()
+
+
+def test_leader_is_configured_and_not_activated(ros, clean_environment, world):
+    from rclpy.lifecycle import TransitionCallbackReturn
+    with ros('-p', f'port:="{world.link}"', '-p', 'profile:=leader'):
+        node = driver()
+        try:
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            assert node.trigger_activate() != TransitionCallbackReturn.SUCCESS
+        finally:
+            node.trigger_shutdown()
+            node.destroy_node()
 
 
 def test_a_whole_number_serves_as_a_number(ros, clean_environment, world):
