@@ -29,6 +29,11 @@ BENCHES = {
     'upload': 'bench.upload',
     'observation_step': 'bench.stream',
     'open_to_ready': 'bench.stream',
+    'bus_cycle': 'bench.bus',
+    'driver_cpu': 'bench.bus',
+    'servo_codec': 'bench.bus',
+    'command_latency': 'bench.bus',
+    'replug': 'bench.bus',
 }
 RESULTS = Path(__file__).parent / 'results.jsonl'
 

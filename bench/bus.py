@@ -1,0 +1,339 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The servo bus: the driver against the wire, and against a plain loop with the same packets.
+
+The wire is the emulator's: 1 Mbit/s, 50 us of turnaround for every answer, as in section 4 of the
+SO-101 reference. The plain loop knows neither checks nor retries: it is what Python costs anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import itertools
+import json
+from pathlib import Path
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import numpy as np
+import serial
+
+from bench.system import busy, new_demo
+from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
+from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.hardware import codec
+from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm import SERVO_IDS, So101Arm
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.calibration import soft_limits
+from reflex_ros.hardware.driver import ArmDriver
+from reflex_ros.hardware.port import SerialPort
+from reflex_ros.sim.arm.client import ArmControl
+
+SECONDS = 8.0
+CYCLES = 600
+COMMANDS = 100
+REPLUGS = 3
+ADDRESS, LENGTH = reg.CYCLE_BLOCK
+REQUEST = codec.sync_read(SERVO_IDS, ADDRESS, LENGTH)
+GOALS = codec.sync_write(reg.GOAL_POSITION.address, dict.fromkeys(SERVO_IDS, b'\x00\x08'))
+ANSWER = len(SERVO_IDS) * (codec.OVERHEAD + LENGTH)
+WIRE_MS = 0.01 * (len(REQUEST) + ANSWER + len(GOALS)) + 0.05 * len(SERVO_IDS)
+PATIENT = GuardBounds(permit_soft_s=5.0, permit_hard_s=9.0, beat_soft_s=5.0, beat_hard_s=9.0,
+                      late_soft_s=5.0, late_hard_s=9.0, starved_s=99.0, first_chunk_s=99.0)
+
+
+def bus_cycle() -> Iterator[dict]:
+    """Measure cycles back to back, at 200 Hz, and at 100 Hz beside four busy processes."""
+    with simulated_arm() as (port, _):
+        yield from back_to_back(port)
+        yield from paced(port, 200.0, '')
+    with busy(), simulated_arm() as (port, _):
+        yield from paced(port, 100.0, ', four busy processes')
+
+
+def back_to_back(port: str) -> Iterator[dict]:
+    plain = np.array(plain_cycles(port, CYCLES))
+    with brought_up(port) as arm:
+        pose, ours = arm.arm(), []
+        for _ in range(CYCLES):
+            began = time.perf_counter()
+            arm.read()
+            arm.command(pose)
+            ours.append((time.perf_counter() - began) * 1e3)
+    for name, share in (('p50', 50), ('p99', 99)):
+        yield {'figure': f'cycle back to back, {name}', 'unit': 'ms', 'n': CYCLES,
+               'value': float(np.percentile(ours, share)),
+               'floor': float(np.percentile(plain, share))}
+    # The goals are still on the line when the next request is written behind them.
+    yield {'figure': 'cycles per second back to back', 'unit': 'Hz', 'n': CYCLES,
+           'value': 1e3 / float(np.median(ours)), 'floor': 1e3 / WIRE_MS}
+
+
+def paced(port: str, rate_hz: float, beside: str) -> Iterator[dict]:
+    floor = plain_lateness(port, rate_hz)
+    with running(port, rate_hz) as driver:
+        time.sleep(SECONDS)
+        report = driver.report()
+    label = f'at {rate_hz:.0f} Hz{beside}'
+    yield {'figure': f'rate {label}', 'unit': 'Hz', 'n': report.cycles, 'value': report.rate_hz,
+           'floor': rate_hz}
+    yield {'figure': f'begin of a cycle late {label}, p99', 'unit': 'ms', 'n': report.cycles,
+           'value': report.late_ms_p99, 'floor': float(np.percentile(floor, 99))}
+    yield {'figure': f'cycle {label}, p99', 'unit': 'ms', 'n': report.cycles,
+           'value': report.cycle_ms_p99}
+    yield {'figure': f'late and missed cycles {label}', 'unit': 'of all', 'n': report.cycles,
+           'value': (report.late_cycles + report.missed_cycles) / max(report.cycles, 1)}
+
+
+def driver_cpu() -> Iterator[dict]:
+    """Measure the processor time of the whole driver process at 100 Hz."""
+    with simulated_arm() as (port, _):
+        began, used = time.monotonic(), time.process_time()
+        plain_lateness(port, 100.0)
+        floor = (time.process_time() - used) / (time.monotonic() - began)
+    demo = new_demo()
+    try:
+        demo.start()
+        demo.system.wait_state('READY', timeout_s=30.0)
+        process = demo.system.group.children['so101'].popen.pid
+        for label, prepare in (('measuring', lambda: None), ('moving', demo.bring_to_motion)):
+            prepare()
+            before, began = cpu_s(process), time.monotonic()
+            time.sleep(SECONDS)
+            share = (cpu_s(process) - before) / (time.monotonic() - began)
+            yield {'figure': f'driver process at 100 Hz, {label}', 'unit': '% of a core', 'n': 1,
+                   'value': 100.0 * share, 'floor': 100.0 * floor}
+    finally:
+        demo.close()
+
+
+def servo_codec() -> Iterator[dict]:
+    """Measure the codec: six answers of a cycle in, goals out."""
+    answers = b''.join(answer(servo_id) for servo_id in SERVO_IDS)
+    yield rate('answers of a cycle parsed', lambda: codec.StatusParser().feed(answers),
+               lambda: [answers[k * 37 + 5:k * 37 + 36] for k in range(6)])
+    data = dict.fromkeys(SERVO_IDS, b'\x00\x08')
+    yield rate('goals of a cycle encoded', lambda: codec.sync_write(42, data),
+               lambda: b''.join(bytes((servo_id,)) + part for servo_id, part in data.items()))
+
+
+def command_latency() -> Iterator[dict]:
+    """Measure from the receipt of a chunk to the first goals that come of it, on the line."""
+    with simulated_arm() as (port, control):
+        floor = plain_latency(port, control)
+        with running(port, 100.0) as driver:
+            ours = latencies(driver, control)
+    for name, share in (('p50', 50), ('p99', 99)):
+        yield {'figure': f'command to bus at 100 Hz, {name}', 'unit': 'ms', 'n': COMMANDS,
+               'value': float(np.percentile(ours, share)),
+               'floor': float(np.percentile(floor, share))}
+
+
+def replug() -> Iterator[dict]:
+    """Measure from the cable being back to the arm being verified and measured again."""
+    seconds = []
+    demo = new_demo()
+    try:
+        demo.start()
+        demo.system.wait_state('DRY_RUN', 'READY', timeout_s=30.0)
+        view = demo.system.view
+        for _ in range(REPLUGS):
+            demo.arm.unplug()
+            demo.system.wait(lambda: view.driver('lifecycle') == 'unconfigured', 10.0,
+                             'the loss of the port')
+            demo.arm.replug()
+            began = time.monotonic()
+            demo.system.wait(lambda: view.driver('lifecycle') == 'inactive' and int(
+                view.driver('cycles') or 0) > 0, 15.0, 'the arm')
+            seconds.append(time.monotonic() - began)
+    finally:
+        demo.close()
+    yield {'figure': 'replug to measuring, median', 'value': float(np.median(seconds)),
+           'unit': 's', 'n': REPLUGS}
+    yield {'figure': 'replug to measuring, max', 'value': max(seconds), 'unit': 's', 'n': REPLUGS}
+
+
+# The plain loop.
+
+
+def plain_cycles(port: str, count: int) -> list[float]:
+    """Time cycles of bytes out, bytes in, bytes out [ms]."""
+    took = []
+    with serial.Serial(port, 1_000_000, timeout=0.1) as line:
+        for _ in range(count):
+            began = time.perf_counter()
+            line.write(REQUEST)
+            line.read(ANSWER)
+            line.write(GOALS)
+            took.append((time.perf_counter() - began) * 1e3)
+    return took
+
+
+def plain_lateness(port: str, rate_hz: float) -> list[float]:
+    """Time how late cycles begin in a plain loop [ms]."""
+    late, planned = [], time.monotonic()
+    with serial.Serial(port, 1_000_000, timeout=0.1) as line:
+        for _ in range(int(SECONDS * rate_hz)):
+            late.append((time.monotonic() - planned) * 1e3)
+            line.write(REQUEST)
+            line.read(ANSWER)
+            line.write(GOALS)
+            planned = max(planned + 1.0 / rate_hz, time.monotonic() - 1.0 / rate_hz)
+            time.sleep(max(planned - time.monotonic(), 0.0))
+    return late
+
+
+def plain_latency(port: str, control: ArmControl) -> list[float]:
+    """Time from a value being set to its bytes on the line, in a plain loop at 100 Hz [ms]."""
+    waiting: list[float] = []
+    taken: list[tuple[float, int]] = []
+    ended = threading.Event()
+
+    def loop() -> None:
+        planned = time.monotonic()
+        with serial.Serial(port, 1_000_000, timeout=0.1) as line:
+            while not ended.is_set():
+                line.write(REQUEST)
+                line.read(ANSWER)
+                if waiting:
+                    taken.append((waiting.pop(), time.monotonic_ns()))
+                line.write(GOALS)
+                planned = max(planned + 0.01, time.monotonic() - 0.01)
+                time.sleep(max(planned - time.monotonic(), 0.0))
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    for _ in range(COMMANDS):
+        time.sleep(random.uniform(0.03, 0.05))
+        waiting.append(time.monotonic())
+    time.sleep(0.05)
+    ended.set()
+    thread.join()
+    writes = goal_writes(control)
+    return [(next(at for at in writes if at >= taken_ns) / 1e9 - set_at) * 1e3
+            for set_at, taken_ns in taken]
+
+
+# The driver.
+
+
+@contextmanager
+def simulated_arm() -> Iterator[tuple[str, ArmControl]]:
+    """Run an emulator with the pace of a real bus."""
+    with tempfile.TemporaryDirectory(prefix='reflex_bench_') as folder:
+        socket = Path(folder) / 'control.sock'
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'reflex_ros.sim.arm', '--control', str(socket), '--pose',
+             'ready'], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            port = json.loads(process.stdout.readline())['port']
+            control = ArmControl(socket)
+            yield port, control
+            control.close()
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def brought_up(port: str) -> Iterator[So101Arm]:
+    arm = So101Arm(Bus(SerialPort(port)))
+    try:
+        arm.bring_up()
+        yield arm
+    finally:
+        arm.close()
+
+
+@contextmanager
+def running(port: str, rate_hz: float) -> Iterator[ArmDriver]:
+    """Run the driver in this process, armed, with leases that last."""
+    # As the node does it.
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    with brought_up(port) as arm:
+        guard = MotionGuard(PATIENT)
+        guard.renew_permit(Permit(epoch=1, mode=Mode.APPLY_ACTIONS), time.monotonic())
+        bounds = ChunkBounds(joints=soft_limits(arm.calibration, 2.0))
+        driver = ArmDriver(arm, guard, bounds, Motion(period_s=1.0 / rate_hz), lambda sample: None)
+        driver.start()
+        driver.activate()
+        stop, progress = threading.Event(), itertools.count()
+
+        def renew() -> None:
+            while not stop.wait(0.5):
+                guard.renew_permit(Permit(epoch=1, mode=Mode.APPLY_ACTIONS), time.monotonic())
+                guard.renew_beat(next(progress), None, time.monotonic())
+
+        thread = threading.Thread(target=renew)
+        thread.start()
+        try:
+            yield driver
+        finally:
+            stop.set()
+            thread.join()
+            driver.close()
+            sys.setswitchinterval(switch_s)
+
+
+def latencies(driver: ArmDriver, control: ArmControl) -> list[float]:
+    """Offer chunks at random phases; return when the goals of each were on the line [ms]."""
+    taken_ns: list[int] = []
+    play = driver._player.offer
+
+    def note(chunk: ActionChunk, now: float) -> None:
+        taken_ns.append(time.monotonic_ns())
+        play(chunk, now)
+
+    driver._player.offer = note
+    offered_ns = []
+    for seq in range(COMMANDS):
+        time.sleep(random.uniform(0.03, 0.05))
+        rows = np.tile(np.array(driver.report().setpoint), (4, 1))
+        now = time.monotonic()
+        offered_ns.append(int(now * 1e9))
+        driver.offer(ActionChunk(seq, rows, 30.0, now, epoch=1))
+    time.sleep(0.05)
+    writes = goal_writes(control)
+    return [(next(at for at in writes if at >= taken) - offered) / 1e6
+            for offered, taken in zip(offered_ns, taken_ns, strict=True)]
+
+
+def goal_writes(control: ArmControl) -> list[int]:
+    """Return when goals were on the line, as the emulator heard them [ns]."""
+    return [at_ns for at_ns, kind, data in control.log(0, limit=100_000)
+            if kind == 'request' and data[8:10] == '83']
+
+
+def answer(servo_id: int) -> bytes:
+    body = bytes((servo_id, LENGTH + 2, 0, *range(LENGTH)))
+    return b'\xff\xff' + body + bytes((codec.checksum(body),))
+
+
+def rate(figure: str, work: Callable[[], object], floor: Callable[[], object]) -> dict:
+    """Time a thing and its floor, each the best of five rounds [us]."""
+    best = [min(timed(one) for _ in range(5)) for one in (work, floor)]
+    return {'figure': figure, 'unit': 'us', 'n': 5, 'value': best[0], 'floor': best[1]}
+
+
+def timed(work: Callable[[], object], count: int = 5000) -> float:
+    began = time.perf_counter()
+    for _ in range(count):
+        work()
+    return (time.perf_counter() - began) / count * 1e6
+
+
+def cpu_s(process: int) -> float:
+    """Return the processor time that a process has used [s]."""
+    fields = Path(f'/proc/{process}/stat').read_text(encoding='ascii').rsplit(') ', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100.0
