@@ -27,6 +27,7 @@ READ_SLICE_S = 0.005
 WRITE_TIMEOUT_S = 0.25
 """pyserial also counts the time in which this process did not run: a short one would take our own
 stall for a blocked adapter."""
+SLOW_TIMER_MS = 4
 
 
 class Port(Protocol):
@@ -94,6 +95,27 @@ class SerialPort:
                            'no other program read the port?') from exc
 
 
+def latency_warning(name: str, root: Path = Path('/')) -> str:
+    """
+    Say when the adapter holds every reply back, or return an empty text.
+
+    FTDI adapters wait up to 16 ms for more bytes unless told otherwise; others know no such timer
+    (SO-101 reference, section 7.5).
+
+    :param root: of the file system, for tests.
+    """
+    device = Path(name).resolve().name
+    timer = root / 'sys/bus/usb-serial/devices' / device / 'latency_timer'
+    try:
+        milliseconds = int(timer.read_text(encoding='ascii'))
+    except (OSError, ValueError):
+        return ''
+    if milliseconds <= SLOW_TIMER_MS:
+        return ''
+    return (f'port {name}: the adapter holds replies back for up to {milliseconds} ms. Install '
+            f'the udev rule (doc/so101.md), or: echo 1 | sudo tee {timer}')
+
+
 def _why_not(name: str, exc: Exception) -> str:
     # pyserial leaves the reason why a port cannot be set up in the exception before its own.
     code = next((cause.args[0] for cause in (exc, exc.__context__)
@@ -103,9 +125,11 @@ def _why_not(name: str, exc: Exception) -> str:
         return (f'port {name} does not exist. Plug the arm in, look under /dev/serial/by-id, and '
                 "set the parameter 'port' of so101 (or REFLEX_SO101_PORT)")
     if code == errno.EACCES:
-        return (f'port {name}: permission denied. Join the group dialout '
-                '(sudo usermod -aG dialout $USER), then log in again')
-    if code == errno.EAGAIN:
+        return (f'port {name}: permission denied. Join the group dialout (uucp on Arch; '
+                'sudo usermod -aG dialout $USER), then log in again; or install the udev rule '
+                '(doc/so101.md)')
+    # EAGAIN: another program holds our lock. EBUSY: it asked the kernel for the port alone.
+    if code in (errno.EAGAIN, errno.EBUSY):
         return (f'port {name} is in use by {_owner(path)}. Stop that program first; only one may '
                 'drive the arm')
     if code in (errno.ENOTTY, errno.EINVAL):

@@ -16,7 +16,7 @@ import tty
 import pytest
 
 from reflex_ros.errors import ConfigurationError, PortLost
-from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.port import latency_warning, SerialPort
 
 REPOSITORY = Path(__file__).parents[3]
 HOLD_PORT = """
@@ -28,7 +28,7 @@ sys.stdin.read()
 OPEN_AS_NOBODY = """
 import os, sys
 from reflex_ros.errors import ConfigurationError
-from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.port import latency_warning, SerialPort
 if os.geteuid() == 0:
     os.setuid(65534)
 try:
@@ -201,3 +201,21 @@ def test_port_may_be_closed_twice_after_the_cable_was_pulled(pty: Pty, port: Ser
     pty.unplug()
     port.close()
     port.close()
+
+
+@pytest.mark.parametrize('content, warns', (
+    ('16\n', True), ('5', True), ('4\n', False), ('1\n', False), ('', False), ('x', False),
+    (None, False)))
+def test_adapter_that_holds_replies_back_is_warned_of(tmp_path: Path, content: str | None,
+                                                      warns: bool) -> None:
+    folder = tmp_path / 'sys/bus/usb-serial/devices/ttyUSB3'
+    folder.mkdir(parents=True)
+    if content is not None:
+        (folder / 'latency_timer').write_text(content)
+    link = tmp_path / 'by-id'
+    link.symlink_to('/dev/ttyUSB3')
+    text = latency_warning(str(link), tmp_path)
+    assert bool(text) is warns
+    if warns:
+        assert f'up to {int(content or 0)} ms' in text
+        assert f'echo 1 | sudo tee {folder}/latency_timer' in text
