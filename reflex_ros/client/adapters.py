@@ -3,8 +3,8 @@
 """
 The service's row layouts and units <-> our joint order and radians; pure.
 
-Adapter ``so101_joint``: five joints in degrees, the gripper in percent of its range, 0 closed
-(protocol reference, section k.5).
+Adapter ``so101_joint``: five joints in degrees, the gripper in percent of its calibrated range,
+0 closed (protocol reference, section k.5). Which angles are its ends differs from arm to arm.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reflex_ros.domain.action import Vector
-from reflex_ros.domain.joints import GRIPPER, SO101_JOINTS
+from reflex_ros.domain.joints import GRIPPER, GripperTravel, URDF_TRAVEL
 
 ADAPTER = 'so101_joint'
 ROBOT = 'so101'
 ROW_NAMES = {ADAPTER: 'actions_so101', 'aloha_joint': 'actions_aloha', 'pi_native': 'actions_pi'}
 """What each adapter calls its rows (section d.6)."""
 
-_GRIPPER = SO101_JOINTS[GRIPPER].limits
-_RAD_PER_PERCENT = (_GRIPPER.upper - _GRIPPER.lower) / 100.0
 
 
 def row_keys(adapter: str | None, robot: str | None = None) -> tuple[str, ...]:
@@ -39,16 +37,19 @@ def row_keys(adapter: str | None, robot: str | None = None) -> tuple[str, ...]:
     return ('actions',) if own is None else (own, 'actions')
 
 
-def state_to_wire(position: Sequence[float] | Vector) -> list[float]:
+def state_to_wire(position: Sequence[float] | Vector,
+                  travel: GripperTravel = URDF_TRAVEL) -> list[float]:
     """Convert a pose (joints,) [rad] to degrees and percent."""
     wire = np.degrees(np.asarray(position, dtype=float))
-    wire[GRIPPER] = (position[GRIPPER] - _GRIPPER.lower) / _RAD_PER_PERCENT
+    wire[GRIPPER] = travel.to_percent(position[GRIPPER])
     return [round(float(value), 4) for value in wire]
 
 
-def rows_from_wire(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+def rows_from_wire(rows: Sequence[Sequence[float]],
+                   travel: GripperTravel = URDF_TRAVEL) -> NDArray[np.float64]:
     """Convert rows (horizon, joints) of degrees and percent to radians."""
     wire = np.array(rows, dtype=float)
     radians: NDArray[np.float64] = np.radians(wire)
-    radians[:, GRIPPER] = wire[:, GRIPPER] * _RAD_PER_PERCENT + _GRIPPER.lower
+    radians[:, GRIPPER] = travel.closed + wire[:, GRIPPER] / 100.0 * (
+        travel.opened - travel.closed)
     return radians

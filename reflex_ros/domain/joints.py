@@ -6,7 +6,8 @@ The SO-101's joints: names, order, limits, rest pose.
 The order of ``SO101_JOINTS`` is the order of every joint array in this package. Angles are
 radians about the zero of the official URDF (new calibration: every joint in the middle of its
 travel), positive as in that URDF; the gripper is 0 at the middle of nothing in particular: its
-lower limit is closed, its upper limit open. Source: SO-101 reference, sections 5.2, 5.3, 5.6.
+lower limit is closed, and how far it opens is a matter of its calibration. Source: SO-101
+reference, sections 5.2, 5.3, 5.6 and 6.4.
 """
 
 from __future__ import annotations
@@ -47,6 +48,34 @@ class JointLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class GripperTravel:
+    """
+    The ends of a gripper's calibrated range: 0 % and 100 % for every policy.
+
+    :param closed: angle at 0 % [rad].
+    :param opened: angle at 100 % [rad].
+    """
+
+    closed: float
+    opened: float
+
+    def __post_init__(self) -> None:
+        """Refuse a travel that is none."""
+        if not (math.isfinite(self.closed) and math.isfinite(self.opened)
+                and self.closed < self.opened):
+            raise ConfigurationError(f'a gripper cannot travel from {self.closed} to '
+                                     f'{self.opened} rad')
+
+    def to_percent(self, position: float) -> float:
+        """Convert an angle [rad] to percent; beyond the ends it is below 0 or above 100."""
+        return (position - self.closed) / (self.opened - self.closed) * 100.0
+
+    def to_rad(self, percent: float) -> float:
+        """Convert percent to an angle [rad]; not clamped."""
+        return self.closed + percent / 100.0 * (self.opened - self.closed)
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """
     One row of the joint table.
@@ -74,3 +103,5 @@ SO101_JOINTS: tuple[Joint, ...] = (
 JOINT_NAMES: tuple[str, ...] = tuple(joint.name for joint in SO101_JOINTS)
 REST_POSE: tuple[float, ...] = tuple(joint.rest for joint in SO101_JOINTS)
 GRIPPER = JOINT_NAMES.index('gripper')
+URDF_TRAVEL = GripperTravel(SO101_JOINTS[GRIPPER].limits.lower, SO101_JOINTS[GRIPPER].limits.upper)
+"""Of a gripper that nobody has told the calibration of."""

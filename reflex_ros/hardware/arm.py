@@ -31,7 +31,7 @@ from reflex_ros.hardware.bring_up import (
     take,
 )
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import from_range, JointCalibration
+from reflex_ros.hardware.calibration import from_range, JointCalibration, with_trim
 from reflex_ros.hardware.orders import Deviation, GOAL_ACCELERATION, GOAL_SPEED, Orders
 from reflex_ros.hardware.profile import FOLLOWER, Profile
 from reflex_ros.hardware.servo_watch import FAULT_BITS, WARM_C
@@ -55,12 +55,14 @@ class So101Arm:
     :param bus: open; closed by ``close``.
     :param reference: calibration that the servos must agree with, or None to take theirs.
     :param profile: which build of the arm this is.
+    :param trim: added to the angles of some joints, by name [rad].
     """
 
     def __init__(self, bus: Bus, reference: Sequence[JointCalibration] | None = None, *,
-                 profile: Profile = FOLLOWER) -> None:
+                 profile: Profile = FOLLOWER, trim: Mapping[str, float] | None = None) -> None:
         self.bus = bus
         self.profile = profile
+        self._trim = dict(trim or {})
         self._reference = tuple(reference) if reference else None
         self.servos: tuple[ServoInfo, ...] = ()
         self.calibration: tuple[JointCalibration, ...] = ()
@@ -104,6 +106,7 @@ class So101Arm:
         self._lowest_v = np.array([servo.supply.allowed[0] for servo in self.servos]) - 0.01
         self._highest_v = np.array([servo.supply.allowed[1] for servo in self.servos]) + 0.01
         self._compare_with_reference()
+        self.calibration = with_trim(self.calibration, self._trim)
         self._zero = np.array([own.zero_ticks for own in self.calibration])
         self._scale = np.array([own.rad_per_tick for own in self.calibration])
         self._torque_per_load = np.array([
@@ -324,7 +327,7 @@ class So101Arm:
             return
         for joint, wanted, found in zip(SO101_JOINTS, self._reference, self.calibration,
                                         strict=True):
-            if wanted != found:
+            if not wanted.agrees_with(found):
                 raise ConfigurationError(
                     f'servo {joint.servo_id} ({joint.name}) holds the calibration '
                     f'{found.lower_ticks}..{found.upper_ticks}, offset {found.offset_ticks}; the '

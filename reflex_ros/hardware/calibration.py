@@ -1,24 +1,29 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Ticks <-> radians, one calibration per joint; read from the servos or from a LeRobot file.
+Ticks <-> radians, one calibration per joint.
 
-Present ticks are after the servo's own homing offset. Arm joints have their zero in the middle
-of the calibrated range, and one turn is 4096 ticks: nothing is stretched (SO-101 reference,
-sections 3 and 6.4). The gripper is the exception that LeRobot makes: its calibrated range is
-0..100 % for every policy, so it is mapped onto the limits of the joint table. The angle is then
-up to 15 % off the geometric one, the percentage is exact.
+Present ticks are after the servo's own homing offset, and one turn is 4096 ticks for every joint:
+nothing is stretched onto the limits of a model. Arm joints are zero in the middle of their
+calibrated range, the gripper reads the URDF's closed angle at the closed end of it (SO-101
+reference, sections 3 and 6.4). A policy knows the gripper in percent of that range instead:
+``gripper_travel`` says which angles its ends are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-import json
+from dataclasses import dataclass, replace
 import math
-from pathlib import Path
+from typing import ClassVar
 
-from reflex_ros.domain.joints import GRIPPER, Joint, JointLimits, SO101_JOINTS
+from reflex_ros.domain.joints import (
+    GRIPPER,
+    GripperTravel,
+    JOINT_NAMES,
+    JointLimits,
+    SO101_JOINTS,
+)
 from reflex_ros.errors import ConfigurationError
 
 RAD_PER_TICK = 2.0 * math.pi / 4096
@@ -36,14 +41,14 @@ class JointCalibration:
     :param upper_ticks: at the other end [tick].
     :param offset_ticks: the servo's homing offset (register 31) [tick].
     :param zero_ticks: present position at zero radians, may lie between ticks [tick].
-    :param rad_per_tick: scale [rad].
     """
+
+    rad_per_tick: ClassVar[float] = RAD_PER_TICK
 
     lower_ticks: int
     upper_ticks: int
     offset_ticks: int
     zero_ticks: float
-    rad_per_tick: float = RAD_PER_TICK
 
     def to_rad(self, ticks: float) -> float:
         """Convert a present position [tick] to radians."""
@@ -52,6 +57,11 @@ class JointCalibration:
     def to_ticks(self, position: float) -> int:
         """Convert radians to the nearest tick."""
         return round(position / self.rad_per_tick + self.zero_ticks)
+
+    def agrees_with(self, other: JointCalibration) -> bool:
+        """Whether range and offset are the same: what a servo and a file can both hold."""
+        return (self.lower_ticks, self.upper_ticks, self.offset_ticks) == (
+            other.lower_ticks, other.upper_ticks, other.offset_ticks)
 
 
 def from_range(index: int, lower_ticks: int, upper_ticks: int,
@@ -76,11 +86,32 @@ def from_range(index: int, lower_ticks: int, upper_ticks: int,
                                  f'{lower_ticks}..{upper_ticks}, offset {offset_ticks} is not '
                                  'possible. Calibrate the arm again')
     if index == GRIPPER:
-        scale = (joint.limits.upper - joint.limits.lower) / width
-        zero = lower_ticks - joint.limits.lower / scale
-        return JointCalibration(lower_ticks, upper_ticks, offset_ticks, zero, scale)
-    zero = 2047.5 if index == WRIST_ROLL else (lower_ticks + upper_ticks) / 2
+        zero = lower_ticks - joint.limits.lower / RAD_PER_TICK
+    else:
+        zero = 2047.5 if index == WRIST_ROLL else (lower_ticks + upper_ticks) / 2
     return JointCalibration(lower_ticks, upper_ticks, offset_ticks, zero)
+
+
+def with_trim(calibration: Sequence[JointCalibration],
+              trim: Mapping[str, float]) -> tuple[JointCalibration, ...]:
+    """
+    Shift the zero of joints: an angle becomes larger by the joint's trim.
+
+    :param trim: of some joints, by name [rad].
+    :raises ConfigurationError: for a joint that there is not.
+    """
+    unknown = sorted(set(trim) - set(JOINT_NAMES))
+    if unknown:
+        raise ConfigurationError(f'trim of {", ".join(unknown)}: there is no such joint. The '
+                                 f'joints are {", ".join(JOINT_NAMES)}')
+    return tuple(replace(own, zero_ticks=own.zero_ticks - trim.get(name, 0.0) / RAD_PER_TICK)
+                 for name, own in zip(JOINT_NAMES, calibration, strict=True))
+
+
+def gripper_travel(calibration: Sequence[JointCalibration]) -> GripperTravel:
+    """Say at which angles the gripper is closed and open, as calibrated."""
+    own = calibration[GRIPPER]
+    return GripperTravel(own.to_rad(own.lower_ticks), own.to_rad(own.upper_ticks))
 
 
 def soft_limits(calibration: Sequence[JointCalibration],
@@ -88,44 +119,16 @@ def soft_limits(calibration: Sequence[JointCalibration],
     """
     Combine the URDF's limits with the calibrated range; the tighter one holds.
 
+    The gripper may use its whole range: open is 100 % of it for every policy, and real jaws open
+    20 degrees wider than the URDF allows.
+
     :param velocity: largest commanded speed of every joint [rad/s].
     """
     limits = []
-    for index, (joint, own) in enumerate(zip(SO101_JOINTS, calibration, strict=True)):
-        # A gripper is meant to reach its closed end.
-        margin = 0.0 if index == GRIPPER else STOP_MARGIN_RAD
+    for joint, own in zip(SO101_JOINTS, calibration, strict=True):
         limits.append(JointLimits(
-            max(joint.limits.lower, own.to_rad(own.lower_ticks) + margin),
-            min(joint.limits.upper, own.to_rad(own.upper_ticks) - margin), velocity))
+            max(joint.limits.lower, own.to_rad(own.lower_ticks) + STOP_MARGIN_RAD),
+            min(joint.limits.upper, own.to_rad(own.upper_ticks) - STOP_MARGIN_RAD), velocity))
+    travel = gripper_travel(calibration)
+    limits[GRIPPER] = JointLimits(travel.closed, travel.opened, velocity)
     return tuple(limits)
-
-
-def load_lerobot(path: Path) -> tuple[JointCalibration, ...]:
-    """
-    Read a LeRobot calibration file.
-
-    :raises ConfigurationError: when it cannot be read, is of the format before LeRobot #777, or
-        does not describe the six joints.
-    """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as exc:
-        raise ConfigurationError(f'calibration file {path} cannot be read: {exc}') from exc
-    if isinstance(content, dict) and 'motor_names' in content:
-        raise ConfigurationError(f'calibration file {path} is of the format that LeRobot had '
-                                 'before 2025-06. Calibrate the arm again')
-    if not isinstance(content, dict):
-        raise ConfigurationError(f'calibration file {path} is not a JSON object')
-    return tuple(_from_entry(path, index, joint, content.get(joint.name))
-                 for index, joint in enumerate(SO101_JOINTS))
-
-
-def _from_entry(path: Path, index: int, joint: Joint, entry: object) -> JointCalibration:
-    fields = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
-    if not isinstance(entry, Mapping) or any(type(entry.get(name)) is not int for name in fields):
-        raise ConfigurationError(f'calibration file {path}: {joint.name} needs whole numbers for '
-                                 f'{", ".join(fields)}')
-    if entry['id'] != joint.servo_id or entry['drive_mode'] != 0:
-        raise ConfigurationError(f'calibration file {path}: {joint.name} has id {entry["id"]}, '
-                                 f'drive_mode {entry["drive_mode"]}; expected {joint.servo_id}, 0')
-    return from_range(index, entry['range_min'], entry['range_max'], entry['homing_offset'])

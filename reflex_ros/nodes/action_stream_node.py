@@ -31,7 +31,7 @@ from reflex_ros.client import credentials, endpoints, retry
 from reflex_ros.client.resources import account, deployments
 from reflex_ros.client.service import AsyncReflex
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
-from reflex_ros.domain.joints import JointLimits, SO101_JOINTS
+from reflex_ros.domain.joints import GripperTravel, JointLimits, SO101_JOINTS
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
@@ -85,6 +85,7 @@ class ActionStreamNode(ReflexNode):
         self._observer = Observer([], ObservationBounds())
         self._status = SessionStatus()
         self._inputs: list[Any] = []
+        self._travel: GripperTravel | None = None
         self._permit = Permit(0)
         self._permit_at = -1e9
         self._stops: deque[Cause] = deque(maxlen=4)
@@ -92,6 +93,7 @@ class ActionStreamNode(ReflexNode):
         self._commands = self.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
         self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, 'beat/so101', self._on_driver, qos.LEASE)
         self.create_subscription(String, 'prompt', self._on_prompt, qos.PROMPT)
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
@@ -151,6 +153,8 @@ class ActionStreamNode(ReflexNode):
         self._session = self._make_session(self._status)
         self._session.prompt = self.get_parameter('prompt').value
         self._session.permit = self._current_permit
+        if self._travel is not None:
+            self._session.set_gripper_travel(self._travel)
         self._thread.begin(self._session.run())
 
     def _stop(self) -> None:
@@ -187,6 +191,14 @@ class ActionStreamNode(ReflexNode):
         permit = convert.from_permit(message)
         if permit is not None:
             self._permit, self._permit_at = permit, time.monotonic()
+
+    def _on_driver(self, message: DiagnosticStatus) -> None:
+        travel = convert.to_gripper_travel(message)
+        if travel is None or travel == self._travel:
+            return
+        self._travel = travel
+        if self._session is not None:
+            self._session.set_gripper_travel(travel)
 
     def _on_prompt(self, message: String) -> None:
         if self._session is not None:

@@ -18,11 +18,11 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.beats import DriverBeat, StreamBeat
-from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.domain.joints import GripperTravel, JOINT_NAMES
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
-from reflex_ros.errors import ChunkRejected
+from reflex_ros.errors import ChunkRejected, ConfigurationError
 
 _TAG = re.compile(r'epoch=(\d{1,9}) seq=(\d{1,12}) age_ms=(\d{1,7}(?:\.\d{1,3})?)')
 
@@ -135,6 +135,15 @@ def to_driver_beat(message: DiagnosticStatus) -> DriverBeat:
         rate_hz=_number(found, 'rate_hz'), cycle_ms_p99=_number(found, 'cycle_ms_p99'),
         late_ms_p99=_number(found, 'late_ms_p99'),
         foreign_s=_number(found, 'foreign_s', -1.0))
+
+
+def to_gripper_travel(message: DiagnosticStatus) -> GripperTravel | None:
+    """Read from the driver's beat how far the gripper travels; None when it does not say."""
+    found = values(message)
+    try:
+        return GripperTravel(float(found['gripper_closed_rad']), float(found['gripper_open_rad']))
+    except (KeyError, ValueError, ConfigurationError):
+        return None
 
 
 def to_stream_beat(message: DiagnosticStatus) -> StreamBeat:

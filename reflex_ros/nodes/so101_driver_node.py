@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 import gc
 import os
-from pathlib import Path
 import sys
 import time
 from typing import Any
@@ -30,9 +29,11 @@ from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ChunkRejected, ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import load_lerobot, soft_limits
+from reflex_ros.hardware.calibration import gripper_travel, soft_limits
+from reflex_ros.hardware.discovery import find_arm
 from reflex_ros.hardware.driver import ArmDriver
-from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.lerobot_file import find, load, Role
+from reflex_ros.hardware.port import latency_warning, SerialPort
 from reflex_ros.hardware.port_identity import stable_name
 from reflex_ros.hardware.profile import PROFILES
 from reflex_ros.hardware.report import DriverReport
@@ -43,14 +44,17 @@ from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 
 TABLE = (
-    Spec('port', '', 'serial port of the arm, e.g. /dev/serial/by-id/...; empty takes '
-         'REFLEX_SO101_PORT'),
-    Spec('baud', 1_000_000, 'speed of the servo bus', 'bit/s', 38_400, 1_000_000),
+    Spec('port', '', 'serial port of the arm, e.g. /dev/serial/by-id/...; empty looks for the arm '
+         'as `reflex so101 find` does, at REFLEX_SO101_PORT first'),
+    Spec('baud', 1_000_000, "speed of the servo bus; found out when 'port' is empty", 'bit/s',
+         38_400, 1_000_000),
     Spec('rate_hz', 100.0, 'rate of the bus cycle', 'Hz', 20.0, 200.0),
     Spec('profile', 'follower', 'build of the arm; a leader is measured, and never moved',
          choices=tuple(PROFILES)),
-    Spec('calibration_file', '', 'LeRobot calibration that the servos must agree with; empty '
-         'takes what they hold'),
+    Spec('calibration_file', '', 'LeRobot calibration that the servos must agree with, as a path '
+         "(.json) or as LeRobot's id of the arm; empty takes what they hold"),
+    *(Spec(f'trim.{name}', 0.0, f'added to every angle of {name}: how far its zero is off the '
+           "model's", 'rad', -0.35, 0.35) for name in JOINT_NAMES),
     Spec('limits.velocity', 2.0, 'largest speed of a commanded joint', 'rad/s', 0.05, 2.0),
     Spec('limits.jump', 0.1745, 'largest distance from where the arm is to the first row of a '
          'chunk', 'rad', 0.01, 0.35),
@@ -92,16 +96,19 @@ class So101DriverNode(ReflexNode):
         if soft >= hard:
             raise ConfigurationError(f"parameter 'stop.soft_s' is {soft:g}, it must be below "
                                      f"'stop.hard_s' ({hard:g}). Fix one of them")
-        name = settings['port'] or os.environ.get('REFLEX_SO101_PORT', '')
-        if not name:
-            raise ConfigurationError("no port: set the parameter 'port' of so101, or "
-                                     'REFLEX_SO101_PORT, to the arm (ls /dev/serial/by-id)')
-        reference = (load_lerobot(Path(settings['calibration_file']).expanduser())
+        name, baud = ((settings['port'], settings['baud']) if settings['port']
+                      else find_arm(os.environ))
+        if warning := latency_warning(name):
+            self.get_logger().warning(warning)
+        role = Role(settings['profile'])
+        reference = (load(find(settings['calibration_file'], os.environ, role))
                      if settings['calibration_file'] else None)
+        trim = {joint: settings[f'trim.{joint}'] for joint in JOINT_NAMES}
         # After a replug the name that was asked for may be another arm's.
-        port = SerialPort(self._port_names.get(name, name), settings['baud'])
+        port = SerialPort(self._port_names.get(name, name), baud)
         self._port_names.setdefault(name, stable_name(name))
-        self._arm = So101Arm(Bus(port), reference, profile=PROFILES[settings['profile']])
+        self._arm = So101Arm(Bus(port), reference, profile=PROFILES[settings['profile']],
+                             trim=trim)
         self._arm.bring_up()
         if settings['rate_hz'] > self._arm.max_rate_hz:
             raise ConfigurationError(
@@ -178,7 +185,10 @@ class So101DriverNode(ReflexNode):
         if self._driver is None:
             return {'motion': 'passive'}
         report = self._driver.report()
+        assert self._arm is not None
+        travel = gripper_travel(self._arm.calibration)
         return {
+            'gripper_closed_rad': travel.closed, 'gripper_open_rad': travel.opened,
             'motion': report.state.value, 'torque': report.has_torque, 'epoch': report.epoch,
             'at_rest': report.at_rest, 'parked': report.is_parked,
             'cause': report.cause.code if report.cause else '',

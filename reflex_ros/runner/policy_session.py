@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 import logging
 import math
 import random
@@ -32,6 +33,7 @@ from reflex_ros.client.service import AsyncReflex
 from reflex_ros.client.stream_frames import OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
+from reflex_ros.domain.joints import GRIPPER, GripperTravel, JointLimits, URDF_TRAVEL
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.observation import Observation, Observer
 from reflex_ros.domain.permit import Mode, Permit
@@ -77,6 +79,7 @@ class PolicySession:
         self._key = key
         self._observer = observer
         self._bounds = bounds
+        self._travel = URDF_TRAVEL
         self._on_chunk = on_chunk
         self._on_fault = on_fault
         self._pending: dict[int, tuple[Observation, float, int]] = {}
@@ -89,6 +92,13 @@ class PolicySession:
         self._last_sent_at = 0.0
         self._gap_since: float | None = None
         self._waits = retry.backoff(random.Random())
+
+    def set_gripper_travel(self, travel: GripperTravel) -> None:
+        """Take the gripper's calibrated range as 0..100 % and as the limits of its rows."""
+        joints = list(self._bounds.joints)
+        joints[GRIPPER] = JointLimits(travel.closed, travel.opened, joints[GRIPPER].velocity)
+        self._travel = travel
+        self._bounds = replace(self._bounds, joints=tuple(joints))
 
     async def run(self) -> None:
         """Open sessions and serve them; after a fault for a person, wait to be cancelled."""
@@ -195,8 +205,8 @@ class PolicySession:
         self._pending[seq] = (observation, self._last_sent_at, self.permit().epoch)
         self.status.in_flight = len(self._pending)
         await stream.send_observation(
-            adapters.state_to_wire(observation.position), observation.images, prompt=self.prompt,
-            capture_time_ns=observation.wall_ns, seq=seq,
+            adapters.state_to_wire(observation.position, self._travel), observation.images,
+            prompt=self.prompt, capture_time_ns=observation.wall_ns, seq=seq,
             extra={'robot': adapters.ROBOT, 'state_adapter': adapters.ADAPTER,
                    'state_units': 'degrees_and_percent'})
         self.status.sent += 1
@@ -260,7 +270,7 @@ class PolicySession:
             if len(frame.rows[0]) != len(observation.position):
                 raise ChunkRejected('BAD_SHAPE', f'chunk {frame.seq}: rows of '
                                     f'{len(frame.rows[0])}, expected {len(observation.position)}')
-            chunk = ActionChunk(frame.seq, adapters.rows_from_wire(frame.rows),
+            chunk = ActionChunk(frame.seq, adapters.rows_from_wire(frame.rows, self._travel),
                                 self.settings.rate_hz, observation.captured_at, epoch)
             # The first row belongs to the pose that was observed, not to where the arm is now.
             chunk = check_chunk(chunk, self._bounds, now, observation.position,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reflex_ros.client import adapters
-from reflex_ros.domain.joints import SO101_JOINTS
+from reflex_ros.domain.joints import GripperTravel, SO101_JOINTS
 
 GRIPPER = SO101_JOINTS[5].limits
 POSES = st.tuples(*(st.floats(joint.limits.lower, joint.limits.upper) for joint in SO101_JOINTS))
@@ -34,6 +34,16 @@ def test_pose_survives_the_round_trip_to_a_thousandth_of_a_degree(pose):
     there = adapters.state_to_wire(pose)
     assert adapters.rows_from_wire([there])[0] == pytest.approx(pose, abs=math.radians(1e-3))
     assert 0.0 <= there[5] <= 100.0
+
+
+@given(POSES, st.floats(-0.4, 0.1), st.floats(0.8, 2.6))
+def test_gripper_is_percent_of_the_travel_that_the_arm_has(pose, closed, opened):
+    travel = GripperTravel(closed, opened)
+    there = adapters.state_to_wire(pose, travel)
+    assert there[5] == pytest.approx((pose[5] - closed) / (opened - closed) * 100.0, abs=1e-3)
+    assert adapters.rows_from_wire([there], travel)[0] == pytest.approx(pose, abs=1e-4)
+    ends = adapters.rows_from_wire([[0.0] * 5 + [0.0], [0.0] * 5 + [100.0]], travel)[:, 5]
+    assert list(ends) == pytest.approx([closed, opened])
 
 
 def test_state_is_plain_numbers_that_json_can_carry():

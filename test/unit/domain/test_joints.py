@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES, JointLimits, REST_POSE, SO101_JOINTS
+from reflex_ros.domain.joints import (
+    GRIPPER,
+    GripperTravel,
+    JOINT_NAMES,
+    JointLimits,
+    REST_POSE,
+    SO101_JOINTS,
+)
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError
 
@@ -60,3 +67,16 @@ def test_arm_is_at_rest_when_no_servo_reports_more_than_one_step(
     velocity[4] = speed
     sample = JointSample(0.0, zero, velocity, zero, zero, zero, zero, zero, (0,) * 6)
     assert sample.is_at_rest() is expected
+
+
+@pytest.mark.parametrize(('closed', 'opened'), [
+    (1.0, 1.0), (1.0, 0.0), (math.nan, 1.0), (0.0, math.inf)])
+def test_gripper_that_cannot_travel_is_refused(closed: float, opened: float) -> None:
+    with pytest.raises(ConfigurationError, match='cannot travel'):
+        GripperTravel(closed, opened)
+
+
+@given(st.floats(-50.0, 150.0))
+def test_percent_of_the_gripper_comes_back(percent: float) -> None:
+    travel = GripperTravel(-0.17, 2.09)
+    assert travel.to_percent(travel.to_rad(percent)) == pytest.approx(percent, abs=1e-9)

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import json
+from dataclasses import replace
 import math
-from pathlib import Path
-from typing import Any
 
+from calibrations import calibration
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
@@ -18,33 +17,13 @@ from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES, SO101_JOINTS
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import (
     from_range,
-    JointCalibration,
-    load_lerobot,
+    gripper_travel,
     soft_limits,
+    with_trim,
     WRIST_ROLL,
 )
 
-# Means over 15 real arms: joint -> (range_min, range_max, homing_offset).
-RANGES = {
-    'shoulder_pan': (700, 3425, 953), 'shoulder_lift': (899, 3249, -1047),
-    'elbow_flex': (824, 3046, 1204), 'wrist_flex': (881, 3210, 0),
-    'wrist_roll': (0, 4095, 356), 'gripper': (1808, 3015, -1290),
-}
-ARM_JOINTS = (0, 1, 2, 3, 4)
-
-Entry = dict[str, Any]
 every_joint = pytest.mark.parametrize('index', range(6), ids=JOINT_NAMES)
-
-
-def real_file() -> dict[str, Entry]:
-    """Return the content of a file as LeRobot writes it."""
-    return {joint.name: {'id': joint.servo_id, 'drive_mode': 0, 'homing_offset': offset,
-                         'range_min': low, 'range_max': high}
-            for joint, (low, high, offset) in zip(SO101_JOINTS, RANGES.values(), strict=True)}
-
-
-def calibration() -> tuple[JointCalibration, ...]:
-    return tuple(from_range(k, *values) for k, values in enumerate(RANGES.values()))
 
 
 def refusal(action: Callable[[], object]) -> str:
@@ -72,17 +51,54 @@ def test_wrist_roll_is_zero_where_it_was_homed() -> None:
 
 
 @pytest.mark.parametrize('ticks, percent', ((1808, 0.0), (2400, 49.05), (3015, 100.0)))
-def test_gripper_keeps_its_percentage(ticks: int, percent: float) -> None:
-    gripper, limits = from_range(GRIPPER, 1808, 3015, 0), SO101_JOINTS[GRIPPER].limits
-    found = (gripper.to_rad(ticks) - limits.lower) / (limits.upper - limits.lower) * 100
-    assert found == pytest.approx(percent, abs=0.005)
+def test_gripper_is_percent_of_its_own_range(ticks: int, percent: float) -> None:
+    gripper = calibration()[GRIPPER]
+    assert gripper_travel(calibration()).to_percent(gripper.to_rad(ticks)) \
+        == pytest.approx(percent, abs=0.005)
 
 
-@pytest.mark.parametrize('index', ARM_JOINTS)
-def test_arm_joint_is_never_stretched(index: int) -> None:
+def test_gripper_is_at_the_angle_of_the_urdf_when_closed_and_turns_as_far_as_its_ticks() -> None:
+    gripper = from_range(GRIPPER, 1318, 2793, 0)
+    assert gripper.to_rad(1318) == pytest.approx(SO101_JOINTS[GRIPPER].limits.lower)
+    assert gripper.to_rad(1318 + 1024) - gripper.to_rad(1318) == pytest.approx(math.pi / 2)
+    # A real jaw opens wider than the URDF knows.
+    assert gripper.to_rad(2793) == pytest.approx(2.088, abs=0.001)
+
+
+@every_joint
+def test_no_joint_is_ever_stretched(index: int) -> None:
     joint = calibration()[index]
     assert joint.to_rad(joint.lower_ticks + 1024) - joint.to_rad(joint.lower_ticks) \
         == pytest.approx(math.pi / 2)
+
+
+@given(st.sampled_from(JOINT_NAMES), st.floats(-0.35, 0.35), st.integers(0, 4095))
+def test_trim_is_added_to_the_angle_of_its_joint_alone(name: str, trim: float,
+                                                       ticks: int) -> None:
+    trimmed = with_trim(calibration(), {name: trim})
+    for index, (own, other) in enumerate(zip(calibration(), trimmed, strict=True)):
+        expected = trim if JOINT_NAMES[index] == name else 0.0
+        assert other.to_rad(ticks) - own.to_rad(ticks) == pytest.approx(expected, abs=1e-9)
+        assert other.agrees_with(own)
+
+
+def test_trim_does_not_change_the_percentage_of_the_gripper() -> None:
+    own, trimmed = calibration(), with_trim(calibration(), {'gripper': 0.1})
+    for ticks in (1808, 2400, 3015):
+        assert gripper_travel(trimmed).to_percent(trimmed[GRIPPER].to_rad(ticks)) \
+            == pytest.approx(gripper_travel(own).to_percent(own[GRIPPER].to_rad(ticks)))
+
+
+def test_trim_of_an_unknown_joint_is_refused() -> None:
+    assert 'elbow' in refusal(lambda: with_trim(calibration(), {'elbow': 0.1}))
+
+
+@pytest.mark.parametrize('change', ({'lower_ticks': 701}, {'upper_ticks': 3424},
+                                    {'offset_ticks': 0}))
+def test_another_range_or_offset_does_not_agree(change: dict[str, int]) -> None:
+    own = calibration()[0]
+    assert own.agrees_with(replace(own, zero_ticks=0.0))
+    assert not own.agrees_with(replace(own, **change))
 
 
 @given(st.integers(0, 5), st.floats(-4.0, 4.0))
@@ -155,8 +171,9 @@ def test_soft_limits_stay_two_degrees_off_a_narrow_stop() -> None:
 
 
 def test_gripper_may_close_and_open_fully() -> None:
-    found, joint = soft_limits(calibration(), 2.0)[GRIPPER], SO101_JOINTS[GRIPPER].limits
-    assert (found.lower, found.upper) == (pytest.approx(joint.lower), pytest.approx(joint.upper))
+    found, gripper = soft_limits(calibration(), 2.0)[GRIPPER], calibration()[GRIPPER]
+    assert gripper.to_ticks(found.lower) == gripper.lower_ticks
+    assert gripper.to_ticks(found.upper) == gripper.upper_ticks
 
 
 @every_joint
@@ -164,74 +181,3 @@ def test_soft_limits_never_leave_the_calibrated_range(index: int) -> None:
     own, found = calibration()[index], soft_limits(calibration(), 2.0)[index]
     assert own.lower_ticks <= own.to_ticks(found.lower) < own.to_ticks(found.upper)
     assert own.to_ticks(found.upper) <= own.upper_ticks
-
-
-def test_lerobot_file_is_read(tmp_path: Path) -> None:
-    path = tmp_path / 'my_arm.json'
-    path.write_text(json.dumps(real_file(), indent=4))
-    assert load_lerobot(path) == calibration()
-
-
-def test_lerobot_file_may_hold_more_than_the_six_joints(tmp_path: Path) -> None:
-    path = tmp_path / 'my_arm.json'
-    path.write_text(json.dumps({**real_file(), 'lift': {'id': 7}}))
-    assert load_lerobot(path) == calibration()
-
-
-def test_file_of_old_lerobot_is_named_as_such(tmp_path: Path) -> None:
-    path = tmp_path / 'my_arm.json'
-    path.write_text(json.dumps({
-        'homing_offset': [2048] * 6, 'drive_mode': [0] * 6, 'start_pos': [0] * 6,
-        'end_pos': [1024] * 6, 'calib_mode': ['DEGREE'] * 5 + ['LINEAR'],
-        'motor_names': list(JOINT_NAMES)}))
-    said = refusal(lambda: load_lerobot(path))
-    assert str(path) in said and 'before 2025-06' in said and 'Calibrate the arm again' in said
-
-
-@pytest.mark.parametrize('content, text', (
-    (b'', 'cannot be read'), (b'{"shoulder_pan": ', 'cannot be read'),
-    (b'\xff\xfe\x00', 'cannot be read'), (b'[]', 'not a JSON object'),
-    (b'null', 'not a JSON object'), (b'{}', 'shoulder_pan needs whole numbers'),
-))
-def test_file_that_is_no_calibration_is_refused(tmp_path: Path, content: bytes,
-                                                text: str) -> None:
-    path = tmp_path / 'my_arm.json'
-    path.write_bytes(content)
-    said = refusal(lambda: load_lerobot(path))
-    assert str(path) in said and text in said
-
-
-@pytest.mark.parametrize('make', (lambda path: None, lambda path: path.mkdir()))
-def test_missing_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    path = tmp_path / 'my_arm.json'
-    make(path)
-    assert f'calibration file {path} cannot be read' in refusal(lambda: load_lerobot(path))
-
-
-@pytest.mark.parametrize('name, value, text', (
-    ('range_min', 691.0, 'needs whole numbers'), ('range_max', '3416', 'needs whole numbers'),
-    ('homing_offset', None, 'needs whole numbers'), ('range_min', True, 'needs whole numbers'),
-    ('id', 7, 'has id 7'), ('drive_mode', 1, 'drive_mode 1'), ('range_min', 3300, 'not possible'),
-    ('homing_offset', 2048, 'not possible'),
-))
-@every_joint
-def test_wrong_entry_names_the_joint(tmp_path: Path, index: int, name: str, value: object,
-                                     text: str) -> None:
-    content, joint = real_file(), JOINT_NAMES[index]
-    content[joint][name] = value
-    if name == 'range_min' and value == 3300:
-        content[joint]['range_max'] = 3200
-    path = tmp_path / 'my_arm.json'
-    path.write_text(json.dumps(content))
-    said = refusal(lambda: load_lerobot(path))
-    assert joint in said and text in said
-
-
-@every_joint
-def test_missing_joint_is_named(tmp_path: Path, index: int) -> None:
-    content = real_file()
-    del content[JOINT_NAMES[index]]
-    path = tmp_path / 'my_arm.json'
-    path.write_text(json.dumps(content))
-    assert f'{JOINT_NAMES[index]} needs whole numbers for id' in refusal(
-        lambda: load_lerobot(path))

@@ -20,6 +20,7 @@ from websockets.protocol import Protocol, Side
 from reflex_ros.client.adapters import rows_from_wire
 from reflex_ros.client.credentials import Secret
 from reflex_ros.domain.action import ChunkBounds, row_at
+from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.runner import policy_session
@@ -194,6 +195,22 @@ def test_chunk_carries_the_epoch_under_which_it_was_asked_for(service, play, unt
 
     epochs = [chunk.epoch for chunk in play(service, scene).chunks]
     assert epochs == sorted(epochs)
+
+
+def test_gripper_may_use_the_travel_that_the_arm_has(service, play, until):
+    async def scene(rig):
+        wide = (*HOME[:5], 2.05)
+
+        def is_held_open():
+            rig.position = wide
+            return any(chunk.rows[0][5] > 1.9 for chunk in rig.chunks)
+
+        # Wider than the model allows: refused as long as nobody has said what 100 % is.
+        await until(lambda: not is_held_open() and rig.status.rejected['RANGE'])
+        rig.session.set_gripper_travel(GripperTravel(-0.1745, 2.1))
+        await until(is_held_open)
+
+    play(service, scene, prompt='hold')
 
 
 def test_prompt_may_change_while_it_runs(service, play, until):

@@ -1,0 +1,139 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+LeRobot's calibration files: where they lie, what stands in them; nothing interactive.
+
+One JSON object per arm, named after the arm's id: joint name -> ``id``, ``drive_mode``,
+``homing_offset``, ``range_min``, ``range_max`` (SO-101 reference, section 6.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+import json
+import os
+from pathlib import Path
+import tempfile
+
+from reflex_ros.domain.joints import Joint, SO101_JOINTS
+from reflex_ros.errors import ConfigurationError
+from reflex_ros.hardware.calibration import from_range, JointCalibration
+
+DEFAULT_ID = 'reflex_so101'
+
+
+class Role(Enum):
+    """What an arm is for: followers move by themselves, leaders are moved by hand."""
+
+    FOLLOWER = 'follower'
+    LEADER = 'leader'
+
+
+FOLDERS = {
+    Role.FOLLOWER: ('robots/so_follower', 'robots/so101_follower', 'robots/so100_follower'),
+    Role.LEADER: ('teleoperators/so_leader', 'teleoperators/so101_leader',
+                  'teleoperators/so100_leader'),
+}
+"""Newest name first: LeRobot has renamed them twice, and moves no files."""
+
+
+def root(environ: Mapping[str, str]) -> Path:
+    """Find LeRobot's calibration folder as LeRobot does."""
+    if environ.get('HF_LEROBOT_CALIBRATION'):
+        return Path(environ['HF_LEROBOT_CALIBRATION']).expanduser()
+    if environ.get('HF_LEROBOT_HOME'):
+        return Path(environ['HF_LEROBOT_HOME']).expanduser() / 'calibration'
+    cache = Path(environ.get('HF_HOME') or '~/.cache/huggingface').expanduser()
+    return cache / 'lerobot' / 'calibration'
+
+
+def path_of(arm_id: str, environ: Mapping[str, str], role: Role = Role.FOLLOWER) -> Path:
+    """
+    Say where the present LeRobot keeps the calibration of an arm.
+
+    :raises ConfigurationError: when the id is no file name.
+    """
+    if not arm_id or arm_id in ('.', '..') or any(sign in arm_id for sign in '/\\\0'):
+        raise ConfigurationError(f'{arm_id!r} is no id of an arm: it becomes a file name')
+    return root(environ) / FOLDERS[role][0] / f'{arm_id}.json'
+
+
+def find(name: str, environ: Mapping[str, str], role: Role = Role.FOLLOWER) -> Path:
+    """
+    Find a calibration file by its path or by the arm's id.
+
+    :param name: a path (with a slash, or ending in .json), or an id as LeRobot's ``--robot.id``.
+    :raises ConfigurationError: when there is none for the id, with the places looked at.
+    """
+    if '/' in name or name.endswith('.json'):
+        return Path(name).expanduser()
+    newest = path_of(name, environ, role)
+    places = [root(environ) / folder / newest.name for folder in FOLDERS[role]]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ConfigurationError(f'there is no LeRobot calibration of {role.value} {name}: looked at '
+                             f'{", ".join(map(str, places))}. Calibrate the arm (reflex so101 '
+                             'calibrate), or give the path of the file')
+
+
+def load(path: Path) -> tuple[JointCalibration, ...]:
+    """
+    Read a calibration file.
+
+    :raises ConfigurationError: when it cannot be read, is of the format before LeRobot #777, or
+        does not describe the six joints.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f'calibration file {path} cannot be read: {exc}') from exc
+    if isinstance(content, dict) and 'motor_names' in content:
+        raise ConfigurationError(f'calibration file {path} is of the format that LeRobot had '
+                                 'before 2025-06. Calibrate the arm again')
+    if not isinstance(content, dict):
+        raise ConfigurationError(f'calibration file {path} is not a JSON object')
+    return tuple(_from_entry(path, index, joint, content.get(joint.name))
+                 for index, joint in enumerate(SO101_JOINTS))
+
+
+def save(path: Path, calibration: Sequence[JointCalibration]) -> None:
+    """
+    Write a calibration file that LeRobot reads; an older one is replaced in one step.
+
+    :raises OSError: when it cannot be written; the older one is untouched then.
+    """
+    content = {joint.name: {'id': joint.servo_id, 'drive_mode': 0,
+                            'homing_offset': own.offset_ticks, 'range_min': own.lower_ticks,
+                            'range_max': own.upper_ticks}
+               for joint, own in zip(SO101_JOINTS, calibration, strict=True)}
+    write_json(path, content)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON as LeRobot lays it out, for all to read; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}-')
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            json.dump(content, file, indent=4)
+            file.write('\n')
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _from_entry(path: Path, index: int, joint: Joint, entry: object) -> JointCalibration:
+    fields = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
+    if not isinstance(entry, Mapping) or any(type(entry.get(name)) is not int for name in fields):
+        raise ConfigurationError(f'calibration file {path}: {joint.name} needs whole numbers for '
+                                 f'{", ".join(fields)}')
+    if entry['id'] != joint.servo_id or entry['drive_mode'] != 0:
+        raise ConfigurationError(f'calibration file {path}: {joint.name} has id {entry["id"]}, '
+                                 f'drive_mode {entry["drive_mode"]}; expected {joint.servo_id}, 0')
+    return from_range(index, entry['range_min'], entry['range_max'], entry['homing_offset'])
