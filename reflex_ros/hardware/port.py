@@ -138,13 +138,14 @@ def _why_not(name: str, exc: Exception) -> str:
 
 
 def _owner(path: Path) -> str:
-    """Name the processes that hold a device open, as far as this user may see them."""
+    """Name the process that has locked a device, or else those that hold it open."""
     device = os.path.realpath(path)
+    holder = _lock_holder(device)
     owners = []
     for entry in Path('/proc').glob('[0-9]*'):
         try:
-            if entry.name == str(os.getpid()) or not any(
-                    os.path.realpath(fd) == device for fd in (entry / 'fd').iterdir()):
+            if entry.name == str(os.getpid()) or (entry.name != holder if holder else not any(
+                    os.path.realpath(fd) == device for fd in (entry / 'fd').iterdir())):
                 continue
             command = (entry / 'cmdline').read_bytes().replace(b'\0', b' ').decode(
                 errors='replace').strip()
@@ -153,3 +154,16 @@ def _owner(path: Path) -> str:
         # At most three words, and no more: a command line may be long and is not ours.
         owners.append(f'process {entry.name} ({" ".join(command.split()[:3])})')
     return ', '.join(owners) or 'another process'
+
+
+def _lock_holder(device: str) -> str:
+    """Return the id of the process that has locked a device, or an empty text (not on Linux)."""
+    try:
+        status = os.stat(device)
+        place = f'{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}'
+        locks = Path('/proc/locks').read_text(encoding='ascii').splitlines()
+    except OSError:
+        return ''
+    # 1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF
+    return next((fields[4] for fields in map(str.split, locks)
+                 if fields[1:2] == ['FLOCK'] and fields[5] == place), '')
