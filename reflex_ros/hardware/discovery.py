@@ -110,10 +110,13 @@ def probe(candidate: Candidate, baud_rates: Iterable[int] = BAUD_RATES) -> Findi
     return Finding(candidate, best.baud, best.models, '', tuple(tried))
 
 
-def find_arm(environ: Mapping[str, str], root: Path = Path('/')) -> tuple[str, int]:
+def find_arm(environ: Mapping[str, str], root: Path = Path('/'), *,
+             partial: bool = False) -> tuple[str, int]:
     """
     Find the one arm of this machine.
 
+    :param partial: be content with the one bus on which any servo answers, when none is whole:
+        for looking at what is left of an arm, and for letting it go.
     :returns: port and baud rate.
     :raises ConfigurationError: when there is none, with what was asked, or more than one and
         nobody said which: the wrong arm must not move.
@@ -124,6 +127,8 @@ def find_arm(environ: Mapping[str, str], root: Path = Path('/')) -> tuple[str, i
         if findings[-1].is_arm and candidate.source == VARIABLE:
             return candidate.path, findings[-1].baud
     arms = [finding for finding in findings if finding.is_arm]
+    if partial and not arms:
+        arms = [finding for finding in findings if finding.models]
     if len(arms) == 1:
         return arms[0].candidate.path, arms[0].baud
     if arms:
