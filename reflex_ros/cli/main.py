@@ -9,21 +9,17 @@ Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Results go to stdout, pr
 from __future__ import annotations
 
 import contextlib
-from importlib import import_module
 import json
 import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING
 
 import click
 
 from reflex_ros import __version__
+from reflex_ros.cli.lazy import LazyGroup
 from reflex_ros.errors import ReflexError
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     'artifacts': ('models', 'List and show models, under the name that the service uses.'),
@@ -43,6 +39,7 @@ COMMANDS = {
     'sessions': ('sessions', 'Authorize, list, promote and close inference sessions.'),
     'signup': ('account', 'Make a Reflex account.'),
     'sim': ('sim', 'Run the simulated service or the simulated arm.'),
+    'so101': ('so101', 'Find, look at, calibrate and move an SO-101 arm, without ROS.'),
     'stream': ('policy', 'Open an action stream, send observations, show what comes.'),
     'training': ('training', 'Start training runs, watch them, stop them.'),
     'up': ('up', 'Start driver, stream and supervisor, and show what they do.'),
@@ -51,37 +48,8 @@ COMMANDS = {
 """Command -> module in this package and short help: --help imports none of them."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command when it is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f'reflex_ros.cli.{COMMANDS[cmd_name][0]}')
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table."""
-        with formatter.section('Commands'):
-            formatter.write_dl([(name, text) for name, (_, text) in sorted(COMMANDS.items())])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete a command's name from the table."""
-        if incomplete.startswith('-'):
-            return super().shell_complete(ctx, incomplete)
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(name, help=text) for name, (_, text) in sorted(COMMANDS.items())
-                if name.startswith(incomplete)]
-
-
-@click.group(cls=LazyGroup, context_settings={'help_option_names': ['-h', '--help']})
+@click.group(cls=LazyGroup, table=COMMANDS,
+             context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(__version__, prog_name='reflex (reflex_ros)')
 @click.option('--json', 'as_json', is_flag=True, help='Print one JSON document on stdout.')
 @click.option('-v', '--verbose', is_flag=True, help='Show tracebacks and transport logs.')

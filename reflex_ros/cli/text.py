@@ -9,7 +9,7 @@ is a secret, hidden. JSON is for programs and hides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 import json
 import math
@@ -102,12 +102,23 @@ def lines(value: Mapping[str, object], depth: int = 0) -> Iterator[str]:
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Iterator[str]:
     """Lay rows out in columns as wide as their widest cell, under a line of labels."""
     used = [key for key in columns if any(row.get(key) not in (None, '') for row in rows)]
-    grid = [[label(key) for key in used],
-            *([_cell(key, row.get(key)) for key in used] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    for cells in grid:
+    yield from grid([label(key) for key in used],
+                    ([_cell(key, row.get(key)) for key in used] for row in rows))
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Lay cells out in columns as wide as they need be: for people, and for grep."""
+    every = [tuple(head), *(tuple(map(str, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    for cells in every:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         yield '  '.join(padded).rstrip()
+
+
+def show_grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print cells in columns."""
+    for line in grid(head, rows):
+        click.echo(line)
 
 
 def label(key: str) -> str:

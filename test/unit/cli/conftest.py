@@ -3,9 +3,15 @@
 """Run ``reflex`` in this process, and look at what it did."""
 
 import json
+from pathlib import Path
 import sys
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
+
+# The simulated arms of the hardware tests, for the commands that talk to one.
+from conftest_arms import instant_arm, moving_arm  # noqa: E402, F401
 
 KEY = 'rfx_canary_7c1d9e'
 

@@ -1,0 +1,76 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Line charts as a PNG, with Pillow alone: enough to see what an arm did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+SIZE = (1200, 260)
+"""Of one panel [pixel]."""
+LEFT, RIGHT, TOP, BOTTOM = 70, 150, 28, 26
+COLOURS = ('#1f77b4', '#d62728', '#2ca02c', '#ff7f0e', '#9467bd', '#8c564b', '#17becf', '#7f7f7f')
+GRID, INK = '#dddddd', '#333333'
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """
+    One chart.
+
+    :param lines: name -> points as (x, y); a line may have gaps, its points do not.
+    """
+
+    title: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+
+
+def draw(path: Path, panels: Sequence[Panel]) -> None:
+    """
+    Draw panels below each other, over one time axis [s].
+
+    :raises OSError: when the file cannot be written.
+    """
+    image = Image.new('RGB', (SIZE[0], SIZE[1] * len(panels)), 'white')
+    canvas = ImageDraw.Draw(image)
+    xs = [x for panel in panels for line in panel.lines.values() for x, _ in line] or [0.0]
+    for index, panel in enumerate(panels):
+        _panel(canvas, panel, index * SIZE[1], (min(xs), max(xs)))
+    image.save(path, format='PNG')
+
+
+def _panel(canvas: ImageDraw.ImageDraw, panel: Panel, top: int,
+           span: tuple[float, float]) -> None:
+    font = ImageFont.load_default()
+    low, high = _range([y for line in panel.lines.values() for _, y in line])
+    width, height = SIZE[0] - LEFT - RIGHT, SIZE[1] - TOP - BOTTOM
+    bottom = top + TOP + height
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return (LEFT + (x - span[0]) / max(span[1] - span[0], 1e-9) * width,
+                bottom - (y - low) / (high - low) * height)
+
+    canvas.text((LEFT, top + 8), panel.title, fill=INK, font=font)
+    for step in range(5):
+        y = low + (high - low) * step / 4
+        x = span[0] + (span[1] - span[0]) * step / 4
+        canvas.line([at(span[0], y), (LEFT + width, at(span[0], y)[1])], fill=GRID)
+        canvas.text((8, at(span[0], y)[1] - 6), f'{y:.4g}', fill=INK, font=font)
+        canvas.text((LEFT + width * step / 4 - 8, bottom + 6), f'{x - span[0]:.3g} s', fill=INK,
+                    font=font)
+    for index, (name, line) in enumerate(panel.lines.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        points = [at(x, y) for x, y in line]
+        if len(points) > 1:
+            canvas.line(points, fill=colour, width=2)
+        canvas.text((LEFT + width + 12, top + TOP + 16 * index), name, fill=colour, font=font)
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    margin = 0.05 * (high - low) or 0.5
+    return low - margin, high + margin

@@ -1,0 +1,202 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex so101 calibrate``: a person moves the arm, this asks, shows, writes, and can undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import os
+from pathlib import Path
+import select
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from reflex_ros.cli import options, text
+from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.so101_port import arm_options, ask, id_option, open_bus, yes_option
+from reflex_ros.domain.joints import JOINT_NAMES, SO101_JOINTS
+from reflex_ros.errors import BusTimeout, ConfigurationError
+from reflex_ros.hardware import eeprom
+from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.calibration import from_range, JointCalibration
+from reflex_ros.hardware.lerobot_file import find, load, path_of, Role, save
+from reflex_ros.hardware.range_recorder import doubts, RangeRecorder, USUAL_TRAVEL
+from reflex_ros.runner.servo_setup import backup_folder, calibrated, set_up
+
+PERIOD_S = 0.02
+SILENCE_S = 1.0
+SERVO_IDS = [joint.servo_id for joint in SO101_JOINTS]
+MIDDLE_POSE = ('Hold the arm with EVERY joint in the middle of its travel: upper arm up, forearm '
+               'forward, gripper half open')
+SWEEP = 'Move every joint but wrist_roll to both of its ends, slowly'
+
+
+@click.command(epilog=options.example(
+    'reflex so101 calibrate --id my_arm', 'reflex so101 calibrate --undo --id my_arm',
+    'reflex so101 calibrate --from my_arm --yes',
+    'reflex so101 calibrate --seconds 30 --yes --json'))
+@click.option('--from', 'source', metavar='FILE|ID', help="Write LeRobot's calibration file (or "
+              'that of an id) into the servos instead of recording.')
+@click.option('--seconds', type=click.FloatRange(1.0, 600.0), help='Record for so long without '
+              'asking for Enter; the arm stands in its middle pose at the beginning.')
+@click.option('--undo', is_flag=True, help='Put back what the last calibration replaced.')
+@click.option('--backup', type=click.Path(dir_okay=False, path_type=Path),
+              help='With --undo: this backup instead of the newest one of --id.')
+@click.option('--role', type=click.Choice([role.value for role in Role]), default='follower',
+              show_default=True, help="Where LeRobot's file is: with robots or teleoperators.")
+@yes_option
+@arm_options
+@id_option
+def calibrate(source: str | None, seconds: float | None, undo: bool, backup: Path | None,
+              role: str, yes: bool, port: str | None, arm_id: str, as_json: bool,
+              verbose: bool) -> None:
+    """
+    Set homing offsets and ranges of the servos, as LeRobot does, and write its file.
+
+    Nothing is written before everything is recorded and agreed to: Ctrl-C until then leaves the
+    servos as they were. The old values are kept in a backup, what is written is read back, and a
+    failure puts everything back or says what it could not.
+    """
+    if sum((bool(source), bool(seconds), undo)) > 1 or (backup and not undo):
+        raise click.UsageError('--from, --seconds and --undo exclude each other; --backup belongs '
+                               'to --undo')
+    file = path_of(arm_id, os.environ, Role(role))
+    with interruptible(), open_bus(port) as bus:
+        found = eeprom.read_kept(bus, SERVO_IDS)
+        if undo:
+            path = backup or eeprom.newest_backup(backup_folder(os.environ), arm_id)
+            wanted = eeprom.load_backup(path)
+        else:
+            made = load(find(source, os.environ, Role(role))) if source \
+                else _recorded(bus, found, seconds, yes=yes)
+            wanted = calibrated(made, found)
+        todo = eeprom.changes(found, {id_: values for id_, values in wanted.items()
+                                      if id_ in found})
+        kept = None
+        if todo:
+            _release(bus, yes=yes)
+            for change in todo:
+                click.echo(str(change), err=True)
+            ask(f'These {len(todo)} registers will be written.', yes=yes)
+            with shielded():
+                kept = set_up(bus, todo, backup_folder(os.environ), arm_id)
+        now = eeprom.read_kept(bus, SERVO_IDS)
+    calibration = _calibration(now)
+    if calibration is not None:
+        save(file, calibration)
+    _report(todo, kept, file if calibration is not None else None, now,
+            as_json=options.wants_json(as_json))
+
+
+def _recorded(bus: Bus, found: eeprom.Values, seconds: float | None, *,
+              yes: bool) -> tuple[JointCalibration, ...]:
+    """Guide a person through the recording; nothing is written."""
+    if seconds is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError('There is nobody at a terminal who could move the arm and press '
+                               'Enter: use --seconds or --from')
+    _release(bus, yes=yes)
+    try:
+        if seconds is None:
+            click.echo(f'{MIDDLE_POSE}. Then press Enter.', err=True)
+            sys.stdin.readline()
+        recorder = RangeRecorder([found[id_][reg.HOMING_OFFSET] for id_ in SERVO_IDS],
+                                 _positions(bus))
+        end = time.monotonic() + seconds if seconds else None
+        click.echo(f'{SWEEP}{"" if seconds else ". Then press Enter"}.', err=True)
+        _record(bus, recorder, lambda: time.monotonic() >= end if end else _enter_was_pressed())
+        made = recorder.result()
+    except KeyboardInterrupt:
+        click.echo('Nothing was written to the servos; torque is off', err=True)
+        raise
+    for doubt in doubts(made):
+        click.echo(f'Look twice: {doubt}', err=True)
+    return made
+
+
+def _release(bus: Bus, *, yes: bool) -> None:
+    """Let the arm go if it is under torque, after asking."""
+    torque = bus.sync_read(SERVO_IDS, reg.TORQUE_ENABLE.address, 1)
+    if any(answer.data[0] for answer in torque.values()):
+        ask('The arm is under torque and will be let go: it FALLS unless it rests or you hold it.',
+            yes=yes)
+        So101Arm(bus).torque_off()
+
+
+def _record(bus: Bus, recorder: RangeRecorder, is_done: Callable[[], bool]) -> None:
+    console = Console(stderr=True)
+    heard_at = time.monotonic()
+    with Live(_table(recorder), console=console, refresh_per_second=10,
+              auto_refresh=console.is_terminal, transient=not console.is_terminal) as live:
+        while not is_done():
+            try:
+                recorder.take(_positions(bus))
+                heard_at = time.monotonic()
+            except BusTimeout:
+                if time.monotonic() - heard_at > SILENCE_S:
+                    raise
+            if console.is_terminal:
+                live.update(_table(recorder))
+            time.sleep(PERIOD_S)
+
+
+def _positions(bus: Bus) -> list[int]:
+    register = reg.PRESENT_POSITION
+    answers = bus.sync_read(SERVO_IDS, register.address, register.size)
+    return [register.decode(answers[servo_id].data) for servo_id in SERVO_IDS]
+
+
+def _enter_was_pressed() -> bool:
+    if not select.select([sys.stdin], [], [], 0.0)[0]:
+        return False
+    sys.stdin.readline()
+    return True
+
+
+def _table(recorder: RangeRecorder) -> Table:
+    table = Table(box=None, header_style='dim')
+    for name in ('joint', 'lowest', 'now', 'highest', 'travel', 'other arms', ''):
+        table.add_column(name, justify='left' if name in ('joint', '') else 'right')
+    for name, sweep in zip(JOINT_NAMES, recorder.joints, strict=True):
+        usual = str(USUAL_TRAVEL[name][0]) if name in USUAL_TRAVEL else 'whole turn'
+        table.add_row(name, str(sweep.lower), str(sweep.present), str(sweep.upper),
+                      str(sweep.upper - sweep.lower), usual,
+                      'ran over the seam: start again'
+                      if sweep.crossed_seam and name in USUAL_TRAVEL else '')
+    return table
+
+
+def _calibration(found: eeprom.Values) -> tuple[JointCalibration, ...] | None:
+    """Make the calibration that the servos hold, or None when they hold none."""
+    try:
+        return tuple(from_range(index, found[id_][reg.MIN_POSITION_LIMIT],
+                                found[id_][reg.MAX_POSITION_LIMIT], found[id_][reg.HOMING_OFFSET])
+                     for index, id_ in enumerate(SERVO_IDS))
+    except ConfigurationError:
+        return None
+
+
+def _report(todo: Sequence[eeprom.Change], backup: Path | None, file: Path | None,
+            found: eeprom.Values, *, as_json: bool) -> None:
+    if as_json:
+        text.document({
+            'ok': True, 'written': [str(change) for change in todo],
+            'backup': str(backup) if backup else None, 'file': str(file) if file else None,
+            'joints': {joint.name: {
+                'homing_offset': found[joint.servo_id][reg.HOMING_OFFSET],
+                'range_min': found[joint.servo_id][reg.MIN_POSITION_LIMIT],
+                'range_max': found[joint.servo_id][reg.MAX_POSITION_LIMIT],
+            } for joint in SO101_JOINTS}})
+        return
+    click.echo(f'{len(todo)} registers written and read back' if todo
+               else 'The servos hold all this already; nothing was written')
+    if backup:
+        click.echo(f'backup: {backup}   (undo: reflex so101 calibrate --undo)')
+    click.echo(f'LeRobot file: {file}' if file
+               else 'The servos hold no calibration now, so no LeRobot file was written')

@@ -1,0 +1,101 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex so101 limits``: what bounds the joints, in the driver and in the servos themselves."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import click
+
+from reflex_ros.cli import options, text
+from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.so101_port import arm_options, ask, id_option, open_bus, yes_option
+from reflex_ros.domain.joints import SO101_JOINTS
+from reflex_ros.errors import BusTimeout
+from reflex_ros.hardware import eeprom
+from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.calibration import soft_limits
+from reflex_ros.hardware.lerobot_file import find, load
+from reflex_ros.hardware.survey import Survey
+from reflex_ros.runner.servo_setup import backup_folder, calibrated, PROTECTION, set_up
+
+SHOWN = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TEMPERATURE)
+
+
+@click.command(epilog=options.example(
+    'reflex so101 limits', 'reflex so101 limits --write',
+    'reflex so101 limits --write --calibration my_arm --yes --json'))
+@click.option('--write', 'writes', is_flag=True,
+              help='Write what differs into the servos, read it back, keep a backup.')
+@click.option('--calibration', metavar='FILE|ID', help="Take position limits and offsets from "
+              "LeRobot's file or id; without it the servos' own stay.")
+@yes_option
+@arm_options
+@id_option
+def limits(writes: bool, calibration: str | None, yes: bool, port: str | None, arm_id: str,
+           as_json: bool, verbose: bool) -> None:
+    """
+    Show the limits in the servos, and write them.
+
+    Two kinds bound a joint: the driver refuses a goal outside the soft limits, and the servo
+    clamps one outside its own registers. With --write the servos get the protection that
+    LeRobot gives them (the gripper half torque, 1.6 A, early overload trip) and, with
+    --calibration, the position limits of that file. They must be limp for that.
+    """
+    reference = load(find(calibration, os.environ)) if calibration else None
+    with open_bus(port) as bus:
+        found = eeprom.read_kept(bus, [joint.servo_id for joint in SO101_JOINTS])
+        wanted = {servo_id: dict(values) for servo_id, values in PROTECTION.items()}
+        for servo_id, values in (calibrated(reference, found) if reference else {}).items():
+            wanted.setdefault(servo_id, {}).update(values)
+        todo = eeprom.changes(found, wanted)
+        backup = None
+        if writes and todo:
+            ask(f'{len(todo)} registers will be written.', yes=yes)
+            with interruptible(), shielded():
+                backup = set_up(bus, todo, backup_folder(os.environ), arm_id)
+            found, todo_left = eeprom.read_kept(bus, list(found)), []
+        else:
+            todo_left = todo
+        rows = _rows(bus, found)
+    if options.wants_json(as_json):
+        text.document({'ok': True, 'joints': rows, 'backup': str(backup) if backup else None,
+                         'written': [str(change) for change in todo] if backup else [],
+                         'differs': [str(change) for change in todo_left]})
+        return
+    text.show_grid(('joint', 'servo [tick]', 'soft [deg]', *(
+        f'{register.name} [{register.unit}]' for register in SHOWN)), [
+            (row['joint'], f'{row["min_ticks"]}..{row["max_ticks"]}', _degrees(row['soft_deg']),
+             *(row[register.name] for register in SHOWN)) for row in rows])
+    for change in todo:
+        click.echo(f'{"written" if backup else "differs"}: {change}')
+    if backup:
+        click.echo(f'backup: {backup}   (reflex so101 calibrate --undo)')
+    elif todo:
+        click.echo('Write them with --write', err=True)
+
+
+def _rows(bus: Bus, found: eeprom.Values) -> list[dict[str, object]]:
+    try:
+        servos = Survey(bus).servos
+    except BusTimeout:
+        servos = {}
+    own = [servos[joint.servo_id].calibration if joint.servo_id in servos else None
+           for joint in SO101_JOINTS]
+    known = [calibration for calibration in own if calibration is not None]
+    soft = soft_limits(known, 2.0) if len(known) == len(own) else None
+    return [{
+        'joint': joint.name, 'id': joint.servo_id,
+        'min_ticks': found[joint.servo_id][reg.MIN_POSITION_LIMIT],
+        'max_ticks': found[joint.servo_id][reg.MAX_POSITION_LIMIT],
+        'soft_deg': [round(math.degrees(soft[index].lower), 2),
+                     round(math.degrees(soft[index].upper), 2)] if soft else None,
+        **{register.name: found[joint.servo_id][register] for register in SHOWN},
+    } for index, joint in enumerate(SO101_JOINTS)]
+
+
+def _degrees(bounds: object) -> str:
+    return f'{bounds[0]:+.1f}..{bounds[1]:+.1f}' if isinstance(bounds, list) else 'not calibrated'

@@ -1,0 +1,161 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex so101 find``, ``ping`` and ``info``: look, and change nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from reflex_ros.cli import options, text
+from reflex_ros.cli.so101_port import arm_options, id_option, open_bus
+from reflex_ros.domain.joints import SO101_JOINTS
+from reflex_ros.errors import BusTimeout, ConfigurationError
+from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.calibration import JointCalibration
+from reflex_ros.hardware.discovery import Candidate, candidates, Finding, probe, why_none
+from reflex_ros.hardware.lerobot_file import find as find_file
+from reflex_ros.hardware.lerobot_file import load
+from reflex_ros.hardware.port import latency_warning
+from reflex_ros.hardware.survey import error_names, joint_name, Servo, Survey
+
+
+@click.command(epilog=options.example('reflex so101 find', 'reflex so101 find --json'))
+@arm_options
+def find(port: str | None, as_json: bool, verbose: bool) -> None:
+    """
+    List serial ports and say which is an arm; exit 1 when none is.
+
+    Each port is asked for the servos 1 to 6 at every usual baud rate; nothing is written.
+    """
+    ports = [Candidate(port, '--port')] if port else candidates(os.environ)
+    findings = [probe(candidate) for candidate in ports]
+    found = any(finding.is_arm for finding in findings)
+    if options.wants_json(as_json):
+        text.document({'ok': found, 'ports': [_describe(finding) for finding in findings],
+                         **({} if found else {'error': why_none(findings)})})
+    else:
+        text.show_grid(('port', 'what', 'servos', 'USB serial', 'found by'), [
+            (finding.candidate.path, _verdict(finding), _servos(finding),
+             finding.candidate.serial, finding.candidate.source) for finding in findings])
+        for finding in findings:
+            if warning := latency_warning(finding.candidate.path):
+                click.echo(f'Warning: {warning}', err=True)
+        if not found:
+            raise ConfigurationError(why_none(findings))
+    if not found:
+        sys.exit(1)
+
+
+@click.command(epilog=options.example('reflex so101 ping', 'reflex so101 ping 6'))
+@click.argument('servo_ids', metavar='[SERVO_ID]...', nargs=-1, type=click.IntRange(0, 253))
+@arm_options
+def ping(servo_ids: tuple[int, ...], port: str | None, as_json: bool, verbose: bool) -> None:
+    """Ask servos (1 to 6) whether they are there; exit 1 when one is not."""
+    answers: dict[int, int | None] = {}
+    with open_bus(port) as bus:
+        for servo_id in servo_ids or [joint.servo_id for joint in SO101_JOINTS]:
+            try:
+                answers[servo_id] = bus.ping(servo_id).error
+            except BusTimeout:
+                answers[servo_id] = None
+        name = bus.port.name
+    missing = [servo_id for servo_id, error in answers.items() if error is None]
+    if options.wants_json(as_json):
+        text.document({'ok': not missing, 'port': name, 'servos': [
+            {'id': servo_id, 'joint': joint_name(servo_id), 'answers': error is not None,
+             'errors': list(error_names(error or 0))} for servo_id, error in answers.items()]})
+    else:
+        text.show_grid(('id', 'joint', 'answer'), [
+            (servo_id, joint_name(servo_id), 'no answer' if error is None
+             else ', '.join(error_names(error)) or 'ok') for servo_id, error in answers.items()])
+    if missing:
+        if not options.wants_json(as_json):
+            click.echo(f'servo {", ".join(map(str, missing))} does not answer. Check the cable '
+                       'before it, and the servo supply', err=True)
+        sys.exit(1)
+
+
+@click.command(epilog=options.example('reflex so101 info', 'reflex so101 info --id my_arm'))
+@arm_options
+@id_option
+def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
+    """Show settings and calibration of every servo, and whether LeRobot's file agrees."""
+    with open_bus(port) as bus:
+        survey = Survey(bus)
+        name = bus.port.name
+        _, readings = survey.read()
+    try:
+        path = find_file(arm_id, os.environ)
+        reference = load(path)
+        file_note = f'{path}: {_agreement(survey, reference)}'
+    except ConfigurationError as exc:
+        file_note = str(exc)
+    if options.wants_json(as_json):
+        text.document({
+            'ok': not survey.silent, 'port': name, 'silent': list(survey.silent),
+            'calibration_file': file_note,
+            'servos': [{'id': servo.servo_id, 'joint': servo.name, 'firmware': servo.firmware,
+                        'calibrated': servo.calibration is not None,
+                        'uncalibrated': servo.uncalibrated,
+                        'torque': readings[id_].torque if id_ in readings else None,
+                        'registers': {register.name: value
+                                      for register, value in servo.values.items()}}
+                       for id_, servo in survey.servos.items()]})
+        return
+    click.echo(f'port {name}\n')
+    text.show_grid(
+        ('id', 'joint', 'firmware', 'range [tick]', 'offset', 'P I D', 'supply', 'torque',
+         'calibrated'), [
+            (id_, servo.name, servo.firmware,
+             f'{servo.values[reg.MIN_POSITION_LIMIT]}..{servo.values[reg.MAX_POSITION_LIMIT]}',
+             servo.values[reg.HOMING_OFFSET],
+             f'{servo.values[reg.P_COEFFICIENT]} {servo.values[reg.I_COEFFICIENT]} '
+             f'{servo.values[reg.D_COEFFICIENT]}',
+             f'{servo.values[reg.MIN_INPUT_VOLTAGE] / 10:g}..'
+             f'{servo.values[reg.MAX_INPUT_VOLTAGE] / 10:g} V',
+             _on(id_ in readings and readings[id_].torque),
+             'yes' if servo.calibration else 'no') for id_, servo in survey.servos.items()])
+    click.echo(f'\nLeRobot calibration: {file_note}')
+    for servo in survey.servos.values():
+        if servo.uncalibrated:
+            click.echo(servo.uncalibrated, err=True)
+    if survey.silent:
+        click.echo(f'no answer from servo {", ".join(map(str, survey.silent))}', err=True)
+
+
+def _describe(finding: Finding) -> dict[str, object]:
+    return {'port': finding.candidate.path, 'source': finding.candidate.source,
+            'usb_serial': finding.candidate.serial, 'is_arm': finding.is_arm,
+            'baud': finding.baud, 'problem': finding.problem,
+            'models': {str(id_): model for id_, model in finding.models.items()},
+            'warning': latency_warning(finding.candidate.path)}
+
+
+def _verdict(finding: Finding) -> str:
+    if finding.problem:
+        return finding.problem
+    if finding.is_arm:
+        return f'SO-101 at {finding.baud} bit/s'
+    return 'servos, but not all six' if finding.models else 'no servo answers'
+
+
+def _servos(finding: Finding) -> str:
+    return ', '.join(map(str, finding.models))
+
+
+def _agreement(survey: Survey, reference: tuple[JointCalibration, ...]) -> str:
+    differing = [joint.name for joint, wanted in zip(SO101_JOINTS, reference, strict=True)
+                 if not _agrees(survey.servos.get(joint.servo_id), wanted)]
+    return f'differs at {", ".join(differing)}' if differing else 'agrees with the servos'
+
+
+def _agrees(servo: Servo | None, wanted: JointCalibration) -> bool:
+    return servo is not None and servo.calibration is not None \
+        and wanted.agrees_with(servo.calibration)
+
+
+def _on(value: bool) -> str:
+    return 'on' if value else 'off'

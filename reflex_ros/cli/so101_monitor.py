@@ -1,0 +1,211 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex so101 monitor``: what every servo reports, live, into a file, as a picture."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+import csv
+from dataclasses import dataclass, field
+import math
+from pathlib import Path
+import time
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from reflex_ros.cli import chart, options, text
+from reflex_ros.cli.interrupt import interruptible
+from reflex_ros.cli.so101_port import arm_options, open_bus
+from reflex_ros.hardware.survey import joint_name, Reading, Survey
+
+COLUMNS = ('joint', 'tick', 'deg', 'rad', 'rad/s', 'load %', 'A', 'V', 'degC', 'torque', 'errors')
+TEXTS = ('joint', 'torque', 'errors')
+CSV_HEAD = ('time_s', 'id', 'joint', 'position_ticks', 'position_rad', 'velocity_rad_s', 'load',
+            'current_a', 'voltage_v', 'temperature_c', 'torque', 'errors')
+PANELS: tuple[tuple[str, Callable[[Reading], float]], ...] = (
+    ('position [deg], or tick when not calibrated',
+     lambda r: r.ticks if r.position is None else math.degrees(r.position)),
+    ('load [% of the drive]', lambda r: 100.0 * r.load),
+    ('current [A]', lambda r: r.current),
+    ('temperature [degC]', lambda r: r.temperature),
+)
+HISTORY = 100_000
+REDRAW_S = 0.1
+WARM_C, HOT_C = 55, 62
+
+
+@dataclass(slots=True)
+class History:
+    """
+    What was read so far.
+
+    :param samples: instant [s] and readings, the newest ``HISTORY`` of them.
+    :param misses: how often each servo stayed silent.
+    """
+
+    samples: deque[tuple[float, Mapping[int, Reading]]] = field(
+        default_factory=lambda: deque(maxlen=HISTORY))
+    misses: dict[int, int] = field(default_factory=dict)
+    newest: dict[int, Reading] = field(default_factory=dict)
+
+    def take(self, at: float, readings: Mapping[int, Reading], silent: tuple[int, ...]) -> None:
+        """Add one sample."""
+        self.samples.append((at, readings))
+        self.newest |= readings
+        for servo_id in silent:
+            self.misses[servo_id] = self.misses.get(servo_id, 0) + 1
+
+    @property
+    def seconds(self) -> float:
+        """Time from the first sample to the newest [s]."""
+        return self.samples[-1][0] - self.samples[0][0] if self.samples else 0.0
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples per second."""
+        return (len(self.samples) - 1) / self.seconds if self.seconds else 0.0
+
+
+@click.command(epilog=options.example(
+    'reflex so101 monitor', 'reflex so101 monitor --seconds 10 --csv arm.csv --plot arm.png',
+    'reflex so101 monitor --seconds 1 --json'))
+@click.option('--seconds', type=click.FloatRange(0.1), help='How long; until Ctrl-C without it.')
+@click.option('--rate', 'rate_hz', type=click.FloatRange(1.0, 200.0), default=50.0,
+              show_default=True, help='Samples per second.')
+@click.option('--csv', 'csv_path', type=click.Path(dir_okay=False, path_type=Path),
+              help='Write every sample into a file.')
+@click.option('--plot', type=click.Path(dir_okay=False, path_type=Path),
+              help='Draw position, load, current and temperature into a PNG at the end.')
+@arm_options
+def monitor(seconds: float | None, rate_hz: float, csv_path: Path | None, plot: Path | None,
+            port: str | None, as_json: bool, verbose: bool) -> None:
+    """
+    Watch position, load, current, voltage and heat of every servo.
+
+    Works with an arm that is not calibrated, and with missing servos. Nothing is written to the
+    servos. At the end the last values are printed.
+    """
+    history = History()
+    quiet = options.wants_json(as_json)
+    with interruptible(), open_bus(port) as bus, _csv(csv_path) as note:
+        survey = Survey(bus)
+        absent = survey.silent
+        try:
+            with _view(history, bus.port.name, quiet=quiet) as redraw:
+                for at, readings in _samples(survey, seconds, rate_hz):
+                    history.take(at, readings, survey.silent)
+                    note(at - history.samples[0][0], readings)
+                    redraw()
+        except KeyboardInterrupt:
+            # Ctrl-C is how a person ends this.
+            pass
+        name = bus.port.name
+    if plot:
+        _plot(plot, history)
+    if quiet:
+        text.document(_document(history, name, absent))
+        return
+    text.show_grid(COLUMNS, [_cells(reading) for reading in history.newest.values()])
+    click.echo(f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
+               f'{history.rate_hz:.1f} Hz{_silence(history, absent)}')
+
+
+def _samples(survey: Survey, seconds: float | None,
+             rate_hz: float) -> Iterator[tuple[float, dict[int, Reading]]]:
+    began = due = time.monotonic()
+    while seconds is None or due - began <= seconds:
+        yield survey.read()
+        # What comes late is not caught up.
+        due = max(due + 1.0 / rate_hz, time.monotonic())
+        time.sleep(max(due - time.monotonic(), 0.0))
+
+
+@contextmanager
+def _csv(path: Path | None) -> Iterator[Callable[[float, Mapping[int, Reading]], None]]:
+    with path.open('w', newline='', encoding='utf-8') if path else nullcontext() as file:
+        writer = csv.writer(file) if file else None
+        if writer:
+            writer.writerow(CSV_HEAD)
+
+        def note(at: float, readings: Mapping[int, Reading]) -> None:
+            if writer is None:
+                return
+            for servo_id, r in readings.items():
+                writer.writerow((
+                    f'{at:.4f}', servo_id, joint_name(servo_id), r.ticks,
+                    '' if r.position is None else f'{r.position:.5f}', f'{r.velocity:.4f}',
+                    r.load, f'{r.current:.4f}', r.voltage, r.temperature, int(r.torque),
+                    ' '.join(r.errors)))
+
+        yield note
+
+
+@contextmanager
+def _view(history: History, port: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda: None
+        return
+    drawn_at = 0.0
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        def redraw() -> None:
+            nonlocal drawn_at
+            now = time.monotonic()
+            if now - drawn_at >= REDRAW_S:
+                drawn_at = now
+                live.update(_live_table(history, port), refresh=True)
+
+        yield redraw
+
+
+def _live_table(history: History, port: str) -> Table:
+    table = Table(box=None, header_style='dim', title_justify='left', caption_justify='left',
+                  title=f'{port}   {history.rate_hz:.1f} Hz   Ctrl-C ends it',
+                  caption=_silence(history, ()).lstrip(', ') or None)
+    for name in COLUMNS:
+        table.add_column(name, justify='left' if name in TEXTS else 'right')
+    for reading in history.newest.values():
+        hot = reading.errors or reading.temperature >= HOT_C
+        table.add_row(*_cells(reading), style='bold red' if hot else 'yellow'
+                      if reading.temperature >= WARM_C else None)
+    return table
+
+
+def _cells(r: Reading) -> tuple[str, ...]:
+    return (joint_name(r.servo_id), str(r.ticks),
+            '-' if r.position is None else f'{math.degrees(r.position):+.1f}',
+            '-' if r.position is None else f'{r.position:+.3f}', f'{r.velocity:+.2f}',
+            f'{100 * r.load:+.0f}', f'{r.current:.2f}', f'{r.voltage:.1f}', str(r.temperature),
+            'on' if r.torque else 'off', ', '.join(r.errors))
+
+
+def _silence(history: History, absent: tuple[int, ...]) -> str:
+    parts = [f'servo {servo_id} never answered' for servo_id in absent]
+    parts += [f'servo {servo_id} silent {count} times'
+              for servo_id, count in sorted(history.misses.items())]
+    return ''.join(f', {part}' for part in parts)
+
+
+def _document(history: History, port: str, absent: tuple[int, ...]) -> dict[str, object]:
+    return {
+        'ok': not absent and not history.misses, 'port': port, 'samples': len(history.samples),
+        'seconds': round(history.seconds, 3), 'rate_hz': round(history.rate_hz, 2),
+        'absent': list(absent), 'misses': {str(id_): n for id_, n in history.misses.items()},
+        'servos': [{
+            'id': r.servo_id, 'joint': joint_name(r.servo_id), 'position_ticks': r.ticks,
+            'position_rad': r.position, 'velocity_rad_s': r.velocity, 'load': r.load,
+            'current_a': r.current, 'voltage_v': r.voltage, 'temperature_c': r.temperature,
+            'torque': r.torque, 'errors': list(r.errors)} for r in history.newest.values()]}
+
+
+def _plot(path: Path, history: History) -> None:
+    began = history.samples[0][0] if history.samples else 0.0
+    chart.draw(path, [chart.Panel(title, {
+        joint_name(servo_id): [(at - began, value(readings[servo_id]))
+                               for at, readings in history.samples if servo_id in readings]
+        for servo_id in history.newest}) for title, value in PANELS])

@@ -1,0 +1,123 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex so101 jog``, ``park`` and ``torque-off``: what moves the arm, or drops it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import math
+
+import click
+import numpy as np
+
+from reflex_ros.cli import options, text
+from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.so101_port import arm_options, ask, locate, open_bus, yes_option
+from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.errors import ReflexError
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.calibration import gripper_travel
+from reflex_ros.hardware.port import SerialPort
+from reflex_ros.runner.hand_drive import HandDrive
+
+MAX_SPEED = 0.5
+HOLDS = ('The arm holds, under torque. To let it go: `reflex so101 park`, or support it and '
+         '`reflex so101 torque-off`')
+
+
+@contextmanager
+def driven(port: str | None, *, velocity: float, parks: bool = False) -> Iterator[HandDrive]:
+    """
+    Put an arm under torque; Ctrl-C and every error bring it to rest, and it holds.
+
+    :param velocity: largest speed of a joint [rad/s].
+    """
+    path, baud = locate(port)
+    drive = HandDrive(So101Arm(Bus(SerialPort(path, baud))), velocity=velocity, parks=parks)
+    with interruptible():
+        drive.open()
+        try:
+            yield drive
+        except (KeyboardInterrupt, ReflexError):
+            click.echo(HOLDS, err=True)
+            raise
+        finally:
+            with shielded():
+                drive.close()
+
+
+@click.command(epilog=options.example(
+    'reflex so101 jog wrist_roll 10', 'reflex so101 jog gripper --yes -- -20',
+    'reflex so101 jog shoulder_pan 30 --speed 0.1 --yes --json'))
+@click.argument('joint', metavar='JOINT', type=click.Choice(JOINT_NAMES))
+@click.argument('delta', type=click.FloatRange(-360.0, 360.0))
+@click.option('--speed', type=click.FloatRange(0.02, MAX_SPEED), default=0.2, show_default=True,
+              help='Largest speed on the way [rad/s].')
+@yes_option
+@arm_options
+def jog(joint: str, delta: float, speed: float, yes: bool, port: str | None, as_json: bool,
+        verbose: bool) -> None:
+    """
+    Move one joint by DELTA degrees (gripper: percent), slowly, and hold.
+
+    JOINT is shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll or gripper.
+
+    The motion passes the checks of the driver: limits, largest step, lead. The arm is put under
+    torque where it is, and stays so. Ctrl-C brings it to rest, under torque.
+    """
+    unit = 'percent' if joint == 'gripper' else 'degrees'
+    ask(f'{joint} will move by {delta:g} {unit}, and the whole arm will be under torque.',
+        yes=yes)
+    index = JOINT_NAMES.index(joint)
+    with driven(port, velocity=MAX_SPEED) as drive:
+        before = drive.setpoint
+        target = np.clip(before, drive.bounds.lower, drive.bounds.upper)
+        travel = gripper_travel(drive.arm.calibration)
+        target[index] += (travel.to_rad(delta) - travel.closed if joint == 'gripper'
+                          else math.radians(delta))
+        drive.move(target, speed)
+        assert drive.sample is not None
+        reached = drive.sample.position
+    if options.wants_json(as_json):
+        text.document({'ok': True, 'joint': joint, 'torque': True,
+                         'from_rad': float(before[index]), 'target_rad': float(target[index]),
+                         'measured_rad': float(reached[index])})
+        return
+    click.echo(f'{joint}: {math.degrees(before[index]):+.1f} -> '
+               f'{math.degrees(reached[index]):+.1f} deg (told '
+               f'{math.degrees(target[index]):+.1f})')
+    click.echo(HOLDS, err=True)
+
+
+@click.command(epilog=options.example('reflex so101 park', 'reflex so101 park --yes --json'))
+@yes_option
+@arm_options
+def park(yes: bool, port: str | None, as_json: bool, verbose: bool) -> None:
+    """
+    Go slowly to the rest pose, then let go.
+
+    When anything stops the arm on its way (an obstacle, a fault, Ctrl-C), it holds under torque.
+    """
+    ask('The arm will move to its rest pose (folded) and be let go there.', yes=yes)
+    with driven(port, velocity=MAX_SPEED, parks=True) as drive:
+        drive.park()
+    if options.wants_json(as_json):
+        text.document({'ok': True, 'parked': True, 'torque': False})
+    else:
+        click.echo('The arm is in its rest pose, torque off')
+
+
+@click.command(epilog=options.example('reflex so101 torque-off', 'reflex so101 torque-off --yes'))
+@yes_option
+@arm_options
+def torque_off(yes: bool, port: str | None, as_json: bool, verbose: bool) -> None:
+    """Let every joint go: the arm falls unless it rests or somebody holds it."""
+    ask('Every joint will be let go, and the arm FALLS unless it rests or you hold it.', yes=yes)
+    with open_bus(port) as bus:
+        So101Arm(bus).torque_off()
+    if options.wants_json(as_json):
+        text.document({'ok': True, 'torque': False})
+    else:
+        click.echo('Torque off')

@@ -1,0 +1,181 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Move an arm by hand, through the driver and all of its checks; no ROS, no service.
+
+The same bus thread, player and guard as in the node ``so101``: limits, largest step, lead bound,
+ramps, hold on any fault. Whoever drives renews the leases itself, from the loop that watches the
+motion: if that loop hangs, the arm stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import math
+import time
+
+import numpy as np
+
+from reflex_ros.domain.action import ActionChunk, ChunkBounds, Vector
+from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
+from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import ReflexError
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.calibration import soft_limits
+from reflex_ros.hardware.driver import ArmDriver
+from reflex_ros.hardware.report import DriverReport
+
+LOOP_S = 0.01
+ROWS = 200
+MARGIN_S = 5.0
+"""How much longer than planned a motion may take: playback slows down for a joint that lags."""
+# The leases are renewed from this process: their bounds need not allow for a network, but for a
+# machine that is busy.
+_LEASES = GuardBounds(permit_soft_s=0.2, permit_hard_s=0.6, beat_soft_s=0.2, beat_hard_s=0.6)
+
+
+class HandDrive:
+    """
+    An arm under our own permit.
+
+    Under torque from ``open`` on; ``close`` brings it to rest, and then it holds: torque stays on,
+    because without it the arm falls.
+
+    :param arm: opened, not brought up; closed at the end.
+    :param velocity: largest speed of a joint [rad/s].
+    :param parks: go to the rest pose and let go, instead of moving on demand.
+    """
+
+    def __init__(self, arm: So101Arm, *, velocity: float, parks: bool = False) -> None:
+        self._arm = arm
+        self._velocity = velocity
+        self._mode = Mode.PARK if parks else Mode.APPLY_ACTIONS
+        self._guard = MotionGuard(_LEASES)
+        self._driver: ArmDriver | None = None
+        self._beats = self._seq = 0
+        self.sample: JointSample | None = None
+        """The newest measurement."""
+        self.bounds = ChunkBounds()
+
+    def open(self) -> None:
+        """
+        Bring the arm up and put it under torque where it is.
+
+        :raises ReflexError: when it may not be driven; nothing has moved then.
+        """
+        try:
+            self._arm.bring_up()
+            # An arm that has sagged onto a stop may lie outside the limits: it is led back in.
+            self.bounds = ChunkBounds(soft_limits(self._arm.calibration, self._velocity),
+                                      clamp=True)
+            driver = ArmDriver(self._arm, self._guard, self.bounds, Motion(), self._keep)
+            driver.start()
+            self._driver = driver
+            self._renew()
+            driver.activate()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Bring the arm to rest; it holds. May be called twice."""
+        if self._driver is not None:
+            self._driver.close()
+        self._arm.close()
+
+    @property
+    def arm(self) -> So101Arm:
+        """The arm; its bus belongs to the driver."""
+        return self._arm
+
+    @property
+    def setpoint(self) -> Vector:
+        """Where the joints are told to be (joints,) [rad]."""
+        return np.array(self._report().setpoint)
+
+    def move(self, target: Vector, speed: float) -> None:
+        """
+        Go straight to a pose, with a smooth start and end, and wait until it is reached.
+
+        :param target: (joints,) [rad].
+        :param speed: of the joint with the longest way, at its fastest [rad/s].
+        :raises ReflexError: when the pose is outside the limits, or something stops the arm.
+        """
+        self.check(target)
+        start = self.setpoint
+        # The cosine's steepest slope is pi / 2 times its mean.
+        duration_s = max(math.pi / 2 * float(np.abs(target - start).max()) / speed, 0.1)
+        phase = np.linspace(0.0, math.pi, ROWS)[:, None]
+        rows = start + 0.5 * (1.0 - np.cos(phase)) * (target - start)
+        self.offer(rows, (ROWS - 1) / duration_s)
+        self.follow(self._has_arrived, duration_s + MARGIN_S, 'the pose was not reached')
+
+    def park(self) -> None:
+        """
+        Wait until the arm has reached its rest pose and was let go.
+
+        :raises ReflexError: when something stops it on the way; then it holds.
+        """
+        self.follow(lambda: self._report().is_parked, 30.0, 'the rest pose was not reached')
+
+    def check(self, target: Vector) -> None:
+        """
+        Refuse a pose outside the limits.
+
+        :raises ReflexError: naming the joint and what is allowed.
+        """
+        for name, value, limits in zip(JOINT_NAMES, target, self.bounds.joints, strict=True):
+            if not limits.contains(float(value), self.bounds.range_tolerance_rad):
+                raise ReflexError(
+                    f'{name} would be at {math.degrees(value):.1f} deg, allowed '
+                    f'{math.degrees(limits.lower):.1f} to {math.degrees(limits.upper):.1f} deg')
+
+    def offer(self, rows: Vector, rate_hz: float) -> None:
+        """Play rows (horizon, joints) [rad] from now on, as far as the driver's checks let it."""
+        assert self._driver is not None
+        now = time.monotonic()
+        self._seq += 1
+        self._renew()
+        self._driver.offer(ActionChunk(self._seq, rows, rate_hz, now, self._guard.epoch))
+
+    def step(self) -> None:
+        """
+        Renew the leases; to be called at least every 0.2 s.
+
+        :raises ReflexError: when something has stopped the arm; it holds then.
+        """
+        self._renew()
+        cause = self._report().cause
+        if cause is not None:
+            raise ReflexError(f'{cause.code}: {cause.text}. The arm holds')
+
+    def follow(self, is_done: Callable[[], bool], timeout_s: float, failure: str) -> None:
+        """Keep the leases renewed until a condition holds; errors as ``step``."""
+        deadline = time.monotonic() + timeout_s
+        while not is_done():
+            self.step()
+            if time.monotonic() > deadline:
+                raise ReflexError(f'{failure} within {timeout_s:.0f} s. The arm holds')
+            time.sleep(LOOP_S)
+
+    def _has_arrived(self) -> bool:
+        report = self._report()
+        if report.rejected:
+            raise ReflexError(f'the motion was refused: {", ".join(report.rejected)}')
+        return report.accepted > 0 and report.is_starved and report.at_rest
+
+    def _report(self) -> DriverReport:
+        assert self._driver is not None
+        return self._driver.report()
+
+    def _renew(self) -> None:
+        now = time.monotonic()
+        self._beats += 1
+        self._guard.renew_permit(Permit(1, self._mode), now)
+        self._guard.renew_beat(self._beats, None, now)
+
+    def _keep(self, sample: JointSample) -> None:
+        self.sample = sample
