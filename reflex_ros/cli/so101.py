@@ -18,6 +18,7 @@ COMMANDS = {
     'monitor': ('so101_monitor', 'Watch position, load, current, heat of every servo.'),
     'park': ('so101_move', 'Go slowly to the rest pose, then let go.'),
     'ping': ('so101_look', 'Ask every servo whether it is there.'),
+    'teleop': ('so101_teleop', 'Let a leader arm drive a follower arm.'),
     'torque-off': ('so101_move', 'Let every joint go: the arm falls unless it rests.'),
 }
 

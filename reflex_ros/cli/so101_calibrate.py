@@ -28,6 +28,7 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration
 from reflex_ros.hardware.lerobot_file import find, load, path_of, Role, save
 from reflex_ros.hardware.range_recorder import doubts, RangeRecorder, USUAL_TRAVEL
+from reflex_ros.hardware.survey import under_torque
 from reflex_ros.runner.servo_setup import backup_folder, calibrated, set_up
 
 PERIOD_S = 0.02
@@ -122,8 +123,7 @@ def _recorded(bus: Bus, found: eeprom.Values, seconds: float | None, *,
 
 def _release(bus: Bus, *, yes: bool) -> None:
     """Let the arm go if it is under torque, after asking."""
-    torque = bus.sync_read(SERVO_IDS, reg.TORQUE_ENABLE.address, 1)
-    if any(answer.data[0] for answer in torque.values()):
+    if under_torque(bus):
         ask('The arm is under torque and will be let go: it FALLS unless it rests or you hold it.',
             yes=yes)
         So101Arm(bus).torque_off()

@@ -127,6 +127,12 @@ class Survey:
                           for servo_id, answer in answers.items()}
 
 
+def under_torque(bus: Bus) -> list[int]:
+    """Return the ids of the arm's servos that are under torque; errors as ``Bus.sync_read``."""
+    answers = bus.sync_read(tuple(JOINT_INDEX), reg.TORQUE_ENABLE.address, 1)
+    return [servo_id for servo_id, answer in sorted(answers.items()) if answer.data[0]]
+
+
 def joint_name(servo_id: int) -> str:
     """Name the joint of a servo id; other devices may share the bus."""
     index = JOINT_INDEX.get(servo_id)

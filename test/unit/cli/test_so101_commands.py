@@ -21,6 +21,7 @@ from PIL import Image
 import pytest
 
 from reflex_ros.cli import main as module
+from reflex_ros.cli.so101 import COMMANDS
 from reflex_ros.domain.joints import JOINT_NAMES
 
 READY = (0.0, math.radians(-45), math.radians(45), math.radians(45), 0.0, math.radians(20))
@@ -326,6 +327,42 @@ def test_park_goes_to_the_rest_pose_and_lets_go(reflex: Command, arm: SimulatedA
     assert not any(arm.torque())
     for index, degrees in enumerate((0, -100, 90, 50, 0, -10)):
         assert arm.joint(index)['position_rad'] == pytest.approx(math.radians(degrees), abs=0.01)
+
+
+# ---- teleop
+
+
+def test_teleop_follows_for_some_seconds_and_holds(reflex: Command, arm: SimulatedArm,
+                                                   moving_arm: SimulatedArm) -> None:
+    moving_arm.reset()
+    arm.control.set(pose=[0.1, *READY[1:]])
+    outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
+                     '--seconds', '1.5', '--yes', '--json')
+    assert outcome.code == 0, outcome.out
+    assert outcome.document['met'] and outcome.document['turns'] > 10
+    assert moving_arm.joint(0)['position_rad'] == pytest.approx(0.1, abs=0.05)
+    assert all(moving_arm.torque()) and not any(arm.torque())
+
+
+def test_teleop_needs_two_arms_and_a_person(reflex: Command, arm: SimulatedArm,
+                                            moving_arm: SimulatedArm) -> None:
+    link = str(arm.link)
+    outcome = reflex('teleop', '--leader', link, '--follower', link, '--yes')
+    assert outcome.code == 1 and 'the same port' in outcome.err
+    outcome = reflex('teleop', '--leader', link, '--follower', str(moving_arm.link))
+    assert outcome.code == 2 and '--yes' in outcome.err
+
+
+# ---- help
+
+
+@pytest.mark.parametrize('command', sorted(COMMANDS))
+def test_every_command_helps_with_an_example(reflex: Command, command: str) -> None:
+    outcome = reflex(command, '--help')
+    assert outcome.code == 0
+    assert f'Example:\n    reflex so101 {command}' in outcome.out
+    assert '--json' in outcome.out
+    assert '--port' in outcome.out or ('--leader' in outcome.out and '--follower' in outcome.out)
 
 
 # ---- limits

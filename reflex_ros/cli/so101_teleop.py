@@ -1,0 +1,58 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex so101 teleop``: a leader arm drives a follower arm."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from reflex_ros.cli import options, render
+from reflex_ros.cli.so101_move import driven
+from reflex_ros.cli.so101_port import ask, open_bus, yes_option
+from reflex_ros.errors import ConfigurationError
+from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.runner.teleop import require_limp, Teleop
+
+
+@click.command(epilog=options.example(
+    'reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'))
+@click.option('--leader', metavar='PATH', required=True, help='Port of the arm moved by hand.')
+@click.option('--follower', metavar='PATH', required=True, help='Port of the arm that follows.')
+@click.option('--speed', type=click.FloatRange(0.05, 2.0), default=1.0, show_default=True,
+              help='Largest speed of a joint of the follower [rad/s].')
+@click.option('--seconds', type=click.FloatRange(0.1), help='How long; until Ctrl-C without it.')
+@yes_option
+@options.common
+def teleop(leader: str, follower: str, speed: float, seconds: float | None, yes: bool,
+           as_json: bool, verbose: bool) -> None:
+    """
+    Let a leader arm drive a follower arm, within the follower's limits.
+
+    The follower approaches the leader's pose slowly, then follows. It passes the checks of the
+    driver: limits, largest step, lead. When the leader falls silent, on any fault and on Ctrl-C,
+    the follower comes to rest and holds, under torque.
+    """
+    if os.path.realpath(leader) == os.path.realpath(follower):
+        raise ConfigurationError(f'leader and follower are the same port {leader}')
+    ask('The follower will move to the pose of the leader and follow it.', yes=yes)
+    with open_bus(leader) as bus:
+        arm = So101Arm(bus)
+        arm.bring_up()
+        require_limp(arm)
+        with driven(follower, velocity=speed) as drive:
+            following = Teleop(arm, drive, speed)
+            if seconds is None:
+                click.echo('The follower follows; Ctrl-C ends it', err=True)
+            following.follow(seconds)
+            figures = following.figures
+    rate_hz = figures.turns / figures.seconds if figures.seconds else 0.0
+    if options.wants_json(as_json):
+        render.document({'ok': True, 'turns': figures.turns, 'rate_hz': round(rate_hz, 1),
+                         'misses': figures.misses, 'met': figures.has_met,
+                         'lag_rad': round(figures.lag_rad, 4), 'torque': True})
+    else:
+        click.echo(f'{figures.seconds:.1f} s at {rate_hz:.1f} Hz, {figures.misses} times without '
+                   f'an answer of the leader, largest lag {figures.lag_rad:.3f} rad')
+        click.echo('The follower holds, under torque', err=True)

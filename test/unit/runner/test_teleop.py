@@ -1,0 +1,190 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two simulated arms: one is moved by hand, the other one follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import math
+from pathlib import Path
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
+from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
+
+from reflex_ros.errors import ConfigurationError, ReflexError  # noqa: E402
+from reflex_ros.runner.hand_drive import HandDrive  # noqa: E402
+from reflex_ros.runner.teleop import require_limp, Teleop  # noqa: E402
+
+START = (0.0, -0.7, 0.7, 0.7, 0.0, 0.3)
+SPEED = 2.0
+MAX_STEP = 14
+"""2 rad/s in a cycle of 10 ms are 13.04 ticks."""
+
+
+@pytest.fixture(scope='module')
+def arms() -> Iterator[tuple[SimulatedArm, SimulatedArm]]:
+    with simulated_arm('--fast', '--model', 'instant') as leader, \
+            simulated_arm('--fast', '--model', 'instant') as follower:
+        yield leader, follower
+
+
+@pytest.fixture
+def leader(arms: tuple[SimulatedArm, SimulatedArm]) -> SimulatedArm:
+    arms[0].reset()
+    arms[0].control.set(pose=list(START))
+    return arms[0]
+
+
+@pytest.fixture
+def follower(arms: tuple[SimulatedArm, SimulatedArm]) -> SimulatedArm:
+    arms[1].reset()
+    arms[1].control.set(pose=list(START))
+    return arms[1]
+
+
+class Ride:
+    """A teleoperation in a thread of its own, and how it ended."""
+
+    def __init__(self, teleop: Teleop) -> None:
+        self.figures = teleop.figures
+        self.error: Exception | None = None
+        self._teleop = teleop
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self._teleop.follow(20.0)
+        except ReflexError as exc:
+            self.error = exc
+
+
+@contextmanager
+def riding(leader: SimulatedArm, follower: SimulatedArm) -> Iterator[Ride]:
+    """Let the follower follow; the block ends it by taking the leader away."""
+    arm, drive = leader.open(), HandDrive(follower.open(), velocity=SPEED)
+    try:
+        arm.bring_up()
+        require_limp(arm)
+        drive.open()
+        ride = Ride(Teleop(arm, drive, SPEED))
+        ride.thread.start()
+        try:
+            yield ride
+        finally:
+            leader.control.fault('bus_silent')
+            ride.thread.join(20.0)
+    finally:
+        drive.close()
+        arm.close()
+        leader.reset()
+
+
+def steps(follower: SimulatedArm, since: int) -> int:
+    """Return the largest step of any goal [tick]."""
+    writes = follower.writes(since, 42)
+    return max(abs(b - a) for id_ in range(1, 7) for a, b in _pairs(
+        [write.value for write in writes if write.servo_id == id_]))
+
+
+def _pairs(values: list[int]) -> Iterator[tuple[int, int]]:
+    return zip(values, values[1:], strict=False)
+
+
+def pose(arm: SimulatedArm) -> list[float]:
+    return [joint['position_rad'] for joint in arm.control.state()['joints'].values()]
+
+
+def test_follower_goes_where_the_leader_is(leader: SimulatedArm, follower: SimulatedArm) -> None:
+    since = follower.control.mark()
+    with riding(leader, follower) as ride:
+        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        for target in ((0.4, -0.5, 0.5, 0.6, 0.5, 1.2), START):
+            leader.control.set(pose=list(target))
+            wait_for(lambda target=target: np.allclose(pose(follower), target, atol=0.01),
+                     'the follower to arrive')
+    assert 1 <= steps(follower, since) <= MAX_STEP
+
+
+def test_leap_of_the_leader_is_no_leap_of_the_follower(leader: SimulatedArm,
+                                                       follower: SimulatedArm) -> None:
+    since = follower.control.mark()
+    with riding(leader, follower) as ride:
+        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        leader.control.set(pose=[1.5, *START[1:]])
+        wait_for(lambda: pose(follower)[0] > 0.3, 'the follower to set out')
+        leader.control.set(pose=[-0.2, *START[1:]])
+        wait_for(lambda: pose(follower)[0] < -0.15, 'the follower to turn round')
+    assert steps(follower, since) <= MAX_STEP
+
+
+def test_follower_approaches_slowly(leader: SimulatedArm, follower: SimulatedArm) -> None:
+    leader.control.set(pose=[0.3, *START[1:]])
+    since = follower.control.mark()
+    with riding(leader, follower) as ride:
+        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        # 0.3 rad/s are 2 ticks in a cycle of 10 ms.
+        assert steps(follower, since) <= 3
+
+
+def test_follower_holds_when_the_leader_is_lost(leader: SimulatedArm,
+                                                follower: SimulatedArm) -> None:
+    with riding(leader, follower) as ride:
+        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        leader.control.set(pose=[1.5, *START[1:]])
+        wait_for(lambda: pose(follower)[0] > 0.3, 'the follower to set out')
+        leader.control.fault('bus_silent')
+        wait_for(lambda: not ride.thread.is_alive(), 'the loss to be noticed')
+        assert 'the leader was lost' in str(ride.error)
+    assert all(follower.torque())
+    goals = [write.value for write in follower.writes(0, 42) if write.servo_id == 1]
+    assert goals[-1] == goals[-2] and pose(follower)[0] < 1.3
+
+
+def test_gripper_follows_in_percent_of_its_own_travel(leader: SimulatedArm,
+                                                      follower: SimulatedArm) -> None:
+    # A trigger that is calibrated over half the travel of the jaw.
+    leader.control.set(id=6, register='max_position_limit', value=1318 + 740)
+    try:
+        with riding(leader, follower) as ride:
+            wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+            leader.control.set(pose=[*START[:5], -0.1745 + 370 * 2 * math.pi / 4096])
+            half = -0.1745 + 737.5 * 2 * math.pi / 4096
+            wait_for(lambda: abs(pose(follower)[5] - half) < 0.01, 'the gripper to be half open')
+    finally:
+        leader.reset_eeprom()
+
+
+def test_follower_stays_inside_its_limits(leader: SimulatedArm, follower: SimulatedArm) -> None:
+    with riding(leader, follower) as ride:
+        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        leader.control.set(pose=[2.05, *START[1:]])
+        wait_for(lambda: pose(follower)[0] > 1.9, 'the follower to reach its limit')
+    assert max(write.value for write in follower.writes(0, 42) if write.servo_id == 1) \
+        <= 2053.5 + 1.91986 * 4096 / 2 / math.pi + 1
+
+
+def test_leader_under_torque_is_refused(leader: SimulatedArm) -> None:
+    arm = leader.open()
+    try:
+        arm.bring_up()
+        arm.arm()
+        with pytest.raises(ConfigurationError, match='the leader is under torque.*torque-off'):
+            require_limp(arm)
+    finally:
+        arm.close()
+        leader.reset()
+
+
+def test_fault_of_the_follower_ends_it(leader: SimulatedArm, follower: SimulatedArm) -> None:
+    with riding(leader, follower) as ride:
+        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        follower.control.fault('silent', ids=[3])
+        wait_for(lambda: not ride.thread.is_alive(), 'the fault to be noticed')
+        assert 'SERVO_MISSING' in str(ride.error)
+    follower.reset()
