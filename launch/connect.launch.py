@@ -6,6 +6,7 @@ Connect a robot to its hosted policy: starts the processes that ``runner.graph``
 Nothing is brought up here: that is the supervisor's job, and the same with ``reflex up``.
 """
 
+from collections.abc import Mapping
 import os
 from pathlib import Path
 import sys
@@ -33,7 +34,8 @@ def generate_launch_description() -> LaunchDescription:
                               description='simulated arm, service and camera'),
         DeclareLaunchArgument('config', default_value='',
                               description='ROS parameter file; config/robot.yaml when empty'),
-        DeclareLaunchArgument('namespace', default_value='', description='of all nodes'),
+        DeclareLaunchArgument('namespace', default_value='',
+                              description='of all nodes; several, with commas: a robot each'),
         # The graph of a robot is nobody else's business; whoever wants it wider says so.
         SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE',
                                os.environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')),
@@ -43,10 +45,16 @@ def generate_launch_description() -> LaunchDescription:
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     arguments = context.launch_configurations
+    return [action for namespace in graph.namespaces(arguments['namespace'])
+            for action in robot(arguments, namespace)]
+
+
+def robot(arguments: Mapping[str, str], namespace: str) -> list[LaunchDescriptionEntity]:
+    """Describe the processes of one robot."""
     world = graph.make_world() if arguments['sim'] == 'true' else None
     config = Path(arguments['config']).expanduser() if arguments['config'] else None
     nodes = [Node(package='reflex_ros', executable=process.executable,
-                  namespace=arguments['namespace'],
+                  namespace=namespace,
                   parameters=[*map(str, process.parameter_files), dict(process.parameters)],
                   additional_env=dict(process.environment), respawn=process.respawns,
                   respawn_delay=graph.RESPAWN_DELAY_S, output='screen', emulate_tty=True)

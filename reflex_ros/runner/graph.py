@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
+import re
 import socket
 import sys
 import tempfile
@@ -160,6 +161,23 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
         Process('supervisor', 'reflex_ros.nodes.supervisor_node', 'supervisor_node',
                 parameter_files=files, parameters=supervisor, respawns=True),
         *cameras)
+
+
+def namespaces(text: str) -> tuple[str, ...]:
+    """
+    Read the namespaces of the robots to start, separated by commas; none means one without.
+
+    :raises ConfigurationError: when one is no ROS name or stands there twice.
+    """
+    found = tuple(name.strip().strip('/') for name in text.split(','))
+    if found == ('',):
+        return found
+    wrong = [name for name in found
+             if not re.fullmatch(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', name, re.ASCII)]
+    if wrong or len(set(found)) != len(found):
+        raise ConfigurationError(f'namespace {text!r}: expected different ROS names with commas, '
+                                 'such as left,right')
+    return found
 
 
 def monitor() -> Process:
