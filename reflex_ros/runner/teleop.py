@@ -3,9 +3,9 @@
 """
 A leader arm, moved by hand, drives a follower arm; an example of what ``HandDrive`` is for.
 
-The leader is only read. What it says goes to the follower as short chunks that begin where the
-follower is told to be and go towards the leader at a bounded speed, so a leap of the leader is a
-motion of the follower, never a leap. When the leader falls silent the follower comes to rest.
+The leader is only read. What it says goes to the follower as short chunks that go on from what it
+plays, towards the leader, at bounded speed and acceleration: a leap of the leader is a motion of
+the follower, never a leap. When the leader falls silent the follower comes to rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from reflex_ros.domain.action import Vector
+from reflex_ros.domain.action import row_at, Vector
 from reflex_ros.domain.joints import GRIPPER
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError
 from reflex_ros.hardware.arm import So101Arm
@@ -28,6 +28,10 @@ ROWS = 12
 """Of one chunk: 0.24 s, so that one late turn of our loop does not stop the arm."""
 LOST_S = 0.2
 APPROACH_SPEED = 0.3
+ACCELERATION = 8.0
+BRAKING = 5.0
+"""Below the acceleration [rad/s^2]: what is planned in steps of 20 ms must not overshoot."""
+ASTRAY_RAD = 0.05
 NEAR_RAD = 0.1
 """Once the follower is so close, it follows at full speed."""
 
@@ -62,6 +66,8 @@ class Teleop:
         self._leader = leader
         self._follower = follower
         self._speed = speed
+        self._rows: Vector | None = None
+        self._rows_at = 0.0
         self.figures = Figures()
 
     def follow(self, seconds: float | None = None) -> None:
@@ -99,14 +105,47 @@ class Teleop:
 
     def _lead_to(self, target: Vector) -> None:
         figures, setpoint = self.figures, self._follower.setpoint
-        way = target - setpoint
-        distance = float(np.abs(way).max())
+        distance = float(np.abs(target - setpoint).max())
         figures.has_met |= distance < NEAR_RAD
         if figures.has_met:
             figures.lag_rad = max(figures.lag_rad, distance)
-        step = (self._speed if figures.has_met else APPROACH_SPEED) / RATE_HZ
-        times = np.arange(ROWS)[:, None]
-        self._follower.offer(setpoint + np.clip(way, -step * times, step * times), RATE_HZ)
+        position, velocity = self._now(setpoint)
+        self._rows = approach(position, velocity, target,
+                              self._speed if figures.has_met else APPROACH_SPEED)
+        self._rows_at = time.monotonic()
+        self._follower.offer(self._rows, RATE_HZ)
+
+    def _now(self, setpoint: Vector) -> tuple[Vector, Vector]:
+        """Say where the rows are that play now, and how fast (joints,) [rad], [rad/s]."""
+        place = (time.monotonic() - self._rows_at) * RATE_HZ
+        if self._rows is None or place >= ROWS - 1:
+            return setpoint, np.zeros_like(setpoint)
+        position = row_at(self._rows, place)
+        if float(np.abs(position - setpoint).max()) > ASTRAY_RAD:
+            # The player was slowed down: by a joint that lags, or by the guard.
+            return setpoint, np.zeros_like(setpoint)
+        return position, (row_at(self._rows, place + 1.0) - position) * RATE_HZ
+
+
+def approach(position: Vector, velocity: Vector, target: Vector, speed: float) -> Vector:
+    """
+    Plan the next rows of a motion that comes to rest at a target, without a leap in speed.
+
+    :param position: first row (joints,) [rad].
+    :param velocity: there (joints,) [rad/s].
+    :param speed: bound of the speed of each joint [rad/s].
+    :returns: (rows, joints) [rad].
+    """
+    rows = [position]
+    for _ in range(ROWS - 1):
+        way = target - rows[-1]
+        # As fast as still allows to brake; the last bit in one step, or it would never end.
+        wanted = np.sign(way) * np.minimum(np.sqrt(2.0 * BRAKING * np.abs(way)), speed)
+        wanted = np.where(np.abs(way) < np.abs(wanted) / RATE_HZ, way * RATE_HZ, wanted)
+        change = ACCELERATION / RATE_HZ
+        velocity = np.clip(wanted, velocity - change, velocity + change)
+        rows.append(rows[-1] + velocity / RATE_HZ)
+    return np.array(rows)
 
 
 def require_limp(leader: So101Arm) -> None:

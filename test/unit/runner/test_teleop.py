@@ -11,6 +11,8 @@ from pathlib import Path
 import sys
 import threading
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -19,7 +21,13 @@ from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
 
 from reflex_ros.errors import ConfigurationError, ReflexError  # noqa: E402
 from reflex_ros.runner.hand_drive import HandDrive  # noqa: E402
-from reflex_ros.runner.teleop import require_limp, Teleop  # noqa: E402
+from reflex_ros.runner.teleop import (  # noqa: E402
+    ACCELERATION,
+    approach,
+    RATE_HZ,
+    require_limp,
+    Teleop,
+)
 
 START = (0.0, -0.7, 0.7, 0.7, 0.0, 0.3)
 SPEED = 2.0
@@ -100,6 +108,22 @@ def pose(arm: SimulatedArm) -> list[float]:
     return [joint['position_rad'] for joint in arm.control.state()['joints'].values()]
 
 
+@settings(max_examples=40)
+@given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(0.2, 2.0), st.floats(0.0, 1.0))
+def test_approach_is_bounded_and_comes_to_rest_at_the_target(
+        start: float, target: float, speed: float, fraction: float) -> None:
+    position, velocity = np.array([start]), np.array([speed * fraction])
+    # Ten rows of a plan are played before the next one goes on from there: 0.2 s.
+    for _ in range(20 + int(abs(target - start) / (0.2 * speed))):
+        rows = approach(position, velocity, np.array([target]), speed)
+        steps = np.diff(rows[:, 0]) * RATE_HZ
+        assert np.abs(steps).max() <= speed + 1e-9
+        assert np.abs(np.diff(steps)).max() * RATE_HZ <= ACCELERATION + 1e-6
+        position, velocity = rows[10], (rows[11] - rows[10]) * RATE_HZ
+    assert position[0] == pytest.approx(target, abs=1e-3)
+    assert abs(velocity[0]) < 1e-2
+
+
 def test_follower_goes_where_the_leader_is(leader: SimulatedArm, follower: SimulatedArm) -> None:
     since = follower.control.mark()
     with riding(leader, follower) as ride:
@@ -109,6 +133,9 @@ def test_follower_goes_where_the_leader_is(leader: SimulatedArm, follower: Simul
             wait_for(lambda target=target: np.allclose(pose(follower), target, atol=0.01),
                      'the follower to arrive')
     assert 1 <= steps(follower, since) <= MAX_STEP
+    # The pan went to 0.4 rad and back: not beyond.
+    assert max(write.value for write in follower.writes(since, 42) if write.servo_id == 1) \
+        <= 2053.5 + 0.42 * 4096 / 2 / math.pi
 
 
 def test_leap_of_the_leader_is_no_leap_of_the_follower(leader: SimulatedArm,
