@@ -550,6 +550,20 @@ def test_interrupted_calibration_leaves_the_servos_as_they_were(
     assert arm.writes(since) == []
 
 
+def test_interrupt_while_writing_leaves_no_half_calibration(arm: SimulatedArm,
+                                                            home: Path) -> None:
+    rows = [(low + 1, high - 1, 5) if index != 4 else (0, 4095, 5)
+            for index, (low, high, _) in enumerate(CALIBRATION)]
+    write_file(home, rows, 'theirs')
+    since = arm.control.mark()
+    with in_background('calibrate', '--from', 'theirs', '--yes') as process:
+        wait_for(lambda: arm.writes(since), 'the first write')
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and '16 registers written and read back' in out, err
+    assert eeprom(arm) == rows
+
+
 def test_sweep_that_forgot_the_joints_writes_nothing(arm: SimulatedArm, home: Path,
                                                      reflex: Command) -> None:
     since = arm.control.mark()

@@ -1,0 +1,132 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An arm under our own permit: what stops it, and that it holds afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
+from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
+
+from reflex_ros.errors import ReflexError, ServoFault  # noqa: E402
+from reflex_ros.runner.hand_drive import HandDrive  # noqa: E402
+
+START = (0.0, -0.7, 0.7, 0.7, 0.0, 0.3)
+
+
+@pytest.fixture(scope='module')
+def running() -> Iterator[SimulatedArm]:
+    with simulated_arm('--fast', '--model', 'instant') as arm:
+        yield arm
+
+
+@pytest.fixture
+def arm(running: SimulatedArm) -> SimulatedArm:
+    running.reset()
+    running.control.set(pose=list(START))
+    return running
+
+
+@pytest.fixture
+def drive(arm: SimulatedArm) -> Iterator[HandDrive]:
+    made = HandDrive(arm.open(), velocity=0.5)
+    made.open()
+    yield made
+    made.close()
+
+
+def goals(arm: SimulatedArm) -> list[int]:
+    return [write.value for write in arm.writes(0, 42) if write.servo_id == 1]
+
+
+def test_opening_moves_nothing_and_closing_holds(arm: SimulatedArm) -> None:
+    arm.control.mark()
+    drive = HandDrive(arm.open(), velocity=0.5)
+    drive.open()
+    assert all(arm.torque())
+    drive.close()
+    drive.close()
+    assert all(arm.torque()) and arm.travel() < 0.002
+
+
+def test_arm_that_may_not_be_driven_is_left_alone_and_its_port_is_free(arm: SimulatedArm) -> None:
+    arm.control.fault('error_bits', ids=[2], bits=0x20)
+    with pytest.raises(ServoFault, match='shoulder_lift'):
+        HandDrive(arm.open(), velocity=0.5).open()
+    assert not any(arm.torque())
+    arm.open().close()
+
+
+def test_move_reaches_the_pose_smoothly(arm: SimulatedArm, drive: HandDrive) -> None:
+    drive.move(np.array([0.1, *START[1:]]), 0.5)
+    assert arm.joint(0)['position_rad'] == pytest.approx(0.1, abs=0.002)
+    steps = np.abs(np.diff(goals(arm)))
+    assert steps.max() <= 4
+    # A cosine begins and ends slowly.
+    assert steps[:3].max() <= 2
+
+
+def test_arm_stops_when_whoever_drives_it_hangs(arm: SimulatedArm, drive: HandDrive) -> None:
+    rows = np.linspace(START, (1.5, *START[1:]), 200)
+    drive.offer(rows, 40.0)
+    wait_for(lambda: arm.joint(0)['position_rad'] > 0.05, 'the arm to move')
+    # Nobody calls step any more.
+    wait_for(lambda: drive._report().cause is not None, 'the guard to stop it')
+    wait_for(lambda: drive._report().at_rest, 'the arm to rest')
+    assert arm.joint(0)['position_rad'] < 0.8 and all(arm.torque())
+    with pytest.raises(ReflexError, match='SUPERVISOR_DEAD.*The arm holds'):
+        drive.step()
+
+
+def test_fault_on_the_way_is_told_and_the_arm_holds(arm: SimulatedArm, drive: HandDrive) -> None:
+    def trip() -> None:
+        wait_for(lambda: arm.joint(0)['position_rad'] > 0.05, 'the arm to move')
+        arm.control.fault('error_bits', ids=[6], bits=0x20)
+
+    thread = threading.Thread(target=trip)
+    thread.start()
+    with pytest.raises(ReflexError, match='OVERLOAD: gripper .*The arm holds'):
+        drive.move(np.array([1.5, *START[1:]]), 0.5)
+    thread.join()
+    assert all(arm.torque())
+
+
+@pytest.mark.parametrize('target, joint', (((2.0, *START[1:]), 'shoulder_pan'),
+                                           ((*START[:5], 2.2), 'gripper')))
+def test_pose_outside_the_limits_is_refused(arm: SimulatedArm, drive: HandDrive,
+                                            target: tuple[float, ...], joint: str) -> None:
+    arm.control.mark()
+    with pytest.raises(ReflexError, match=f'{joint} would be at .* allowed'):
+        drive.move(np.array(target), 0.5)
+    assert arm.travel() < 0.002
+
+
+def test_arm_that_sags_onto_a_stop_can_be_led_back_in(arm: SimulatedArm) -> None:
+    # 3 degrees beyond the URDF's limit, as far as the mechanism allows.
+    arm.control.set(pose=[0.0, -1.80, 0.7, 0.7, 0.0, 0.3])
+    drive = HandDrive(arm.open(), velocity=0.5)
+    drive.open()
+    try:
+        drive.move(np.array([0.0, -1.70, 0.7, 0.7, 0.0, 0.3]), 0.5)
+        assert arm.joint(1)['position_rad'] == pytest.approx(-1.70, abs=0.003)
+    finally:
+        drive.close()
+
+
+def test_parking_ends_in_the_rest_pose_without_torque(arm: SimulatedArm) -> None:
+    arm.control.set(pose=[0.1, -1.6, 1.5, 0.8, 0.0, 0.0])
+    drive = HandDrive(arm.open(), velocity=0.5, parks=True)
+    drive.open()
+    try:
+        drive.park()
+    finally:
+        drive.close()
+    assert not any(arm.torque())
+    assert arm.joint(1)['position_rad'] == pytest.approx(np.radians(-100), abs=0.01)
