@@ -41,9 +41,9 @@ def limits(writes: bool, calibration: str | None, yes: bool, port: str | None, a
     Show the limits in the servos, and write them.
 
     Two kinds bound a joint: the driver refuses a goal outside the soft limits, and the servo
-    clamps one outside its own registers. With --write the servos get the protection that
-    LeRobot gives them (the gripper half torque, 1.6 A, early overload trip) and, with
-    --calibration, the position limits of that file. They must be limp for that.
+    clamps one outside its own registers. With --write the gripper gets the protection that
+    LeRobot gives it (half torque, 1.6 A) and, with --calibration, every servo the position
+    limits of that file. They must be limp for that.
     """
     reference = load(find(calibration, os.environ)) if calibration else None
     with open_bus(port) as bus:

@@ -16,8 +16,9 @@ from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.eeprom import Change, Values
 
 PROTECTION: Values = {SO101_JOINTS[GRIPPER].servo_id: {
-    reg.MAX_TORQUE: 500, reg.PROTECTION_CURRENT: 250, reg.OVERLOAD_TORQUE: 25}}
-"""What LeRobot writes so that a gripper that holds something does not burn out (section 2.6)."""
+    reg.MAX_TORQUE: 500, reg.PROTECTION_CURRENT: 250}}
+"""So that a gripper that holds something does not burn out, as LeRobot writes it (section 2.6);
+but not its overload trip at 25 %, which any firm grip would trip after 2 s."""
 FULL_TURN_FEEDBACK = 0b10000
 """Phase bit: positions run past one turn after a power cycle, and no calibration holds."""
 
