@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import os
 import sys
 
@@ -19,7 +20,7 @@ from reflex_ros.hardware.discovery import Candidate, candidates, Finding, probe,
 from reflex_ros.hardware.lerobot_file import find as find_file
 from reflex_ros.hardware.lerobot_file import load
 from reflex_ros.hardware.port import latency_warning
-from reflex_ros.hardware.survey import error_names, joint_name, Servo, Survey
+from reflex_ros.hardware.survey import error_names, joint_name, Reading, Servo, Survey
 
 
 @click.command(epilog=options.example('reflex so101 find', 'reflex so101 find --json'))
@@ -82,7 +83,11 @@ def ping(servo_ids: tuple[int, ...], port: str | None, as_json: bool, verbose: b
 @arm_options
 @id_option
 def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
-    """Show settings and calibration of every servo, and whether LeRobot's file agrees."""
+    """
+    Show settings and calibration of every servo, and whether LeRobot's file agrees.
+
+    Exit 1 when a servo does not answer.
+    """
     with open_bus(port) as bus:
         survey = Survey(bus)
         name = bus.port.name
@@ -95,7 +100,7 @@ def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
         file_note = str(exc)
     if options.wants_json(as_json):
         text.document({
-            'ok': not survey.silent, 'port': name, 'silent': list(survey.silent),
+            'ok': not survey.absent, 'port': name, 'absent': list(survey.absent),
             'calibration_file': file_note,
             'servos': [{'id': servo.servo_id, 'joint': servo.name, 'firmware': servo.firmware,
                         'calibrated': servo.calibration is not None,
@@ -104,7 +109,14 @@ def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
                         'registers': {register.name: value
                                       for register, value in servo.values.items()}}
                        for id_, servo in survey.servos.items()]})
-        return
+    else:
+        _print_info(name, survey, readings, file_note)
+    if survey.absent:
+        sys.exit(1)
+
+
+def _print_info(name: str, survey: Survey, readings: Mapping[int, Reading],
+                file_note: str) -> None:
     click.echo(f'port {name}\n')
     text.show_grid(
         ('id', 'joint', 'firmware', 'range [tick]', 'offset', 'P I D', 'supply', 'torque',
@@ -122,8 +134,8 @@ def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
     for servo in survey.servos.values():
         if servo.uncalibrated:
             click.echo(servo.uncalibrated, err=True)
-    if survey.silent:
-        click.echo(f'no answer from servo {", ".join(map(str, survey.silent))}', err=True)
+    if survey.absent:
+        click.echo(f'no answer from servo {", ".join(map(str, survey.absent))}', err=True)
 
 
 def _describe(finding: Finding) -> dict[str, object]:

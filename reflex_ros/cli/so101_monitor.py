@@ -11,6 +11,7 @@ import csv
 from dataclasses import dataclass, field
 import math
 from pathlib import Path
+import sys
 import time
 
 import click
@@ -88,13 +89,13 @@ def monitor(seconds: float | None, rate_hz: float, csv_path: Path | None, plot: 
     Watch position, load, current, voltage and heat of every servo.
 
     Works with an arm that is not calibrated, and with missing servos. Nothing is written to the
-    servos. At the end the last values are printed.
+    servos. At the end the last values are printed; exit 1 when a servo never answered.
     """
     history = History()
     quiet = options.wants_json(as_json)
     with interruptible(), open_bus(port) as bus, _csv(csv_path) as note:
         survey = Survey(bus)
-        absent = survey.silent
+        absent = survey.absent
         try:
             with _view(history, bus.port.name, quiet=quiet) as redraw:
                 for at, readings in _samples(survey, seconds, rate_hz):
@@ -109,10 +110,12 @@ def monitor(seconds: float | None, rate_hz: float, csv_path: Path | None, plot: 
         _plot(plot, history)
     if quiet:
         text.document(_document(history, name, absent))
-        return
-    text.show_grid(COLUMNS, [_cells(reading) for reading in history.newest.values()])
-    click.echo(f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
-               f'{history.rate_hz:.1f} Hz{_silence(history, absent)}')
+    else:
+        text.show_grid(COLUMNS, [_cells(reading) for reading in history.newest.values()])
+        click.echo(f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
+                   f'{history.rate_hz:.1f} Hz{_silence(history, absent)}')
+    if absent:
+        sys.exit(1)
 
 
 def _samples(survey: Survey, seconds: float | None,
@@ -193,7 +196,7 @@ def _silence(history: History, absent: tuple[int, ...]) -> str:
 
 def _document(history: History, port: str, absent: tuple[int, ...]) -> dict[str, object]:
     return {
-        'ok': not absent and not history.misses, 'port': port, 'samples': len(history.samples),
+        'ok': not absent, 'port': port, 'samples': len(history.samples),
         'seconds': round(history.seconds, 3), 'rate_hz': round(history.rate_hz, 2),
         'absent': list(absent), 'misses': {str(id_): n for id_, n in history.misses.items()},
         'servos': [{

@@ -37,19 +37,21 @@ def driven(port: str | None, *, velocity: float, parks: bool = False) -> Iterato
     path, baud = locate(port)
     drive = HandDrive(So101Arm(Bus(SerialPort(path, baud))), velocity=velocity, parks=parks)
     with interruptible():
-        drive.open()
         try:
+            drive.open()
             yield drive
         except (KeyboardInterrupt, ReflexError):
-            click.echo(HOLDS, err=True)
+            if drive.may_hold:
+                click.echo(HOLDS, err=True)
             raise
         finally:
             with shielded():
                 drive.close()
 
 
-@click.command(epilog=options.example(
-    'reflex so101 jog wrist_roll 10', 'reflex so101 jog gripper --yes -- -20',
+# A negative number is no option.
+@click.command(context_settings={'ignore_unknown_options': True}, epilog=options.example(
+    'reflex so101 jog wrist_roll 10', 'reflex so101 jog gripper -20',
     'reflex so101 jog shoulder_pan 30 --speed 0.1 --yes --json'))
 @click.argument('joint', metavar='JOINT', type=click.Choice(JOINT_NAMES))
 @click.argument('delta', type=click.FloatRange(-360.0, 360.0))

@@ -8,7 +8,7 @@ import os
 
 import click
 
-from reflex_ros.cli import options, render
+from reflex_ros.cli import options, text
 from reflex_ros.cli.so101_move import driven
 from reflex_ros.cli.so101_port import ask, open_bus, yes_option
 from reflex_ros.errors import ConfigurationError
@@ -49,7 +49,7 @@ def teleop(leader: str, follower: str, speed: float, seconds: float | None, yes:
             figures = following.figures
     rate_hz = figures.turns / figures.seconds if figures.seconds else 0.0
     if options.wants_json(as_json):
-        render.document({'ok': True, 'turns': figures.turns, 'rate_hz': round(rate_hz, 1),
+        text.document({'ok': True, 'turns': figures.turns, 'rate_hz': round(rate_hz, 1),
                          'misses': figures.misses, 'met': figures.has_met,
                          'lag_rad': round(figures.lag_rad, 4), 'torque': True})
     else:

@@ -34,6 +34,8 @@ def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_jso
     runs in dry_run; promote it with
     `ros2 service call /supervisor/promote std_srvs/srv/Trigger`.
     """
+    if len(graph.namespaces(namespace)) > 1:
+        raise click.UsageError('one robot at a time: start the others in terminals of their own')
     folder = logs or Path(tempfile.mkdtemp(prefix='reflex-up-'))
     world = graph.make_world() if sim else None
     # A simulated robot must not meet a real one: it gets a domain of its own.

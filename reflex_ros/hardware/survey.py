@@ -95,16 +95,18 @@ class Survey:
     def __init__(self, bus: Bus, servo_ids: Iterable[int] = tuple(JOINT_INDEX)) -> None:
         self._bus = bus
         self.servos: dict[int, Servo] = {}
+        self.absent: tuple[int, ...] = ()
+        """Servos that did not answer at the beginning, and are not asked again."""
         self.silent: tuple[int, ...] = ()
-        """Servos that did not answer when last asked."""
+        """Of the others, those that did not answer when last asked."""
         for servo_id in servo_ids:
             try:
                 self.servos[servo_id] = _read_settings(bus, servo_id)
             except BusTimeout:
-                self.silent += (servo_id,)
+                self.absent += (servo_id,)
         if not self.servos:
             raise BusTimeout(f'port {bus.port.name}: no servo answers. Is the servo supply on, '
-                             'and is this the right port?', self.silent)
+                             'and is this the right port?', self.absent)
 
     def read(self) -> tuple[float, dict[int, Reading]]:
         """

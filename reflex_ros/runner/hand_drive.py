@@ -58,6 +58,8 @@ class HandDrive:
         self._beats = self._seq = 0
         self.sample: JointSample | None = None
         """The newest measurement."""
+        self.may_hold = False
+        """Whether it was tried to put the arm under torque: a person should know."""
         self.bounds = ChunkBounds()
 
     def open(self) -> None:
@@ -75,6 +77,7 @@ class HandDrive:
             driver.start()
             self._driver = driver
             self._renew()
+            self.may_hold = True
             driver.activate()
         except BaseException:
             self.close()

@@ -157,6 +157,14 @@ def test_info_shows_settings_and_compares_with_the_file(reflex: Command, arm: Si
     assert found['servos'][0]['registers']['homing_offset'] == 412
 
 
+def test_info_of_an_arm_without_a_servo_fails_and_shows_the_others(reflex: Command,
+                                                                   arm: SimulatedArm) -> None:
+    arm.control.fault('silent', ids=[1])
+    outcome = reflex('info')
+    assert outcome.code == 1
+    assert 'no answer from servo 1' in outcome.err and outcome.out.count(' yes') == 5
+
+
 def test_info_of_an_arm_that_was_never_calibrated_says_so(reflex: Command,
                                                           arm: SimulatedArm) -> None:
     arm.control.set(id=2, register='min_position_limit', value=0)
@@ -205,8 +213,9 @@ def test_monitor_writes_a_table_and_a_picture(reflex: Command, arm: SimulatedArm
 
 def test_monitor_goes_on_without_a_servo(reflex: Command, arm: SimulatedArm) -> None:
     arm.control.fault('silent', ids=[4])
-    found = reflex('monitor', '--seconds', '0.1', '--json').document
-    assert not found['ok'] and found['absent'] == [4]
+    outcome = reflex('monitor', '--seconds', '0.1', '--json')
+    found = outcome.document
+    assert outcome.code == 1 and not found['ok'] and found['absent'] == [4]
     assert [servo['id'] for servo in found['servos']] == [1, 2, 3, 5, 6]
 
 
@@ -267,7 +276,7 @@ def test_jog_moves_one_joint_slowly_and_holds(reflex: Command, arm: SimulatedArm
                                               delta: float, radians: float) -> None:
     arm.control.set(pose='ready')
     since = arm.control.mark()
-    outcome = reflex('jog', joint, '--yes', '--json', '--speed', '0.5', '--', str(delta))
+    outcome = reflex('jog', joint, str(delta), '--yes', '--json', '--speed', '0.5')
     assert outcome.code == 0, outcome.err or outcome.out
     index = JOINT_NAMES.index(joint)
     assert arm.joint(index)['position_rad'] - READY[index] == pytest.approx(radians, abs=0.004)
@@ -283,7 +292,7 @@ def test_jog_moves_one_joint_slowly_and_holds(reflex: Command, arm: SimulatedArm
 def test_jog_beyond_the_limits_is_refused(reflex: Command, arm: SimulatedArm, joint: str,
                                           delta: float) -> None:
     arm.control.set(pose='ready')
-    outcome = reflex('jog', joint, '--yes', '--', str(delta))
+    outcome = reflex('jog', joint, str(delta), '--yes')
     assert outcome.code == 1
     assert f'{joint} would be at' in outcome.err and 'allowed' in outcome.err
     # It is under torque now, and a person must know.
@@ -301,7 +310,7 @@ def test_jog_is_refused_while_the_driver_has_the_port(reflex: Command, arm: Simu
         assert holder.stdout.readline() == 'held\n'
         outcome = reflex('jog', 'gripper', '5', '--yes', '--port', str(arm.link))
         holder.stdin.close()
-    assert outcome.code == 1
+    assert outcome.code == 1 and 'under torque' not in outcome.err
     # The simulated arm has the port open too; it is not the one that is in the way.
     assert f'is in use by process {holder.pid} ({sys.executable} -c' in outcome.err
 
