@@ -125,7 +125,7 @@ class Survey:
                 answers = {}
         taken_at = time.monotonic()
         self.silent = tuple(servo_id for servo_id in servo_ids if servo_id not in answers)
-        return taken_at, {servo_id: _read(self.servos[servo_id], answer.error, answer.data)
+        return taken_at, {servo_id: to_reading(self.servos[servo_id], answer.error, answer.data)
                           for servo_id, answer in answers.items()}
 
 
@@ -163,8 +163,15 @@ def _read_settings(bus: Bus, servo_id: int) -> Servo:
     return Servo(servo_id, values, calibration, why)
 
 
-def _read(servo: Servo, error: int, data: bytes) -> Reading:
-    feedback = reg.Feedback.from_block(data[-reg.FEEDBACK_BLOCK[1]:])
+def to_reading(servo: Servo, error: int, data: bytes) -> Reading:
+    """
+    Convert what a servo answers to SI units (SO-101 reference, section 3).
+
+    :param error: error byte of the answer.
+    :param data: its registers 40 to 70.
+    :raises ValueError: when these are not 31 bytes.
+    """
+    feedback = reg.Feedback.from_block(data[reg.FEEDBACK_BLOCK[0] - _BLOCK[0]:])
     return Reading(
         servo_id=servo.servo_id, ticks=feedback.position,
         position=servo.calibration.to_rad(feedback.position) if servo.calibration else None,
