@@ -76,7 +76,7 @@ def test_move_reaches_the_pose_smoothly(arm: SimulatedArm, drive: HandDrive) -> 
 def test_arm_stops_when_whoever_drives_it_hangs(arm: SimulatedArm, drive: HandDrive) -> None:
     rows = np.linspace(START, (1.5, *START[1:]), 200)
     drive.offer(rows, 40.0)
-    wait_for(lambda: arm.joint(0)['position_rad'] > 0.05, 'the arm to move')
+    drive.follow(lambda: arm.joint(0)['position_rad'] > 0.05, 8.0, 'the arm did not move')
     # Nobody calls step any more.
     wait_for(lambda: drive._report().cause is not None, 'the guard to stop it')
     wait_for(lambda: drive._report().at_rest, 'the arm to rest')
