@@ -9,7 +9,8 @@ wrong setting, no calibration yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 import time
 
@@ -92,18 +93,20 @@ class Survey:
     :raises BusTimeout: when none of them answers.
     """
 
-    def __init__(self, bus: Bus, servo_ids: Iterable[int] = tuple(JOINT_INDEX)) -> None:
+    def __init__(self, bus: Bus, servo_ids: Sequence[int] = tuple(JOINT_INDEX)) -> None:
         self._bus = bus
         self.servos: dict[int, Servo] = {}
-        self.absent: tuple[int, ...] = ()
+        self.absent: tuple[int, ...]
         """Servos that did not answer at the beginning, and are not asked again."""
         self.silent: tuple[int, ...] = ()
         """Of the others, those that did not answer when last asked."""
-        for servo_id in servo_ids:
-            try:
-                self.servos[servo_id] = _read_settings(bus, servo_id)
-            except BusTimeout:
-                self.absent += (servo_id,)
+        # Twice: a servo that was held up for a moment is not absent.
+        for servo_id in (*servo_ids, *servo_ids):
+            if servo_id not in self.servos:
+                with suppress(BusTimeout):
+                    self.servos[servo_id] = _read_settings(bus, servo_id)
+        self.servos = dict(sorted(self.servos.items()))
+        self.absent = tuple(servo_id for servo_id in servo_ids if servo_id not in self.servos)
         if not self.servos:
             raise BusTimeout(f'port {bus.port.name}: no servo answers. Is the servo supply on, '
                              'and is this the right port?', self.absent)
