@@ -19,8 +19,9 @@ from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import soft_limits
 from reflex_ros.hardware.lerobot_file import find, load
+from reflex_ros.hardware.profile import FOLLOWER
 from reflex_ros.hardware.survey import Survey
-from reflex_ros.runner.servo_setup import backup_folder, calibrated, PROTECTION, set_up
+from reflex_ros.runner.servo_setup import backup_folder, calibrated, protected, set_up
 
 SHOWN = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TEMPERATURE)
 
@@ -41,16 +42,16 @@ def limits(writes: bool, calibration: str | None, yes: bool, port: str | None, a
     Show the limits in the servos, and write them.
 
     Two kinds bound a joint: the driver refuses a goal outside the soft limits, and the servo
-    clamps one outside its own registers. With --write the gripper gets the protection that
-    LeRobot gives it (half torque, 1.6 A) and, with --calibration, every servo the position
-    limits of that file. They must be limp for that.
+    clamps one outside its own registers. With --write the servos keep over a power cycle what
+    the driver otherwise sets at every start (the gripper: half torque, 1.6 A) and, with
+    --calibration, get the position limits of that file. They must be limp for that.
     """
     reference = load(find(calibration, os.environ)) if calibration else None
     with open_bus(port) as bus:
         found = eeprom.read_kept(bus, [joint.servo_id for joint in SO101_JOINTS])
-        wanted = {servo_id: dict(values) for servo_id, values in PROTECTION.items()}
+        wanted = protected(FOLLOWER, found)
         for servo_id, values in (calibrated(reference, found) if reference else {}).items():
-            wanted.setdefault(servo_id, {}).update(values)
+            wanted[servo_id].update(values)
         todo = eeprom.changes(found, wanted)
         backup = None
         if writes and todo:

@@ -18,9 +18,17 @@ from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.discovery import Candidate, candidates, Finding, probe, why_none
 from reflex_ros.hardware.lerobot_file import find as find_file
-from reflex_ros.hardware.lerobot_file import load
+from reflex_ros.hardware.lerobot_file import load, Role
 from reflex_ros.hardware.port import latency_warning
-from reflex_ros.hardware.survey import error_names, joint_name, Reading, Servo, Survey
+from reflex_ros.hardware.profile import Profile, PROFILES
+from reflex_ros.hardware.survey import (
+    error_names,
+    JOINT_INDEX,
+    joint_name,
+    Reading,
+    Servo,
+    Survey,
+)
 
 
 @click.command(epilog=options.example('reflex so101 find', 'reflex so101 find --json'))
@@ -80,20 +88,23 @@ def ping(servo_ids: tuple[int, ...], port: str | None, as_json: bool, verbose: b
 
 
 @click.command(epilog=options.example('reflex so101 info', 'reflex so101 info --id my_arm'))
+@click.option('--role', type=click.Choice(sorted(PROFILES)), default='follower',
+              show_default=True, help='Which build of the arm: parts, gears, place of the file.')
 @arm_options
 @id_option
-def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
+def info(role: str, port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
     """
     Show settings and calibration of every servo, and whether LeRobot's file agrees.
 
     Exit 1 when a servo does not answer.
     """
+    profile = PROFILES[role]
     with open_bus(port) as bus:
         survey = Survey(bus)
         name = bus.port.name
         _, readings = survey.read()
     try:
-        path = find_file(arm_id, os.environ)
+        path = find_file(arm_id, os.environ, Role(role))
         reference = load(path)
         file_note = f'{path}: {_agreement(survey, reference)}'
     except ConfigurationError as exc:
@@ -103,6 +114,8 @@ def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
             'ok': not survey.absent, 'port': name, 'absent': list(survey.absent),
             'calibration_file': file_note,
             'servos': [{'id': servo.servo_id, 'joint': servo.name, 'firmware': servo.firmware,
+                        'part': profile.parts[JOINT_INDEX[id_]],
+                        'gear': profile.gears[JOINT_INDEX[id_]],
                         'calibrated': servo.calibration is not None,
                         'uncalibrated': servo.uncalibrated,
                         'torque': readings[id_].torque if id_ in readings else None,
@@ -110,18 +123,19 @@ def info(port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
                                       for register, value in servo.values.items()}}
                        for id_, servo in survey.servos.items()]})
     else:
-        _print_info(name, survey, readings, file_note)
+        _print_info(name, survey, readings, file_note, profile)
     if survey.absent:
         sys.exit(1)
 
 
 def _print_info(name: str, survey: Survey, readings: Mapping[int, Reading],
-                file_note: str) -> None:
+                file_note: str, profile: Profile) -> None:
     click.echo(f'port {name}\n')
     text.show_grid(
-        ('id', 'joint', 'firmware', 'range [tick]', 'offset', 'P I D', 'supply', 'torque',
-         'calibrated'), [
-            (id_, servo.name, servo.firmware,
+        ('id', 'joint', 'part', 'gear', 'firmware', 'range [tick]', 'offset', 'P I D', 'supply',
+         'torque', 'calibrated'), [
+            (id_, servo.name, profile.parts[JOINT_INDEX[id_]],
+             f'1/{profile.gears[JOINT_INDEX[id_]]}', servo.firmware,
              f'{servo.values[reg.MIN_POSITION_LIMIT]}..{servo.values[reg.MAX_POSITION_LIMIT]}',
              servo.values[reg.HOMING_OFFSET],
              f'{servo.values[reg.P_COEFFICIENT]} {servo.values[reg.I_COEFFICIENT]} '

@@ -13,6 +13,7 @@ from reflex_ros.cli.so101_move import driven
 from reflex_ros.cli.so101_port import ask, open_bus, yes_option
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.profile import LEADER
 from reflex_ros.runner.teleop import require_limp, Teleop
 
 
@@ -38,7 +39,7 @@ def teleop(leader: str, follower: str, speed: float, seconds: float | None, yes:
         raise ConfigurationError(f'leader and follower are the same port {leader}')
     ask('The follower will move to the pose of the leader and follow it.', yes=yes)
     with open_bus(leader) as bus:
-        arm = So101Arm(bus)
+        arm = So101Arm(bus, profile=LEADER)
         arm.bring_up()
         require_limp(arm)
         with driven(follower, velocity=speed) as drive:

@@ -20,6 +20,7 @@ import time
 
 from reflex_ros.errors import BusError, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.bring_up import read_configuration, take
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.registers import Register
 
@@ -58,9 +59,8 @@ def read_kept(bus: Bus, servo_ids: Iterable[int]) -> dict[int, dict[Register, in
     """
     found = {}
     for servo_id in servo_ids:
-        block = bus.read_block(servo_id, 0, 40)
-        found[servo_id] = {register: register.decode(
-            block[register.address:register.address + register.size]) for register in KEPT}
+        block = read_configuration(bus, servo_id)
+        found[servo_id] = {register: take(block, register) for register in KEPT}
     return found
 
 

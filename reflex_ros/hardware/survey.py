@@ -17,14 +17,13 @@ import time
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.bring_up import read_configuration, take
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, RAD_PER_TICK
 from reflex_ros.hardware.codec import StatusError
 
 AMPERE_PER_COUNT = 0.0065
 JOINT_INDEX = {joint.servo_id: index for index, joint in enumerate(SO101_JOINTS)}
-_BLOCK = (reg.TORQUE_ENABLE.address, 31)
-"""Control and feedback registers in one read: 40..70."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +118,11 @@ class Survey:
         """
         servo_ids = list(self.servos)
         try:
-            answers = self._bus.sync_read(servo_ids, *_BLOCK)
+            answers = self._bus.sync_read(servo_ids, *reg.CYCLE_BLOCK)
         except BusTimeout as exc:
             there = [servo_id for servo_id in servo_ids if servo_id not in exc.servo_ids]
             try:
-                answers = self._bus.sync_read(there, *_BLOCK) if there else {}
+                answers = self._bus.sync_read(there, *reg.CYCLE_BLOCK) if there else {}
             except BusTimeout:
                 answers = {}
         taken_at = time.monotonic()
@@ -152,9 +151,8 @@ def error_names(bits: int) -> tuple[str, ...]:
 
 
 def _read_settings(bus: Bus, servo_id: int) -> Servo:
-    block = bus.read_block(servo_id, 0, 40)
-    values = {register: register.decode(block[register.address:register.address + register.size])
-              for register in reg.REGISTERS if register.is_eeprom}
+    block = read_configuration(bus, servo_id)
+    values = {register: take(block, register) for register in reg.REGISTERS if register.is_eeprom}
     calibration, why = None, ''
     if servo_id in JOINT_INDEX:
         try:
@@ -174,7 +172,7 @@ def to_reading(servo: Servo, error: int, data: bytes) -> Reading:
     :param data: its registers 40 to 70.
     :raises ValueError: when these are not 31 bytes.
     """
-    feedback = reg.Feedback.from_block(data[reg.FEEDBACK_BLOCK[0] - _BLOCK[0]:])
+    feedback = reg.Feedback.from_block(data[reg.CONTROL_BLOCK[1]:])
     return Reading(
         servo_id=servo.servo_id, ticks=feedback.position,
         position=servo.calibration.to_rad(feedback.position) if servo.calibration else None,

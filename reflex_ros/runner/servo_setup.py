@@ -7,18 +7,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reflex_ros.domain.joints import GRIPPER, SO101_JOINTS
+from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.eeprom import Change, Values
+from reflex_ros.hardware.profile import Profile
 
-PROTECTION: Values = {SO101_JOINTS[GRIPPER].servo_id: {
-    reg.MAX_TORQUE: 500, reg.PROTECTION_CURRENT: 250}}
-"""So that a gripper that holds something does not burn out, as LeRobot writes it (section 2.6);
-but not its overload trip at 25 %, which any firm grip would trip after 2 s."""
 FULL_TURN_FEEDBACK = 0b10000
 """Phase bit: positions run past one turn after a power cycle, and no calibration holds."""
 
@@ -27,6 +24,16 @@ def backup_folder(environ: Mapping[str, str]) -> Path:
     """Say where backups of servo settings are kept."""
     state = environ.get('XDG_STATE_HOME') or Path.home() / '.local' / 'state'
     return Path(state) / 'reflex_ros' / 'so101'
+
+
+def protected(profile: Profile, found: Values) -> dict[int, dict[reg.Register, int]]:
+    """Say what the servos must hold to protect themselves, given what they hold now."""
+    return {joint.servo_id: {
+        reg.MAX_TORQUE: min(found[joint.servo_id][reg.MAX_TORQUE], most),
+        **{setting.register: setting.corrected(found[joint.servo_id][setting.register])
+           for setting in settings},
+    } for joint, settings, most in zip(SO101_JOINTS, profile.settings, profile.torque_limits,
+                                       strict=True)}
 
 
 def calibrated(calibration: Sequence[JointCalibration],
