@@ -15,7 +15,6 @@ from reflex_ros.cli import options, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.so101_port import arm_options, ask, locate, open_bus, yes_option
 from reflex_ros.domain.joints import JOINT_NAMES
-from reflex_ros.errors import ReflexError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel
@@ -36,17 +35,18 @@ def driven(port: str | None, *, velocity: float, parks: bool = False) -> Iterato
     """
     path, baud = locate(port)
     drive = HandDrive(So101Arm(Bus(SerialPort(path, baud))), velocity=velocity, parks=parks)
+    is_stopped = True
     with interruptible():
         try:
             drive.open()
             yield drive
-        except (KeyboardInterrupt, ReflexError):
-            if drive.may_hold:
-                click.echo(HOLDS, err=True)
-            raise
+            is_stopped = False
         finally:
+            # The shield first: an interrupt that was not heard is repeated after 0.2 s.
             with shielded():
                 drive.close()
+                if is_stopped and drive.may_hold:
+                    click.echo(HOLDS, err=True)
 
 
 # A negative number is no option.
