@@ -32,6 +32,7 @@ from reflex_ros.hardware.bring_up import (
 )
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, with_trim
+from reflex_ros.hardware.feedback import FeedbackArrays
 from reflex_ros.hardware.orders import Deviation, GOAL_ACCELERATION, GOAL_SPEED, Orders
 from reflex_ros.hardware.profile import FOLLOWER, Profile
 from reflex_ros.hardware.servo_watch import FAULT_BITS, WARM_C
@@ -146,7 +147,7 @@ class So101Arm:
         size = reg.CONTROL_BLOCK[1]
         self._control = [block[:size] for block in blocks]
         self.has_torque = all(block[0] == 1 for block in blocks)
-        raw = reg.FeedbackArrays(b''.join([block[size:] for block in blocks]))
+        raw = FeedbackArrays(b''.join([block[size:] for block in blocks]))
         return JointSample(
             taken_at=taken_at, position=(raw.position - self._zero) * self._scale,
             velocity=raw.speed * self._speed_unit * self._scale,

@@ -118,33 +118,6 @@ def test_eeprom_ends_where_torque_enable_begins() -> None:
     assert reg.SPEED_I.is_eeprom and not reg.TORQUE_ENABLE.is_eeprom
 
 
-def test_feedback_arrays_of_the_manual() -> None:
-    block = bytes.fromhex('00 08 64 80 2C 05 78 26 00 00 01 00 00 1F 00')
-    found = reg.FeedbackArrays(block + block)
-    assert found.position.tolist() == [2048, 2048] and found.speed.tolist() == [-100, -100]
-    assert found.load.tolist() == [-300, -300] and found.voltage.tolist() == [120, 120]
-    assert found.temperature.tolist() == [38, 38] and found.status == [0, 0]
-    assert found.current.tolist() == [31, 31]
-
-
-@given(st.lists(st.binary(min_size=15, max_size=15), min_size=1, max_size=6))
-def test_feedback_arrays_agree_with_the_registers(blocks: list[bytes]) -> None:
-    def at(register: Register) -> list[int]:
-        start = register.address - reg.FEEDBACK_BLOCK[0]
-        return [register.decode(block[start:start + register.size]) for block in blocks]
-
-    # No servo sets the bits above the sign of the load; the table's decode ignores them.
-    blocks = [block[:5] + bytes((block[5] & 0x07,)) + block[6:] for block in blocks]
-    found = reg.FeedbackArrays(b''.join(blocks))
-    assert found.position.tolist() == at(reg.PRESENT_POSITION)
-    assert found.speed.tolist() == at(reg.PRESENT_SPEED)
-    assert found.load.tolist() == at(reg.PRESENT_LOAD)
-    assert found.voltage.tolist() == at(reg.PRESENT_VOLTAGE)
-    assert found.temperature.tolist() == at(reg.PRESENT_TEMPERATURE)
-    assert found.status == at(reg.STATUS)
-    assert found.current.tolist() == at(reg.PRESENT_CURRENT)
-
-
 @given(st.binary(min_size=16, max_size=16))
 def test_control_block_agrees_with_the_registers(block: bytes) -> None:
     def at(register: Register) -> int:
@@ -168,12 +141,6 @@ def test_blocks_lie_side_by_side() -> None:
 def test_control_block_of_another_length_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f'{size} bytes, expected 16'):
         reg.Control.from_block(bytes(size))
-
-
-@pytest.mark.parametrize('size', (14, 16, 31))
-def test_feedback_arrays_of_another_length_is_refused(size: int) -> None:
-    with pytest.raises(ValueError, match=f'{size} bytes, expected 15 for each servo'):
-        reg.FeedbackArrays(bytes(size))
 
 
 def test_feedback_block_of_the_manual() -> None:
