@@ -4,6 +4,7 @@
 
 import json
 from pathlib import Path
+import signal
 import sys
 
 import pytest
@@ -49,6 +50,7 @@ class Outcome:
 def reflex(monkeypatch, capsys):
     """Run the command in this process; the key comes from the environment."""
     from reflex_ros.cli import main as module
+    from reflex_ros.cli.interrupt import SIGNALS
 
     def call(*argv, key=KEY, url=None):
         for name, value in (('REFLEX_API_KEY', key), ('REFLEX_CONVEX_URL', url)):
@@ -58,10 +60,16 @@ def reflex(monkeypatch, capsys):
                 monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, 'argv', ['reflex', *argv])
         code = 0
+        # A command that was interrupted ignores more of it; this process lives on, and its
+        # children would inherit that.
+        before = {number: signal.getsignal(number) for number in SIGNALS}
         try:
             module.main()
         except SystemExit as exc:
             code = exc.code
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         return Outcome(code, *capsys.readouterr())
 
     return call
