@@ -20,8 +20,11 @@ if TYPE_CHECKING:
         deployments,
         inference,
         keys,
+        logins,
         models,
+        receipts,
         recordings,
+        robots,
         sessions,
         stepwise_training,
         training,
@@ -33,8 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     'account', 'action', 'ActionStream', 'AsyncActionStream', 'AsyncReflex', 'ChunkFrame',
-    'connect', 'datasets', 'deployments', 'infer_actions', 'inference', 'keys', 'models',
-    'observation', 'recordings', 'Reflex', 'Run', 'sessions', 'stepwise_training', 'training',
+    'connect', 'datasets', 'deployments', 'infer_actions', 'inference', 'keys', 'logins',
+    'models', 'observation', 'receipts', 'recordings', 'Reflex', 'robots', 'Run', 'sessions',
+    'stepwise_training', 'training',
 ]
 
 _PLACES = {

@@ -33,15 +33,13 @@ class Reflex:
 
     def __init__(self, api_key: str | Secret | None = None, *, convex_url: str | None = None,
                  api_url: str | None = None, infer_url: str | None = None,
-                 site_url: str | None = None,
-                 environment: Mapping[str, str] | None = None,
+                 site_url: str | None = None, environment: Mapping[str, str] | None = None,
                  is_anonymous: bool = False, window_s: float | None = None,
                  on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
         self._service = AsyncReflex(
             api_key, convex_url=convex_url, api_url=api_url, infer_url=infer_url,
-            site_url=site_url,
-            environment=environment, is_anonymous=is_anonymous, window_s=window_s,
-            on_retry=on_retry)
+            site_url=site_url, environment=environment, is_anonymous=is_anonymous,
+            window_s=window_s, on_retry=on_retry)
         self._loop = LoopThread('Reflex')
         self._is_closed = False
 

@@ -17,8 +17,6 @@ import threading
 
 import pytest
 
-from reflex_ros.cli import main as module
-
 KEY = 'rfx_canary_7c1d9e'
 JPEG, PNG = b'\xff\xd8\xff\xe0 a picture', b'\x89PNG\r\n\x1a\n a picture'
 POSE = '0,-30,40,30,0,30'
@@ -29,24 +27,11 @@ pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
 
 @pytest.fixture
-def reflex(monkeypatch, capsys):
-    """Run the command in this process; return exit code, stdout, stderr."""
-    def call(*argv, url=None, key=KEY):
-        for name, value in (('REFLEX_API_KEY', key), ('REFLEX_CONVEX_URL', url)):
-            if value is None:
-                monkeypatch.delenv(name, raising=False)
-            else:
-                monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, 'argv', ['reflex', *argv])
-        code = 0
-        try:
-            module.main()
-        except SystemExit as exc:
-            code = exc.code
-        out, err = capsys.readouterr()
-        assert KEY not in out + err
-        assert 'Traceback' not in out + err
-        return code, out, err
+def reflex(reflex):
+    """Run the command; return exit code, stdout, stderr."""
+    def call(*argv, **options):
+        outcome = reflex(*argv, **options)
+        return outcome.code, outcome.out, outcome.err
 
     return call
 
