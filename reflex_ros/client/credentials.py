@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import re
 
 from reflex_ros.client import private_file
 from reflex_ros.errors import AuthenticationError
 
 WHAT = 'Reflex credentials'
+HIDDEN = '[hidden]'
 KEY_MISSING = "API key is required. Run 'reflex login' or set REFLEX_API_KEY."
 
 
@@ -28,7 +30,7 @@ class Secret:
 
     def hide_in(self, text: str) -> str:
         """Take the value out of a text that a peer wrote and we are about to show."""
-        return text.replace(self._value, '[hidden]') if self._value else text
+        return text.replace(self._value, HIDDEN) if self._value else text
 
     def __repr__(self) -> str:
         """Hide the value."""
@@ -44,6 +46,11 @@ class Credentials:
     api_key: Secret | None = None
     convex_url: str | None = None
     site_url: str | None = None
+
+
+def hide_keys(text: str) -> str:
+    """Take whatever looks like a key out of a text: one that is new, or was cut in the middle."""
+    return re.sub(r'rfx_[A-Za-z0-9_-]+', HIDDEN, text)
 
 
 def path(environment: Mapping[str, str]) -> Path:

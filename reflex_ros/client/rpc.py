@@ -16,7 +16,7 @@ import json
 from typing import Any
 
 from reflex_ros.client import messages, retry
-from reflex_ros.client.credentials import Secret
+from reflex_ros.client.credentials import hide_keys, Secret
 from reflex_ros.client.messages import printable
 from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import (
@@ -122,7 +122,9 @@ class RpcClient:
         # The real backend repeats the arguments when it finds them invalid.
         for secret in secrets:
             text = secret.hide_in(text)
-        http_error = f'Convex HTTP {answer.status}: {printable(text, 200)}'
+        # An answer that is none may be the one that hands out a key.
+        shown = printable(hide_keys(text), 200)
+        http_error = f'Convex HTTP {answer.status}: {shown}'
         if answer.status in retry.TRANSIENT_READ:
             raise ServiceUnavailable(http_error)
         if answer.status == 401:
@@ -133,8 +135,7 @@ class RpcClient:
         except (ValueError, RecursionError) as exc:
             if answer.status != 200:
                 raise ServiceProtocolError(http_error) from exc
-            raise ServiceProtocolError(
-                f'Invalid Convex response: {printable(text, 200)}') from exc
+            raise ServiceProtocolError(f'Invalid Convex response: {shown}') from exc
         is_error_body = isinstance(content, dict) and content.get('status') == 'error'
         if answer.status != 200 and not is_error_body:
             raise ServiceProtocolError(http_error)

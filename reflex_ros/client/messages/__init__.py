@@ -40,8 +40,9 @@ Text = Annotated[str, AfterValidator(printable)]
 class Message(BaseModel):
     """Base of all messages."""
 
+    # What does not fit may be a key that was just handed out: no traceback repeats it.
     model_config = ConfigDict(extra='ignore', frozen=True, populate_by_name=True,
-                              allow_inf_nan=False)
+                              allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Row(Message):

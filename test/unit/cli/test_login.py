@@ -301,3 +301,20 @@ def test_link_is_handed_to_the_browser(login, no_settings, monkeypatch, script, 
     assert pending['browserOpened'] is is_opened
     if is_opened:
         assert (programs / 'xdg-open.url').read_text() == pending['approvalUrl']
+
+
+@pytest.mark.parametrize('value', [
+    b'{"ok":true,"status":"approved","apiKey":["rfx_fresh_1"]}',
+    b'{"ok":true,"status":["approved"],"apiKey":"rfx_fresh_1"}',
+    b'{"ok":true,"status":"approved","apiKey":"rfx_fresh_1'], ids=['key', 'status', 'cut'])
+def test_key_in_an_answer_that_is_none_is_not_shown(reflex, listen, folder, value):
+    def serve(peer):
+        peer.read_request()
+        is_poll = b'cliAuth:poll' in peer.body
+        peer.reply(b'{"status":"success","value":%s}' % (
+            value if is_poll else b'{"requestId":"r1"}'))
+
+    url = listen(serve).url
+    outcome = reflex('login', '-v', '--site-url', url, key=None, url=url)
+    assert outcome.code == 1
+    assert 'Traceback' in outcome.err and 'rfx_fresh' not in outcome.out + outcome.err
