@@ -146,6 +146,12 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], parts.path, '', ''))
 
 
+def origin(url: str) -> str:
+    """Return where a URL leads, without what is there: the path of an upload is its secret."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], '', '', ''))
+
+
 def _guarded(parts: SplitResult, url: str, environment: Mapping[str, str], setting: str) -> str:
     if parts.scheme in ('https', 'wss') or is_loopback(parts.hostname or ''):
         return url

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from reflex_ros.client import retry
 from reflex_ros.client.deadline import end
-from reflex_ros.client.endpoints import is_loopback, without_secrets
+from reflex_ros.client.endpoints import is_loopback, origin
 from reflex_ros.client.file_source import FileSource, PART
 from reflex_ros.client.messages import printable
 from reflex_ros.client.transport import Answer, Request, Transport
@@ -76,7 +76,7 @@ class Target:
             raise ServiceProtocolError(f'{self.what} failed: the service named an address that is '
                                        'none')
         if parts.scheme == 'http' and not is_loopback(parts.hostname or ''):
-            raise ServiceProtocolError(f'{self.what} failed: {without_secrets(self.url)} would '
+            raise ServiceProtocolError(f'{self.what} failed: {origin(self.url)} would '
                                        'get the file unencrypted')
         if self.method not in ('PUT', 'POST'):
             raise ServiceProtocolError(f'{self.what} failed: the service asked for the method '
@@ -181,7 +181,7 @@ class _Upload:
             self._target.method, self._target.url, content=self._body(start, stop),
             headers=self._target.headers_for(text, stop - start),
             limit_s=math.inf, quiet_s=ANSWER_S, unreachable=f'{self._target.what} failed: {{url}}',
-            remedy='Check the network, then run the same command again')
+            remedy='Check the network, then run the same command again', is_ticket=True)
         self._moved()
         task = asyncio.ensure_future(self._transport.send(request))
         try:
@@ -190,7 +190,7 @@ class _Upload:
                 limit_s = ANSWER_S if self._is_sent and stop > start else STALL_S
                 if not task.done() and self._idle_s() > limit_s:
                     raise ServiceUnavailable(
-                        f'{self._target.what} failed: {without_secrets(self._target.url)} took '
+                        f'{self._target.what} failed: {origin(self._target.url)} took '
                         f'no byte for {limit_s:g} s. Run the same command again')
             return task.result()
         finally:

@@ -25,7 +25,7 @@ import httpx
 from reflex_ros import __version__
 from reflex_ros.client import retry
 from reflex_ros.client.deadline import within
-from reflex_ros.client.endpoints import without_secrets
+from reflex_ros.client.endpoints import origin, without_secrets
 from reflex_ros.client.messages import printable
 from reflex_ros.errors import ServiceProtocolError, ServiceUnavailable
 
@@ -70,6 +70,7 @@ class Request:
     :param quiet_s: how long the other side may neither take nor give a byte [s]; the pool's own
         value when None.
     :param name: what is asked for, in the log; the address alone when empty.
+    :param is_ticket: whether who has the address may write there: only its host is shown then.
     """
 
     method: str
@@ -83,6 +84,12 @@ class Request:
     limit_s: float | None = None
     quiet_s: float | None = None
     name: str = ''
+    is_ticket: bool = False
+
+    @property
+    def place(self) -> str:
+        """The address, as it may be shown."""
+        return origin(self.url) if self.is_ticket else without_secrets(self.url)
 
 
 class Transport:
@@ -162,7 +169,6 @@ class Transport:
 
     async def _exchange(self, request: Request) -> Answer:
         content = bytearray()
-        place = without_secrets(request.url)
         timeout = (TIMEOUT if request.quiet_s is None
                    else httpx.Timeout(request.quiet_s, connect=TIMEOUT.connect))
         began = asyncio.get_running_loop().time()
@@ -173,17 +179,16 @@ class Transport:
             async for part in response.aiter_raw():
                 content += part
                 if len(content) > MAX_ANSWER:
-                    raise ServiceProtocolError(f'{place} answered with more than {MAX_ANSWER} '
-                                               'bytes')
+                    raise ServiceProtocolError(f'{request.place} answered with more than '
+                                               f'{MAX_ANSWER} bytes')
         _log.debug('%s %s: HTTP %d, %d bytes, %.0f ms', request.method, _shown(request),
                    response.status_code, len(content),
                    (asyncio.get_running_loop().time() - began) * 1e3)
-        return Answer(response.status_code, bytes(content), response.headers, place)
+        return Answer(response.status_code, bytes(content), response.headers, request.place)
 
     @staticmethod
     def _unreachable(request: Request, reason: str) -> ServiceUnavailable:
-        place = without_secrets(request.url)
-        return ServiceUnavailable(f'{request.unreachable.format(url=place)}: {reason}. '
+        return ServiceUnavailable(f'{request.unreachable.format(url=request.place)}: {reason}. '
                                   f'{request.remedy}')
 
 
@@ -194,7 +199,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def _shown(request: Request) -> str:
-    return f'{without_secrets(request.url)} {request.name}'.rstrip()
+    return f'{request.place} {request.name}'.rstrip()
 
 
 def _reason(exc: Exception, limit_s: float) -> str:

@@ -4,6 +4,7 @@
 
 import asyncio
 import hashlib
+import logging
 import socket
 import threading
 
@@ -167,6 +168,19 @@ def test_other_uploads_begin_again(listen, send, file):
     send(storage.url)
     assert storage.kept == file.read_bytes()
     assert len(storage.requests) == 3
+
+
+@pytest.mark.parametrize('path', ['put/ticket-abc', 'put?token=ticket-abc'])
+def test_address_that_lets_anybody_write_is_not_shown(listen, send, caplog, path):
+    caplog.set_level(logging.DEBUG, 'reflex_ros')
+    storage = listen(lambda peer: peer.read_request())
+    with pytest.raises(ServiceUnavailable) as failed:
+        send(f'{storage.url}/{path}', method='POST')
+    with pytest.raises(ServiceProtocolError) as refused:
+        send(f'http://storage.example/{path}')
+    said = f'{failed.value} {refused.value} {caplog.text}'
+    assert storage.url in said and 'http://storage.example' in said
+    assert 'ticket-abc' not in said
 
 
 def test_post_is_never_sent_twice(listen, send):
@@ -334,5 +348,5 @@ def test_nobody_there_says_whom_and_hides_the_token(run, file, closed_port, monk
 
     with pytest.raises(ServiceUnavailable) as refused:
         run(job())
-    assert f'Dataset upload failed: http://127.0.0.1:{closed_port}/put: ' in str(refused.value)
+    assert f'Dataset upload failed: http://127.0.0.1:{closed_port}: ' in str(refused.value)
     assert 'abc' not in str(refused.value)
