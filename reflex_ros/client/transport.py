@@ -16,6 +16,7 @@ from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 import logging
+import os
 import random
 import ssl
 from types import TracebackType
@@ -205,4 +206,12 @@ def _shown(request: Request) -> str:
 def _reason(exc: Exception, limit_s: float) -> str:
     if isinstance(exc, asyncio.TimeoutError):
         return f'no whole answer within {limit_s:g} s'
-    return printable(str(exc), 200) or type(exc).__name__
+    # Behind "All connection attempts failed" stands what the system said.
+    cause: BaseException | None = exc
+    while cause is not None:
+        number = getattr(cause, 'errno', None) or 0
+        if number > 0 and not isinstance(cause, ssl.SSLError):
+            return f'[Errno {number}] {os.strerror(number)}'
+        cause = cause.__cause__ or cause.__context__
+    # A sentence of a library ends with a stop; ours goes on.
+    return printable(str(exc), 200).rstrip('.') or type(exc).__name__

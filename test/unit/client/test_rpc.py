@@ -314,7 +314,14 @@ def test_server_that_speaks_no_http_is_unavailable(listen, fails, answer):
 def test_closed_port_is_told_with_address_and_remedy(fails, closed_port):
     url = f'http://127.0.0.1:{closed_port}'
     fails(url, promote_unknown, ServiceUnavailable,
-          f'^Cannot reach the Reflex backend at {url}: .*unset REFLEX_CONVEX_URL$')
+          rf'^Cannot reach the Reflex backend at {url}: \[Errno 111\] Connection refused\. '
+          'Check the network, or unset REFLEX_CONVEX_URL$')
+
+
+def test_sentence_of_a_library_ends_once(listen, fails):
+    backend = listen(lambda peer: peer.read_request())
+    fails(backend.url, account.whoami, ServiceUnavailable, r'[^.]\. Check the network',
+          window_s=0.0)
 
 
 @pytest.mark.parametrize('question', [account.whoami, promote_unknown])
