@@ -14,7 +14,7 @@ from reflex_ros.client import retry
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import printable
 from reflex_ros.client.rpc import NEXT_STEPS
-from reflex_ros.client.transport import Answer, Request, Transport
+from reflex_ros.client.transport import Answer, REDIRECT, Request, Transport
 from reflex_ros.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -99,7 +99,7 @@ class RestClient:
         if status in retry.TRANSIENT_READ:
             return ServiceUnavailable(shown, status)
         if 300 <= status < 400:
-            return ServiceProtocolError(f'{shown}. A redirect is not followed with the key')
+            return ServiceProtocolError(f'{self._name} HTTP {status}. {REDIRECT}')
         slug = content.get('error', content.get('reason')) if isinstance(content, dict) else ''
         slug = printable(slug, 100) if isinstance(slug, str) else ''
         return ServiceRefused(f'{shown}. {NEXT_STEPS[slug]}' if slug in NEXT_STEPS else shown,

@@ -18,7 +18,7 @@ from typing import Any
 from reflex_ros.client import messages, retry
 from reflex_ros.client.credentials import hide_keys, Secret
 from reflex_ros.client.messages import printable
-from reflex_ros.client.transport import Answer, Request, Transport
+from reflex_ros.client.transport import Answer, REDIRECT, Request, Transport
 from reflex_ros.errors import (
     AuthenticationError,
     ServiceProtocolError,
@@ -26,6 +26,7 @@ from reflex_ros.errors import (
     ServiceUnavailable,
 )
 
+DOUBT = 'It may have been carried out all the same: look before you run it again'
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
 NEXT_STEPS = {
     'balance_too_low': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
@@ -98,7 +99,8 @@ class RpcClient:
             json={'path': function, 'format': 'json', 'args': {
                 name: _plain(value) for name, value in given.items()}}, is_repeatable=is_read,
             name=function, unreachable=f'Cannot reach the Reflex backend at {self.url}',
-            remedy='Check the network, or unset REFLEX_CONVEX_URL'))
+            remedy='Check the network, or unset REFLEX_CONVEX_URL',
+            doubt='' if self._key is None else DOUBT))
         envelope = self._open(answer, function, secrets)
         if envelope.status == 'error':
             raise ServiceRefused(envelope.error_message or f'Convex function {function} failed')
@@ -130,6 +132,9 @@ class RpcClient:
         if answer.status == 401:
             raise AuthenticationError('Reflex API key is not valid: HTTP 401. Run '
                                       '`reflex login`.')
+        if 300 <= answer.status < 400:
+            raise ServiceProtocolError(f'Convex HTTP {answer.status}. {REDIRECT}. Fix '
+                                       '--convex-url or REFLEX_CONVEX_URL')
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as exc:

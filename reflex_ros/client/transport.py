@@ -35,6 +35,7 @@ CALL_S = 30.0
 """For a whole answer: the timeouts above begin anew with every byte."""
 MAX_ANSWER = 8 * 2 ** 20
 READ_WINDOW_S = 20.0
+REDIRECT = 'A redirect is not followed with the key'
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Request:
         it arrives.
     :param unreachable: start of the text when nobody answers; ``{url}`` is replaced.
     :param remedy: the next step, then.
+    :param doubt: the next step when it was sent, may not be sent again, and no answer came;
+        ``remedy`` when empty.
     :param limit_s: for the whole exchange [s]; ``CALL_S`` when None.
     :param quiet_s: how long the other side may neither take nor give a byte [s]; the pool's own
         value when None.
@@ -82,6 +85,7 @@ class Request:
     is_repeatable: bool = False
     unreachable: str = 'Failed to reach {url}'
     remedy: str = 'Check the network'
+    doubt: str = ''
     limit_s: float | None = None
     quiet_s: float | None = None
     name: str = ''
@@ -147,10 +151,12 @@ class Transport:
                 asked_for = retry.retry_after(answer.headers.get('retry-after'))
             except (httpx.HTTPError, httpx.InvalidURL, asyncio.TimeoutError) as exc:
                 reason = _reason(exc, limit_s)
-                failure = self._unreachable(request, reason)
                 # Nothing of it has left this machine, so nothing can happen twice.
-                if isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout)):
+                is_unsent = isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout))
+                if is_unsent:
                     window_s = self._window_s
+                remedy = '' if is_unsent or request.is_repeatable else request.doubt
+                failure = self._unreachable(request, reason, remedy or request.remedy)
             elapsed = loop.time() - began
             wait = max(wait, asked_for)
             _log.debug('%s %s: %s (attempt %d, %.0f ms)', request.method, _shown(request), reason,
@@ -188,9 +194,9 @@ class Transport:
         return Answer(response.status_code, bytes(content), response.headers, request.place)
 
     @staticmethod
-    def _unreachable(request: Request, reason: str) -> ServiceUnavailable:
+    def _unreachable(request: Request, reason: str, remedy: str) -> ServiceUnavailable:
         return ServiceUnavailable(f'{request.unreachable.format(url=request.place)}: {reason}. '
-                                  f'{request.remedy}')
+                                  f'{remedy}')
 
 
 @lru_cache(maxsize=1)

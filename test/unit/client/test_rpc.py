@@ -191,10 +191,30 @@ def test_change_that_may_have_arrived_is_not_sent_again_after_a_refused_connecti
                 thread.start()
 
         url = f'http://127.0.0.1:{listener.getsockname()[1]}'
-        fails(url, promote_unknown, ServiceUnavailable, 'Cannot reach', on_retry=listen_now)
+        fails(url, promote_unknown, ServiceUnavailable,
+              'Cannot reach .* It may have been carried out all the same: look before',
+              on_retry=listen_now)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5.0)
     assert len(requests) == 1
+
+
+@pytest.mark.parametrize('fault', ['rpc_close', 'rpc_slow'])
+def test_change_whose_answer_is_lost_may_have_been_made(service, fails, monkeypatch, fault):
+    monkeypatch.setattr(module, 'CALL_S', 0.3)
+    session_id = service.authorize()
+    service.fault(fault, {'rpc_close': 'after', 'rpc_slow': 1000}[fault])
+    fails(service.url, lambda client: sessions.close(client, session_id), ServiceUnavailable,
+          'It may have been carried out all the same: look before you run it again$')
+    fails(service.url, account.whoami, ServiceUnavailable, 'unset REFLEX_CONVEX_URL$',
+          window_s=0.0)
+
+
+def test_redirect_is_told_with_what_to_fix(service, fails):
+    service.fault('rpc_redirect')
+    fails(service.url, promote_unknown, ServiceProtocolError,
+          r'^Convex HTTP 302\. A redirect is not followed with the key\. Fix --convex-url or '
+          'REFLEX_CONVEX_URL$')
 
 
 def test_reading_ends_with_its_window(service, fails):
