@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
 )
 
@@ -33,8 +34,22 @@ def printable(text: str, limit: int = MAX_TEXT) -> str:
     return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
 
 
-Text = Annotated[str, AfterValidator(printable)]
-"""Every text of the service: sooner or later somebody shows it."""
+class _Escaped(str):
+    """A text as it may be shown, which remembers how it came."""
+
+    __slots__ = ('sent',)
+    sent: str
+
+
+def _escape(text: str) -> str:
+    escaped = _Escaped(printable(text))
+    escaped.sent = text
+    return escaped
+
+
+Text = Annotated[str, AfterValidator(_escape),
+                 PlainSerializer(lambda text: getattr(text, 'sent', text), return_type=str)]
+"""Every text of the service: sooner or later somebody shows it. JSON gets it as it came."""
 
 
 class Message(BaseModel):

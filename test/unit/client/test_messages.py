@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tolerant in reading: what may be missing, what may be more, what is refused."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
 from reflex_ros.client import messages
-from reflex_ros.client.messages import deployments, logins, parse, robots
+from reflex_ros.client.messages import deployments, logins, parse, robots, training
 from reflex_ros.errors import ServiceProtocolError
 
 ALL = (messages.Envelope, messages.Outcome, messages.Organization, messages.Account,
@@ -96,3 +98,14 @@ def test_anything_is_a_message_or_a_protocol_error(model, value):
         parse(model, value, 'f')
     except ServiceProtocolError as exc:
         assert str(exc).isprintable()
+
+
+def test_text_is_escaped_to_be_shown_and_goes_to_json_as_it_came():
+    sent = {'name': 'a\nb\x1b[2J', 'parametersJson': json.dumps({'note': 'x' * 2000})}
+    run = parse(training.TrainingRun, sent, 'f')
+    assert run.parameters_json.isprintable() and len(run.parameters_json) < 1100
+    assert run.as_sent() == sent
+    schema = parse(robots.RobotSchemaList, {'robotSchemas': [{'name': sent['name']}]}, 'f')
+    assert schema.schemas[0].name == r'a\nb\x1b[2J'
+    [row] = schema.as_sent()['robotSchemas']
+    assert row['name'] == sent['name']
