@@ -128,6 +128,9 @@ class Server:
         self._serving.add(task)
         try:
             return await handler(request)
+        except ConnectionResetError:
+            # A client that leaves in the middle is no fault of ours to log; nobody reads this.
+            return web.Response()
         finally:
             self._serving.discard(task)
 

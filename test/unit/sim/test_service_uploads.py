@@ -11,6 +11,7 @@ import hashlib
 import itertools
 from pathlib import Path
 import sys
+from urllib.parse import urlsplit
 
 import httpx
 from hypothesis import given, settings
@@ -300,6 +301,29 @@ def test_upload_can_be_refused_on_order():
             assert (await send_file(made['upload_url'], BODY)).json() == WHOLE
 
     run(main())
+
+
+@pytest.mark.parametrize('path', ['uploads', 'api/query'])
+def test_client_that_leaves_in_the_middle_is_nothing_to_log(path, caplog):
+    async def main():
+        async with target() as (server, made):
+            url = made['upload_url'] if path == 'uploads' else f'{server.url}/{path}'
+            method = 'PUT' if path == 'uploads' else 'POST'
+            reader, writer = await asyncio.open_connection('127.0.0.1', urlsplit(url).port)
+            writer.write(f'{method} {urlsplit(url).path} HTTP/1.1\r\nHost: 127.0.0.1\r\n'
+                         f'Content-Length: {TOTAL}\r\nExpect: 100-continue\r\n\r\n'.encode())
+            # It is being read now.
+            assert b' 100 ' in await reader.readline()
+            writer.write(b'half')
+            await writer.drain()
+            writer.transport.abort()
+            while server._serving:
+                await asyncio.sleep(0.005)
+            assert (await rest(server, 'GET', '/v1/datasets')).status_code == 200
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records
+            if record.levelname == 'ERROR'] == []
 
 
 def test_connection_is_cut_once_after_some_bytes():
