@@ -34,6 +34,7 @@ from reflex_ros.client.stream_settings import DEFAULT_TIMEOUT_S, StreamSettings
 from reflex_ros.client.stream_socket import CLOSE_S, open_socket
 from reflex_ros.errors import (
     ChunkRejected,
+    ServiceError,
     ServiceProtocolError,
     ServiceUnavailable,
     StreamClosed,
@@ -302,7 +303,25 @@ class AsyncActionStream:
         try:
             await self._socket.send(frame)
         except websockets.ConnectionClosed as exc:
-            raise self._faults.closed(exc) from exc
+            raise await self._last_words(self._socket) or self._faults.closed(exc) from exc
+
+    async def _last_words(self, link: ClientConnection) -> ServiceError | None:
+        """
+        Look whether a closed connection holds an unread frame that says why it was closed.
+
+        Chunks that stand before it are of no use any more. Somebody else who is receiving finds
+        the frame himself.
+        """
+        while True:
+            try:
+                event = protocol.parse_frame(await within(CLOSE_S, link.recv()), self._row_keys)
+            except (ChunkRejected, UnicodeDecodeError):
+                continue
+            except (websockets.ConnectionClosed, websockets.ConcurrencyError,
+                    asyncio.TimeoutError):
+                return None
+            if isinstance(event, ServerError):
+                return self._faults.reported(event, self.session_id)
 
     async def _recv(self) -> str | bytes:
         if self._socket is None:

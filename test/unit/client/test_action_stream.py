@@ -278,6 +278,23 @@ def test_peer_that_speaks_no_websocket_is_an_error_of_ours(listen, opens, answer
     assert len(listener.peers) == 1
 
 
+@pytest.mark.parametrize('fault, kind, text', [
+    ('error_frame', StreamClosed, '^the service reports: '),
+    ('revoke_key_after', AuthenticationError, 'Run `reflex login`'),
+    ('expire', ServiceRefused, 'session_expired.*Start a fresh session')])
+def test_reason_of_a_close_is_told_to_who_sends_after_it(service, fails, fault, kind, text):
+    service.fault(fault, 1)
+
+    async def job(stream):
+        await ask(stream)
+        # The frame with the reason has arrived, and the close behind it.
+        await stream._socket.wait_closed()
+        await stream.send_observation(HOME, {})
+
+    fails(service, kind, text, job)
+
+
+
 @pytest.mark.parametrize('status, location', [
     *((status, '{other}/v1/actions') for status in (300, 301, 302, 303, 307, 308)),
     *((302, location) for location in ('/elsewhere', 'http://[', 'gopher://x'))])
