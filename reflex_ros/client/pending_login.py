@@ -79,4 +79,4 @@ def _time(value: object) -> float | None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     # A time that no clock will show is none, and would keep the request for ever.
-    return float(value) if abs(value) < MAX_TIME_MS else None
+    return value if abs(value) < MAX_TIME_MS else None

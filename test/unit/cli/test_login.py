@@ -118,6 +118,11 @@ def test_saved_key_and_addresses_are_used_afterwards(login, decide, reflex, monk
     assert 'Simulated Robotics' in reflex('whoami', key=None).out
 
 
+def test_login_that_goes_on_says_the_same_times(login):
+    [first], [again] = (documents(login('--timeout', '0', '--json')) for _ in range(2))
+    assert json.dumps(first) == json.dumps(again)
+
+
 def test_login_waits_for_the_approval(login, decide, meanwhile):
     meanwhile(decide)
     outcome = login('--json', '--poll-interval', '0.25', '--timeout', '20')
