@@ -55,7 +55,8 @@ def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_jso
         finally:
             with shielded():
                 killed = system.end()
-    _report(system.view, killed, as_json=options.wants_json(as_json))
+    _report(system.view, killed, stopped_by_fault=stopped_by_fault,
+            as_json=options.wants_json(as_json))
     if stopped_by_fault or killed:
         sys.exit(1)
 
@@ -71,9 +72,16 @@ def _follow(system: System) -> None:
         told = line
 
 
-def _report(view: View, killed: list[str], *, as_json: bool) -> None:
+def _report(view: View, killed: list[str], *, stopped_by_fault: bool, as_json: bool) -> None:
+    errors = [f'had to be killed: {", ".join(killed)}'] if killed else []
+    if stopped_by_fault:
+        codes = ', '.join(cause['code'] for cause in view.causes)
+        errors.insert(0, f'Safe stop fired: {codes or "no cause named"}: '
+                         f'{view.safety("why") or view.state}')
     if as_json:
-        text.document({'ok': not killed, 'states': [name for name, _ in view.states],
-                         'causes': view.causes, 'killed': killed})
-    elif killed:
-        click.echo(f'had to be killed: {", ".join(killed)}', err=True)
+        failure = {'error': '; '.join(errors)} if errors else {}
+        text.document({'ok': not errors, 'states': [name for name, _ in view.states],
+                       'causes': view.causes, 'killed': killed, **failure})
+        return
+    for error in errors:
+        click.echo(error, err=True)
