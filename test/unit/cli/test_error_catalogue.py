@@ -3,21 +3,28 @@
 """
 Every entry of the vendor's error reference (protocol l.1), provoked for real.
 
-Each entry looks at the text, its remedy, the exit code and the JSON shape. Entries that are not
-here, and where they are:
+Each test looks at the text, its remedy, the exit code and the JSON shape.
 
-====  ==============================================  ==========================================
- 3    connection refused while a stream opens         test/unit/client/test_action_stream.py;
-                                                      ``reflex stream`` is not in this tree yet
- 4    recv_action() times out                         the same
- 8    the observe command timed out                   the subprocess connector does not exist yet
- 9    no SO-101 bus found                             the search does not exist yet; a port that is
-                                                      not there: test/unit/hardware/test_port.py
-====  ==============================================  ==========================================
+=====  ============================================  =============================================
+entry  what                                          where
+=====  ============================================  =============================================
+1, 2   the key is missing, or refused                here; of a stream: test_policy_commands.py
+3, 4   a stream is refused, ``recv_action()``        test_policy_commands.py (``reflex stream``)
+       times out
+5, 6   the backend does not answer, the deployment   here
+       is not ready
+7      safe stop in mid run                          test/ros/test_safe_stop_exit.py, which needs
+                                                     the nodes; the JSON: test_up_command.py
+8      the observe command timed out                 nowhere: the subprocess connector, whose
+                                                     command it is, does not exist yet
+9      no SO-101 bus found                           here and test_so101_commands.py
+10-13  training, sessions                            here, test_training_commands.py,
+                                                     test_policy_commands.py
+14     more detail                                   here; ``-v`` on every command:
+                                                     test_main.py
+=====  ============================================  =============================================
 
-Entry 7 needs the nodes: test/ros/test_safe_stop_exit.py. Entries 10 and 11 have more tests in
-test_training_commands.py. The second half holds the rows of l.2 that concern identity and
-sessions.
+The second half holds the rows of l.2 that concern identity and sessions.
 """
 
 import contextlib
@@ -112,6 +119,26 @@ def test_entry_6_remedy_leads_to_the_failed_checks(ask):
     outcome = ask('doctor', 'deploy_blocked')
     assert outcome.code == 1
     assert outcome.out.count('\nfailed ') == outcome.out.count('\n         -> ') == 2
+
+
+# ---- 9: the arm
+
+
+@pytest.mark.parametrize('from_environment', [False, True])
+def test_entry_9_no_arm_where_it_should_be(reflex, monkeypatch, tmp_path, from_environment):
+    port = str(tmp_path / 'ttyUSB9')
+    if from_environment:
+        monkeypatch.setenv('REFLEX_SO101_PORT', port)
+    argv = ('so101', 'find', *(() if from_environment else ('--port', port)))
+    written = reflex(*argv)
+    found = reflex(*argv, '--json')
+    assert written.code == found.code == 1
+    assert set(found.document) == {'ok', 'error', 'ports'} and found.err == ''
+    assert found.document['ok'] is False
+    error = found.document['error']
+    assert written.err.endswith(f'Reflex command failed\n\nError: {error}\n')
+    assert error.startswith('Could not auto-detect an SO-101 serial bus. Checked ')
+    assert f'{port} does not exist' in error and 'REFLEX_SO101_PORT' in error
 
 
 # ---- 10, 11: training
