@@ -12,7 +12,7 @@ sent once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 import logging
@@ -134,7 +134,7 @@ class Transport:
 
         :raises ServiceUnavailable: when nobody answers, or when a repeatable request is still
             answered with a transient status when its window is over.
-        :raises ServiceProtocolError: when the answer is too large.
+        :raises ServiceProtocolError: when the answer is too large, or the certificate not valid.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -151,6 +151,9 @@ class Transport:
                 asked_for = retry.retry_after(answer.headers.get('retry-after'))
             except (httpx.HTTPError, httpx.InvalidURL, asyncio.TimeoutError) as exc:
                 reason = _reason(exc, limit_s)
+                if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(exc)):
+                    raise ServiceProtocolError(f'{request.place}: {reason}. The key is not sent '
+                                               'to a host that cannot prove who it is') from exc
                 # Nothing of it has left this machine, so nothing can happen twice.
                 is_unsent = isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout))
                 if is_unsent:
@@ -213,11 +216,17 @@ def _reason(exc: Exception, limit_s: float) -> str:
     if isinstance(exc, asyncio.TimeoutError):
         return f'no whole answer within {limit_s:g} s'
     # Behind "All connection attempts failed" stands what the system said.
-    cause: BaseException | None = exc
-    while cause is not None:
+    for cause in _causes(exc):
         number = getattr(cause, 'errno', None) or 0
         if number > 0 and not isinstance(cause, ssl.SSLError):
             return f'[Errno {number}] {os.strerror(number)}'
-        cause = cause.__cause__ or cause.__context__
     # A sentence of a library ends with a stop; ours goes on.
     return printable(str(exc), 200).rstrip('.') or type(exc).__name__
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what is behind it."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

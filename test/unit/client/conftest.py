@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ask a backend through the client, with one key and short windows."""
 
+import shutil
+import subprocess
+
 import pytest
 
 from reflex_ros.client.credentials import Secret
@@ -28,3 +31,15 @@ def ask_service(ask_at, service):
     """Ask the simulated service: ``ask_service(function, *args, **options)``."""
     return lambda function, *args, **options: ask_at(
         service.url, lambda client: function(client, *args, **options))
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Make a certificate for 127.0.0.1 that nobody vouches for."""
+    openssl = shutil.which('openssl') or pytest.skip('openssl is not installed')
+    subprocess.run(
+        [openssl, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+         '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1',
+         '-keyout', tmp_path / 'key.pem', '-out', tmp_path / 'cert.pem'],
+        check=True, capture_output=True, timeout=20)
+    return tmp_path

@@ -7,10 +7,8 @@ import contextlib
 import logging
 import re
 import resource
-import shutil
 import socket
 import ssl
-import subprocess
 import time
 import traceback
 
@@ -317,18 +315,6 @@ def test_proxies_of_the_environment_are_not_used(service, opens, closed_port, mo
         monkeypatch.setenv(name, f'http://127.0.0.1:{closed_port}')
     monkeypatch.delenv('no_proxy', raising=False)
     assert opens(service).open_timing
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    """Make a certificate for 127.0.0.1 that nobody vouches for."""
-    openssl = shutil.which('openssl') or pytest.skip('openssl is not installed')
-    subprocess.run(
-        [openssl, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-         '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1',
-         '-keyout', tmp_path / 'key.pem', '-out', tmp_path / 'cert.pem'],
-        check=True, capture_output=True, timeout=20)
-    return tmp_path
 
 
 def test_certificate_that_nobody_vouches_for_is_refused_at_once(listen, fails, certificate):

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import socket
+import ssl
 import threading
 import time
 import traceback
@@ -336,6 +337,22 @@ def test_closed_port_is_told_with_address_and_remedy(fails, closed_port):
     fails(url, promote_unknown, ServiceUnavailable,
           rf'^Cannot reach the Reflex backend at {url}: \[Errno 111\] Connection refused\. '
           'Check the network, or unset REFLEX_CONVEX_URL$')
+
+
+def test_host_that_cannot_prove_who_it_is_is_refused_at_once(listen, fails, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / 'cert.pem', certificate / 'key.pem')
+    received = []
+
+    def greet(peer):
+        with context.wrap_socket(peer.socket, server_side=True) as secured:
+            received.append(secured.recv(100))
+
+    listener = listen(greet)
+    fails(f'https://{listener.address}', account.whoami, ServiceProtocolError,
+          'certificate verify failed.*The key is not sent to a host that cannot prove who it is')
+    assert len(listener.peers) == 1
+    assert not received
 
 
 def test_sentence_of_a_library_ends_once(listen, fails):
