@@ -132,7 +132,10 @@ def _fail(message: str, *, as_json: bool, usage: click.UsageError | None = None)
     elif usage is not None:
         usage.show()
     else:
-        print(f'Reflex command failed\n\nError: {message}', file=sys.stderr)
+        # A file name, e.g., may hold what steers a terminal.
+        shown = ''.join(char if char.isprintable() or char == '\n' else repr(char)[1:-1]
+                        for char in message)
+        print(f'Reflex command failed\n\nError: {shown}', file=sys.stderr)
 
 
 def _unexpected(exc: Exception) -> str:

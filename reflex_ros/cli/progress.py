@@ -20,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from reflex_ros.client.messages import printable
 from reflex_ros.client.messages.training import TrainingRun
 
 
@@ -38,7 +39,7 @@ def upload_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]
     # rich draws a last bar even where there is no terminal.
     is_off = quiet or not console.is_terminal
     with Progress(*columns, console=console, disable=is_off) as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(printable(name), total=None)
 
         def show(sent: int, size: int) -> None:
             progress.update(task, completed=sent, total=size)

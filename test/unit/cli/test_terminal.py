@@ -111,3 +111,12 @@ def test_waiting_for_another_try_is_visible(terminal, service):
     code, rest = asked.end()
     assert code == 0
     assert 'Logged in to Reflex' in rest
+
+
+def test_file_name_cannot_steer_the_terminal(terminal, service, tmp_path):
+    evil = '\x1b]0;owned\x07x'
+    (tmp_path / f'{evil}.tar').write_bytes(b'data')
+    for name in (f'{evil}.tar', f'{evil}-none.tar'):
+        asked = terminal('datasets', 'upload', str(tmp_path / name), REFLEX_API_KEY=service.key)
+        _, said = asked.end()
+        assert '\x1b]0' not in said and r'\x1b]0;owned\x07x' in said
