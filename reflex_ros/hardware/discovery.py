@@ -119,16 +119,23 @@ def find_arm(environ: Mapping[str, str], root: Path = Path('/'), *,
         for looking at what is left of an arm, and for letting it go.
     :returns: port and baud rate.
     :raises ConfigurationError: when there is none, with what was asked, or more than one and
-        nobody said which: the wrong arm must not move.
+        nobody said which, or one elsewhere than somebody said: the wrong arm must not move.
     """
     findings: list[Finding] = []
     for candidate in candidates(environ, root):
-        findings.append(probe(candidate))
-        if findings[-1].is_arm and candidate.source == VARIABLE:
-            return candidate.path, findings[-1].baud
+        finding = probe(candidate)
+        findings.append(finding)
+        if candidate.source == VARIABLE and (finding.is_arm or (partial and finding.models)):
+            return candidate.path, finding.baud
     arms = [finding for finding in findings if finding.is_arm]
     if partial and not arms:
         arms = [finding for finding in findings if finding.models]
+    if arms and environ.get(VARIABLE):
+        raise ConfigurationError(
+            f'{VARIABLE} names {environ[VARIABLE]}, and no whole arm answers there'
+            f'{f" ({findings[0].problem})" if findings[0].problem else ""}. There is one at '
+            f'{arms[0].candidate.path}, which nobody named: plug the right one in, or name that '
+            'one')
     if len(arms) == 1:
         return arms[0].candidate.path, arms[0].baud
     if arms:

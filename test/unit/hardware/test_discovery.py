@@ -116,6 +116,26 @@ def test_named_arm_is_taken_without_asking_the_others(host: FakeHost,
         str(instant_arm.link), 1_000_000)
 
 
+def test_arm_that_nobody_named_does_not_stand_in_for_the_one_that_was(
+        host: FakeHost, instant_arm: SimulatedArm, silent: str) -> None:
+    other = host.usb('ttyACM0', '1a86:55d3', 'B', str(instant_arm.link))
+    for named in (silent, '/dev/reflex_unplugged'):
+        said = host.refusal(REFLEX_SO101_PORT=named)
+        assert named in said and f'There is one at {other}, which nobody named' in said
+
+
+def test_what_is_left_of_the_named_arm_counts_before_a_whole_one(
+        host: FakeHost, instant_arm: SimulatedArm, moving_arm: SimulatedArm) -> None:
+    host.usb('ttyACM0', '1a86:55d3', 'B', str(moving_arm.link))
+    named = str(instant_arm.link)
+    instant_arm.control.fault('silent', ids=[3])
+    try:
+        assert find_arm({VARIABLE: named}, host.root, partial=True) == (named, 1_000_000)
+        assert 'which nobody named' in host.refusal(REFLEX_SO101_PORT=named)
+    finally:
+        instant_arm.reset()
+
+
 def test_no_candidate_says_so_with_a_next_step(host: FakeHost) -> None:
     said = host.refusal()
     assert said.startswith('Could not auto-detect an SO-101 serial bus. '
