@@ -47,6 +47,8 @@ class ManagedNode:
         self._asked_at = 0.0
         self._asked_in = ''
         self._refused_at: dict[int, float] = {}
+        self.refusals = 0
+        """How often it has refused a transition since ``forget_refusals``."""
 
     def steer(self, present: str, wanted: str) -> None:
         """
@@ -75,6 +77,7 @@ class ManagedNode:
     def forget_refusals(self) -> None:
         """Try again at once what was refused before."""
         self._refused_at.clear()
+        self.refusals = 0
 
     def _on_answer(self, future: Future, transition: int) -> None:
         if future is self._pending:
@@ -82,3 +85,4 @@ class ManagedNode:
         result = None if future.cancelled() else future.result()
         if result is not None and not result.success:
             self._refused_at[transition] = time.monotonic()
+            self.refusals += 1

@@ -48,6 +48,9 @@ GATE_S = 0.1
 HISTORY = 30
 REPLUG_S = 0.5
 """How often an arm that could not be configured is tried again: its cable may be back."""
+REFUSED = 2
+"""Times that the driver may refuse to be activated: the first time our permit may still be on its
+way. Asked any longer, it would move as soon as somebody has put right by hand what it refused."""
 DRIVER_LOST_S = 0.3
 STREAM_LOST_S = 0.2
 OWN_STALL_S = 0.05
@@ -169,7 +172,8 @@ class SupervisorNode(ReflexNode):
                     return f'refused: {node} gives no sign of life. Start it, then reset again'
                 if beat.lifecycle == 'active':
                     return f'refused: {node} is not at rest yet. Try again in a second'
-            if self._driver.problem:
+            # Whether what it refused to be activated for is gone shows when it is asked again.
+            if self._driver.problem and self._driver.lifecycle != 'inactive':
                 return f'refused: so101: {self._driver.problem}'
         return ''
 
@@ -219,7 +223,10 @@ class SupervisorNode(ReflexNode):
         is_ours = driver.epoch == self._machine.epoch
         if driver.cause is not None and is_ours and state in MOTION:
             self._apply(Event.FAULT, driver.cause)
-        if state is State.ARMING and is_ours and driver.motion == 'playing':
+        if state in (State.ARMING, State.PARKING) and driver.problem \
+                and self._managed[0].refusals >= REFUSED:
+            self._apply(Event.FAULT, Cause('ARM_REFUSED', driver.problem))
+        elif state is State.ARMING and is_ours and driver.motion == 'playing':
             self._apply(Event.MOVING)
         elif state is State.ACTIVE and is_ours and driver.motion == 'hold':
             self._apply(Event.SLOWED)

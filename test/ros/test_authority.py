@@ -126,6 +126,30 @@ def test_deactivating_the_driver_by_hand_stops_and_latches(demo):
     assert demo.system.view.causes[0]['code'] == 'DEACTIVATED'
 
 
+@pytest.mark.parametrize('verb, state', [('promote', 'READY'), ('park', 'DRY_RUN')])
+def test_arm_that_may_not_be_driven_is_said_so_at_once_and_does_not_move_later(demo, verb, state):
+    system, view = demo.system, demo.system.view
+    system.wait_state(state, timeout_s=30.0)
+    demo.arm.fault('error_bits', ids=[2], bits=0x20)
+    demo.arm.mark()
+    assert system.call(verb)['success']
+    system.wait_state('LATCHED', timeout_s=8.0)
+    assert view.causes[0]['code'] == 'ARM_REFUSED' and 'shoulder_lift' in view.causes[0]['text']
+    # Somebody puts it right, by hand.
+    demo.arm.clear()
+    for _ in range(50):
+        answer = system.call('reset')
+        if answer['success']:
+            break
+        time.sleep(0.1)
+    assert answer['success'], answer
+    joints = demo.arm.state()['joints'].values()
+    assert not any(joint['torque'] or joint['travel_rad'] > 0.01 for joint in joints)
+    system.wait_state('READY', timeout_s=30.0)
+    assert system.call('promote')['success']
+    system.wait_state('ACTIVE', timeout_s=15.0)
+
+
 def test_two_drivers_under_one_name_stop_the_system(demo, tmp_path):
     demo.bring_to_motion()
     twin = Child(next(process for process in graph.nodes(None, demo.world)
