@@ -137,8 +137,8 @@ class ChunkPlayer:
         Advance by one period.
 
         :param measured: where the joints are (joints,) [rad].
-        :returns: the new setpoint (joints,) [rad]: inside the joint limits, and at most one
-            period's travel from the one before.
+        :returns: the new setpoint (joints,) [rad]: inside the joint limits, or no further outside
+            than the one before, and at most one period's travel from it.
         """
         if self._chunk is None:
             return self.setpoint
@@ -177,8 +177,10 @@ class ChunkPlayer:
             h00 = (1.0 + 2.0 * u) * (1.0 - u) ** 2
             h10 = u * (1.0 - u) ** 2
             pose = pose + h00 * self._offset + h10 * self._blend_s * self._offset_velocity
-        # The rows lie inside the limits; a fade may swing beyond them.
-        inside: Vector = np.clip(pose, self._lower, self._upper)
+        # The rows lie inside the limits; a fade may swing beyond them. An arm that rests outside
+        # is led in by the fade: a clip would be a leap.
+        inside: Vector = np.clip(pose, np.minimum(self._lower, self.setpoint),
+                                 np.maximum(self._upper, self.setpoint))
         return inside
 
     def _velocity(self, at: float) -> Vector:

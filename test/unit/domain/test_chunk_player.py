@@ -163,6 +163,20 @@ def test_stop_brings_the_setpoint_to_rest_within_the_ramp_and_keeps_it_there(
     assert ride.ticks_to_rest(50) == 0
 
 
+@pytest.mark.parametrize('beyond', [0.01, 0.05, 0.16])
+def test_arm_that_rests_outside_its_limits_is_led_in_slowly(beyond: float) -> None:
+    # The first joint's stops lie 10 degrees beyond the limit of the model.
+    start = along(j0=UPPER[0] + beyond)
+    ride = Ride(lag=1.0, pose=start)
+    ride.player.speed_scale = 0.5
+    ride.offer(line(along(j0=-0.1), 4.0, along(j0=UPPER[0]), rate_hz=50.0))
+    ride.tick(900)
+    velocity = ride.velocity[:, 0]
+    assert np.abs(velocity).max() < 0.4
+    assert np.abs(np.diff(velocity, prepend=0.0)).max() <= MOTION.stop_acceleration * DT + EPS
+    assert ride.path[-1][0] == pytest.approx(UPPER[0] - 0.4)
+
+
 @pytest.mark.parametrize(('speed', 'ticks'), [(0.05, 1), (0.5, 5), (1.0, 10), (2.0, 20)])
 def test_stop_takes_speed_over_acceleration(speed: float, ticks: int) -> None:
     ride = Ride(lag=1.0)
