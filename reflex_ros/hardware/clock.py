@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 
@@ -15,3 +16,14 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Let time pass [s]."""
+
+
+def suspended_s() -> float:
+    """
+    Return how long this machine has slept since some fixed instant [s]; constant off Linux.
+
+    The monotonic clock stands still meanwhile: to leases and chunks nothing would have happened.
+    """
+    if not hasattr(time, 'CLOCK_BOOTTIME'):
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()

@@ -41,6 +41,7 @@ from reflex_ros.errors import (
 )
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus_watch import BusWatch
+from reflex_ros.hardware.clock import suspended_s
 from reflex_ros.hardware.plausibility import SampleFilter
 from reflex_ros.hardware.report import DriverReport, MotionState
 from reflex_ros.hardware.servo_watch import name_silence, ServoWatch
@@ -48,6 +49,7 @@ from reflex_ros.hardware.servo_watch import name_silence, ServoWatch
 _log = logging.getLogger(__name__)
 
 BUS_FAULT_S = 0.06
+SUSPENDED_S = 0.2
 PARK_SPEED = 0.45
 PARK_ROWS_HZ = 50.0
 CHECK_CONFIGURATION_S = 0.8
@@ -65,10 +67,12 @@ class ArmDriver:
 
     :param arm: brought up; owned by this thread from ``start`` on, closed by ``close``.
     :param on_sample: called in the bus thread with every measurement; must return quickly.
+    :param suspended: says how long the machine has slept so far [s].
     """
 
     def __init__(self, arm: So101Arm, guard: MotionGuard, bounds: ChunkBounds, motion: Motion,
-                 on_sample: Callable[[JointSample], None]) -> None:
+                 on_sample: Callable[[JointSample], None],
+                 suspended: Callable[[], float] = suspended_s) -> None:
         self._arm = arm
         self._guard = guard
         self._bounds = bounds
@@ -79,6 +83,8 @@ class ArmDriver:
         self._clock = arm.bus.clock
         self._period_s = motion.period_s
         self._on_sample = on_sample
+        self._suspended = suspended
+        self._slept_s = suspended()
         self._mailbox: deque[ActionChunk] = deque(maxlen=1)
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -230,6 +236,7 @@ class ArmDriver:
                 self._clock.sleep(planned - now)
 
     def _cycle(self, planned: float) -> None:
+        self._note_suspension()
         measured = self._measure()
         now = self._clock.monotonic()
         if not self._armed:
@@ -250,6 +257,13 @@ class ArmDriver:
             return
         self._arm.command(self._player.tick(measured.position))
         self._continue_parking(verdict)
+
+    def _note_suspension(self) -> None:
+        before, self._slept_s = self._slept_s, self._suspended()
+        if self._slept_s - before > SUSPENDED_S:
+            # What was permitted and planned before may not go on now, whatever the clock says.
+            self._guard.fail(Cause('DRV_STALL', 'the machine was suspended for '
+                                   f'{self._slept_s - before:.0f} s'))
 
     def _measure(self) -> JointSample | None:
         now = self._clock.monotonic()

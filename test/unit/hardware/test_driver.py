@@ -57,8 +57,9 @@ class Rig:
         self.guard = MotionGuard(PATIENT)
         self.bounds = ChunkBounds(joints=soft_limits(self.arm.calibration, 2.0))
         self.on_sample: Callable[[JointSample], None] = lambda sample: None
+        self.slept_s = 0.0
         self.driver = ArmDriver(self.arm, self.guard, self.bounds, motion or Motion(),
-                                lambda sample: self.on_sample(sample))
+                                lambda sample: self.on_sample(sample), lambda: self.slept_s)
         self.permit: Permit | None = Permit(epoch=1, mode=Mode.APPLY_ACTIONS)
         self.beats = True
         self._seq = itertools.count()
@@ -886,6 +887,14 @@ def test_long_stall_latches_and_blames_nobody_else(moving: Rig) -> None:
     Pause(moving, 0.7)
     wait_for(lambda: moving.code, 'the latch')
     assert moving.code == 'DRV_STALL'
+    assert moving.holds()
+
+
+def test_arm_does_not_go_on_after_the_machine_was_suspended(moving: Rig) -> None:
+    # The monotonic clock stood still: no lease has run out.
+    moving.slept_s = 3600.0
+    wait_for(lambda: moving.code, 'the latch')
+    assert moving.report.cause == Cause('DRV_STALL', 'the machine was suspended for 3600 s')
     assert moving.holds()
 
 
