@@ -19,7 +19,7 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel
 from reflex_ros.hardware.port import SerialPort
-from reflex_ros.runner.hand_drive import HandDrive
+from reflex_ros.runner.hand_drive import HandDrive, UNSURE
 
 MAX_SPEED = 0.5
 HOLDS = ('The arm holds, under torque. To let it go: `reflex so101 park`, or support it and '
@@ -46,7 +46,8 @@ def driven(port: str | None, *, velocity: float, parks: bool = False) -> Iterato
             with shielded():
                 drive.close()
                 if is_stopped and drive.may_hold:
-                    click.echo(HOLDS, err=True)
+                    click.echo(HOLDS if drive.holds else f'{UNSURE}. `reflex so101 monitor` shows '
+                               'which of them hold', err=True)
 
 
 # A negative number is no option.

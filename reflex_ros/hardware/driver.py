@@ -207,8 +207,11 @@ class ArmDriver:
             self._go_passive(Cause('INTERNAL', f'the bus thread has ended: {exc!r}'))
             _log.exception('the bus thread has ended')
         finally:
-            # Whatever ends this thread, nobody may take silence for health.
-            self._go_passive(Cause('INTERNAL', 'the bus thread has ended'))
+            # Whatever ends this thread, nobody may take silence for health; one that was asked to
+            # end leaves the arm as it was last seen.
+            if not self._closing.is_set():
+                self._go_passive(Cause('INTERNAL', 'the bus thread has ended'))
+            self._do_disarm()
             self._port_lost = not self._closing.is_set()
             self._fail_jobs()
 

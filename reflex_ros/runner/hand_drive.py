@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, ChunkBounds, Vector
+from reflex_ros.domain.action import ActionChunk, ChunkBounds, MAX_HORIZON, Vector
 from reflex_ros.domain.chunk_player import Motion
 from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
@@ -29,9 +29,10 @@ from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.report import DriverReport
 
 LOOP_S = 0.01
-ROWS = 200
+ROWS_HZ = 50.0
 MARGIN_S = 5.0
 """How much longer than planned a motion may take: playback slows down for a joint that lags."""
+UNSURE = 'Not every joint was seen under torque: support the arm'
 # The leases are renewed from this process: their bounds need not allow for a network, but for a
 # machine that is busy.
 _LEASES = GuardBounds(permit_soft_s=0.2, permit_hard_s=0.6, beat_soft_s=0.2, beat_hard_s=0.6)
@@ -95,6 +96,16 @@ class HandDrive:
         return self._arm
 
     @property
+    def holds(self) -> bool:
+        """Whether all joints were under torque when they were last heard."""
+        return self._arm.has_torque
+
+    @property
+    def standing(self) -> str:
+        """Say whether the arm holds, for a person who may have to support it."""
+        return 'The arm holds' if self.holds else UNSURE
+
+    @property
     def setpoint(self) -> Vector:
         """Where the joints are told to be (joints,) [rad]."""
         return np.array(self._report().setpoint)
@@ -111,10 +122,13 @@ class HandDrive:
         start = self.setpoint
         # The cosine's steepest slope is pi / 2 times its mean.
         duration_s = max(math.pi / 2 * float(np.abs(target - start).max()) / speed, 0.1)
-        phase = np.linspace(0.0, math.pi, ROWS)[:, None]
+        count = min(math.ceil(duration_s * ROWS_HZ) + 1, MAX_HORIZON)
+        phase = np.linspace(0.0, math.pi, count)[:, None]
         rows = start + 0.5 * (1.0 - np.cos(phase)) * (target - start)
-        self.offer(rows, (ROWS - 1) / duration_s)
-        self.follow(self._has_arrived, duration_s + MARGIN_S, 'the pose was not reached')
+        before = self._report()
+        self.offer(rows, (count - 1) / duration_s)
+        self.follow(lambda: self._has_arrived(before), duration_s + MARGIN_S,
+                    'the pose was not reached')
 
     def park(self) -> None:
         """
@@ -153,7 +167,7 @@ class HandDrive:
         self._renew()
         cause = self._report().cause
         if cause is not None:
-            raise ReflexError(f'{cause.code}: {cause.text}. The arm holds')
+            raise ReflexError(f'{cause.code}: {cause.text}. {self.standing}')
 
     def follow(self, is_done: Callable[[], bool], timeout_s: float, failure: str) -> None:
         """Keep the leases renewed until a condition holds; errors as ``step``."""
@@ -161,14 +175,16 @@ class HandDrive:
         while not is_done():
             self.step()
             if time.monotonic() > deadline:
-                raise ReflexError(f'{failure} within {timeout_s:.0f} s. The arm holds')
+                raise ReflexError(f'{failure} within {timeout_s:.0f} s. {self.standing}')
             time.sleep(LOOP_S)
 
-    def _has_arrived(self) -> bool:
+    def _has_arrived(self, before: DriverReport) -> bool:
         report = self._report()
-        if report.rejected:
-            raise ReflexError(f'the motion was refused: {", ".join(report.rejected)}')
-        return report.accepted > 0 and report.is_starved and report.at_rest
+        refused = [code for code, count in report.rejected.items()
+                   if count > before.rejected.get(code, 0)]
+        if refused:
+            raise ReflexError(f'the motion was refused: {", ".join(refused)}')
+        return report.accepted > before.accepted and report.is_starved and report.at_rest
 
     def _report(self) -> DriverReport:
         assert self._driver is not None

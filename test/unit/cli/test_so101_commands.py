@@ -301,6 +301,14 @@ def test_jog_beyond_the_limits_is_refused(reflex: Command, arm: SimulatedArm, jo
         READY[JOINT_NAMES.index(joint)], abs=0.003)
 
 
+def test_jog_that_never_got_torque_does_not_say_that_the_arm_holds(reflex: Command,
+                                                                   arm: SimulatedArm) -> None:
+    arm.control.fault('error_bits', ids=[2], bits=0x20)
+    outcome = reflex('jog', 'wrist_roll', '5', '--yes')
+    assert outcome.code == 1 and 'shoulder_lift' in outcome.err and not any(arm.torque())
+    assert 'holds, under torque' not in outcome.err and 'support the arm' in outcome.err
+
+
 def test_jog_is_refused_while_the_driver_has_the_port(reflex: Command, arm: SimulatedArm) -> None:
     with subprocess.Popen(
             [sys.executable, '-c', 'import serial, sys; port = serial.Serial(sys.argv[1], '

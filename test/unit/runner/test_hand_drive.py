@@ -73,6 +73,26 @@ def test_move_reaches_the_pose_smoothly(arm: SimulatedArm, drive: HandDrive) -> 
     assert steps[:3].max() <= 2
 
 
+@pytest.mark.parametrize('way, speed', ((0.002, 0.2), (0.02, 0.5), (0.05, 0.02)))
+def test_small_and_slow_moves_are_made_too(arm: SimulatedArm, drive: HandDrive, way: float,
+                                           speed: float) -> None:
+    drive.move(np.array([way, *START[1:]]), speed)
+    assert arm.joint(0)['position_rad'] == pytest.approx(way, abs=0.002)
+
+
+def test_second_move_is_waited_for_too(arm: SimulatedArm, drive: HandDrive) -> None:
+    for target in (0.06, 0.0):
+        drive.move(np.array([target, *START[1:]]), 0.5)
+        assert arm.joint(0)['position_rad'] == pytest.approx(target, abs=0.002)
+
+
+def test_arm_with_a_limp_joint_is_not_said_to_hold(arm: SimulatedArm, drive: HandDrive) -> None:
+    arm.control.fault('torque_dropped', ids=[2])
+    with pytest.raises(ReflexError, match='SERVO_REBOOT.*support the arm'):
+        drive.follow(lambda: False, 8.0, 'nothing happened')
+    assert not drive.holds
+
+
 def test_arm_stops_when_whoever_drives_it_hangs(arm: SimulatedArm, drive: HandDrive) -> None:
     rows = np.linspace(START, (1.5, *START[1:]), 200)
     drive.offer(rows, 40.0)
