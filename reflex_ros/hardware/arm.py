@@ -281,8 +281,9 @@ class So101Arm:
         self.bus.close()
 
     def _lets_go(self, servo_id: int) -> bool:
+        # Nobody acknowledges a sync write, so a servo that is set not to answer takes it too.
+        self.bus.sync_write(reg.TORQUE_ENABLE, {servo_id: 0})
         try:
-            self.bus.write(servo_id, reg.TORQUE_ENABLE, 0)
             return self.bus.read(servo_id, reg.TORQUE_ENABLE) == 0
         except BusTimeout:
             return False

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 PHASE_UNUSUAL_BITS = 0b10010001
 """Reversed drive, multi-turn feedback, reversed feedback: with any of them angles are wrong."""
+LOCK_TRIES = 3
 SETTLE_S = 0.1
 SETTLE_TRIES = 4
 """Real servos read 0 for up to 0.25 s after a register of the EEPROM was written."""
@@ -126,8 +127,7 @@ def protect(bus: Bus, profile: Profile, index: int, block: bytes) -> bytes:
               for setting in profile.settings[index]}
     wanted = {register: value for register, value in wanted.items()
               if value != take(block, register)}
-    if bus.read(servo_id, reg.LOCK) != 1:
-        bus.sync_write(reg.LOCK, {servo_id: 1})
+    _lock(bus, servo_id, name)
     for register, value in wanted.items():
         _log.info('servo %d (%s): %s was %d; %d is set until it loses power', servo_id, name,
                   register.name, take(block, register), value)
@@ -144,6 +144,17 @@ def protect(bus: Bus, profile: Profile, index: int, block: bytes) -> bytes:
             raise ServoFault(f'servo {servo_id} ({name}) holds {take(block, register)} in '
                              f'{register.name}, {value} was written', servo_id)
     return block
+
+
+def _lock(bus: Bus, servo_id: int, name: str) -> None:
+    """Lock a servo's EEPROM, with proof: what is written after this must not be kept."""
+    for _ in range(LOCK_TRIES):
+        if bus.read(servo_id, reg.LOCK) == 1:
+            return
+        bus.sync_write(reg.LOCK, {servo_id: 1})
+    if bus.read(servo_id, reg.LOCK) != 1:
+        raise ServoFault(f'servo {servo_id} ({name}) stays unlocked: what is set for this run '
+                         'would be kept for good. Switch its supply off and on', servo_id)
 
 
 def _doubled(bus: Bus) -> list[Joint]:

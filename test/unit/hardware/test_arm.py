@@ -25,8 +25,10 @@ from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError, Servo
 from reflex_ros.hardware import port
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, RAD_PER_TICK
 from reflex_ros.hardware.orders import GOAL_ACCELERATION, GOAL_SPEED
+from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.profile import LEADER
 
 READY = np.radians([0, -45, 45, 45, 0, 20])
@@ -512,6 +514,39 @@ def test_lax_protection_is_tightened_in_memory_and_read_back(
     sim.control.set(id=servo_id, register=register, value=held)
 
 
+class Deaf(SerialPort):
+    """A port on which the first writes of the lock get lost."""
+
+    lost = 0
+
+    def write(self, data: bytes) -> None:
+        if data[4:6] == bytes((0x83, reg.LOCK.address)) and self.lost:
+            self.lost -= 1
+        else:
+            super().write(data)
+
+
+@pytest.mark.parametrize('lost', (1, 99))
+def test_nothing_is_tightened_before_the_lock_is_seen(sim: SimulatedArm, lost: int) -> None:
+    sim.control.set(id=6, register='protection_current', value=400)
+    sim.control.set(id=6, register='lock', value=0)
+    since_ns = sim.control.mark()
+    line = Deaf(str(sim.link))
+    line.lost = lost
+    opened = So101Arm(Bus(line))
+    try:
+        if lost > 1:
+            with pytest.raises(ServoFault, match='stays unlocked'):
+                opened.bring_up()
+            assert sim.writes(since_ns) == []
+        else:
+            opened.bring_up()
+            assert [write.address for write in sim.writes(since_ns)] == [
+                reg.LOCK.address, reg.PROTECTION_CURRENT.address]
+    finally:
+        opened.close()
+
+
 def answers(arm: So101Arm, servo_id: int) -> bool:
     try:
         return arm.bus.ping(servo_id).servo_id == servo_id
@@ -632,6 +667,14 @@ def test_torque_off_does_not_mind_error_bits(sim: SimulatedArm, arm: So101Arm) -
     sim.control.fault('error_bits', bits=0x3F)
     arm.torque_off()
     assert sim.torque() == [False] * 6
+
+
+def test_torque_off_lets_a_servo_go_that_acknowledges_nothing(sim: SimulatedArm,
+                                                              arm: So101Arm) -> None:
+    arm.arm()
+    sim.control.set(id=3, register='response_level', value=0)
+    arm.torque_off()
+    assert sim.torque() == [False] * 6 and not arm.has_torque
 
 
 def test_torque_off_lets_the_others_go_when_one_is_silent(sim: SimulatedArm,
