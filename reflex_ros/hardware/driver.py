@@ -413,7 +413,8 @@ class ArmDriver:
         self._arm.has_torque = False
 
     def _run_jobs(self) -> None:
-        while not self._jobs.empty():
+        # Those that wait now: one that comes meanwhile must not keep the arm from its cycle.
+        for _ in range(self._jobs.qsize()):
             job, future = self._jobs.get_nowait()
             if not future.set_running_or_notify_cancel():
                 continue

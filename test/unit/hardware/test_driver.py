@@ -988,3 +988,18 @@ def test_jobs_run_while_the_arm_moves(moving: Rig) -> None:
     for _ in range(20):
         assert moving.driver.submit(lambda: 7).result(timeout=8.0) == 7
     assert moving.code == '' and moving.is_at(MotionState.PLAYING)
+
+
+def test_jobs_that_never_end_do_not_keep_the_arm_from_its_cycle(moving: Rig) -> None:
+    ended = threading.Event()
+
+    def again() -> None:
+        if not ended.is_set():
+            moving.driver.submit(again)
+
+    again()
+    try:
+        moving.cycles(10)
+        assert moving.code == ''
+    finally:
+        ended.set()
