@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import gc
 import os
+import re
 import sys
 import time
 from typing import Any
@@ -71,6 +72,7 @@ TABLE = (
 )
 BEAT_HZ = 20.0
 BAD_SHARE_WARN = 0.01
+_PROGRESS = re.compile('[0-9]{1,18}')
 
 
 class So101DriverNode(ReflexNode):
@@ -162,7 +164,8 @@ class So101DriverNode(ReflexNode):
         values = convert.values(message)
         fault = Cause(values['fault'], values.get('fault_text', '')) if values.get('fault') \
             else None
-        if values.get('progress', '').isdigit():
+        # Whatever anybody sends there: an exception would end this process.
+        if _PROGRESS.fullmatch(values.get('progress', '')):
             self._guard.renew_beat(int(values['progress']), fault, time.monotonic())
 
     def _on_stop(self, message: String) -> None:

@@ -164,6 +164,17 @@ def test_leader_is_configured_and_not_activated(ros, clean_environment, world):
             node.destroy_node()
 
 
+@pytest.mark.parametrize('progress', ['\u00b2', '-1', '1e3', '9' * 5000, ''])
+def test_beat_without_a_number_renews_nothing_and_ends_nothing(ros, clean_environment, progress):
+    from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+    with ros():
+        node = driver()
+        before = node._guard._progress
+        node._on_beat(DiagnosticStatus(values=[KeyValue(key='progress', value=progress)]))
+        assert node._guard._progress == before
+        node.destroy_node()
+
+
 def test_a_whole_number_serves_as_a_number(ros, clean_environment, world):
     with ros('-p', f'port:="{world.link}"', '-p', 'rate_hz:=50'):
         assert configure(driver()) == (True, '')
