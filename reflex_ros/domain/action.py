@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from reflex_ros.domain.joints import JOINT_NAMES, JointLimits, SO101_JOINTS
+from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES, JointLimits, SO101_JOINTS
 from reflex_ros.errors import ChunkRejected
 
 Vector = NDArray[np.float64]
@@ -63,6 +63,8 @@ class ChunkBounds:
         to the limit: an arm that rests on a limit measures up to its backlash (about 1 degree)
         beyond it, and a policy starts from what was measured [rad].
     :param clamp: bring rows that lie further out to the limit instead of refusing the chunk.
+    :param free: joints that the jump does not count for: a gripper that holds something is never
+        where it is told to be. The player bounds their speed and their lead all the same.
     """
 
     joints: tuple[JointLimits, ...] = field(
@@ -71,6 +73,7 @@ class ChunkBounds:
     max_jump_rad: float = math.radians(10.0)
     range_tolerance_rad: float = 0.035
     clamp: bool = False
+    free: tuple[int, ...] = (GRIPPER,)
 
     @property
     def lower(self) -> Vector:
@@ -129,7 +132,8 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
                             f'{chunk.duration_s:.3f} s')
     rows = _inside_limits(chunk, rows, bounds)
     instant = now if reference_at is None else reference_at
-    place, jump = nearest_row(rows, (instant - chunk.observed_at) * chunk.rate_hz, reference)
+    place, jump = nearest_row(rows, (instant - chunk.observed_at) * chunk.rate_hz, reference,
+                              bounds.free)
     if not jump.max() <= bounds.max_jump_rad:   # NaN, of a reference without a value, refuses
         raise ChunkRejected(
             'JUMP', f'chunk {chunk.seq}: {JOINT_NAMES[int(jump.argmax())]} would start '
@@ -160,17 +164,21 @@ def _inside_limits(chunk: ActionChunk, rows: NDArray[np.float64],
 
 
 def nearest_row(rows: NDArray[np.float64], due: float,
-                pose: Sequence[float] | Vector) -> tuple[float, Vector]:
+                pose: Sequence[float] | Vector, free: Sequence[int] = ()
+                ) -> tuple[float, Vector]:
     """
     Find where the path up to the row that is due comes nearest to a pose.
 
     :param due: counts rows, may lie between two.
     :param pose: (joints,) [rad].
+    :param free: joints whose distance does not count, as long as it is a number.
     :returns: the place, counted in rows, and the distance of each joint there [rad].
     """
     due = min(max(due, 0.0), len(rows) - 1.0)
     places = [*range(int(due) + 1), due]
     distances = np.abs(np.array([row_at(rows, place) for place in places]) - np.asarray(pose))
+    # What is not a number stays so: it counts everywhere.
+    distances[:, list(free)] *= 0.0
     best = int(distances.max(axis=1).argmin())
     nearest: Vector = distances[best]
     return float(places[best]), nearest

@@ -116,7 +116,8 @@ class ChunkPlayer:
         self._chunk = chunk
         due = max(now - chunk.observed_at, 0.0)
         if velocity is None:
-            due = nearest_row(chunk.rows, due * chunk.rate_hz, self.setpoint)[0] / chunk.rate_hz
+            due = nearest_row(chunk.rows, due * chunk.rate_hz, self.setpoint,
+                              self._motion.independent)[0] / chunk.rate_hz
         self._at = due
         self._blend_from = self._at
         self._offset = np.zeros_like(self.setpoint)

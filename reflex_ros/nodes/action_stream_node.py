@@ -60,8 +60,8 @@ TABLE = (
     Spec('replan_s', 0.5, 'longest time between two requests for a chunk', 's', 0.05, 5.0),
     Spec('max_in_flight', 2, 'observations that may wait for their chunk', '', 1, 8),
     Spec('limits.velocity', 2.0, 'largest speed of a joint in a chunk', 'rad/s', 0.05, 2.0),
-    Spec('limits.jump', 0.1745, 'largest distance from the observed pose to the first row', 'rad',
-         0.01, 0.35),
+    Spec('limits.jump', 0.1745, 'largest distance from the observed pose to the first row; not '
+         'for the gripper, which may hold something', 'rad', 0.01, 0.35),
     Spec('limits.chunk_age_s', 1.0, 'oldest observation that a chunk may answer', 's', 0.1, 2.0),
     Spec('limits.clamp', False, 'bring rows outside the joint limits to the limit instead of '
          'refusing the chunk'),

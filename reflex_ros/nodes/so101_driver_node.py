@@ -58,7 +58,7 @@ TABLE = (
            "model's", 'rad', -0.35, 0.35) for name in JOINT_NAMES),
     Spec('limits.velocity', 2.0, 'largest speed of a commanded joint', 'rad/s', 0.05, 2.0),
     Spec('limits.jump', 0.1745, 'largest distance from where the arm is to the first row of a '
-         'chunk', 'rad', 0.01, 0.35),
+         'chunk; not for the gripper, which may hold something', 'rad', 0.01, 0.35),
     Spec('limits.lead', 0.1745, 'largest distance between goal and measured position', 'rad',
          0.02, 0.1745),
     Spec('limits.chunk_age_s', 1.0, 'oldest observation that a chunk may answer', 's', 0.1, 2.0),

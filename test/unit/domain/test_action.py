@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, row_at
-from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES
 from reflex_ros.errors import ChunkRejected
 
 ORDER = ('BAD_NUMBER', 'BAD_SHAPE', 'SEQ_EPOCH', 'SEQ_OLD', 'CHUNK_STALE', 'RANGE', 'JUMP',
@@ -164,10 +164,18 @@ def test_row_beyond_a_limit_is_brought_to_it_or_refused(
 
 @pytest.mark.parametrize(('degrees', 'code'), [
     (0.0, ''), (9.9, ''), (10.1, 'JUMP'), (-9.9, ''), (-10.1, 'JUMP'), (math.nan, 'JUMP')])
-@pytest.mark.parametrize('joint', [0, 3, 5])
+@pytest.mark.parametrize('joint', [0, 3, 4])
 def test_chunk_is_refused_when_it_would_start_far_from_the_reference(
         joint: int, degrees: float, code: str) -> None:
     assert refusal(make_chunk(), reference=along(**{f'j{joint}': math.radians(degrees)})) == code
+
+
+@pytest.mark.parametrize(('reference', 'code'), [
+    (along(j5=0.7), ''), (along(j5=1.7), ''), (along(j5=math.nan), 'JUMP'),
+    (along(j5=0.7, j2=0.18), 'JUMP')])
+def test_gripper_that_holds_something_is_far_from_where_it_is_told_to_be(
+        reference: Any, code: str) -> None:
+    assert refusal(make_chunk(), reference=reference) == code
 
 
 def test_rows_must_come_near_the_reference_by_its_own_instant() -> None:
@@ -226,7 +234,7 @@ def test_accepted_chunk_is_finite_inside_the_limits_near_and_slow(
     assert (np.abs(np.diff(played.rows, axis=0)) * rate_hz <= VELOCITY * (1.0 + 1e-5)).all()
     passed = [row_at(played.rows, place) for place in (0.0, *range(len(rows)), now * rate_hz)
               if place <= max(now * rate_hz, 0.0)]
-    assert min(np.abs(row).max() for row in passed) <= BOUNDS.max_jump_rad
+    assert min(np.abs(row[:GRIPPER]).max() for row in passed) <= BOUNDS.max_jump_rad
     if not clamp:
         assert np.abs(played.rows - rows).max() <= BOUNDS.range_tolerance_rad
 

@@ -163,6 +163,16 @@ def test_stop_brings_the_setpoint_to_rest_within_the_ramp_and_keeps_it_there(
     assert ride.ticks_to_rest(50) == 0
 
 
+def test_gripper_that_holds_something_is_closed_slowly_and_keeps_the_arm_on_its_path() -> None:
+    ride = Ride(lag=0.5, blocked=GRIPPER, pose=along(j5=0.7))
+    for _ in range(4):
+        ride.offer(line(along(j0=0.4), 2.0, along(j0=ride.player.setpoint[0])))
+        ride.tick(50)
+    assert ride.path[-1][0] > 0.5
+    assert ride.path[-1][GRIPPER] == pytest.approx(0.7 - LEAD)
+    assert np.abs(ride.velocity[:, GRIPPER]).max() < 0.75
+
+
 @pytest.mark.parametrize('beyond', [0.01, 0.05, 0.16])
 def test_arm_that_rests_outside_its_limits_is_led_in_slowly(beyond: float) -> None:
     # The first joint's stops lie 10 degrees beyond the limit of the model.
