@@ -3,8 +3,8 @@
 """
 The latch on disk: a restart comes up as it went down, not clean.
 
-It is also set while actions are applied: a supervisor that was killed then finds out when it
-starts again. Written by atomic rename, 0600.
+It is also set while the arm may move: a supervisor that was killed then finds out when it starts
+again. Written by atomic rename, 0600.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from reflex_ros.domain.safe_stop import CauseRecord
 
-ARMED = CauseRecord('SUPERVISOR_DEAD', 'the supervisor ended while actions were applied', 0.0)
+ARMED = CauseRecord('SUPERVISOR_DEAD', 'the supervisor ended while the arm was permitted to move',
+                    0.0)
 UNREADABLE = CauseRecord('RESTART_LATCHED', 'the latch file cannot be read', 0.0)
 
 

@@ -309,8 +309,7 @@ class SupervisorNode(ReflexNode):
         self._publish_state()
 
     def _store_latch(self) -> None:
-        causes = self._machine.causes or (
-            (ARMED,) if self._machine.state in MOTION - {State.PARKING} else ())
+        causes = self._machine.causes or ((ARMED,) if self._machine.state in MOTION else ())
         try:
             if self._latch is not None:
                 self._latch.store(causes)

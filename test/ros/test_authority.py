@@ -150,6 +150,19 @@ def test_arm_that_may_not_be_driven_is_said_so_at_once_and_does_not_move_later(d
     system.wait_state('ACTIVE', timeout_s=15.0)
 
 
+def test_supervisor_that_dies_while_the_arm_parks_comes_back_latched(demo):
+    system = demo.system
+    system.wait_state('DRY_RUN', timeout_s=30.0)
+    # Two seconds from the rest pose.
+    demo.arm.set(pose='ready')
+    assert system.call('park')['success']
+    system.wait(lambda: system.view.driver('motion') == 'parking', 10.0, 'motion')
+    system.group.children['supervisor'].kill()
+    system.wait_state('LATCHED', timeout_s=20.0)
+    assert system.view.causes[0]['code'] == 'SUPERVISOR_DEAD'
+    assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
+
+
 def test_two_drivers_under_one_name_stop_the_system(demo, tmp_path):
     demo.bring_to_motion()
     twin = Child(next(process for process in graph.nodes(None, demo.world)
