@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from importlib import import_module
 
 import click
@@ -14,8 +15,11 @@ from reflex_ros.cli import options
 class _Simulation(click.Group):
     """Looks the simulated parts up by name: nothing imports them statically."""
 
-    _PARTS = {'arm': ('reflex_ros.sim.arm.command', 'command'),
-              'service': ('reflex_ros.sim.service.command', 'main')}
+    _PARTS = {
+        'arm': ('reflex_ros.sim.arm.command', 'command',
+                'reflex sim arm --link /tmp/arm --fault sag:volts=3'),
+        'service': ('reflex_ros.sim.service.command', 'main',
+                    'reflex sim service --port 8900 --fault handshake_status=503x3')}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the parts."""
@@ -25,8 +29,14 @@ class _Simulation(click.Group):
         """Import the command of one part."""
         if cmd_name not in self._PARTS:
             return None
-        module, name = self._PARTS[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
+        module, name, example = self._PARTS[cmd_name]
+        # A copy: the parts are also started without reflex, and know nothing of its options.
+        command: click.Command = copy(getattr(import_module(module), name))
+        command.epilog = options.example(example)
+        command.params = [*command.params, *(
+            click.Option(names, is_flag=True, expose_value=False, help=text) for names, text in (
+                (['--json'], 'The ready line is JSON anyway; errors are with this.'),
+                (['-v', '--verbose'], 'Show tracebacks.')))]
         return command
 
 

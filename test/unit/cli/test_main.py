@@ -39,11 +39,10 @@ def test_every_command_has_help_with_an_example(reflex, path):
     outcome = reflex(*path, '--help')
     assert outcome.code == 0
     assert f'Usage: reflex {" ".join(path)}' in outcome.out
-    if path[0] != 'sim':
-        assert '\n    reflex ' in outcome.out.partition('Example:')[2]
+    assert '\n    reflex ' in outcome.out.partition('Example:')[2]
 
 
-@pytest.mark.parametrize('path', [path for path in COMMANDS if path[0] != 'sim'], ids=' '.join)
+@pytest.mark.parametrize('path', COMMANDS, ids=' '.join)
 def test_every_command_has_json_and_verbose(path):
     options = {name for option in COMMANDS[path].params for name in option.opts}
     assert {'--json', '-v', '--verbose'} <= options
