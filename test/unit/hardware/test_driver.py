@@ -838,15 +838,15 @@ def test_permit_that_changes_while_parking_never_drops_the_arm(near_rest: Rig) -
 @pytest.mark.slow
 def test_servo_that_does_not_let_go_is_reported(near_rest: Rig) -> None:
     rig = near_rest
-    write, seen = rig.arm.bus.write, []
+    write, seen = rig.arm.bus.sync_write, []
 
-    def stubborn(servo_id: int, register: Any, value: int) -> Any:
-        if (servo_id, register.address, value) == (2, TORQUE, 0):
-            seen.append(value)
-            value = 1
-        return write(servo_id, register, value)
+    def stubborn(register: Any, values: dict[int, int]) -> None:
+        if (register.address, values) == (TORQUE, {2: 0}):
+            seen.append(values)
+            values = {2: 1}
+        write(register, values)
 
-    rig.arm.bus.write = stubborn    # type: ignore[method-assign]
+    rig.arm.bus.sync_write = stubborn    # type: ignore[assignment, method-assign]
     rig.activate(Mode.PARK)
     wait_for(lambda: rig.code, 'the latch')
     assert rig.code == 'SERVO_FAULT'
