@@ -13,6 +13,8 @@ from reflex_ros.runner import graph
 from reflex_ros.runner.demo import Demo
 from reflex_ros.runner.processes import Child
 
+from .conftest import wait_for
+
 rclpy = pytest.importorskip('rclpy')
 
 TOLERANCE_RAD = 0.03
@@ -152,9 +154,12 @@ def test_arm_that_may_not_be_driven_is_said_so_at_once_and_does_not_move_later(d
 
 def test_supervisor_that_dies_while_the_arm_parks_comes_back_latched(demo):
     system = demo.system
-    system.wait_state('DRY_RUN', timeout_s=30.0)
-    # Two seconds from the rest pose.
-    demo.arm.set(pose='ready')
+    demo.bring_to_motion()
+    # Far enough from the rest pose for the way back to take a while.
+    wait_for(lambda: max(joint['travel_rad'] for joint in demo.arm.state()['joints'].values())
+             > 0.3, 20.0, 'motion')
+    assert system.call('demote')['success']
+    system.wait_state('DRY_RUN', 'READY', timeout_s=10.0)
     assert system.call('park')['success']
     system.wait(lambda: system.view.driver('motion') == 'parking', 10.0, 'motion')
     system.group.children['supervisor'].kill()
