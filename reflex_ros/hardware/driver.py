@@ -42,6 +42,7 @@ from reflex_ros.errors import (
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus_watch import BusWatch
 from reflex_ros.hardware.clock import suspended_s
+from reflex_ros.hardware.cycle_times import CycleTimes
 from reflex_ros.hardware.plausibility import SampleFilter
 from reflex_ros.hardware.report import DriverReport, MotionState
 from reflex_ros.hardware.servo_watch import name_silence, ServoWatch
@@ -57,8 +58,6 @@ CHECK_CONFIGURATION_S = 0.8
 REJECTS_IN_A_ROW = 3
 ONLY_LATE = frozenset({'SEQ_OLD', 'SEQ_EPOCH', 'CHUNK_STALE'})
 """Refusals that say nothing against the policy: when nothing else comes, UNDERRUN stops."""
-WINDOW = 1000
-"""Cycles over which rate and percentiles are taken: 10 s at 100 Hz."""
 
 
 class ArmDriver:
@@ -103,9 +102,7 @@ class ArmDriver:
         self._unconfirmed = 0
         self._checked_at = self._clock.monotonic()
         self._next_check = 0
-        self._work_s: deque[float] = deque(maxlen=WINDOW)
-        self._late_s: deque[float] = deque(maxlen=WINDOW)
-        self._began_at: deque[float] = deque(maxlen=WINDOW)
+        self._times = CycleTimes()
 
     def start(self) -> None:
         """Begin to measure; nothing is written before ``activate``."""
@@ -177,23 +174,20 @@ class ArmDriver:
 
     def report(self) -> DriverReport:
         """Take a snapshot; values may be one cycle apart."""
-        player, began = self._player, list(self._began_at)
-        work, late = np.array(self._work_s or [0.0]) * 1e3, np.array(self._late_s or [0.0]) * 1e3
-        work_p50, work_p99 = np.partition(work, _ranks(work))[list(_ranks(work))]
-        late_p99 = np.partition(late, _ranks(late))[_ranks(late)[1]]
+        player, times = self._player, self._times.summary()
         return DriverReport(
             state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
             is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
             cycles=self._cycles, missed_cycles=self._missed, late_cycles=self._late,
             refused_samples=self._filter.refused + self._unconfirmed,
             bad_share=self._bus_watch.bad_share, is_degraded=self._bus_watch.is_degraded,
-            rate_hz=(len(began) - 1) / (began[-1] - began[0]) if len(began) > 1 else 0.0,
-            cycle_ms_p50=float(work_p50), cycle_ms_p99=float(work_p99),
-            late_ms_p99=float(late_p99), late_ms_max=float(late.max()),
+            rate_hz=times.rate_hz, cycle_ms_p50=times.work_ms_p50,
+            cycle_ms_p99=times.work_ms_p99, late_ms_p99=times.late_ms_p99,
+            late_ms_max=times.late_ms_max,
             max_step_rad=player.max_step_rad, playback_rate=player.rate,
             is_starved=player.is_starved, lead_slowdowns=player.lead_slowdowns,
             accepted=self._accepted, rejected=dict(self._rejected),
-            setpoint=tuple(player.setpoint), port_lost=self._port_lost)
+            setpoint=tuple(player.setpoint.tolist()), port_lost=self._port_lost)
 
     # What follows runs in the bus thread.
 
@@ -229,9 +223,7 @@ class ArmDriver:
                 self._go_passive(Cause('SERVO_FAULT', str(exc)))
             self._run_jobs()
             now = self._clock.monotonic()
-            self._work_s.append(now - began)
-            self._late_s.append(late)
-            self._began_at.append(began)
+            self._times.note(began, late, now - began)
             planned += self._period_s
             if now > planned + self._period_s:
                 planned = now
@@ -431,8 +423,3 @@ class ArmDriver:
                 future = self._jobs.get_nowait()[1]
                 if future.set_running_or_notify_cancel():
                     future.set_exception(PortLost('the bus thread has ended'))
-
-
-def _ranks(values: Vector) -> tuple[int, int]:
-    """Where the median and the 99th percentile stand in a sorted array: the next value below."""
-    return (len(values) - 1) // 2, (len(values) - 1) * 99 // 100
