@@ -11,8 +11,9 @@ them. The session runs in an asyncio thread (``runner.policy_session``); this fi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
+import math
 import os
 
 # Before rclpy: its libraries bring another OpenSSL along.
@@ -22,7 +23,6 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-import numpy as np
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
@@ -233,7 +233,6 @@ class ActionStreamNode(ReflexNode):
         failure = self._thread.failure() if self._thread else None
         if failure is not None:
             fault = Cause('INTERNAL', f'the stream thread ended: {failure!r}')
-        rtt = list(status.rtt_ms)
         return {
             'progress': status.progress, 'link': status.link, 'remark': status.remark,
             'session_mode': status.mode, 'prompt': self._session.prompt if self._session else '',
@@ -250,8 +249,8 @@ class ActionStreamNode(ReflexNode):
             'since_chunk_s': now - status.chunk_at if status.chunk_at else -1.0,
             'open_s': now - status.opened_at if status.link == 'open' else 0.0,
             'age_ms': status.chunk_age_ms,
-            'age_ms_p95': float(np.percentile(list(status.ages_ms) or [0.0], 95)),
-            'rtt_ms_p50': float(np.median(rtt)) if rtt else -1.0,
+            'age_ms_p95': _at_share(status.ages_ms, 0.95, 0.0),
+            'rtt_ms_p50': _at_share(status.rtt_ms, 0.5, -1.0),
             'expires_s': status.expires_at - now if status.expires_at else -1.0}
 
     def diagnostics(self) -> list[DiagnosticStatus]:
@@ -273,6 +272,12 @@ class ActionStreamNode(ReflexNode):
                 level=DiagnosticStatus.WARN if stale else DiagnosticStatus.OK,
                 message='no data' if stale else 'ok'))
         return entries
+
+
+def _at_share(values: Iterable[float], share: float, default: float) -> float:
+    """Return the value that this share of the values does not exceed; cheaper than numpy's."""
+    ordered = sorted(values)
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else default
 
 
 def main() -> None:

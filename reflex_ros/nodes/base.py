@@ -159,10 +159,11 @@ class ReflexNode(LifecycleNode):
         self.problem, self._said = problem or self.problem, said or self._said
 
     def _publish_beat(self) -> None:
+        values = {'instance': self.instance, 'lifecycle': self.lifecycle,
+                  'problem': self.problem, **self.beat_values()}
         self._beat.publish(convert.to_status(
-            self.get_name(), {'instance': self.instance, 'lifecycle': self.lifecycle,
-                              'problem': self.problem,
-                              **self.beat_values()},
+            # Every pair costs each reader, tens of times a second.
+            self.get_name(), {key: value for key, value in values.items() if value != ''},
             level=DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK,
             message=self.problem or self.lifecycle))
 
