@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 import time
 
 from reflex_ros.errors import BusTimeout, PacketError
@@ -137,8 +138,9 @@ class Bus:
             missing while a later one came is asked for at once.
         :raises BusTimeout: naming the servos that stayed silent, after the retries.
         """
-        return self._exchange(lambda missing: codec.sync_read(missing, address, length),
-                              servo_ids, length, retries=retries, patience=patience)
+        return self._exchange(
+            lambda missing: _sync_read_request(tuple(missing), address, length), servo_ids, length,
+            retries=retries, patience=patience)
 
     def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
         """Write one register of several servos; nobody answers, so only a read proves it."""
@@ -216,3 +218,9 @@ class Bus:
         while len(received) < count and self.clock.monotonic() < deadline:
             received += self.port.read(count - len(received))
         return received
+
+
+@lru_cache(maxsize=64)
+def _sync_read_request(servo_ids: tuple[int, ...], address: int, length: int) -> bytes:
+    # The same in every cycle.
+    return codec.sync_read(servo_ids, address, length)

@@ -10,8 +10,6 @@ port, ``TypeError`` (SO-101 reference, section 8.1).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 import errno
 import os
 from pathlib import Path
@@ -28,6 +26,7 @@ WRITE_TIMEOUT_S = 0.25
 """pyserial also counts the time in which this process did not run: a short one would take our own
 stall for a blocked adapter."""
 SLOW_TIMER_MS = 4
+_LOST = (OSError, termios.error, TypeError)
 
 
 class Port(Protocol):
@@ -68,31 +67,35 @@ class SerialPort:
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        with self._translated('write'):
+        try:
             self._serial.write(data)
+        except _LOST as exc:
+            raise self._lost('write', exc) from exc
 
     def read(self, count: int) -> bytes:
         """Return up to ``count`` bytes; fewer when 5 ms pass without one."""
-        with self._translated('read'):
+        try:
             return bytes(self._serial.read(count))
+        except _LOST as exc:
+            raise self._lost('read', exc) from exc
 
     def drain(self) -> None:
         """Throw away what was received and not read."""
-        with self._translated('drain'):
+        try:
             self._serial.reset_input_buffer()
+        except _LOST as exc:
+            raise self._lost('drain', exc) from exc
 
     def close(self) -> None:
         """Close; may be called twice."""
-        with self._translated('close'):
-            self._serial.close()
-
-    @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
         try:
-            yield
-        except (OSError, termios.error, TypeError) as exc:
-            raise PortLost(f'port {self.name}: {what} failed ({exc}). Is the cable in, and does '
-                           'no other program read the port?') from exc
+            self._serial.close()
+        except _LOST as exc:
+            raise self._lost('close', exc) from exc
+
+    def _lost(self, what: str, exc: Exception) -> PortLost:
+        return PortLost(f'port {self.name}: {what} failed ({exc}). Is the cable in, and does no '
+                        'other program read the port?')
 
 
 def latency_warning(name: str, root: Path = Path('/')) -> str:
