@@ -95,7 +95,7 @@ def paced(port: str, rate_hz: float, beside: str) -> Iterator[dict]:
 
 
 def driver_cpu() -> Iterator[dict]:
-    """Measure the processor time of the whole driver process at 100 Hz."""
+    """Measure the processor time of the whole driver process at 100 Hz, and of its partners."""
     with simulated_arm() as (port, _):
         began, used = time.monotonic(), time.process_time()
         plain_lateness(port, 100.0)
@@ -104,14 +104,15 @@ def driver_cpu() -> Iterator[dict]:
     try:
         demo.start()
         demo.system.wait_state('READY', timeout_s=30.0)
-        process = demo.system.group.children['so101'].popen.pid
         for label, prepare in (('measuring', lambda: None), ('moving', demo.bring_to_motion)):
             prepare()
-            before, began = cpu_s(process), time.monotonic()
-            time.sleep(SECONDS)
-            share = (cpu_s(process) - before) / (time.monotonic() - began)
+            shares = cpu_shares({name: demo.system.group.children[name].popen.pid
+                                 for name in ('so101', 'action_stream', 'supervisor')})
             yield {'figure': f'driver process at 100 Hz, {label}', 'unit': '% of a core', 'n': 1,
-                   'value': 100.0 * share, 'floor': 100.0 * floor}
+                   'value': 100.0 * shares.pop('so101'), 'floor': 100.0 * floor}
+            for name, share in shares.items():
+                yield {'figure': f'{name} process beside it, {label}', 'unit': '% of a core',
+                       'n': 1, 'value': 100.0 * share}
     finally:
         demo.close()
 
@@ -331,6 +332,14 @@ def timed(work: Callable[[], object], count: int = 5000) -> float:
     for _ in range(count):
         work()
     return (time.perf_counter() - began) / count * 1e6
+
+
+def cpu_shares(processes: dict[str, int]) -> dict[str, float]:
+    """Return how much of a core each process uses over some seconds."""
+    before, began = {name: cpu_s(pid) for name, pid in processes.items()}, time.monotonic()
+    time.sleep(SECONDS)
+    seconds = time.monotonic() - began
+    return {name: (cpu_s(pid) - before[name]) / seconds for name, pid in processes.items()}
 
 
 def cpu_s(process: int) -> float:
