@@ -253,7 +253,8 @@ def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> 
         level, message = DiagnosticStatus.ERROR, f'error bits 0x{sample.errors[index]:02X}'
     elif heat >= OVERHEAT_C:
         level, message = DiagnosticStatus.ERROR, (
-            f'{heat:.0f} degC: the servo lets go at 70. Call supervisor/park')
+            f'{heat:.0f} degC: the servo lets go at 70. Call supervisor/park (first '
+            'supervisor/reset, if latched)')
     elif heat >= WARM_C:
         level, message = DiagnosticStatus.WARN, f'warm: {heat:.0f} degC'
     elif not low <= volts <= high:
