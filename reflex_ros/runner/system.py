@@ -14,6 +14,7 @@ import json
 import os
 from pathlib import Path
 import random
+import socket
 import threading
 import time
 from typing import Any
@@ -24,6 +25,7 @@ from reflex_ros.runner.processes import ProcessGroup
 
 ANSWER_S = 10.0
 FAST_DDS = 'rmw_fastrtps_cpp'
+DOMAINS = range(60, 100)
 END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_service'))
 """The arm first: it holds before anything else ends. What it stands on comes last."""
 
@@ -158,10 +160,22 @@ class System:
 
 def private_domain() -> dict[str, str]:
     """Choose a DDS domain that no robot is on, reachable from this machine only."""
-    domain = os.environ.get('ROS_DOMAIN_ID') or str(random.randrange(60, 100))
+    domain = os.environ.get('ROS_DOMAIN_ID') or str(next(
+        filter(_is_free, random.sample(DOMAINS, len(DOMAINS))), DOMAINS[0]))
     if os.environ.get('RMW_IMPLEMENTATION', FAST_DDS) != FAST_DDS:
         return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
     # The same reach, but without shared memory: the profile says why.
     profile = str(graph.share_folder() / 'config' / 'loopback.xml')
     return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SYSTEM_DEFAULT',
             'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
+
+
+def _is_free(domain: int) -> bool:
+    """Whether nobody on this machine holds the port of a domain's first participant."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Port rule of the RTPS specification, section 9.6.1.1.
+            probe.bind(('127.0.0.1', 7400 + 250 * domain + 10))
+        except OSError:
+            return False
+    return True
