@@ -29,11 +29,15 @@ from reflex_ros.errors import (
 DOUBT = 'It may have been carried out all the same: look before you run it again'
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
 NEXT_STEPS = {
+    'already_deleting': 'Nothing is left to do: it is on its way out',
     'balance_too_low': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
     'below_minimum_balance': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
+    'dataset_not_found': 'Run `reflex datasets list`',
     'deployment_not_found': 'Run `reflex deployments list`',
     'deployment_not_ready': 'Run `reflex doctor <deployment-id>`, fix each failed check, then try '
                             'again',
+    'model_not_found': 'Run `reflex models list`',
+    'model_not_ready': 'Wait for it: `reflex models get <model-id> --wait`',
     'no_inference_node_available': 'No worker runs this model now: try again in a few minutes',
     'pairing_token_claimed': 'Make a new one with `reflex robots pair <robot-id>`',
     'pairing_token_expired': 'Make a new one with `reflex robots pair <robot-id>`',
@@ -45,6 +49,7 @@ NEXT_STEPS = {
     'session_expired': 'Start a fresh session',
     'session_failed': 'Start a fresh session',
     'session_not_found': 'Run `reflex sessions list`',
+    'training_run_not_found': 'Run `reflex training list --all`',
 }
 
 
