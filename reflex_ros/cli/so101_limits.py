@@ -30,7 +30,7 @@ SHOWN = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TE
     'reflex so101 limits', 'reflex so101 limits --write',
     'reflex so101 limits --write --calibration my_arm --yes --json'))
 @click.option('--write', 'writes', is_flag=True,
-              help='Write what differs into the servos, read it back, keep a backup.')
+              help='Write them into the servos for good, read them back, keep a backup.')
 @click.option('--calibration', metavar='FILE|ID', help="Take position limits and offsets from "
               "LeRobot's file or id; without it the servos' own stay.")
 @yes_option
@@ -52,7 +52,8 @@ def limits(writes: bool, calibration: str | None, yes: bool, port: str | None, a
         wanted = protected(FOLLOWER, found)
         for servo_id, values in (calibrated(reference, found) if reference else {}).items():
             wanted[servo_id].update(values)
-        todo = eeprom.changes(found, wanted)
+        # While the driver's own are in the servos' memory, nothing differs, until the power goes.
+        todo = eeprom.changes(found, wanted, with_equal=writes)
         backup = None
         if writes and todo:
             ask(f'{len(todo)} registers will be written.', yes=yes)

@@ -64,12 +64,16 @@ def read_kept(bus: Bus, servo_ids: Iterable[int]) -> dict[int, dict[Register, in
     return found
 
 
-def changes(found: Values, wanted: Values) -> list[Change]:
-    """List what differs, in the order of the servos and of the addresses."""
+def changes(found: Values, wanted: Values, *, with_equal: bool = False) -> list[Change]:
+    """
+    List what differs, in the order of the servos and of the addresses.
+
+    :param with_equal: list all: what reads as wanted may stand in the memory that power clears.
+    """
     return [Change(servo_id, register, found[servo_id][register], value)
             for servo_id, values in sorted(wanted.items())
             for register, value in sorted(values.items(), key=lambda pair: pair[0].address)
-            if found[servo_id][register] != value]
+            if with_equal or found[servo_id][register] != value]
 
 
 def write(bus: Bus, todo: Sequence[Change], done: list[Change] | None = None) -> None:
