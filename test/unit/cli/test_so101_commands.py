@@ -399,6 +399,7 @@ def test_limits_are_shown_and_written_with_proof(reflex: Command, arm: Simulated
 
 def test_limits_are_written_for_good_although_a_driver_has_set_them(
         reflex: Command, arm: SimulatedArm, home: Path) -> None:
+    arm.control.set(id=6, register='protection_current', value=500)
     driver = arm.open()
     driver.bring_up()
     driver.close()
