@@ -20,7 +20,7 @@ import time
 
 import numpy as np
 
-from reflex_ros.runner.demo import Demo, FAULTS
+from reflex_ros.bringup.demo import Demo, FAULTS
 
 RUNS = int(os.environ.get('REFLEX_BENCH_RUNS', '4'))
 NAMES = ('kill_stream', 'kill_supervisor', 'kill_driver', 'kill_service', 'drop_link', 'stop',

@@ -27,7 +27,7 @@ OURS = """
 import asyncio, json, resource, sys, time
 from pathlib import Path
 from reflex_ros.client.resources import datasets
-from reflex_ros.client.service import AsyncReflex
+from reflex_ros.client.async_client import AsyncReflex
 
 async def main(url, path, name):
     async with AsyncReflex('rfx_sim', convex_url=url, environment={}) as service:

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Connect a robot to its hosted policy: starts the processes that ``runner.graph`` describes.
+Connect a robot to its hosted policy: start the processes of ``bringup.process_table``.
 
 Nothing is brought up here: that is the supervisor's job, and the same with ``reflex up``.
 """
@@ -23,7 +23,7 @@ from launch.events.process import ProcessIO
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from reflex_ros.runner import graph
+from reflex_ros.bringup import process_table
 
 LINGER_S = 1.0
 
@@ -45,26 +45,26 @@ def generate_launch_description() -> LaunchDescription:
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     arguments = context.launch_configurations
-    return [action for namespace in graph.namespaces(arguments['namespace'])
+    return [action for namespace in process_table.namespaces(arguments['namespace'])
             for action in robot(arguments, namespace)]
 
 
 def robot(arguments: Mapping[str, str], namespace: str) -> list[LaunchDescriptionEntity]:
     """Describe the processes of one robot."""
-    world = graph.make_world() if arguments['sim'] == 'true' else None
+    world = process_table.make_world() if arguments['sim'] == 'true' else None
     config = Path(arguments['config']).expanduser() if arguments['config'] else None
     nodes = [Node(package='reflex_ros', executable=process.executable,
                   namespace=namespace,
                   parameters=[*map(str, process.parameter_files), dict(process.parameters)],
                   additional_env=dict(process.environment), respawn=process.respawns,
-                  respawn_delay=graph.RESPAWN_DELAY_S, output='screen', emulate_tty=True)
-             for process in graph.nodes(config, world)]
+                  respawn_delay=process_table.RESPAWN_DELAY_S, output='screen', emulate_tty=True)
+             for process in process_table.nodes(config, world)]
     if world is None:
         return nodes
     simulation = [ExecuteProcess(
         cmd=[sys.executable, '-m', process.module, *process.arguments], name=process.name,
         additional_env=dict(process.environment))
-        for process in graph.simulation(world, linger_s=LINGER_S)]
+        for process in process_table.simulation(world, linger_s=LINGER_S)]
     return [*simulation, *when_ready(simulation, nodes)]
 
 

@@ -12,10 +12,10 @@ import click
 from reflex_ros.cli import options, text
 from reflex_ros.cli.remote import ask, remote
 from reflex_ros.client import credentials, pending_login, private_file
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import Account
 from reflex_ros.client.resources import account
-from reflex_ros.client.service import AsyncReflex
 
 
 @click.command(epilog=options.example(

@@ -10,9 +10,9 @@ import tempfile
 
 import click
 
+from reflex_ros.bringup.demo import Demo, fault_named, FAULTS
 from reflex_ros.cli import options, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
-from reflex_ros.runner.demo import Demo, fault_named, FAULTS
 
 
 @click.command(epilog=options.example(

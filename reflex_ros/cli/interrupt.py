@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import signal
 from types import FrameType
 
-from reflex_ros.runner import processes
+from reflex_ros.bringup import processes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 AGAIN_S = 0.2

@@ -18,12 +18,12 @@ import click
 from reflex_ros.cli import browser, options, text
 from reflex_ros.cli.remote import ask
 from reflex_ros.client import credentials, pending_login, private_file
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Credentials, Secret
 from reflex_ros.client.messages import printable
 from reflex_ros.client.messages.logins import LoginStatus
 from reflex_ros.client.pending_login import PendingLogin
 from reflex_ros.client.resources import logins
-from reflex_ros.client.service import AsyncReflex
 
 SHORTEST_POLL_S = 0.25
 NEXT = ['reflex whoami', 'reflex datasets list']

@@ -12,12 +12,12 @@ import click
 
 from reflex_ros.cli import options, progress, text
 from reflex_ros.cli.remote import ask, remote
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import Row
 from reflex_ros.client.messages.models import ModelAnswer
 from reflex_ros.client.resources import keys as key_calls
 from reflex_ros.client.resources import models as calls
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.errors import ConfigurationError
 
 COLUMNS = ('id', 'name', 'status', 'kind', 'createdAt')

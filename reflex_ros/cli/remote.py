@@ -14,7 +14,7 @@ from reflex_ros.cli import dotenv, options
 from reflex_ros.client.retry import Attempt
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 Result = TypeVar('Result')
 Command = TypeVar('Command', bound=Callable[..., Any])
@@ -37,7 +37,7 @@ def ask(question: Callable[[AsyncReflex], Awaitable[Result]], api_key: str | Non
     # Not at the top: help and completion need neither, and both take long to import.
     import asyncio
 
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
     async def run() -> Result:
         async with AsyncReflex(api_key, convex_url=convex_url, on_retry=note_retry,

@@ -15,8 +15,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from reflex_ros.bringup.system import View
 from reflex_ros.domain.joints import JOINT_NAMES
-from reflex_ros.runner.system import View
 
 COLOURS = {'ACTIVE': 'bold green', 'READY': 'green', 'DRY_RUN': 'cyan', 'LATCHED': 'bold red',
            'FAULT': 'bold red', 'STOPPING': 'yellow', 'DEGRADED': 'yellow'}

@@ -16,7 +16,7 @@ from reflex_ros.client.resources import sessions as calls
 from reflex_ros.errors import ServiceRefused
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 IDS = ('sessionId', '_id')
 PROMOTE = 'reflex sessions promote {} --to apply_actions'

@@ -16,10 +16,10 @@ from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm_build import FOLLOWER
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import soft_limits
 from reflex_ros.hardware.lerobot_file import find, load
-from reflex_ros.hardware.profile import FOLLOWER
 from reflex_ros.hardware.survey import Survey
 from reflex_ros.runner.servo_setup import backup_folder, calibrated, protected, set_up
 

@@ -15,12 +15,12 @@ from reflex_ros.cli.so101_port import arm_options, id_option, open_bus
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm_build import Profile, PROFILES
 from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.discovery import Candidate, candidates, Finding, probe, why_none
 from reflex_ros.hardware.lerobot_file import find as find_file
 from reflex_ros.hardware.lerobot_file import load, Role
 from reflex_ros.hardware.port import latency_warning
-from reflex_ros.hardware.profile import Profile, PROFILES
 from reflex_ros.hardware.survey import (
     error_names,
     JOINT_INDEX,

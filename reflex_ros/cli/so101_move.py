@@ -19,7 +19,7 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel
 from reflex_ros.hardware.port import SerialPort
-from reflex_ros.runner.hand_drive import HandDrive, UNSURE
+from reflex_ros.runner.manual_drive import HandDrive, UNSURE
 
 MAX_SPEED = 0.5
 HOLDS = ('The arm holds, under torque. To let it go: `reflex so101 park`, or support it and '

@@ -13,7 +13,7 @@ from reflex_ros.cli.so101_move import driven
 from reflex_ros.cli.so101_port import ask, open_bus, yes_option
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.profile import LEADER
+from reflex_ros.hardware.arm_build import LEADER
 from reflex_ros.runner.teleop import require_limp, Teleop
 
 

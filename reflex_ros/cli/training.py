@@ -14,10 +14,10 @@ import click
 from reflex_ros.cli import options, progress, text
 from reflex_ros.cli.remote import ask, remote
 from reflex_ros.client import training_parameters
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.messages import Row
 from reflex_ros.client.messages.training import ACTIVE, TERMINAL, TrainingRun, TrainingRunAnswer
 from reflex_ros.client.resources import training as calls
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.client.training_parameters import PARAMETERS
 from reflex_ros.errors import ConfigurationError
 

@@ -11,10 +11,10 @@ import time
 
 import click
 
+from reflex_ros.bringup import process_table
+from reflex_ros.bringup.system import private_domain, System, View
 from reflex_ros.cli import options, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
-from reflex_ros.runner import graph
-from reflex_ros.runner.system import private_domain, System, View
 
 
 @click.command(epilog=options.example('reflex up --config my_robot.yaml', 'reflex up --sim'))
@@ -34,10 +34,10 @@ def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_jso
     runs in dry_run; promote it with
     `ros2 service call /supervisor/promote std_srvs/srv/Trigger`.
     """
-    if len(graph.namespaces(namespace)) > 1:
+    if len(process_table.namespaces(namespace)) > 1:
         raise click.UsageError('one robot at a time: start the others in terminals of their own')
     folder = logs or Path(tempfile.mkdtemp(prefix='reflex-up-'))
-    world = graph.make_world() if sim else None
+    world = process_table.make_world() if sim else None
     # A simulated robot must not meet a real one: it gets a domain of its own.
     environment = private_domain() if sim else {}
     system = System(folder, config=config, world=world, namespace=namespace,

@@ -13,7 +13,9 @@ from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reflex_ros.client.action_stream import AsyncActionStream
-    from reflex_ros.client.controller import action, connect, observation, Run
+    from reflex_ros.client.async_client import AsyncReflex
+    from reflex_ros.client.client import Reflex
+    from reflex_ros.client.connect_decorator import action, connect, observation, Run
     from reflex_ros.client.resources import (
         account,
         datasets,
@@ -29,9 +31,7 @@ if TYPE_CHECKING:
         stepwise_training,
         training,
     )
-    from reflex_ros.client.service import AsyncReflex
     from reflex_ros.client.stream_protocol import ChunkFrame
-    from reflex_ros.client.sync_service import Reflex
     from reflex_ros.client.sync_stream import ActionStream, infer_actions
 
 __all__ = [
@@ -42,16 +42,16 @@ __all__ = [
 ]
 
 _PLACES = {
-    'action': 'controller',
+    'action': 'connect_decorator',
     'ActionStream': 'sync_stream',
     'AsyncActionStream': 'action_stream',
-    'AsyncReflex': 'service',
+    'AsyncReflex': 'async_client',
     'ChunkFrame': 'stream_protocol',
-    'connect': 'controller',
+    'connect': 'connect_decorator',
     'infer_actions': 'sync_stream',
-    'observation': 'controller',
-    'Reflex': 'sync_service',
-    'Run': 'controller',
+    'observation': 'connect_decorator',
+    'Reflex': 'client',
+    'Run': 'connect_decorator',
 }
 """Where a name lives; one that is not here is a module of ``resources``."""
 

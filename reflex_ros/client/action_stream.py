@@ -27,7 +27,7 @@ from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import within
 from reflex_ros.client.endpoints import token_in
-from reflex_ros.client.stream_faults import status_of, StreamFaults
+from reflex_ros.client.stream_errors import status_of, StreamFaults
 from reflex_ros.client.stream_frames import Image, OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame, Ready, ServerError
 from reflex_ros.client.stream_settings import DEFAULT_TIMEOUT_S, StreamSettings

@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from reflex_ros import __version__
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.stream_faults import StreamFaults
+from reflex_ros.client.stream_errors import StreamFaults
 from reflex_ros.client.stream_protocol import MAX_FRAME
 from reflex_ros.errors import ServiceProtocolError
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reflex_ros.domain.beats import DriverBeat, StreamBeat
+from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
 
 MIN_ACCEPTED = 0.99
 MAX_CYCLE_MS = 30.0

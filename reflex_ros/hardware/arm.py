@@ -22,6 +22,7 @@ from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm_build import FOLLOWER, Profile
 from reflex_ros.hardware.bring_up import (
     find_servos,
     identify,
@@ -33,9 +34,8 @@ from reflex_ros.hardware.bring_up import (
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, with_trim
 from reflex_ros.hardware.feedback import FeedbackArrays
-from reflex_ros.hardware.orders import Deviation, GOAL_ACCELERATION, GOAL_SPEED, Orders
-from reflex_ros.hardware.profile import FOLLOWER, Profile
-from reflex_ros.hardware.servo_watch import FAULT_BITS, WARM_C
+from reflex_ros.hardware.servo_health import FAULT_BITS, WARM_C
+from reflex_ros.hardware.written_goals import Deviation, GOAL_ACCELERATION, GOAL_SPEED, Orders
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ import logging
 from reflex_ros.domain.joints import Joint, SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm_build import Profile, Supply
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.profile import Profile, Supply
 from reflex_ros.hardware.registers import Register
 
 _log = logging.getLogger(__name__)

@@ -40,12 +40,12 @@ from reflex_ros.errors import (
     ServoFault,
 )
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.bus_watch import BusWatch
+from reflex_ros.hardware.bus_health import BusWatch
 from reflex_ros.hardware.clock import suspended_s
 from reflex_ros.hardware.cycle_times import CycleTimes
-from reflex_ros.hardware.plausibility import SampleFilter
 from reflex_ros.hardware.report import DriverReport, MotionState
-from reflex_ros.hardware.servo_watch import name_silence, ServoWatch
+from reflex_ros.hardware.sample_filter import SampleFilter
+from reflex_ros.hardware.servo_health import name_silence, ServoWatch
 
 _log = logging.getLogger(__name__)
 

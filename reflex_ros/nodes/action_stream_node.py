@@ -28,8 +28,8 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.client import credentials, endpoints, retry
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.resources import account, deployments
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.joints import GripperTravel, JointLimits, SO101_JOINTS
 from reflex_ros.domain.motion_guard import Cause

@@ -17,7 +17,7 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from reflex_ros.domain.action import ActionChunk
-from reflex_ros.domain.beats import DriverBeat, StreamBeat
+from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
 from reflex_ros.domain.joints import GripperTravel, JOINT_NAMES
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.permit import Mode, Permit

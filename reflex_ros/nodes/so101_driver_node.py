@@ -29,6 +29,7 @@ from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ChunkRejected, ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.arm_build import PROFILES
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel, soft_limits
 from reflex_ros.hardware.discovery import find_arm
@@ -36,9 +37,8 @@ from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.lerobot_file import find, load, Role
 from reflex_ros.hardware.port import latency_warning, SerialPort
 from reflex_ros.hardware.port_identity import stable_name
-from reflex_ros.hardware.profile import PROFILES
 from reflex_ros.hardware.report import DriverReport
-from reflex_ros.hardware.servo_watch import FAULT_BITS, OVERHEAT_C, WARM_C
+from reflex_ros.hardware.servo_health import FAULT_BITS, OVERHEAT_C, WARM_C
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec

@@ -23,10 +23,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from reflex_ros.domain.beats import DriverBeat, StreamBeat
+from reflex_ros.domain.duplicate_nodes import InstanceWatch
 from reflex_ros.domain.gate import GateInputs, GateItem, judge
-from reflex_ros.domain.instances import InstanceWatch
-from reflex_ros.domain.latch import ARMED, LatchFile
+from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
 from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State, why_not
 from reflex_ros.nodes import convert, qos
@@ -34,6 +33,7 @@ from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.managed_node import ManagedNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
+from reflex_ros.runner.latch_file import ARMED, LatchFile
 
 TABLE = (
     Spec('gate.dry_run_s', 10.0, 'how long the policy must have run in dry_run', 's', 1.0, 3600.0),

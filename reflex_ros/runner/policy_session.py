@@ -26,10 +26,10 @@ import numpy as np
 
 from reflex_ros.client import adapters, retry
 from reflex_ros.client.action_stream import AsyncActionStream
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.client.stream_frames import OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds

@@ -11,10 +11,10 @@ from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
+from reflex_ros.hardware.arm_build import Profile
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.eeprom import Change, Values
-from reflex_ros.hardware.profile import Profile
 
 FULL_TURN_FEEDBACK = 0b10000
 """Phase bit: positions run past one turn after a power cycle, and no calibration holds."""

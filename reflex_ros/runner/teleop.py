@@ -21,7 +21,7 @@ from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import gripper_travel
 from reflex_ros.hardware.survey import under_torque
-from reflex_ros.runner.hand_drive import HandDrive
+from reflex_ros.runner.manual_drive import HandDrive
 
 RATE_HZ = 50.0
 ROWS = 12

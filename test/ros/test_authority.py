@@ -8,10 +8,10 @@ import time
 
 import pytest
 
+from reflex_ros.bringup import process_table
+from reflex_ros.bringup.demo import Demo
+from reflex_ros.bringup.processes import Child
 from reflex_ros.domain.joints import REST_POSE
-from reflex_ros.runner import graph
-from reflex_ros.runner.demo import Demo
-from reflex_ros.runner.processes import Child
 
 from .conftest import wait_for
 
@@ -170,7 +170,7 @@ def test_supervisor_that_dies_while_the_arm_parks_comes_back_latched(demo):
 
 def test_two_drivers_under_one_name_stop_the_system(demo, tmp_path):
     demo.bring_to_motion()
-    twin = Child(next(process for process in graph.nodes(None, demo.world)
+    twin = Child(next(process for process in process_table.nodes(None, demo.world)
                       if process.name == 'so101'), tmp_path / 'twin.log')
     try:
         demo.system.wait_state('LATCHED', 'FAULT', timeout_s=15.0)
@@ -196,11 +196,11 @@ def test_no_process_shows_the_key(demo):
     demo.system.wait_state('READY', timeout_s=30.0)
     for child in demo.system.group.children.values():
         command = Path(f'/proc/{child.pid}/cmdline').read_bytes().decode()
-        assert graph.SIM_KEY not in command, child.process.name
+        assert process_table.SIM_KEY not in command, child.process.name
     logs = ''.join(child.log.read_text() for child in demo.system.group.children.values())
-    assert graph.SIM_KEY not in logs
-    assert graph.SIM_KEY not in str(demo.system.view.snapshot)
-    assert os.environ.get('REFLEX_API_KEY') != graph.SIM_KEY
+    assert process_table.SIM_KEY not in logs
+    assert process_table.SIM_KEY not in str(demo.system.view.snapshot)
+    assert os.environ.get('REFLEX_API_KEY') != process_table.SIM_KEY
 
 
 def test_a_supervisor_that_was_held_up_blames_nobody(demo):

@@ -10,22 +10,22 @@ import sys
 
 import pytest
 
-from reflex_ros.runner import graph
-from reflex_ros.runner.processes import ProcessGroup
+from reflex_ros.bringup import process_table
+from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.sim.arm.client import ArmControl
 
 pytest.importorskip('rclpy')
 
-SIM_KEY = {'REFLEX_API_KEY': graph.SIM_KEY}
+SIM_KEY = {'REFLEX_API_KEY': process_table.SIM_KEY}
 
 
 @pytest.fixture(scope='module')
 def world(tmp_path_factory):
     """Run the simulated arm and service for all tests of this file."""
     folder = tmp_path_factory.mktemp('world')
-    world = graph.World(folder / 'arm', folder / 'arm.sock', graph.free_port())
+    world = process_table.World(folder / 'arm', folder / 'arm.sock', process_table.free_port())
     group = ProcessGroup(folder / 'log')
-    for process in graph.simulation(world):
+    for process in process_table.simulation(world):
         group.start_ready(process)
     yield world
     group.end()
@@ -194,7 +194,7 @@ def test_stream_with_a_wrong_key_says_so_and_does_not_show_it(ros, clean_environ
 
 def test_stream_names_the_failed_checks_of_a_deployment(ros, clean_environment, world,
                                                         monkeypatch):
-    monkeypatch.setenv('REFLEX_API_KEY', graph.SIM_KEY)
+    monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
     line = refusal(ros, stream, **service(world, **{'service.deployment': 'deploy_blocked'}))
     assert 'deploy_blocked is not ready' in line and 'robot_paired' in line
     assert 'reflex doctor deploy_blocked' in line
@@ -202,14 +202,14 @@ def test_stream_names_the_failed_checks_of_a_deployment(ros, clean_environment, 
 
 def test_stream_refuses_a_deployment_that_does_not_exist(ros, clean_environment, world,
                                                          monkeypatch):
-    monkeypatch.setenv('REFLEX_API_KEY', graph.SIM_KEY)
+    monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
     line = refusal(ros, stream, **service(world, **{'service.deployment': 'deploy_none'}))
     assert 'deployment_not_found' in line
 
 
 def test_stream_names_a_service_that_is_not_there(ros, clean_environment, monkeypatch):
-    monkeypatch.setenv('REFLEX_API_KEY', graph.SIM_KEY)
-    url = f'http://127.0.0.1:{graph.free_port()}'
+    monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
+    url = f'http://127.0.0.1:{process_table.free_port()}'
     line = refusal(ros, stream, **{'service.rpc_url': f'"{url}"',
                                    'service.actions_url': f'"{url}"'})
     assert f'Cannot reach the Reflex backend at {url}' in line
@@ -217,13 +217,13 @@ def test_stream_names_a_service_that_is_not_there(ros, clean_environment, monkey
 
 def test_stream_never_sends_the_key_unencrypted_to_another_machine(ros, clean_environment,
                                                                    monkeypatch):
-    monkeypatch.setenv('REFLEX_API_KEY', graph.SIM_KEY)
+    monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
     line = refusal(ros, stream, **{'service.rpc_url': 'http://192.0.2.1'})
     assert 'unencrypted' in line and 'https' in line
 
 
 def test_stream_refuses_a_camera_that_is_named_twice(ros, clean_environment, world, monkeypatch):
-    monkeypatch.setenv('REFLEX_API_KEY', graph.SIM_KEY)
+    monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
     line = refusal(ros, stream, **service(world, cameras='["front", "front"]'))
     assert "'cameras'" in line
 

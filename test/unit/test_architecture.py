@@ -25,8 +25,9 @@ LAYERS = {
     'client': {'errors', 'domain'},
     'hardware': {'errors', 'domain'},
     'runner': {'errors', 'domain', 'client', 'hardware'},
+    'bringup': {'errors', 'domain'},
     'nodes': {'errors', 'domain', 'client', 'hardware', 'runner'},
-    'cli': {'errors', 'domain', 'client', 'hardware', 'runner'},
+    'cli': {'errors', 'domain', 'client', 'hardware', 'runner', 'bringup'},
     'sim': {'errors', 'domain', 'client', 'hardware'},
 }
 

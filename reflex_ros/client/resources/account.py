@@ -19,7 +19,7 @@ from reflex_ros.errors import (
 )
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 MIN_PASSWORD = 8
 

@@ -15,11 +15,11 @@ import platform
 import re
 import uuid
 
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.file_source import FileSource
 from reflex_ros.client.messages import parse
 from reflex_ros.client.messages.datasets import Dataset, DatasetAnswer, DatasetList, UploadTicket
 from reflex_ros.client.rest import segment
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.client.transfer import Progress, Target, Uploaded
 from reflex_ros.client.transfer import upload as send
 from reflex_ros.errors import ConfigurationError, ServiceProtocolError

@@ -15,7 +15,7 @@ from reflex_ros.client.modes import require_mode
 from reflex_ros.errors import ConfigurationError, ServiceRefused
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 
 REMEDIES = {

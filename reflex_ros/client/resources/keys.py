@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.messages import parse, Row
 from reflex_ros.client.rpc import NULL
-from reflex_ros.client.service import AsyncReflex
 
 
 async def bind(service: AsyncReflex, key_id: str, model_id: str) -> Row:

@@ -12,7 +12,7 @@ from reflex_ros.client.messages.logins import LoginRequest, LoginStatus
 from reflex_ros.errors import ServiceProtocolError
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 OVER = frozenset({'expired', 'consumed', 'unknown'})
 """Statuses after which a request is of no use; any other that is not ``approved`` may change."""

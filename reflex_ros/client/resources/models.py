@@ -13,12 +13,12 @@ import json
 from pathlib import Path
 import re
 
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.file_source import FileSource
 from reflex_ros.client.messages import parse
 from reflex_ros.client.messages.models import ModelAnswer, ModelList, StorageTicket
 from reflex_ros.client.resources.storage import store
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.client.transfer import Progress
 from reflex_ros.errors import (
     ConfigurationError,

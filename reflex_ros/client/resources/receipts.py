@@ -10,7 +10,7 @@ from reflex_ros.client.messages import parse
 from reflex_ros.client.messages.deployments import ReceiptList
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 
 async def list_all(service: AsyncReflex, deployment_id: str | None = None) -> ReceiptList:

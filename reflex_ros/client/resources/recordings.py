@@ -16,11 +16,11 @@ from pathlib import Path
 import tarfile
 
 from reflex_ros.client import retry
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.file_source import FileSource
 from reflex_ros.client.messages import parse, Row
 from reflex_ros.client.messages.models import RecordingTicket
 from reflex_ros.client.resources.storage import store
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.client.transfer import Progress
 from reflex_ros.errors import ConfigurationError, ServiceProtocolError, ServiceUnavailable
 

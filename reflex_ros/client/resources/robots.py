@@ -21,7 +21,7 @@ from reflex_ros.client.messages.robots import (
 from reflex_ros.errors import ConfigurationError, ServiceProtocolError
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 DEFAULT_VERSION = 'robot_schema.v1'
 

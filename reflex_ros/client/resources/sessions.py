@@ -11,7 +11,7 @@ from reflex_ros.client.modes import require_mode
 from reflex_ros.errors import ServiceProtocolError
 
 if TYPE_CHECKING:
-    from reflex_ros.client.service import AsyncReflex
+    from reflex_ros.client.async_client import AsyncReflex
 
 
 async def authorize(service: AsyncReflex, *, base_model: str = 'pi0.5', mode: str = 'dry_run',

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.messages import parse, Row
 from reflex_ros.client.messages.training import SavedAdapter, StepResult, StepwiseRun
 from reflex_ros.client.rest import segment
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.errors import ServiceProtocolError
 
 RUNS = '/v1/training-runs'

@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 import time
 
 from reflex_ros.client import retry, training_parameters
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.messages import parse
 from reflex_ros.client.messages.training import TrainingRun, TrainingRunAnswer, TrainingRunList
 from reflex_ros.client.resources.datasets import check_source
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.errors import (
     ConfigurationError,
     ServiceProtocolError,

@@ -14,8 +14,8 @@ import math
 from typing import NamedTuple
 
 from reflex_ros.sim.arm.joints import JointSpec, TICKS_PER_RAD
-from reflex_ros.sim.arm.profile import Profile, STEP_S
 from reflex_ros.sim.arm.settings import Model, Settings
+from reflex_ros.sim.arm.trapezoid import Profile, STEP_S
 
 STEP_NS = 1_000_000
 REST_TICKS_S = 0.05 * TICKS_PER_RAD

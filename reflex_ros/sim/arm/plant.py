@@ -9,8 +9,8 @@ import math
 
 from reflex_ros.sim.arm.dynamics import STEP_NS
 from reflex_ros.sim.arm.joints import gravity_nm, is_folded
-from reflex_ros.sim.arm.profile import STEP_S
 from reflex_ros.sim.arm.servo import Servo
+from reflex_ros.sim.arm.trapezoid import STEP_S
 
 _BLOCK_STEPS = 10
 _IDLE_BLOCK_STEPS = 50

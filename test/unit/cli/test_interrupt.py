@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from reflex_ros.bringup import process_table, processes
 from reflex_ros.cli import interrupt
-from reflex_ros.runner import graph, processes
 
 
 def send(number=signal.SIGINT):
@@ -53,7 +53,7 @@ def test_interrupt_waits_for_the_end_of_a_start(tmp_path):
     with pytest.raises(KeyboardInterrupt), interrupt.interruptible():
         # Python can only print what is raised in here.
         os.register_at_fork(before=lambda: started or (started.append('fork'), send()))
-        child = processes.Child(graph.Process('this', 'this'), tmp_path / 'log')
+        child = processes.Child(process_table.Process('this', 'this'), tmp_path / 'log')
         started.append('child')
         wait_for_the_next()
     assert started == ['fork', 'child']

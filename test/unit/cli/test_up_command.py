@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from reflex_ros.bringup.system import View
 from reflex_ros.cli import up
-from reflex_ros.runner.system import View
 
 LATCHED = View('LATCHED', [{'code': 'NET_SILENT'}], [('ACTIVE', 1.0), ('LATCHED', 2.0)],
                {'safety': {'why': 'no answer for 0.5 s; reset, then promote'}})

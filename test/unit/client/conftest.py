@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.service import AsyncReflex
 
 KEY = 'rfx_canary_7c1d9e'
 

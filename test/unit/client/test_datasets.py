@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.file_source import FileSource, PART
 from reflex_ros.client.resources import datasets
 from reflex_ros.client.resources.datasets import check_source
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.errors import (
     AuthenticationError,
     ConfigurationError,

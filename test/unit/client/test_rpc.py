@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from reflex_ros.client import transport as module
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.resources import account, deployments, sessions
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import parse
 from reflex_ros.client.messages.training import TrainingRun, TrainingRunAnswer, TrainingRunList
 from reflex_ros.client.resources import datasets, training
-from reflex_ros.client.service import AsyncReflex
 from reflex_ros.errors import (
     ConfigurationError,
     ReflexError,

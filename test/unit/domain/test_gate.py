@@ -11,8 +11,8 @@ from typing import Any
 from domain_builders import NET_CLOSED
 import pytest
 
-from reflex_ros.domain.beats import DriverBeat, StreamBeat
 from reflex_ros.domain.gate import GateInputs, judge
+from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
 from reflex_ros.domain.motion_guard import Cause
 
 DRIVER = DriverBeat(lifecycle='inactive', at_rest=True, cycles=500, rate_hz=100.0,

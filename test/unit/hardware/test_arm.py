@@ -25,11 +25,11 @@ from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError, Servo
 from reflex_ros.hardware import port
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.arm_build import LEADER
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, RAD_PER_TICK
-from reflex_ros.hardware.orders import GOAL_ACCELERATION, GOAL_SPEED
 from reflex_ros.hardware.port import SerialPort
-from reflex_ros.hardware.profile import LEADER
+from reflex_ros.hardware.written_goals import GOAL_ACCELERATION, GOAL_SPEED
 
 READY = np.radians([0, -45, 45, 45, 0, 20])
 ALL = (1, 2, 3, 4, 5, 6)

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
 from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
 
 from reflex_ros.errors import ConfigurationError, ReflexError  # noqa: E402
-from reflex_ros.runner.hand_drive import HandDrive  # noqa: E402
+from reflex_ros.runner.manual_drive import HandDrive  # noqa: E402
 from reflex_ros.runner.teleop import (  # noqa: E402
     ACCELERATION,
     approach,

@@ -10,8 +10,8 @@ import pytest
 
 from reflex_ros.sim.arm.bus import ArmBus
 from reflex_ros.sim.arm.joints import gravity_nm, JOINTS, parse_pose, POSES, TICKS_PER_RAD
-from reflex_ros.sim.arm.profile import Profile
 from reflex_ros.sim.arm.settings import Model, Settings
+from reflex_ros.sim.arm.trapezoid import Profile
 
 MS = 1_000_000
 S = 1_000_000_000

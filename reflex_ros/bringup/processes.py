@@ -23,8 +23,8 @@ import threading
 import time
 from typing import Any
 
+from reflex_ros.bringup.process_table import Process, RESPAWN_DELAY_S
 from reflex_ros.errors import ConfigurationError
-from reflex_ros.runner.graph import Process, RESPAWN_DELAY_S
 
 READY_S = 10.0
 END_S = 0.9

@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
-from reflex_ros.hardware.orders import GOAL_ACCELERATION, GOAL_SPEED, GOALS_REMEMBERED, Orders
 from reflex_ros.hardware.registers import Control
+from reflex_ros.hardware.written_goals import (
+    GOAL_ACCELERATION,
+    GOAL_SPEED,
+    GOALS_REMEMBERED,
+    Orders,
+)
 
 HELD = Control(torque=1, acceleration=GOAL_ACCELERATION, goal=2000, speed=GOAL_SPEED,
                torque_limit=1000)

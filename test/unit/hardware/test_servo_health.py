@@ -14,7 +14,7 @@ from watch_samples import one, sample
 
 from reflex_ros.domain.joints import GRIPPER
 from reflex_ros.domain.sample import JointSample
-from reflex_ros.hardware.servo_watch import ServoWatch
+from reflex_ros.hardware.servo_health import ServoWatch
 
 PERIOD_S = 0.01
 STILL = np.zeros(6)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
 from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
 
 from reflex_ros.errors import ReflexError, ServoFault  # noqa: E402
-from reflex_ros.runner.hand_drive import HandDrive  # noqa: E402
+from reflex_ros.runner.manual_drive import HandDrive  # noqa: E402
 
 START = (0.0, -0.7, 0.7, 0.7, 0.0, 0.3)
 

@@ -8,7 +8,7 @@ from itertools import pairwise, permutations
 
 import pytest
 
-from reflex_ros.domain.instances import InstanceWatch
+from reflex_ros.domain.duplicate_nodes import InstanceWatch
 
 
 def is_double(ids: str, wait_s: float = 0.0) -> bool:

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from reflex_ros.runner import system
+from reflex_ros.bringup import system
 
 
 @pytest.fixture(autouse=True)

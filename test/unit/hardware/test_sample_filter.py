@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import pytest
 from watch_samples import one, sample
 
-from reflex_ros.hardware.plausibility import BELIEVED_AFTER, MAX_SPEED, PLAY_RAD, SampleFilter
+from reflex_ros.hardware.sample_filter import BELIEVED_AFTER, MAX_SPEED, PLAY_RAD, SampleFilter
 
 
 def test_first_measurement_is_believed_wherever_the_arm_is() -> None:

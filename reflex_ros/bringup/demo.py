@@ -20,9 +20,9 @@ import signal
 import time
 from typing import Any
 
+from reflex_ros.bringup import process_table
+from reflex_ros.bringup.system import NotInTime, private_domain, System
 from reflex_ros.errors import ConfigurationError, ReflexError
-from reflex_ros.runner import graph
-from reflex_ros.runner.system import NotInTime, private_domain, System
 
 RAD_PER_TICK = 2.0 * math.pi / 4096
 DRY_RUN_S = 20.0
@@ -60,12 +60,12 @@ class Demo:
 
     :param folder: for logs.
     :param say: told in a few words what happens next.
-    :param changes: to the fields of :class:`graph.World`.
+    :param changes: to the fields of :class:`process_table.World`.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None,
                  **changes: Any) -> None:
-        world = graph.make_world()
+        world = process_table.make_world()
         self.link: Any = import_module('reflex_ros.sim.link').Link(world.service_port)
         self.world = replace(world, stream_port=self.link.port, **changes)
         self.environment = private_domain()

@@ -19,9 +19,9 @@ import threading
 import time
 from typing import Any
 
+from reflex_ros.bringup import process_table
+from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.errors import ReflexError
-from reflex_ros.runner import graph
-from reflex_ros.runner.processes import ProcessGroup
 
 ANSWER_S = 10.0
 FAST_DDS = 'rmw_fastrtps_cpp'
@@ -72,15 +72,15 @@ class System:
     """
 
     def __init__(self, folder: Path, *, config: Path | None = None,
-                 world: graph.World | None = None, namespace: str = '',
+                 world: process_table.World | None = None, namespace: str = '',
                  environment: dict[str, str] | None = None) -> None:
         self.view = View()
         self.world = world
         self.group = ProcessGroup(folder, namespace=namespace, environment=environment)
-        self._nodes = graph.nodes(config, world)
+        self._nodes = process_table.nodes(config, world)
         self._changed = threading.Condition()
         self._answers: dict[str, dict[str, Any]] = {}
-        self._simulation = graph.simulation(world) if world else ()
+        self._simulation = process_table.simulation(world) if world else ()
 
     def start(self) -> None:
         """
@@ -89,7 +89,7 @@ class System:
         :raises ConfigurationError: when a simulated part does not start.
         """
         # The watcher first: it starts slowest, and must not miss the first states.
-        self.group.start(graph.monitor(), self._on_line)
+        self.group.start(process_table.monitor(), self._on_line)
         for process in self._simulation:
             self.group.start_ready(process)
         for process in self._nodes:
@@ -165,7 +165,7 @@ def private_domain() -> dict[str, str]:
     if os.environ.get('RMW_IMPLEMENTATION', FAST_DDS) != FAST_DDS:
         return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
     # The same reach, but without shared memory: the profile says why.
-    profile = str(graph.share_folder() / 'config' / 'loopback.xml')
+    profile = str(process_table.share_folder() / 'config' / 'loopback.xml')
     return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SYSTEM_DEFAULT',
             'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflex_ros.hardware.bus_watch import BusWatch, MAX_BAD, RECOVERED_AFTER, SLOW_AFTER, WINDOW
+from reflex_ros.hardware.bus_health import BusWatch, MAX_BAD, RECOVERED_AFTER, SLOW_AFTER, WINDOW
 
 
 def watch_of(*cycles: str) -> BusWatch:

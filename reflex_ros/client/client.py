@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from reflex_ros.client import retry
+from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.loop_thread import LoopThread
-from reflex_ros.client.service import AsyncReflex
 
 Parameters = ParamSpec('Parameters')
 Result = TypeVar('Result')

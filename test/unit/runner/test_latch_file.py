@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.domain.latch import ARMED, LatchFile, UNREADABLE
 from reflex_ros.domain.safe_stop import CauseRecord
+from reflex_ros.runner.latch_file import ARMED, LatchFile, UNREADABLE
 
 STOPS = (CauseRecord('OP_STOP', 'a person asked to stop: »halt«', 1234.5, 3), ARMED)
 ROW = {'code': 'OP_STOP', 'text': '', 'at': 1.0, 'count': 1}
