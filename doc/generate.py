@@ -1,7 +1,14 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the generated pages of doc/; a test compares them with what this would write."""
+"""
+Write the generated pages, and the generated sections of the other pages.
 
+A generated page says so at the top, a generated section between its two markers. Tests compare
+each page with what this module would write: ``test/unit/test_generated_docs.py``, and
+``test/ros/test_docs.py`` for the parameters, which need ROS 2.
+"""
+
+import ast
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -11,11 +18,13 @@ import click
 
 from reflex_ros.cli.main import reflex
 
-FOLDER = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 NODES = {'so101': 'so101_driver_node', 'action_stream': 'action_stream_node',
          'supervisor': 'supervisor_node', 'sim_camera': 'sim_camera_node',
          'monitor': 'monitor_node'}
 NOTE = '<!-- Written by `make docs` from the source: change it there. -->\n'
+BEGIN = '<!-- Begin of {name}, written by `make docs` from the source: change it there. -->\n'
+END = '<!-- End of {name}. -->\n'
 
 
 def parameters() -> str:
@@ -53,6 +62,43 @@ def commands() -> str:
     return '\n'.join(page)
 
 
+def package_map() -> str:
+    """Make the table of packages: path, and first line of the docstring."""
+    package = ROOT / 'reflex_ros'
+    files = [package / '__init__.py', *sorted(package.glob('*/**/__init__.py')),
+             *(file for file in sorted(package.glob('*.py')) if file.name != '__init__.py')]
+    lines = ['| folder | what belongs there |', '| --- | --- |']
+    for file in files:
+        place = file.parent if file.name == '__init__.py' else file
+        first_line = ast.get_docstring(ast.parse(file.read_text(encoding='utf-8'))).split('\n')[0]
+        lines.append(f'| `{place.relative_to(ROOT)}` | {first_line} |')
+    return '\n'.join(lines) + '\n'
+
+
+def with_sections(page: str, **sections: str) -> str:
+    """
+    Return the text of a page with new generated sections.
+
+    :param page: path from the root of the repository.
+    :param sections: name of each section and its new text, which ends with a newline.
+    :raises ValueError: if a section does not have its two markers in the page.
+    """
+    text = (ROOT / page).read_text(encoding='utf-8')
+    for name, body in sections.items():
+        head, begin, rest = text.partition(BEGIN.format(name=name))
+        _, end, tail = rest.partition(END.format(name=name))
+        if not end:
+            raise ValueError(f'{page} has no markers for the section {name!r}: add the lines '
+                             f'{BEGIN.format(name=name)!r} and {END.format(name=name)!r}')
+        text = f'{head}{begin}\n{body}\n{end}{tail}'
+    return text
+
+
+def contributing() -> str:
+    """Make CONTRIBUTING.md with the present map of the package."""
+    return with_sections('CONTRIBUTING.md', package_map=package_map())
+
+
 def faults() -> str:
     """Make the page of all faults of the simulated service."""
     kinds = import_module('reflex_ros.sim.service.fault_kinds')
@@ -78,13 +124,19 @@ def faults() -> str:
         f'\n| family | which requests |\n| --- | --- |\n{families}\n'))
 
 
-PAGES = {'parameters.md': parameters, 'cli.md': commands, 'faults.md': faults}
+PAGES = {
+    'CONTRIBUTING.md': contributing,
+    'doc/cli.md': commands,
+    'doc/faults.md': faults,
+    'doc/parameters.md': parameters,
+}
+"""Path from the root of the repository -> the function that makes the whole text."""
 
 
 def main() -> None:
     """Write all pages."""
     for name, make in PAGES.items():
-        (FOLDER / name).write_text(make(), encoding='utf-8')
+        (ROOT / name).write_text(make(), encoding='utf-8')
 
 
 if __name__ == '__main__':

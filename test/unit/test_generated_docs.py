@@ -1,0 +1,49 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The generated pages and sections are up to date, and other pages name what they must."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDS_ROS = {'doc/parameters.md'}
+
+
+def load_generator():
+    spec = importlib.util.spec_from_file_location('generate', ROOT / 'doc' / 'generate.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATOR = load_generator()
+
+
+@pytest.mark.parametrize('name', sorted(GENERATOR.PAGES.keys() - NEEDS_ROS))
+def test_page_is_up_to_date(name):
+    assert (ROOT / name).read_text(encoding='utf-8') == GENERATOR.PAGES[name](), 'run `make docs`'
+
+
+def test_every_package_is_on_the_map():
+    packages = {f'`{file.parent.relative_to(ROOT)}`'
+                for file in (ROOT / 'reflex_ros').glob('**/__init__.py')}
+    assert not [name for name in packages if f'| {name} |' not in GENERATOR.package_map()]
+
+
+def test_section_without_markers_is_refused():
+    with pytest.raises(ValueError, match='has no markers'):
+        GENERATOR.with_sections('README.md', no_such_section='text\n')
+
+
+def test_every_generated_file_says_so_before_its_content():
+    texts = {name: (ROOT / name).read_text(encoding='utf-8') for name in GENERATOR.PAGES}
+    assert not [name for name, text in texts.items() if 'ritten by `make docs`' not in text]
+
+
+def test_every_state_is_documented():
+    from reflex_ros.domain.safe_stop import State
+    page = (ROOT / 'doc' / 'interfaces.md').read_text(encoding='utf-8')
+    assert not [state.value for state in State if state.value not in page
+                and state is not State.SHUTDOWN]
