@@ -101,7 +101,7 @@ def contributing() -> str:
 
 def faults() -> str:
     """Make the page of all faults of the simulated service."""
-    kinds = import_module('reflex_ros.sim.service.fault_kinds')
+    kinds = import_module('reflex_ros.sim.service.faults.kinds')
 
     def table(rows: Iterable[Any], prefix: str = '') -> str:
         lines = ['| name | value | times | what |', '| --- | --- | --- | --- |']

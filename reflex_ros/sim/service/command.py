@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from reflex_ros.sim.service.fault_kinds import FaultKind, HTTP_FAMILIES, HTTP_ROWS, ROWS
+from reflex_ros.sim.service.faults.kinds import FaultKind, HTTP_FAMILIES, HTTP_ROWS, ROWS
 from reflex_ros.sim.service.settings import Settings
 
 
@@ -66,7 +66,7 @@ def main(
         return
     # Not needed for --help, and 0.2 s to import.
     from reflex_ros.sim.service.server import run
-    from reflex_ros.sim.service.store import StateError
+    from reflex_ros.sim.service.storage.store import StateError
 
     try:
         # Every other option is a setting of the same name.

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from reflex_ros.sim.service import http_faults, rpc
-from reflex_ros.sim.service.admin import Admin
-from reflex_ros.sim.service.edge import Edge
-from reflex_ros.sim.service.handshake import serve_stream
-from reflex_ros.sim.service.infer import Infer
-from reflex_ros.sim.service.rest.serving import Rest
+from reflex_ros.sim.service.advance import settle
+from reflex_ros.sim.service.faults import http_faults
+from reflex_ros.sim.service.http import rpc
+from reflex_ros.sim.service.http.admin import Admin
+from reflex_ros.sim.service.http.dashboard import Site
+from reflex_ros.sim.service.http.rest.serving import Rest
+from reflex_ros.sim.service.http.upload_target import UploadTarget
+from reflex_ros.sim.service.http.worker import Worker
+from reflex_ros.sim.service.oneshot.edge import Edge
+from reflex_ros.sim.service.oneshot.infer import Infer
 from reflex_ros.sim.service.settings import Settings
-from reflex_ros.sim.service.settling import settle
-from reflex_ros.sim.service.site import Site
 from reflex_ros.sim.service.state import ServiceState
-from reflex_ros.sim.service.store import StateError
-from reflex_ros.sim.service.upload_target import UploadTarget
-from reflex_ros.sim.service.worker import Worker
+from reflex_ros.sim.service.storage.store import StateError
+from reflex_ros.sim.service.stream.handshake import serve_stream
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler

@@ -9,26 +9,26 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 import secrets
 
-from reflex_ros.sim.service.accounts import Accounts
 from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.datasets import Datasets
-from reflex_ros.sim.service.deployments import BLOCKED, Deployment, Deployments, READY
-from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES
-from reflex_ros.sim.service.faults import Faults
-from reflex_ros.sim.service.instances import Instances
-from reflex_ros.sim.service.keys import Key, Keys, OWN_KEY
-from reflex_ros.sim.service.logins import Logins
-from reflex_ros.sim.service.models import Models
-from reflex_ros.sim.service.receipts import Receipts
-from reflex_ros.sim.service.recordings import Recordings
+from reflex_ros.sim.service.faults.kinds import HTTP_FAMILIES
+from reflex_ros.sim.service.faults.switches import Faults
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.robots import Robots
-from reflex_ros.sim.service.sessions import Mode, Sessions, Status
+from reflex_ros.sim.service.resources.accounts import Accounts
+from reflex_ros.sim.service.resources.datasets import Datasets
+from reflex_ros.sim.service.resources.deployments import BLOCKED, Deployment, Deployments, READY
+from reflex_ros.sim.service.resources.instances import Instances
+from reflex_ros.sim.service.resources.keys import Key, Keys, OWN_KEY
+from reflex_ros.sim.service.resources.logins import Logins
+from reflex_ros.sim.service.resources.models import Models
+from reflex_ros.sim.service.resources.receipts import Receipts
+from reflex_ros.sim.service.resources.recordings import Recordings
+from reflex_ros.sim.service.resources.robots import Robots
+from reflex_ros.sim.service.resources.sessions import Mode, Sessions, Status
+from reflex_ros.sim.service.resources.step_training import StepRuns
+from reflex_ros.sim.service.resources.training import TrainingRuns
+from reflex_ros.sim.service.resources.uploads import Blobs, Upload, Uploads
 from reflex_ros.sim.service.settings import Settings
-from reflex_ros.sim.service.step_training import StepRuns
-from reflex_ros.sim.service.store import StateError, Store
-from reflex_ros.sim.service.training import TrainingRuns
-from reflex_ros.sim.service.uploads import Blobs, Upload, Uploads
+from reflex_ros.sim.service.storage.store import StateError, Store
 
 ORGANISATION = {'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}
 

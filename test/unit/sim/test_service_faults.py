@@ -33,8 +33,8 @@ from service_fixture import (  # noqa: E402
     streaming,
 )
 
-from reflex_ros.sim.service.fault_kinds import KINDS  # noqa: E402
-from reflex_ros.sim.service.faults import Faults  # noqa: E402
+from reflex_ros.sim.service.faults.kinds import KINDS  # noqa: E402
+from reflex_ros.sim.service.faults.switches import Faults  # noqa: E402
 
 JOINT = {'shoulder_pan': 0, 'wrist_roll': 4, 'gripper': 5}
 

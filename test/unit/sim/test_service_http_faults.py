@@ -26,7 +26,7 @@ from service_fixture import (  # noqa: E402
     serving,
 )
 
-from reflex_ros.sim.service.fault_kinds import HTTP_FAMILIES, KINDS  # noqa: E402
+from reflex_ros.sim.service.faults.kinds import HTTP_FAMILIES, KINDS  # noqa: E402
 
 WHOAMI = {'path': 'publicApi:whoami', 'args': {'apiKey': KEY}, 'format': 'json'}
 AUTHORIZE = {

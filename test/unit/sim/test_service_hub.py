@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.sim.service.hub import HubDataset, parse_dataset
+from reflex_ros.sim.service.resources.hf_dataset_name import HubDataset, parse_dataset
 
 
 @pytest.mark.parametrize('text, repo, path, revision', [

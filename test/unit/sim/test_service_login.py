@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, http_client, KEY, post, run, serving  # noqa: E402
 
-from reflex_ros.sim.service.logins import MOST_LOGINS  # noqa: E402
+from reflex_ros.sim.service.resources.logins import MOST_LOGINS  # noqa: E402
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, bare, KEY, post, run, send_file, serving  # noqa: E402
 
-from reflex_ros.sim.service.uploads import Purpose  # noqa: E402
+from reflex_ros.sim.service.resources.uploads import Purpose  # noqa: E402
 
 CONFIG = '{"r": 16, "peft_type": "LORA"}'
 

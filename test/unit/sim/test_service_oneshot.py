@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, HOME, http_client, KEY, run, serving  # noqa: E402
 
-from reflex_ros.sim.service import numpy_json  # noqa: E402
+from reflex_ros.sim.service.oneshot import numpy_json  # noqa: E402
 
 # The home pose in the layout of an ALOHA: radians, gripper 0..1, the second arm at zero.
 ALOHA = [*(math.radians(value) for value in HOME[:5]), 0.3, *[0.0] * 8]

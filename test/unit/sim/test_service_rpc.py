@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, http_client, KEY, post, reason_of, run, serving  # noqa: E402
 
-from reflex_ros.sim.service import encoding, rpc  # noqa: E402
-from reflex_ros.sim.service.functions import FUNCTIONS  # noqa: E402
+from reflex_ros.sim.service.advance import settle  # noqa: E402
+from reflex_ros.sim.service.http import encoding, rpc  # noqa: E402
+from reflex_ros.sim.service.http.functions import FUNCTIONS  # noqa: E402
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
-from reflex_ros.sim.service.settling import settle  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
 
 CHECKS = [

@@ -7,9 +7,9 @@ from __future__ import annotations
 import pytest
 
 from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.receipts import MOST_RECEIPTS, Receipts
 from reflex_ros.sim.service.refusals import Refusal
-from reflex_ros.sim.service.sessions import Mode, SessionRequest, Sessions, Status
+from reflex_ros.sim.service.resources.receipts import MOST_RECEIPTS, Receipts
+from reflex_ros.sim.service.resources.sessions import Mode, SessionRequest, Sessions, Status
 
 EPOCH_S = 1_800_000_000.0
 

@@ -23,13 +23,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from service_fixture import admin, call, run, started, streaming  # noqa: E402
 
 from reflex_ros.sim.service.clock import ServiceClock  # noqa: E402
-from reflex_ros.sim.service.records import from_record, to_record  # noqa: E402
 from reflex_ros.sim.service.refusals import Reason, Refusal  # noqa: E402
 from reflex_ros.sim.service.server import Server  # noqa: E402
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
-from reflex_ros.sim.service.store import StateError  # noqa: E402
-from reflex_ros.sim.service.tables import new_id, Table  # noqa: E402
+from reflex_ros.sim.service.storage.records import from_record, to_record  # noqa: E402
+from reflex_ros.sim.service.storage.store import StateError  # noqa: E402
+from reflex_ros.sim.service.storage.table import new_id, Table  # noqa: E402
 
 EPOCH_S = 1_800_000_000.0
 DEADLINE_S = 10.0

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, post, refused, run, serving  # noqa: E402
 
-from reflex_ros.sim.service.training_parameters import make_plan, Plan  # noqa: E402
+from reflex_ros.sim.service.resources.training_parameters import make_plan, Plan  # noqa: E402
 
 REQUEST = {
     'baseModel': 'pi0.5', 'fineTuningType': 'lora', 'epochs': 3, 'modelName': 'wave',

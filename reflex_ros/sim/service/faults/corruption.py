@@ -1,0 +1,155 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Content faults: what happens to the rows and to the frame of an answer. No sockets here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import itertools
+import math
+
+from reflex_ros.sim.service.faults import wire
+from reflex_ros.sim.service.faults.switches import Faults
+from reflex_ros.sim.service.policy.adapters import Rows
+from reflex_ros.sim.service.policy.motion import JOINTS, Pose, UPPER
+from reflex_ros.sim.service.stream.messages import to_text
+
+Frame = dict[str, object]
+
+# JSON has a spelling for this number, Python's writer has not; it is put in afterwards.
+_OVERFLOW = '1e999 on order'
+
+_BAD_VALUES: dict[str, object] = {
+    'nan': math.nan, 'inf': math.inf, '1e999': _OVERFLOW, 'null': None, 'bool': True,
+    'string': '12.5', 'huge': 10**400,
+}
+_MOST_ROWS = 1000
+
+
+def bend_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
+    """
+    Return rows that are well formed and wrong.
+
+    :param rows: (T, 6) degrees and percent; not changed.
+    :param first_pose: the first observed pose of the stream.
+    """
+    if faults.take('constant'):
+        rows = [list(first_pose) for _ in rows]
+    if fault := faults.take('oscillate'):
+        roll = JOINTS.index('wrist_roll')
+        rows = [_shifted(row, roll, fault.number * (k % 2)) for k, row in enumerate(rows)]
+    if fault := faults.take('jump'):
+        joint = JOINTS.index(fault.text)
+        # To the side where there is room, so that the jump is not a range fault as well.
+        sign = -1.0 if rows[0][joint] + fault.number > UPPER[joint] else 1.0
+        rows = [_shifted(row, joint, sign * fault.number) for row in rows]
+    if fault := faults.take('out_of_range'):
+        rows = _out_of_range(rows, JOINTS.index(fault.text), fault.number)
+    if faults.take('radians'):
+        rows = [[*(math.radians(value) for value in row[:5]), row[5] / 100.0] for row in rows]
+    if faults.take('all_zero'):
+        rows = [[0.0] * len(row) for row in rows]
+    return rows
+
+
+def break_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> None:
+    """
+    Put the rows into a frame, and what is no proper content where a fault says so.
+
+    :param frame: changed in place.
+    :param layouts: key of the frame -> rows; the keys may share their rows.
+    """
+    frame.update(layouts)
+    if fault := faults.take('nan'):
+        for key, rows in layouts.items():
+            values: list[list[object]] = [list(row) for row in rows]
+            values[len(rows) // 2][2] = _BAD_VALUES[fault.text]
+            frame[key] = values
+    if fault := faults.take('wrong_shape'):
+        if fault.text in ('wrong_key', 'missing'):
+            for key in layouts:
+                del frame[key]
+        else:
+            frame.update({key: _misshapen(fault.text, rows) for key, rows in layouts.items()})
+        if fault.text == 'wrong_key':
+            other = 'actions_aloha' if 'actions_so101' in layouts else 'actions_so101'
+            frame[other] = [[*row, *[0.0] * 8] for row in layouts['actions']]
+    if faults.take('wrong_session'):
+        frame['session_id'] = 'sess_of_somebody_else'
+
+
+def renumber(frame: Frame, seq: int, kind: str, held: list[Frame]) -> list[Frame]:
+    """
+    Return the frames to send instead of one, with wrong sequence numbers.
+
+    :param held: the stream's memory of a frame that waits for its successor.
+    """
+    if kind == 'duplicate':
+        return [frame, frame]
+    if kind == 'reorder':
+        if not held:
+            held.append(frame)
+            return []
+        return [frame, held.pop()]
+    wrong: dict[str, object] = {'old': max(0, seq - 1), 'future': seq + 1000, 'text': str(seq)}
+    renumbered = {name: value for name, value in frame.items() if name != 'seq'}
+    return [renumbered | ({'seq': wrong[kind]} if kind in wrong else {})]
+
+
+def write(frame: Frame) -> str:
+    """Write a frame as JSON text, broken numbers included."""
+    return to_text(frame).replace(f'"{_OVERFLOW}"', '1e999')
+
+
+def garbage(kind: str, frame: Frame) -> tuple[int, bytes]:
+    """Return opcode and payload of what is no proper message."""
+    text = to_text(frame)
+    match kind:
+        case 'not_json':
+            return wire.TEXT, b'Internal Server Error: worker exited with signal 9'
+        case 'truncated':
+            return wire.TEXT, text[:len(text) // 2].encode()
+        case 'binary':
+            return wire.BINARY, text.encode()
+        case 'invalid_utf8':
+            return wire.TEXT, text.encode().replace(b'action_chunk', b'action_\xff\xfe')
+        case 'deep':
+            return wire.TEXT, (text[:-1] + ',"extra":' + '[' * 5000 + ']' * 5000 + '}').encode()
+        case 'duplicate_keys':
+            zeros = to_text([[0.0] * 6] * 2)
+            return wire.TEXT, (text[:-1] + f',"seq":0,"actions":{zeros}}}').encode()
+        case 'array':
+            return wire.TEXT, f'[{text}]'.encode()
+        case _:
+            return wire.TEXT, to_text(frame | {'type': 'action_chunk.v9'}).encode()
+
+
+def _shifted(row: list[float], joint: int, offset: float) -> list[float]:
+    return [value + offset if j == joint else value for j, value in enumerate(row)]
+
+
+def _out_of_range(rows: Rows, joint: int, excess: float) -> Rows:
+    """Lead one joint beyond its limit in three quarters of the chunk, without a jump."""
+    start, end = rows[0][joint], UPPER[joint] + excess
+    steps = max(1, len(rows) * 3 // 4)
+    return [
+        [start + (end - start) * min(1.0, k / steps) if j == joint else value
+         for j, value in enumerate(row)]
+        for k, row in enumerate(rows)
+    ]
+
+
+def _misshapen(kind: str, rows: Rows) -> object:
+    match kind:
+        case 'ragged':
+            return [row[:-1] if k == len(rows) // 2 else row for k, row in enumerate(rows)]
+        case 'wrong_dim':
+            return [row[:-1] for row in rows]
+        case 'empty':
+            return []
+        case 'empty_rows':
+            return [[] for _ in rows]
+        case 'flat':
+            return list(itertools.chain.from_iterable(rows))
+        case _:
+            return list(itertools.islice(itertools.cycle(rows), _MOST_ROWS + 1))

@@ -1,0 +1,152 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which faults are switched on, and how often each may still happen."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+import itertools
+
+from reflex_ros.sim.service.faults.kinds import KINDS
+
+
+@dataclass(slots=True)
+class Fault:
+    """
+    One fault that is on.
+
+    :param number: its number, 0 when it takes none.
+    :param text: its text, empty when it takes none.
+    :param times_left: how often it may still happen, None for ever.
+    :param serial: tells two switchings of the same fault apart.
+    :param statuses: what is left of a list of HTTP codes: [code, how often or None].
+    """
+
+    name: str
+    number: float
+    text: str
+    times_left: int | None
+    serial: int
+    fired: int = 0
+    statuses: deque[tuple[int, int | None]] = field(default_factory=deque)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the row of ``/admin/state``."""
+        return {
+            'name': self.name, 'number': self.number, 'text': self.text,
+            'times_left': self.times_left, 'fired': self.fired,
+        }
+
+
+class Faults:
+    """The faults that are on. A fault stays on until it is cleared or has happened enough."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._on: dict[str, Fault] = {}
+        self._serials = itertools.count()
+
+    def switch_on(self, name: str, value: object = None, times: object = None) -> Fault:
+        """
+        Switch a fault on, or on again with another value.
+
+        :param value: see ``FaultKind.parse``; None for the default.
+        :param times: how often it happens; None for the default of its kind.
+        :raises ValueError: on an unknown name or a bad value.
+        """
+        kind = KINDS.get(name)
+        if kind is None:
+            raise ValueError(f'unknown fault {name!r}; known: {", ".join(KINDS)}')
+        number, text = kind.parse(value)
+        if times is None:
+            times = kind.times
+        if times is not None and (not isinstance(times, int) or times is True or times < 1):
+            raise ValueError('times must be an integer of at least 1')
+        fault = Fault(name, number, text, times, next(self._serials))
+        if kind.lists_statuses:
+            fault.statuses.extend(_parse_statuses(text))
+        self._on[name] = fault
+        return fault
+
+    def switch_on_text(self, option: str) -> Fault:
+        """
+        Switch on what ``--fault`` says: ``NAME[=VALUE][*TIMES]``.
+
+        :raises ValueError: on an unknown name or a bad value.
+        """
+        name, _, value = option.partition('=')
+        holder = value or name
+        times: int | None = None
+        head, star, tail = holder.rpartition('*')
+        if star and tail.isdigit():
+            times, holder = int(tail), head
+        if value:
+            return self.switch_on(name, holder, times)
+        return self.switch_on(holder, None, times)
+
+    def clear(self, name: str | None = None) -> None:
+        """
+        Switch one fault off, or all; one that is not on is no error.
+
+        :raises ValueError: on an unknown name.
+        """
+        if name is None:
+            self._on.clear()
+        elif name in KINDS:
+            self._on.pop(name, None)
+        else:
+            raise ValueError(f'unknown fault {name!r}')
+
+    def get(self, name: str) -> Fault | None:
+        """Look at a fault; looking does not count as happening."""
+        assert name in KINDS, name
+        return self._on.get(name)
+
+    def is_on(self, name: str) -> bool:
+        """Say whether a fault is on."""
+        return self.get(name) is not None
+
+    def take(self, name: str) -> Fault | None:
+        """Let a fault happen once: return it and count, or None when it is off."""
+        fault = self.get(name)
+        if fault is not None:
+            fault.fired += 1
+            if fault.times_left is not None:
+                fault.times_left -= 1
+                if fault.times_left == 0:
+                    del self._on[name]
+        return fault
+
+    def next_status(self, name: str) -> int | None:
+        """Take the next HTTP code from a list of codes; None when it is off or used up."""
+        fault = self.get(name)
+        if fault is None:
+            return None
+        status, count = fault.statuses[0]
+        if count is not None:
+            fault.statuses.popleft()
+            if count > 1:
+                fault.statuses.appendleft((status, count - 1))
+        self.take(name)
+        if not fault.statuses:
+            self.clear(name)
+        return status
+
+    def to_json(self) -> list[dict[str, object]]:
+        """Return every fault that is on."""
+        return [fault.to_json() for fault in self._on.values()]
+
+
+def _parse_statuses(text: str) -> list[tuple[int, int | None]]:
+    """Turn ``503x3,401`` into codes with counts; no count means for ever, except before others."""
+    entries: list[tuple[int, int | None]] = []
+    parts = text.split(',')
+    for index, part in enumerate(parts):
+        code, _, count = part.partition('x')
+        status = int(code)
+        if not 300 <= status <= 599:
+            raise ValueError(f'{status} is not an HTTP status that refuses')
+        is_last = index == len(parts) - 1
+        entries.append((status, max(1, int(count)) if count else (None if is_last else 1)))
+    return entries

@@ -1,0 +1,232 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The addresses that files are sent to: ``/uploads/<token>``.
+
+A PUT or POST of the whole file is what the protocol knows (h.5, i.5, i.7). Beyond that, a PUT
+target can be resumed; the vendor's service is not known to. The convention is that of the large
+storage services:
+
+    PUT  Content-Range: bytes 0-99/250    -> 308, Range: bytes=0-99      (go on with byte 100)
+    PUT  Content-Range: bytes 100-249/250 -> 200, {"size_bytes": 250, "sha256": "..."}
+    PUT  Content-Range: bytes */250       -> 308 and Range, or 200: how far did it get?
+
+A 308 without Range has nothing yet. What came before a connection was lost counts, also of a
+whole file. A piece that begins behind what is there is answered with 308 and not stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import dataclass
+import hashlib
+import re
+
+from aiohttp import web
+
+from reflex_ros.sim.service.http.rest.serving import error, wrong_method
+from reflex_ros.sim.service.resources.uploads import LIMITS, METHODS, Upload
+from reflex_ros.sim.service.state import ServiceState
+
+# Of the whole file: RFC 9530, and RFC 3230 before it. Content-Digest is of one request's body.
+_DIGESTS = ('Repr-Digest', 'Digest')
+_SHA256 = re.compile(r'(?i:sha-256)=:?([A-Za-z0-9+/]{43}=)')
+_CONTENT_RANGE = re.compile(r'bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})')
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """
+    What a ``Content-Range`` says.
+
+    :param start: first byte; ``end`` is the one behind the last. None for a question.
+    """
+
+    start: int | None
+    end: int
+    total: int
+
+
+class _No(Exception):
+    """The bytes are refused."""
+
+    def __init__(self, answer: web.Response) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class UploadTarget:
+    """
+    Serve ``/uploads/<token>``.
+
+    :param state: the uploads are in it.
+    """
+
+    def __init__(self, state: ServiceState) -> None:
+        """Start without any request."""
+        self._state = state
+        self._uploads = state.uploads
+        # Upload id -> the request that may write; a later one takes over from one that hangs.
+        self._writers: dict[str, web.Request] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what the router needs."""
+        return [web.route('*', '/uploads/{token}', self.serve)]
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Take the bytes of one request, or say how many there are."""
+        upload = self._uploads.by_token(request.match_info['token'])
+        if upload is None:
+            return error(404, 'upload_not_found')
+        method = METHODS[upload.purpose]
+        if request.method != method:
+            return wrong_method((method,))
+        if upload.is_used:
+            return error(409, 'upload_closed', 'this file is in use already')
+        self._writers[upload.id] = request
+        try:
+            piece = _parse_range(request, upload)
+            if piece is None:
+                return await self._take_whole(request, upload)
+            return await self._take_piece(request, upload, piece)
+        except _No as no:
+            return no.answer
+        finally:
+            if self._writers.get(upload.id) is request:
+                del self._writers[upload.id]
+
+    async def _take_whole(self, request: web.Request, upload: Upload) -> web.Response:
+        length, expected = request.content_length, upload.expected_bytes
+        limit = LIMITS[upload.purpose]
+        if length is not None and length > limit:
+            raise _no(413, 'too_large', f'more than {limit} bytes')
+        if length is not None and expected not in (None, length):
+            raise _no(400, 'size_mismatch', f'{expected} bytes were promised, {length} come')
+        upload.sha256, upload.size_bytes = '', 0
+        sha256 = await self._store(request, upload, 0, limit)
+        received = self._uploads.received_bytes(upload)
+        if expected not in (None, received):
+            self._uploads.blobs.remove(upload.id)
+            raise _no(400, 'size_mismatch', f'{expected} bytes were promised, {received} came')
+        return await self._finish(request, upload, sha256)
+
+    async def _take_piece(
+        self, request: web.Request, upload: Upload, piece: Piece
+    ) -> web.Response:
+        if upload.is_whole:
+            return _done(upload)
+        received = self._uploads.received_bytes(upload)
+        if received == piece.total:
+            # All came, and the connection was lost before the answer.
+            return await self._finish(request, upload)
+        if piece.start is None or piece.start > received:
+            return _incomplete(received)
+        await self._store(request, upload, piece.start, piece.end)
+        received = self._uploads.received_bytes(upload)
+        if received < piece.total:
+            return _incomplete(received)
+        return await self._finish(request, upload)
+
+    async def _store(
+        self, request: web.Request, upload: Upload, start: int, limit: int
+    ) -> str:
+        """
+        Write the body behind the first ``start`` bytes; return the body's digest.
+
+        :param limit: the byte before which it must end.
+        """
+        digest, position = hashlib.sha256(), start
+        cut = self._state.faults.get('upload_cut')
+        cut_at = None if cut is None else start + int(cut.number)
+        with self._uploads.blobs.writing(upload.id, start) as file:
+            async for block in request.content.iter_any():
+                if self._writers.get(upload.id) is not request:
+                    raise _no(409, 'upload_superseded', 'another request sends this file')
+                if position + len(block) > limit:
+                    file.truncate(start)
+                    raise _no(413, 'too_large', f'more than {limit - start} bytes')
+                if cut_at is not None and position + len(block) > cut_at:
+                    file.write(block[:cut_at - position])
+                    self._state.faults.take('upload_cut')
+                    raise _hung_up(request)
+                file.write(block)
+                digest.update(block)
+                position += len(block)
+            if not _agrees(request, 'Content-Digest', digest.hexdigest()):
+                file.truncate(start)
+                raise _no(400, 'checksum_mismatch', 'the bytes are not those of Content-Digest')
+        return digest.hexdigest()
+
+    async def _finish(
+        self, request: web.Request, upload: Upload, sha256: str | None = None
+    ) -> web.Response:
+        """
+        Note size and digest of the whole file.
+
+        :param sha256: None when it was not sent in one piece.
+        """
+        blobs = self._uploads.blobs
+        if self._state.faults.take('upload_corrupt'):
+            blobs.damage(upload.id)
+            sha256 = None
+        if sha256 is None:
+            sha256 = await asyncio.to_thread(blobs.sha256, upload.id)
+        for header in _DIGESTS:
+            if not _agrees(request, header, sha256):
+                blobs.remove(upload.id)
+                raise _no(400, 'checksum_mismatch', f'what is stored is not that of {header}')
+        upload.size_bytes, upload.sha256 = blobs.size(upload.id), sha256
+        return _done(upload)
+
+
+def _no(status: int, slug: str, message: str) -> _No:
+    return _No(error(status, slug, message))
+
+
+def _hung_up(request: web.Request) -> _No:
+    """End the connection at once; the answer that must be returned goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return _No(web.Response())
+
+
+def _done(upload: Upload) -> web.Response:
+    if METHODS[upload.purpose] == 'POST':
+        return web.json_response({'storageId': upload.id})
+    return web.json_response({'size_bytes': upload.size_bytes, 'sha256': upload.sha256})
+
+
+def _incomplete(received: int) -> web.Response:
+    headers = {'Range': f'bytes=0-{received - 1}'} if received else {}
+    return web.Response(status=308, headers=headers)
+
+
+def _agrees(request: web.Request, header: str, sha256: str) -> bool:
+    """Hold a digest against a header; one that is absent, or not of SHA-256, is no objection."""
+    match = _SHA256.search(request.headers.get(header, ''))
+    return match is None or match[1] == base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
+    """Return what ``Content-Range`` says, None without one; note the size that it promises."""
+    given = request.headers.get('Content-Range')
+    if given is None:
+        return None
+    match = _CONTENT_RANGE.fullmatch(given)
+    if match is None or METHODS[upload.purpose] != 'PUT':
+        raise _no(400, 'bad_content_range', 'a PUT takes "bytes A-B/TOTAL" or "bytes */TOTAL"')
+    total = int(match[3])
+    if total > LIMITS[upload.purpose]:
+        raise _no(413, 'too_large', f'more than {LIMITS[upload.purpose]} bytes')
+    start = None if match[1] is None else int(match[1])
+    end = 0 if start is None else int(match[2]) + 1
+    if total < 1 or end > total or (start is not None and start >= end):
+        raise _no(400, 'bad_content_range', f'{given} is no range')
+    if upload.expected_bytes not in (None, total):
+        raise _no(400, 'size_mismatch', f'{upload.expected_bytes} bytes were promised')
+    if start is not None and request.content_length not in (None, end - start):
+        raise _no(400, 'size_mismatch',
+                  f'{given} does not fit a body of {request.content_length} bytes')
+    upload.expected_bytes = total
+    return Piece(start, end, total)

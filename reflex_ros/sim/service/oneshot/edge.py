@@ -1,0 +1,108 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``POST /act``: an inference server in the robot's own network (protocol g).
+
+No key, no session. A state of six numbers is an SO-101's, one of fourteen an ALOHA's. Where the
+rows are put in the answer is up to the caller: ``/act?actions_path=prediction.actions``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from aiohttp import web
+
+from reflex_ros.sim.service.faults import corruption
+from reflex_ros.sim.service.oneshot import numpy_json
+from reflex_ros.sim.service.oneshot.oneshot import OneShot
+from reflex_ros.sim.service.policy import adapters
+from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.stream import messages
+from reflex_ros.sim.service.stream.messages import BadInput, Observation
+
+Body = dict[str, object]
+
+# The names of the reference's two example servers.
+_STATE_FIELDS = ('state', 'proprio')
+_PROMPT_FIELDS = ('instruction', 'prompt')
+
+
+class Edge:
+    """
+    Serve ``/act``.
+
+    :param state: has faults and settings.
+    """
+
+    def __init__(self, state: ServiceState) -> None:
+        """Start without a caller."""
+        self._state = state
+        self._one_shot = OneShot(state)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the one route."""
+        return [web.post('/act', self.serve)]
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """Answer one observation; 400 for what is no JSON, 422 for what is no observation."""
+        began_s = time.monotonic()
+        try:
+            body = json.loads(await request.read())
+            if not isinstance(body, dict):
+                raise ValueError('the body must be a JSON object')
+            decoded = numpy_json.decode(body)
+        except (ValueError, RecursionError) as exc:
+            return _refuse(400, 'invalid_json', str(exc))
+        assert isinstance(decoded, dict)
+        try:
+            adapter, observation = _parse(decoded)
+        except BadInput as exc:
+            return _refuse(422, exc.code, exc.message)
+        rows, infer_ms = await self._one_shot.infer(
+            request.remote or '', observation.prompt or '', adapter.to_pose(observation.state),
+            observation.capture_time_ns)
+        answer: Body = {}
+        actions = adapter.to_rows(rows)
+        corruption.break_frame(answer, {'actions': actions}, self._state.faults)
+        if decoded != body and answer.get('actions') is actions:
+            answer['actions'] = numpy_json.encode(actions)
+        answer = _move(answer, request.query.get('actions_path', 'actions'))
+        total_ms = round((time.monotonic() - began_s) * 1e3, 3)
+        answer |= {'dt_ms': infer_ms, 'infer_ms': infer_ms, 'total_ms': total_ms}
+        return web.Response(text=corruption.write(answer), content_type='application/json')
+
+
+def _parse(body: Body) -> tuple[adapters.Adapter, Observation]:
+    """Read the fields of either example server; every camera is an unknown field here."""
+    state = next((body[name] for name in _STATE_FIELDS if name in body), None)
+    prompt = next((body[name] for name in _PROMPT_FIELDS if name in body), None)
+    if isinstance(state, numpy_json.Array):
+        state = state.numbers()
+    stamp = body.get('timestamp')
+    if isinstance(stamp, numpy_json.Array):
+        stamp = next(iter(stamp.numbers()), None)
+    frame: Body = {'state': state, 'prompt': prompt}
+    if isinstance(stamp, (int, float)) and 0.0 <= stamp < 1e12:
+        frame['capture_time_ns'] = int(stamp * 1e9)
+    observation = messages.parse_observation(frame)
+    if len(observation.state) not in (6, 14):
+        raise BadInput(
+            'invalid_state', f'a state has 6 or 14 numbers here, got {len(observation.state)}')
+    return adapters.for_state(len(observation.state)), observation
+
+
+def _move(answer: Body, path: str) -> Body:
+    """Put the rows where a dotted path says."""
+    if 'actions' not in answer:
+        return answer
+    value = answer.pop('actions')
+    for name in reversed(path.split('.')):
+        value = {name: value}
+    assert isinstance(value, dict)
+    return answer | value
+
+
+def _refuse(status: int, slug: str, detail: str) -> web.Response:
+    return web.json_response({'error': slug, 'detail': detail}, status=status)

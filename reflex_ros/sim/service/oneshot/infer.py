@@ -1,0 +1,154 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``POST /v1/infer``: one observation, one answer (protocol d.8).
+
+The order of the refusals is that of the hosts on the way: the front door knows key and balance,
+the gateway behind it whether a worker is up, the worker what an observation is. The schema of
+their bodies is not known; ours have ``error`` with a slug and ``detail`` with a sentence.
+
+Ours alone: an observation with ``"robot": "so101"`` has six numbers in degrees and percent, and
+is answered in kind with ``actions_so101``.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+
+from aiohttp import web
+
+from reflex_ros.sim.service.faults import corruption
+from reflex_ros.sim.service.http.bearer import bearer
+from reflex_ros.sim.service.oneshot.oneshot import OneShot
+from reflex_ros.sim.service.policy.adapters import Adapter, ADAPTERS, Rows
+from reflex_ros.sim.service.policy.inference import check_length
+from reflex_ros.sim.service.refusals import Refusal
+from reflex_ros.sim.service.resources.capacity import is_balance_low
+from reflex_ros.sim.service.resources.keys import Key
+from reflex_ros.sim.service.resources.models import Status
+from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.stream import messages
+from reflex_ros.sim.service.stream.messages import BadInput, Observation
+
+ROWS = 50
+BASE_MODEL = 'lerobot/pi05_base'
+DEFAULT_PROMPT = 'do something'
+# [s] after which the platform takes an unused worker away; the next call finds it cold.
+IDLE_S = 600.0
+
+_SO101 = ADAPTERS['so101_joint']
+_PI = ADAPTERS['pi_native']
+_ALOHA = ADAPTERS['aloha_joint']
+
+
+class _Refused(Exception):
+    """An HTTP status instead of an answer."""
+
+    def __init__(self, status: int, slug: str, detail: str = '') -> None:
+        super().__init__(slug)
+        self.response = web.json_response(
+            {'ok': False, 'error': slug, 'detail': detail or slug}, status=status)
+
+
+class Infer:
+    """
+    Serve ``/v1/infer``.
+
+    :param state: has keys, faults and settings.
+    """
+
+    def __init__(self, state: ServiceState) -> None:
+        """Start with a warm worker."""
+        self._state = state
+        self._one_shot = OneShot(state)
+        self._used_s = state.clock.now_s()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the one route."""
+        return [web.post('/v1/infer', self.serve)]
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """Answer one observation, or refuse it with 401, 402, 408 or 422."""
+        try:
+            answer = await self._answer(bearer(request), await request.read())
+        except _Refused as refused:
+            return refused.response
+        return web.Response(text=corruption.write(answer), content_type='application/json')
+
+    async def _answer(self, secret: str, raw: bytes) -> corruption.Frame:
+        began_s = time.monotonic()
+        model_id = self._check_access(secret).model_id
+        self._check_worker()
+        request_id, adapter, observation = _parse(raw)
+        rows, infer_ms = await self._one_shot.infer(
+            secret, observation.prompt or DEFAULT_PROMPT, adapter.to_pose(observation.state),
+            observation.capture_time_ns, ROWS)
+        layouts = _layouts(adapter, rows)
+        frame: corruption.Frame = {
+            'ok': True, 'request_id': request_id, 'session_id': f'sess_{secrets.token_hex(12)}',
+            'action_shape': [len(rows), len(layouts['actions'][0])],
+        }
+        corruption.break_frame(frame, layouts, self._state.faults)
+        values = [value for row in layouts['actions'] for value in row]
+        return frame | {
+            'infer_ms': infer_ms, 'total_ms': round((time.monotonic() - began_s) * 1e3, 3),
+            'max_minus_min': round(max(values) - min(values), 6), 'all_zero': not any(values),
+            'model_evals': 10, 'model_id': BASE_MODEL, 'num_steps': ROWS, 'chunk_size': ROWS,
+        } | self._adapter_path(model_id)
+
+    def _check_access(self, secret: str) -> Key:
+        try:
+            key = self._state.key_of(secret)
+        except Refusal as refusal:
+            raise _Refused(401, 'invalid_key', refusal.message) from refusal
+        if is_balance_low(self._state):
+            raise _Refused(402, 'below_minimum_balance', 'the balance is below 5 USD')
+        return key
+
+    def _adapter_path(self, model_id: str) -> corruption.Frame:
+        """Prove which model answered; the base model has nothing to prove."""
+        model = self._state.models.table.find(model_id)
+        if model is None or model.status is not Status.READY or model.kind == 'base':
+            return {}
+        return {'adapter_path': f'/models/customer_models/{model.id}/pretrained_model/'}
+
+    def _check_worker(self) -> None:
+        """Let the gateway give up while a worker starts; the next call finds it warm."""
+        now_s, faults = self._state.clock.now_s(), self._state.faults
+        is_cold, self._used_s = now_s - self._used_s > IDLE_S, now_s
+        if fault := faults.take('cold_start'):
+            is_cold = True
+            if fault.fired >= fault.number:
+                faults.clear('cold_start')
+        if is_cold:
+            raise _Refused(408, 'cold_start', 'the worker is starting; ask again in a while')
+
+
+def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise _Refused(400, 'invalid_json', f'not JSON: {type(exc).__name__}') from exc
+    given = body.get('observation') if isinstance(body, dict) else None
+    if not isinstance(given, dict):
+        raise _Refused(422, 'invalid_observation', "'observation' must be an object")
+    request_id = body.get('request_id', f'req_{secrets.token_hex(8)}')
+    if not isinstance(request_id, str):
+        raise _Refused(422, 'invalid_observation', "'request_id' must be a text")
+    adapter = _SO101 if given.get('robot') == 'so101' else _PI
+    try:
+        observation = messages.parse_observation(given)
+        check_length(observation.state, adapter)
+    except BadInput as exc:
+        raise _Refused(422, exc.code, exc.message) from exc
+    return request_id, adapter, observation
+
+
+def _layouts(adapter: Adapter, rows: Rows) -> dict[str, Rows]:
+    """Return the rows under every name that the answer has for them."""
+    if adapter is _SO101:
+        return {'actions': rows, _SO101.twin: rows}
+    pi = _PI.to_rows(rows)
+    return {'actions': pi, _PI.twin: pi, _ALOHA.twin: _ALOHA.to_rows(rows)}

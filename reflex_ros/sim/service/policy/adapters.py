@@ -1,0 +1,92 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Row layouts: what a robot's state means, and how its rows are named (protocol d.1, d.6, k.5).
+
+The policies think in SO-101 poses. The other two layouts carry that pose in their first six
+slots (radians, gripper 0..1) and zeros behind, as the reference says for single-arm robots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+from reflex_ros.sim.service.policy.motion import Pose
+
+Rows = list[list[float]]
+
+_ALIASES = {
+    'so101': 'so101_joint', 'so_101': 'so101_joint', 'aloha': 'aloha_joint',
+    'aloha14': 'aloha_joint', 'pi': 'pi_native', 'pi05': 'pi_native', 'native': 'pi_native',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """
+    One layout.
+
+    :param twin: key of the frame that carries the rows beside ``actions``.
+    :param state_dim: numbers in an observation's state.
+    :param action_dim: numbers in a row.
+    """
+
+    name: str
+    twin: str
+    state_dim: int
+    action_dim: int
+
+    @property
+    def is_so101(self) -> bool:
+        """Whether the layout is degrees and percent already."""
+        return self.action_dim == 6
+
+    def to_pose(self, state: tuple[float, ...]) -> Pose:
+        """Turn a state of ``state_dim`` numbers into degrees and percent."""
+        if self.is_so101:
+            return state
+        return (*(math.degrees(value) for value in state[:5]), state[5] * 100.0)
+
+    def to_rows(self, rows: Rows) -> Rows:
+        """Turn (T, 6) degrees and percent into rows of ``action_dim`` numbers."""
+        if self.is_so101:
+            return rows
+        padding = [0.0] * (self.action_dim - 6)
+        return [
+            [*(round(math.radians(value), 6) for value in row[:5]), round(row[5] / 100.0, 6),
+             *padding]
+            for row in rows
+        ]
+
+
+ADAPTERS = {
+    adapter.name: adapter
+    for adapter in (
+        Adapter('so101_joint', 'actions_so101', 6, 6),
+        Adapter('aloha_joint', 'actions_aloha', 14, 14),
+        Adapter('pi_native', 'actions_pi', 14, 32),
+    )
+}
+
+
+def find(name: str | None, robot: str | None) -> Adapter | None:
+    """
+    Return the layout that ``session.open`` asks for.
+
+    :returns: None when it asks for none; then the first observation's length decides.
+    :raises ValueError: on an unknown name.
+    """
+    if name:
+        adapter = ADAPTERS.get(_ALIASES.get(name, name))
+        if adapter is None:
+            raise ValueError(f'unknown action_adapter {name[:100]!r}')
+        return adapter
+    if not robot:
+        return None
+    return ADAPTERS['so101_joint' if robot == 'so101' else 'aloha_joint']
+
+
+def for_state(length: int) -> Adapter:
+    """Return the layout for a state of unknown origin: 14 numbers are ALOHA, else SO-101."""
+    return ADAPTERS['aloha_joint' if length == 14 else 'so101_joint']

@@ -1,0 +1,74 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who has signed up (protocol b.4). Passwords are checked and forgotten: nothing logs in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import re
+
+from reflex_ros.sim.service.clock import ServiceClock
+from reflex_ros.sim.service.refusals import Reason
+from reflex_ros.sim.service.storage.table import new_id, Table
+
+_EMAIL = re.compile(r'[^@\s]+@[^@\s]+\.[^@\s]+')
+
+
+@dataclass(slots=True)
+class Account:
+    """One person."""
+
+    id: str
+    name: str
+    email: str
+    created_ms: int
+
+
+class SignUpError(Exception):
+    """
+    The account is not made.
+
+    :param status: of the HTTP answer.
+    :param code: in capitals, as the site's library spells them.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        """Keep the three."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Accounts:
+    """
+    Every account.
+
+    :param clock: stamps the creation.
+    """
+
+    def __init__(self, clock: ServiceClock) -> None:
+        """Start without any."""
+        self._clock = clock
+        self.table = Table(Account, Reason.INVALID_PARAMETERS)
+
+    def sign_up(self, name: object, email: object, password: object) -> Account:
+        """
+        Make an account.
+
+        :raises SignUpError: when a field is missing or bad, or the e-mail address is taken.
+        """
+        for field, value in (('name', name), ('email', email), ('password', password)):
+            if not isinstance(value, str) or not value.strip():
+                raise SignUpError(400, 'VALIDATION_ERROR', f'{field} is required')
+        assert isinstance(name, str) and isinstance(email, str) and isinstance(password, str)
+        address = email.strip().lower()
+        if not _EMAIL.fullmatch(address):
+            raise SignUpError(400, 'INVALID_EMAIL', 'Invalid email')
+        if len(password) < 8:
+            raise SignUpError(400, 'PASSWORD_TOO_SHORT', 'Password too short')
+        if len(password) > 128:
+            raise SignUpError(400, 'PASSWORD_TOO_LONG', 'Password too long')
+        if any(account.email == address for account in self.table.all()):
+            raise SignUpError(422, 'USER_ALREADY_EXISTS', 'User already exists')
+        return self.table.add(
+            Account(new_id('user'), name.strip(), address, self._clock.now_ms()))

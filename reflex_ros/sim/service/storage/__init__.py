@@ -1,0 +1,3 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of rows, and the file that keeps them over a restart."""

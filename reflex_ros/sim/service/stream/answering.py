@@ -1,0 +1,160 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+An open session on a connection: answer its observations, and notice when it is over.
+
+One inference at a time, as one worker would do it: an observation that comes while another is
+being answered waits for its turn, and ``total_ms`` shows it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+from reflex_ros.sim.service.faults import corruption
+from reflex_ros.sim.service.policy.inference import Inference
+from reflex_ros.sim.service.resources.sessions import ENDED, Mode, Session, Status
+from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.stream import messages
+from reflex_ros.sim.service.stream.connection import Connection, refuse, StreamEnd
+from reflex_ros.sim.service.stream.messages import BadInput, Observation
+
+
+class Answering:
+    """
+    Serve the observations of one session.
+
+    :param key: the bearer of the connection; when it is revoked, the stream ends.
+    """
+
+    def __init__(
+        self, state: ServiceState, connection: Connection, session: Session,
+        inference: Inference, key: str,
+    ) -> None:
+        """Store what is needed; the jitter depends on the seed and the number of connections."""
+        self._state = state
+        self._connection = connection
+        self._inference = inference
+        self._key = key
+        self._random = random.Random(f'{state.settings.seed}:{state.counters.connections}')
+        self._next_seq = 0
+        self._answers = 0
+        self._chunks_sent = 0
+        # Fault serial -> chunks sent when this stream first saw it.
+        self._marks: dict[int, int] = {}
+        self._held: list[corruption.Frame] = []
+        self.session = session
+
+    async def answer(self, observation: Observation, received_s: float) -> None:
+        """
+        Infer, wait for as long as an inference takes, and send the chunk.
+
+        :param received_s: monotonic time of receipt.
+        :raises StreamEnd: when the stream is over before or after it.
+        :raises ConnectionError: when the client is gone.
+        """
+        started_s = time.monotonic()
+        faults = self._state.faults
+        if self.session.mode is Mode.DRY_RUN and faults.take('session_dry_run'):
+            raise StreamEnd(messages.POLICY_VIOLATION, (
+                'session_dry_run', 'the session is still in dry_run'))
+        seq = self._next_seq if observation.seq is None else observation.seq
+        self._next_seq = max(self._next_seq, seq + 1)
+        try:
+            adapter, rows = self._inference.infer(observation, received_s)
+        except BadInput as exc:
+            raise refuse(exc) from exc
+        self.session.prompt = self._inference.prompt
+        if self._is_dropped():
+            self._state.counters.observations_dropped += 1
+            return
+        done_s = started_s + self._latency_s()
+        while time.monotonic() < done_s:
+            await self._connection.pause(done_s)
+            self.check()
+        now_s = time.monotonic()
+        infer_ms = round((now_s - started_s) * 1e3, 3)
+        total_ms = round((now_s - received_s) * 1e3, 3)
+        frame: corruption.Frame = {
+            'type': 'action_chunk', 'seq': seq, 'session_id': self.session.id,
+            'action_shape': [len(rows), adapter.action_dim],
+            'infer_ms': infer_ms, 'total_ms': total_ms,
+            'timing': {'server_infer_ms': infer_ms, 'server_total_ms': total_ms},
+            'model_id': self._inference.model_id,
+        }
+        if observation.request_id is not None:
+            frame['request_id'] = observation.request_id
+        corruption.break_frame(frame, {'actions': rows, adapter.twin: rows}, faults)
+        frames = [frame]
+        if fault := faults.take('wrong_seq'):
+            frames = corruption.renumber(frame, seq, fault.text, self._held)
+        for each in frames:
+            await self._connection.deliver(each)
+            self._chunks_sent += 1
+            self.session.chunks_sent += 1
+            self._state.counters.chunks_sent += 1
+        self.check()
+
+    def check(self) -> None:
+        """
+        Let the faults happen that are due, and look whether the session goes on.
+
+        :raises StreamEnd: when it does not.
+        """
+        faults = self._state.faults
+        if self._is_due('revoke_key_after'):
+            faults.take('revoke_key_after')
+            self._state.key_revoked = True
+            self._state.notify()
+        if self._is_due('expire') and self.session.status is Status.ACTIVE:
+            faults.take('expire')
+            self._state.sessions.expire(self.session.id)
+        if self._is_due('fail') and self.session.status is Status.ACTIVE:
+            faults.take('fail')
+            self._state.sessions.fail(self.session.id, 'worker lost')
+        if self._is_due('demote') and self.session.mode is Mode.APPLY_ACTIONS:
+            faults.take('demote')
+            self.session.mode = Mode.DRY_RUN
+        self._check_session()
+        if self._is_due('reset'):
+            faults.take('reset')
+            raise StreamEnd(None)
+        if self._is_due('error_frame') and (fault := faults.take('error_frame')):
+            raise StreamEnd(1011, ('internal_error', fault.text))
+        if self._is_due('close') and (fault := faults.take('close')):
+            raise StreamEnd(int(fault.text))
+
+    def _check_session(self) -> None:
+        status = self._state.sessions.get(self.session.id).status
+        if status is not Status.ACTIVE:
+            error = (ENDED[status].value, f'the session is {status.value}')
+            raise StreamEnd(messages.POLICY_VIOLATION, error)
+        if not self._state.accepts(self._key):
+            raise StreamEnd(messages.POLICY_VIOLATION, ('unknown_key', 'the key is not valid'))
+        if self._state.is_stopping:
+            raise StreamEnd(messages.GOING_AWAY)
+
+    def _is_due(self, name: str) -> bool:
+        fault = self._state.faults.get(name)
+        if fault is None:
+            return False
+        mark = self._marks.setdefault(fault.serial, self._chunks_sent)
+        return self._chunks_sent - mark >= fault.number
+
+    def _is_dropped(self) -> bool:
+        faults = self._state.faults
+        self._answers += 1
+        if faults.take('silence'):
+            return True
+        skip = faults.get('skip_one_in')
+        if skip is None or self._answers % max(1, int(skip.number)):
+            return False
+        return faults.take('skip_one_in') is not None
+
+    def _latency_s(self) -> float:
+        settings = self._state.settings
+        latency_ms = settings.latency_ms + self._random.uniform(0.0, settings.jitter_ms)
+        if fault := self._state.faults.take('slow'):
+            latency_ms += fault.number
+        return latency_ms * 1e-3

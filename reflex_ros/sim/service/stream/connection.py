@@ -1,0 +1,210 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One WebSocket of the action stream: an inbox that fills, and ways to send, good and bad.
+
+It knows messages and faults of the link, and nothing of sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+import time
+
+from aiohttp import web, WSMsgType
+
+from reflex_ros.sim.service.faults import corruption, delivery, wire
+from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.stream import messages
+from reflex_ros.sim.service.stream.messages import BadInput, Observation, SessionClose, SessionOpen
+
+# [s] between looks at the clock while nothing happens; whatever changes wakes us at once.
+LOOK_S = 0.1
+MOST_WAITING = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came in, and the monotonic time [s] at which it did."""
+
+    message: SessionOpen | Observation | BadInput
+    at_s: float
+
+
+class StreamEnd(Exception):
+    """
+    The stream is over, by the service's will.
+
+    :param close_code: of the Close frame; None for a TCP reset.
+    :param error: code and message of an error frame before it, if any.
+    """
+
+    def __init__(self, close_code: int | None, error: tuple[str, str] | None = None) -> None:
+        """Keep both."""
+        super().__init__(error or close_code)
+        self.close_code = close_code
+        self.error = error
+
+
+class Connection:
+    """
+    Read from and write to one client.
+
+    :param socket: accepted WebSocket, without automatic pongs.
+    :param transport: below it, for what a WebSocket library would not send.
+    """
+
+    def __init__(
+        self, state: ServiceState, socket: web.WebSocketResponse, transport: asyncio.Transport
+    ) -> None:
+        """Store the three; nothing is read yet."""
+        self._state = state
+        self._socket = socket
+        self._transport = transport
+        # A pong must not come between the pieces of a frame that we send raw.
+        self._sending = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._inbox: deque[Received] = deque()
+        self._pinged_s = time.monotonic()
+        self.is_ending = False
+
+    async def read_all(self) -> bool:
+        """Fill the inbox until the client leaves; say whether it said ``session.close``."""
+        while True:
+            while self._state.faults.is_on('deaf') and not self._state.is_stopping:
+                await asyncio.sleep(LOOK_S)
+            received = await self._socket.receive()
+            if received.type is WSMsgType.TEXT:
+                try:
+                    message = messages.parse(received.data)
+                except BadInput as exc:
+                    self._put(exc)
+                    continue
+                if isinstance(message, SessionClose):
+                    return True
+                if isinstance(message, Observation):
+                    self._state.counters.observations_received += 1
+                self._put(message)
+            elif received.type is WSMsgType.BINARY:
+                self._put(BadInput('unsupported_data', 'binary frames are not accepted',
+                                   messages.UNSUPPORTED))
+            elif received.type is WSMsgType.PING:
+                async with self._sending:
+                    await self._socket.pong(received.data)
+            elif received.type is not WSMsgType.PONG:
+                return False
+
+    def take(self) -> Received | None:
+        """
+        Return the oldest message of the inbox, or None.
+
+        :raises StreamEnd: when that message was no proper one.
+        """
+        if not self._inbox:
+            return None
+        received = self._inbox.popleft()
+        if isinstance(received.message, BadInput):
+            raise refuse(received.message)
+        return received
+
+    def wake(self) -> None:
+        """End a pause early."""
+        self._wake.set()
+
+    async def pause(self, until_s: float | None = None) -> None:
+        """Sleep until something happens, ``LOOK_S`` at most and not beyond a monotonic time."""
+        if until_s is None and self._inbox:
+            return
+        self._wake.clear()
+        wait_s = LOOK_S if until_s is None else min(LOOK_S, until_s - time.monotonic())
+        try:
+            await asyncio.wait_for(self._wake.wait(), max(0.0, wait_s))
+        except asyncio.TimeoutError:
+            await self._ping()
+
+    async def send(self, frame: corruption.Frame) -> None:
+        """
+        Send a frame as it should be.
+
+        :raises ConnectionError: when the client is gone.
+        """
+        await self._send_text(messages.to_text(frame))
+
+    async def deliver(self, frame: corruption.Frame) -> None:
+        """
+        Send a chunk in the way that the faults of the link say.
+
+        :raises ConnectionError: when the client is gone.
+        """
+        faults = self._state.faults
+        if fault := faults.take('garbage'):
+            raw = wire.frame(*corruption.garbage(fault.text, frame))
+        elif fault := faults.take('bomb'):
+            raw = wire.bomb(max(1, int(fault.number)))
+        elif fault := faults.take('fragments'):
+            async with self._sending:
+                fragments = wire.endless_fragments(max(1, int(fault.number)))
+                await delivery.pour(self._transport, fragments)
+            return
+        else:
+            text = corruption.write(frame)
+            if fault := faults.take('oversize'):
+                text = f'{text[:-1]},"pad":"{"x" * int(fault.number * (1 << 20))}"}}'
+            if not faults.is_on('trickle'):
+                await self._send_text(text)
+                return
+            raw = wire.frame(wire.TEXT, text.encode())
+        async with self._sending:
+            if fault := faults.take('trickle'):
+                await delivery.trickle(self._transport, raw, fault.number * 1e-3)
+            else:
+                await delivery.pour(self._transport, iter((raw,)))
+
+    async def end(self, end: StreamEnd, session_id: str = '') -> None:
+        """End the connection as told; the peer gets a moment to answer our Close."""
+        self.is_ending = True
+        if end.close_code is None:
+            delivery.reset(self._transport)
+            return
+        try:
+            if end.error is not None:
+                self._state.counters.errors_sent += 1
+                await self.send(messages.error_frame(*end.error, session_id))
+            await self._socket.close(code=end.close_code)
+        except ConnectionError:
+            # The peer left first.
+            return
+
+    def cut(self) -> None:
+        """End the connection at once, without a word."""
+        self._transport.abort()
+
+    async def leave(self) -> None:
+        """Answer the client's goodbye."""
+        if not self.is_ending:
+            await self._socket.close()
+
+    def _put(self, message: SessionOpen | Observation | BadInput) -> None:
+        if len(self._inbox) >= MOST_WAITING:
+            self._inbox.clear()
+            message = BadInput('too_many_observations', f'{MOST_WAITING} wait for an answer')
+        self._inbox.append(Received(message, time.monotonic()))
+        self._wake.set()
+
+    async def _send_text(self, text: str) -> None:
+        async with self._sending:
+            await self._socket.send_str(text)
+
+    async def _ping(self) -> None:
+        period_s = self._state.settings.ping_s
+        if period_s and time.monotonic() - self._pinged_s >= period_s:
+            self._pinged_s = time.monotonic()
+            async with self._sending:
+                await self._socket.ping()
+
+
+def refuse(exc: BadInput) -> StreamEnd:
+    """Return the end of a stream whose client sent what no client may send."""
+    return StreamEnd(exc.close_code, (exc.code, exc.message))

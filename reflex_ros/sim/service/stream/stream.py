@@ -1,0 +1,142 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One client of the action stream, from ``session.open`` to the end (protocol d.3 to d.5).
+
+Two tasks share its connection: the reader fills the inbox, the answerer empties it in order and
+is the only one who sends. Whatever ends the stream is a ``StreamEnd`` in the answerer, or the
+client's leaving in the reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from reflex_ros.sim.service.policy.inference import Inference
+from reflex_ros.sim.service.resources.sessions import Session, SessionRequest, Status
+from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.stream import messages
+from reflex_ros.sim.service.stream.answering import Answering
+from reflex_ros.sim.service.stream.connection import Connection, Received, refuse, StreamEnd
+from reflex_ros.sim.service.stream.messages import BadInput, SessionOpen
+
+OPEN_TIMEOUT_S = 30.0
+
+
+class Stream:
+    """
+    Serve one connection.
+
+    :param key: the bearer that opened it.
+    """
+
+    def __init__(self, state: ServiceState, connection: Connection, key: str) -> None:
+        """Store the three."""
+        self._state = state
+        self._connection = connection
+        self._key = key
+        self._answering: Answering | None = None
+
+    async def run(self) -> None:
+        """Serve until either side ends it."""
+        self._state.subscribe(self._connection.wake)
+        answerer = asyncio.create_task(self._answer_all())
+        answerer.add_done_callback(self._cut_if_broken)
+        try:
+            if await self._connection.read_all():
+                await self._part()
+        finally:
+            self._state.unsubscribe(self._connection.wake)
+            # A Close of ours may still wait for the client's; it is bounded by itself.
+            if not self._connection.is_ending:
+                answerer.cancel()
+            await asyncio.wait((answerer,))
+        if not answerer.cancelled():
+            # A mistake of ours must not stay unseen in the task.
+            answerer.result()
+
+    def _cut_if_broken(self, answerer: asyncio.Task[None]) -> None:
+        """End the connection after a mistake of ours; its client would wait for ever."""
+        if not answerer.cancelled() and answerer.exception() is not None:
+            self._connection.cut()
+
+    async def _part(self) -> None:
+        """Follow the client's ``session.close``: the session ends, then the connection."""
+        if self._answering is not None:
+            session = self._answering.session
+            if session.status is Status.ACTIVE:
+                self._state.sessions.close(session.id, 'stream_closed')
+        await self._connection.leave()
+
+    async def _answer_all(self) -> None:
+        session_id = ''
+        try:
+            self._answering = answering = await self._open()
+            session_id = answering.session.id
+            while True:
+                answering.check()
+                received = self._connection.take()
+                if received is None:
+                    await self._connection.pause()
+                elif isinstance(received.message, messages.Observation):
+                    await answering.answer(received.message, received.at_s)
+                else:
+                    raise refuse(BadInput('already_open', 'session.open was sent before'))
+        except StreamEnd as end:
+            await self._connection.end(end, session_id)
+        except ConnectionError:
+            # The client is gone while we send; the reader sees the same, and ends the stream.
+            return
+
+    async def _open(self) -> Answering:
+        """Wait for ``session.open``, find or make its session, and greet."""
+        opened = (await self._first()).message
+        if not isinstance(opened, SessionOpen):
+            raise refuse(BadInput('session_not_open', 'the first message must be session.open'))
+        try:
+            inference = Inference(self._state, opened)
+        except ValueError as exc:
+            raise refuse(BadInput('invalid_session_open', str(exc))) from exc
+        session = self._find_session(opened)
+        session.prompt = opened.prompt
+        self._state.save()
+        answering = Answering(self._state, self._connection, session, inference, self._key)
+        answering.check()
+        await self._greet(session, inference.model_id)
+        return answering
+
+    async def _first(self) -> Received:
+        deadline_s = time.monotonic() + OPEN_TIMEOUT_S
+        while (received := self._connection.take()) is None:
+            if self._state.is_stopping:
+                raise StreamEnd(messages.GOING_AWAY)
+            if time.monotonic() > deadline_s:
+                raise StreamEnd(messages.POLICY_VIOLATION, ('timeout', 'no session.open came'))
+            await self._connection.pause()
+        return received
+
+    def _find_session(self, opened: SessionOpen) -> Session:
+        """Return the session that the client names, or a new one when nobody knows that name."""
+        session = self._state.sessions.find(opened.session_id)
+        if session is not None:
+            return session
+        request = SessionRequest(opened.model or 'pi0.5', robot_type=opened.robot or '')
+        return self._state.sessions.open(request, self._state.settings.expiry_s)
+
+    async def _greet(self, session: Session, model_id: str) -> None:
+        faults = self._state.faults
+        if delay := faults.take('ready_delay'):
+            await asyncio.sleep(delay.number * 1e-3)
+        frame = messages.ready_frame(
+            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_ms
+        )
+        if fault := faults.take('first_frame'):
+            if fault.text == 'silent':
+                return
+            if fault.text == 'close':
+                raise StreamEnd(messages.TRY_AGAIN_LATER)
+            if fault.text == 'error':
+                raise StreamEnd(1011, ('worker_failed', 'no worker took the session'))
+            frame = {'type': 'session.pending', 'session_id': session.id}
+        await self._connection.send(frame)
