@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The examples of doc/python.md, run as they stand against the simulated service."""
+"""Run the examples of doc/python.md, unchanged, against the simulated service."""
 
 from pathlib import Path
 import re
@@ -9,7 +9,7 @@ import pytest
 
 PAGE = (Path(__file__).parents[2] / 'doc' / 'python.md').read_text(encoding='utf-8')
 BLOCKS = re.findall(r'^```python\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
-SAID = (
+OUTPUTS = (
     r'open after [\d.]+ ms, session sess_\w+\n(30 rows, inference [\d.]+ ms\n){3}',
     r'\([-\d., ]+\)\n',
     r'50 rows of 14 lerobot/pi05_base \[\]\n',
@@ -22,21 +22,21 @@ pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
 
 @pytest.mark.parametrize('index', range(len(BLOCKS)))
-def test_example_runs_and_says_what_it_should(index, service, monkeypatch, capsys, no_settings):
+def test_example_prints_what_is_expected(index, service, monkeypatch, capsys, no_settings):
     monkeypatch.setenv('REFLEX_API_KEY', service.key)
     monkeypatch.setenv('REFLEX_CONVEX_URL', service.url)
     monkeypatch.chdir(no_settings)
     Path('frame.jpg').write_bytes(b'\xff\xd8\xff\xe0 a picture')
     exec(compile(BLOCKS[index], f'doc/python.md, example {index}', 'exec'), {})  # noqa: S102
-    assert re.fullmatch(SAID[index], capsys.readouterr().out)
+    assert re.fullmatch(OUTPUTS[index], capsys.readouterr().out)
 
 
-def test_every_example_is_expected_to_say_something():
-    assert len(BLOCKS) == len(SAID)
+def test_every_example_has_an_expected_output():
+    assert len(BLOCKS) == len(OUTPUTS)
 
 
-def test_every_setting_is_on_the_page():
+def test_every_setting_of_a_stream_is_on_the_page():
     from reflex_ros.client.stream_settings import StreamSettings
-    ours = {'on_retry', 'environment'}
-    assert not [name for name in StreamSettings.__annotations__.keys() - ours
+    undocumented = {'on_retry', 'environment'}
+    assert not [name for name in StreamSettings.__annotations__.keys() - undocumented
                 if f'`{name}`' not in PAGE]
