@@ -1,3 +1,3 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is fast, what is slow: figures, never tests."""
+"""Measurements of speed, processor time and memory; they are figures, never tests."""

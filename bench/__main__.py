@@ -1,9 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Run benchmarks, print a table, append JSON lines to bench/results.jsonl.
+Run benches, print a table, and append one JSON line per figure to bench/results.jsonl.
 
-Every figure names its bench, unit and n, and where there is one the floor of the same run.
+Every figure names its bench, its unit and the number of samples (n). Where there is one, it also
+names its floor: the least that the task can cost, measured in the same run.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ RESULTS = Path(__file__).parent / 'results.jsonl'
 
 
 @click.command()
-@click.option('--only', type=click.Choice(list(BENCHES)), help='Run one bench.')
+@click.option('--only', type=click.Choice(list(BENCHES)), help='Run only this bench.')
 def main(only: str | None) -> None:
-    """Run all benchmarks, or one."""
+    """Run all benches, or one."""
     table = Table('bench', 'figure', 'value', 'unit', 'n', 'floor', 'ratio')
     with RESULTS.open('a', encoding='utf-8') as results:
         for name in [only] if only else BENCHES:

@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The simulated arm: how late its replies are, what it costs, how fast it is without a wall clock.
+Measure the simulated arm: delay of its replies, processor time, speed without a wall clock.
 
-A latency's floor is the time on the wire at 1 Mbit/s with 50 us of turnaround per reply.
+The floor of a delay is the time on the wire: 1 Mbit/s, and 50 us before each reply.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def emulator() -> Iterator[tuple[int, serial.Serial]]:
 
 
 def exchange(port: serial.Serial, request: bytes, count: int) -> float:
-    """Return how long the reply took [s]; the reader sleeps until something is there."""
+    """Send a request; return the time until its reply of ``count`` bytes was read [s]."""
     began = time.perf_counter()
     port.write(request)
     while count:
@@ -84,7 +84,7 @@ def exchange(port: serial.Serial, request: bytes, count: int) -> float:
 
 
 def cycles(port: serial.Serial, rate: int) -> list[float]:
-    """Read the block and send six goals that never rest, for some seconds."""
+    """Read the block and write six moving goals at this rate; return the time of each read [s]."""
     seconds, due = [], time.monotonic()
     for k in range(round(SECONDS * rate)):
         seconds.append(exchange(port, SYNC_READ, BLOCK))
@@ -108,7 +108,7 @@ def cpu_s(pid: int) -> float:
 
 
 def virtual_speed(rate: int) -> float:
-    """Return how much simulated time passes per second in this process."""
+    """Return the simulated seconds per real second, on an arm with a virtual clock."""
     arm = VirtualArm(Settings(pose=(0.0,) * 6))
     port, began = arm.open(), time.perf_counter()
     while time.perf_counter() - began < SECONDS / 3:

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The servo bus: the driver against the wire, and against a plain loop with the same packets.
+Measure the driver on the servo bus, beside the wire and a plain loop with the same packets.
 
-The wire is the emulator's: 1 Mbit/s, 50 us of turnaround for every answer, as in section 4 of the
-SO-101 reference. The plain loop knows neither checks nor retries: it is what Python costs anyway.
+The emulator sets the time on the wire: 1 Mbit/s, and 50 us before every answer (SO-101 reference,
+section 4). The plain loop has no checks and no retries: it shows what Python costs in any case.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ PATIENT = GuardBounds(permit_soft_s=5.0, permit_hard_s=9.0, beat_soft_s=5.0, bea
 
 
 def bus_cycle() -> Iterator[dict]:
-    """Measure cycles back to back, at 200 Hz, and at 100 Hz beside four busy processes."""
+    """Measure cycles without a pause, at 200 Hz, and at 100 Hz beside four busy processes."""
     with simulated_arm() as (port, _):
         yield from back_to_back(port)
         yield from paced(port, 200.0, '')
@@ -73,7 +73,7 @@ def back_to_back(port: str) -> Iterator[dict]:
         yield {'figure': f'cycle back to back, {name}', 'unit': 'ms', 'n': CYCLES,
                'value': float(np.percentile(ours, share)),
                'floor': float(np.percentile(plain, share))}
-    # The goals are still on the line when the next request is written behind them.
+    # The floor includes the goals: the next request waits behind them on the wire.
     yield {'figure': 'cycles per second back to back', 'unit': 'Hz', 'n': CYCLES,
            'value': 1e3 / float(np.median(ours)), 'floor': 1e3 / WIRE_MS}
 
@@ -95,7 +95,7 @@ def paced(port: str, rate_hz: float, beside: str) -> Iterator[dict]:
 
 
 def driver_cpu() -> Iterator[dict]:
-    """Measure the processor time of the whole driver process at 100 Hz, and of its partners."""
+    """Measure the processor time of driver, stream and supervisor at 100 Hz."""
     with simulated_arm() as (port, _):
         began, used = time.monotonic(), time.process_time()
         plain_lateness(port, 100.0)
@@ -118,7 +118,7 @@ def driver_cpu() -> Iterator[dict]:
 
 
 def servo_codec() -> Iterator[dict]:
-    """Measure the codec: six answers of a cycle in, goals out."""
+    """Measure the codec: parse the six answers of a cycle, encode its goals."""
     answers = b''.join(answer(servo_id) for servo_id in SERVO_IDS)
     yield rate('answers of a cycle parsed', lambda: codec.StatusParser().feed(answers),
                lambda: [answers[k * 37 + 5:k * 37 + 36] for k in range(6)])
@@ -128,7 +128,7 @@ def servo_codec() -> Iterator[dict]:
 
 
 def command_latency() -> Iterator[dict]:
-    """Measure from the receipt of a chunk to the first goals that come of it, on the line."""
+    """Measure the time from the receipt of a chunk to its first goals on the bus."""
     with simulated_arm() as (port, control):
         floor = plain_latency(port, control)
         with running(port, 100.0) as driver:
@@ -140,7 +140,7 @@ def command_latency() -> Iterator[dict]:
 
 
 def replug() -> Iterator[dict]:
-    """Measure from the cable being back to the arm being verified and measured again."""
+    """Measure the time from the return of the cable to the next measurement of the arm."""
     seconds = []
     demo = new_demo()
     try:
@@ -167,7 +167,7 @@ def replug() -> Iterator[dict]:
 
 
 def plain_cycles(port: str, count: int) -> list[float]:
-    """Time cycles of bytes out, bytes in, bytes out [ms]."""
+    """Return the time of each cycle: write a request, read the answer, write goals [ms]."""
     took = []
     with serial.Serial(port, 1_000_000, timeout=0.1) as line:
         for _ in range(count):
@@ -180,7 +180,7 @@ def plain_cycles(port: str, count: int) -> list[float]:
 
 
 def plain_lateness(port: str, rate_hz: float) -> list[float]:
-    """Time how late cycles begin in a plain loop [ms]."""
+    """Return the delay of the start of each cycle in a plain loop [ms]."""
     late, planned = [], time.monotonic()
     with serial.Serial(port, 1_000_000, timeout=0.1) as line:
         for _ in range(int(SECONDS * rate_hz)):
@@ -194,9 +194,9 @@ def plain_lateness(port: str, rate_hz: float) -> list[float]:
 
 
 def plain_latency(port: str, control: ArmControl) -> list[float]:
-    """Time from a value being set to its bytes on the line, in a plain loop at 100 Hz [ms]."""
+    """Return the times from setting a value to its bytes on the bus, in a plain loop [ms]."""
     waiting: list[float] = []
-    taken: list[tuple[float, int]] = []
+    popped: list[tuple[float, int]] = []
     ended = threading.Event()
 
     def loop() -> None:
@@ -206,7 +206,7 @@ def plain_latency(port: str, control: ArmControl) -> list[float]:
                 line.write(REQUEST)
                 line.read(ANSWER)
                 if waiting:
-                    taken.append((waiting.pop(), time.monotonic_ns()))
+                    popped.append((waiting.pop(), time.monotonic_ns()))
                 line.write(GOALS)
                 planned = max(planned + 0.01, time.monotonic() - 0.01)
                 time.sleep(max(planned - time.monotonic(), 0.0))
@@ -220,8 +220,8 @@ def plain_latency(port: str, control: ArmControl) -> list[float]:
     ended.set()
     thread.join()
     writes = goal_writes(control)
-    return [(next(at for at in writes if at >= taken_ns) / 1e9 - set_at) * 1e3
-            for set_at, taken_ns in taken]
+    return [(next(at for at in writes if at >= popped_ns) / 1e9 - set_at) * 1e3
+            for set_at, popped_ns in popped]
 
 
 # The driver.
@@ -229,7 +229,7 @@ def plain_latency(port: str, control: ArmControl) -> list[float]:
 
 @contextmanager
 def simulated_arm() -> Iterator[tuple[str, ArmControl]]:
-    """Run an emulator with the pace of a real bus."""
+    """Run an emulator that paces its replies like a real bus; yield its port and control."""
     with tempfile.TemporaryDirectory(prefix='reflex_bench_') as folder:
         socket = Path(folder) / 'control.sock'
         process = subprocess.Popen(
@@ -258,8 +258,8 @@ def brought_up(port: str) -> Iterator[So101Arm]:
 
 @contextmanager
 def running(port: str, rate_hz: float) -> Iterator[ArmDriver]:
-    """Run the driver in this process, armed, with leases that last."""
-    # As the node does it.
+    """Run the driver in this process, active, with leases that are renewed."""
+    # The same switch interval as in the driver node.
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)
     with brought_up(port) as arm:
@@ -288,30 +288,30 @@ def running(port: str, rate_hz: float) -> Iterator[ArmDriver]:
 
 
 def latencies(driver: ArmDriver, control: ArmControl) -> list[float]:
-    """Offer chunks at random phases; return when the goals of each were on the line [ms]."""
-    taken_ns: list[int] = []
+    """Submit chunks at random times; return the time until the goals of each were sent [ms]."""
+    played_ns: list[int] = []
     play = driver._player.offer
 
-    def note(chunk: ActionChunk, now: float) -> None:
-        taken_ns.append(time.monotonic_ns())
+    def record(chunk: ActionChunk, now: float) -> None:
+        played_ns.append(time.monotonic_ns())
         play(chunk, now)
 
-    driver._player.offer = note
-    offered_ns = []
+    driver._player.offer = record
+    submitted_ns = []
     for seq in range(COMMANDS):
         time.sleep(random.uniform(0.03, 0.05))
         rows = np.tile(np.array(driver.report().setpoint), (4, 1))
         now = time.monotonic()
-        offered_ns.append(int(now * 1e9))
+        submitted_ns.append(int(now * 1e9))
         driver.offer(ActionChunk(seq, rows, 30.0, now, epoch=1))
     time.sleep(0.05)
     writes = goal_writes(control)
-    return [(next(at for at in writes if at >= taken) - offered) / 1e6
-            for offered, taken in zip(offered_ns, taken_ns, strict=True)]
+    return [(next(at for at in writes if at >= played) - submitted) / 1e6
+            for submitted, played in zip(submitted_ns, played_ns, strict=True)]
 
 
 def goal_writes(control: ArmControl) -> list[int]:
-    """Return when goals were on the line, as the emulator heard them [ns]."""
+    """Return when the emulator received goals [ns]."""
     return [at_ns for at_ns, kind, data in control.log(0, limit=100_000)
             if kind == 'request' and data[8:10] == '83']
 
@@ -322,7 +322,7 @@ def answer(servo_id: int) -> bytes:
 
 
 def rate(figure: str, work: Callable[[], object], floor: Callable[[], object]) -> dict:
-    """Time a thing and its floor, each the best of five rounds [us]."""
+    """Time the work and its floor, each the best of five rounds [us]."""
     best = [min(timed(one) for _ in range(5)) for one in (work, floor)]
     return {'figure': figure, 'unit': 'us', 'n': 5, 'value': best[0], 'floor': best[1]}
 
@@ -335,7 +335,7 @@ def timed(work: Callable[[], object], count: int = 5000) -> float:
 
 
 def cpu_shares(processes: dict[str, int]) -> dict[str, float]:
-    """Return how much of a core each process uses over some seconds."""
+    """Return the share of a core that each process uses during ``SECONDS``."""
     before, began = {name: cpu_s(pid) for name, pid in processes.items()}, time.monotonic()
     time.sleep(SECONDS)
     seconds = time.monotonic() - began

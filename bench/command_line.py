@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long a user waits for ``reflex --help``."""
+"""Measure how long a user waits for ``reflex --help``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNS = 20
 
 
 def help() -> Iterator[dict]:
-    """Measure ``reflex --help`` against an interpreter that does nothing."""
+    """Measure ``reflex --help``; the floor is an interpreter that runs nothing."""
     floor, ours = [], []
     for _ in range(RUNS):
         floor.append(timed('-c', 'pass'))

@@ -1,13 +1,13 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One observation step on loopback: 6 states and three 40 kB images up, 50 x 6 rows down.
+Measure one observation step on loopback: 6 states and three 40 kB images up, 50 x 6 rows down.
 
-The floor is what one would write by hand: ``websockets``, ``json``, ``base64``, no check of
-anything; for the stream without asyncio the same with the library's own threads. Ours and floor
-take turns in one run, step by step, each on a connection of its own to one process that answers
-every observation with the same bytes and looks at nothing, so that its time hides no difference.
-CPU is that of this process, all threads.
+The floor is plain code by hand: ``websockets``, ``json`` and ``base64``, without any check. For
+the stream without asyncio, the floor uses the synchronous client of ``websockets``. Client and
+floor take turns, step by step, each on its own connection to the same server process. The server
+parses nothing and answers every observation with the same bytes, so its own time stays small.
+CPU is the processor time of this process with all its threads.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OPEN = {'type': 'session.open', 'session_id': '', 'prompt': 'hold', 'robot': 'so
 SETTINGS = {'robot': 'so101', 'action_adapter': 'so101_joint', 'cameras': list(IMAGES),
             'api_key': KEY}
 
-# Frames are not parsed but told apart by their length; the answer is made once.
+# The server parses no frame: only an observation is longer than 1000 bytes.
 SERVER = """
 import asyncio, itertools, json
 from websockets.asyncio.server import serve
@@ -65,14 +65,14 @@ asyncio.run(main())
 
 
 def observation_step() -> Iterator[dict]:
-    """Measure one step, with asyncio and without."""
+    """Measure one step, with asyncio and without it."""
     with server() as url:
         yield from figures('asyncio', asyncio.run(steps_async(url)))
         yield from figures('without asyncio', steps_sync(url))
 
 
 def open_to_ready() -> Iterator[dict]:
-    """Measure opening: against a server that greets at once, and the simulated service."""
+    """Measure opening: at a server that answers at once, and at the simulated service."""
     with server() as url:
         ours, floor = asyncio.run(opens(url))
         yield from spread('open to ready', ours, floor)

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The running system: time to dry_run, and how fast the arm is at rest after a fault.
+Measure the running system: time until DRY_RUN, and time from a fault until the arm rests.
 
-Times are the emulator's, from before the injection on; servo model 85 ms dead time + 30 ms lag.
-REFLEX_BENCH_RUNS sets the runs per fault (4).
+The emulator of the arm takes the times of a fault, from just before its injection. Its servo model
+has 85 ms dead time and 30 ms lag. REFLEX_BENCH_RUNS sets the runs per fault (default: 4).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BUSY = 4
 
 
 def start() -> Iterator[dict]:
-    """Measure from the start of the first process to DRY_RUN."""
+    """Measure the time from the start of the first process to DRY_RUN."""
     seconds = []
     for _ in range(RUNS):
         demo = new_demo()
@@ -45,12 +45,12 @@ def start() -> Iterator[dict]:
 
 
 def faults() -> Iterator[dict]:
-    """Measure every fault on a machine that does nothing else."""
+    """Measure every fault, without load on the machine."""
     yield from measured()
 
 
 def faults_busy() -> Iterator[dict]:
-    """Measure every fault beside four busy processes."""
+    """Measure every fault while four processes keep the machine busy."""
     with busy():
         yield from measured()
 
@@ -66,7 +66,7 @@ def measured() -> Iterator[dict]:
                 demo.bring_to_motion()
                 runs.append(demo.inject(FAULTS[name]))
                 demo.recover(FAULTS[name])
-                # A crash loop is not restarted; these crashes are ours.
+                # A crash loop is not restarted; these crashes are on purpose.
                 demo.system.group.forgive()
             goals += [run['goals_constant_ms'] for run in runs]
             held += [run['held_ms'] for run in runs]
@@ -88,14 +88,14 @@ def spread(figure: str, values: list[float]) -> Iterator[dict]:
 
 @contextmanager
 def busy() -> Iterator[None]:
-    """Keep four processes busy at normal priority."""
-    hogs = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(BUSY)]
+    """Run four processes that use all processor time they get, at normal priority."""
+    loads = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(BUSY)]
     try:
         yield
     finally:
-        for hog in hogs:
-            hog.kill()
-            hog.wait()
+        for load in loads:
+            load.kill()
+            load.wait()
 
 
 def new_demo() -> Demo:

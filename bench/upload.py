@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Upload of a file to the simulated service on loopback: throughput, and memory of the client.
+Measure an upload to the simulated service on loopback: throughput, and memory of the client.
 
-The floor sends the same file with a bare streaming PUT of httpx, in a process of its own as well,
-to the same service in the same run. Both are measured inside their process, without its start.
+The floor sends the same file to the same service in the same run with a bare streaming PUT of
+httpx. Client and floor each run in their own process and measure inside it, without its start.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def upload() -> Iterator[dict]:
 
 @contextlib.contextmanager
 def _serving(folder: str) -> Iterator[str]:
-    # In the folder, so that what is uploaded goes with it.
+    # With TMPDIR in the folder, the uploaded files are removed together with the folder.
     service = subprocess.Popen(
         [sys.executable, '-m', 'reflex_ros.cli.main', 'sim', 'service'], stdout=subprocess.PIPE,
         text=True, env={**os.environ, 'TMPDIR': folder})
@@ -96,7 +96,7 @@ def _serving(folder: str) -> Iterator[str]:
 
 
 def _measure(program: str, url: str, file: Path, name: str) -> tuple[float, float]:
-    """Run a client; return its seconds and its peak memory [bytes]."""
+    """Run a program in its own process; return its time [s] and its peak memory [bytes]."""
     done = subprocess.run([sys.executable, '-c', program + REPORT, url, str(file), name],
                           check=True, stdout=subprocess.PIPE, timeout=120.0)
     seconds, peak = json.loads(done.stdout)
