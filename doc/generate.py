@@ -27,20 +27,24 @@ BEGIN = '<!-- Begin of {name}, written by `make docs` from the source: change it
 END = '<!-- End of {name}. -->\n'
 
 
+def table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    """Return a Markdown table that ends with a newline."""
+    lines = [header, ('---',) * len(header), *rows]
+    return ''.join(f'| {" | ".join(map(str, cells))} |\n' for cells in lines)
+
+
 def parameters() -> str:
     """Make the page of all parameters."""
     page = ['# Parameters', NOTE,
-            'A value that is not allowed makes *configure* fail and is named. While a node is\n'
-            'configured, its parameters cannot change, except those marked live.']
+            'If a value is not allowed, *configure* fails and names the parameter. While a node\n'
+            'is configured, its parameters cannot change, except those that are marked live.\n']
     for node, module in NODES.items():
-        page.append(f'\n## {node}\n\n| parameter | default | allowed | what |\n'
-                    '| --- | --- | --- | --- |')
-        for spec in import_module(f'reflex_ros.nodes.{module}').TABLE:
-            default = '' if spec.default == '' else f'`{spec.default}`'
-            live = ' (live)' if spec.is_live else ''
-            page.append(f'| `{spec.name}` | {default} | {spec.allowed} | '
-                        f'{spec.description}{live} |')
-    return '\n'.join(page) + '\n'
+        page.append(f'## {node}\n')
+        page.append(table(('parameter', 'default', 'allowed', 'meaning'), (
+            (f'`{spec.name}`', '' if spec.default == '' else f'`{spec.default}`', spec.allowed,
+             spec.description + (' (live)' if spec.is_live else ''))
+            for spec in import_module(f'reflex_ros.nodes.{module}').TABLE)))
+    return '\n'.join(page)
 
 
 def commands() -> str:
@@ -67,12 +71,12 @@ def package_map() -> str:
     package = ROOT / 'reflex_ros'
     files = [package / '__init__.py', *sorted(package.glob('*/**/__init__.py')),
              *(file for file in sorted(package.glob('*.py')) if file.name != '__init__.py')]
-    lines = ['| folder | what belongs there |', '| --- | --- |']
+    rows = []
     for file in files:
         place = file.parent if file.name == '__init__.py' else file
-        first_line = ast.get_docstring(ast.parse(file.read_text(encoding='utf-8'))).split('\n')[0]
-        lines.append(f'| `{place.relative_to(ROOT)}` | {first_line} |')
-    return '\n'.join(lines) + '\n'
+        docstring = ast.get_docstring(ast.parse(file.read_text(encoding='utf-8')))
+        rows.append((f'`{place.relative_to(ROOT)}`', docstring.split('\n')[0]))
+    return table(('folder', 'what belongs there'), rows)
 
 
 def with_sections(page: str, **sections: str) -> str:
@@ -103,25 +107,23 @@ def faults() -> str:
     """Make the page of all faults of the simulated service."""
     kinds = import_module('reflex_ros.sim.service.faults.kinds')
 
-    def table(rows: Iterable[Any], prefix: str = '') -> str:
-        lines = ['| name | value | times | what |', '| --- | --- | --- | --- |']
-        for kind in rows:
-            lines.append(f'| `{prefix}{kind.name}` | {kind.takes()} | {kind.times or ""} | '
-                         f'{kind.what} |')
-        return '\n'.join(lines)
+    def kinds_table(rows: Iterable[Any], prefix: str = '') -> str:
+        return table(('name', 'value', 'times', 'effect'), (
+            (f'`{prefix}{kind.name}`', kind.takes(), kind.times or '', kind.what)
+            for kind in rows))
 
-    families = '\n'.join(f'| `{name}` | {where} |' for name, where in
-                         kinds.HTTP_FAMILIES.items())
+    families = table(('family', 'requests'), (
+        (f'`{name}`', where) for name, where in kinds.HTTP_FAMILIES.items()))
     return '\n'.join((
         '# Faults of the simulated service', NOTE,
-        '`reflex sim service --fault NAME[=VALUE][*TIMES]`, or while it runs\n'
-        '`POST /admin/fault {"name": ..., "value": ..., "times": ...}`. `times` is how often it\n'
-        'happens before it switches itself off; without a number, until it is cleared.\n',
-        table(kinds.ROWS),
-        '\n## Of any HTTP exchange\n\nAs FAMILY_NAME, for example `rpc_slow=500` or '
+        'Switch a fault on at the start with `reflex sim service --fault NAME[=VALUE][*TIMES]`,\n'
+        'or later with `POST /admin/fault {"name": ..., "value": ..., "times": ...}`. After it\n'
+        'has happened `times` times, the fault switches itself off. The column `times` has the\n'
+        'default; where it is empty, the fault stays on until it is cleared.\n',
+        kinds_table(kinds.ROWS),
+        '## Faults of any HTTP exchange\n\nWrite FAMILY_NAME, for example `rpc_slow=500` or '
         '`infer_status=408x2`.\n',
-        table(kinds.HTTP_ROWS, 'FAMILY_'),
-        f'\n| family | which requests |\n| --- | --- |\n{families}\n'))
+        kinds_table(kinds.HTTP_ROWS, 'FAMILY_'), families))
 
 
 PAGES = {
