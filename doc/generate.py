@@ -4,7 +4,7 @@
 Write the generated pages, and the generated sections of the other pages.
 
 A generated page says so at the top, a generated section between its two markers. Tests compare
-each page with what this module would write: ``test/unit/test_generated_docs.py``, and
+each page with what this module would write: ``test/unit/test_docs.py``, and
 ``test/ros/test_docs.py`` for the parameters, which need ROS 2.
 """
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The page of parameters is up to date; the other pages are in ``test_generated_docs``."""
+"""The page of parameters is up to date; ``test/unit/test_docs.py`` compares the other pages."""
 
 import importlib.util
 from pathlib import Path

@@ -1,9 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The generated pages and sections are up to date, and other pages name what they must."""
+"""Pages: generated parts are up to date, links lead somewhere, quoted messages exist."""
 
+import ast
 import importlib.util
 from pathlib import Path
+import re
 
 import pytest
 
@@ -47,3 +49,30 @@ def test_every_state_is_documented():
     page = (ROOT / 'doc' / 'interfaces.md').read_text(encoding='utf-8')
     assert not [state.value for state in State if state.value not in page
                 and state is not State.SHUTDOWN]
+
+
+def test_quoted_messages_of_the_arm_exist():
+    page = (ROOT / 'doc' / 'so101.md').read_text(encoding='utf-8')
+    symptoms = [line.split(' | ')[0] for line in page.splitlines() if line.startswith('| `')]
+    # "..." stands for any text, and a digit for any number.
+    pieces = {piece.strip(' .:;()') for line in symptoms for quote in re.findall('`(.+?)`', line)
+              for piece in re.split(r'\.\.\.|\d', quote)} - {'', 'returned no data'}
+    assert len(pieces) > 10
+    texts = '\n'.join(
+        node.value for file in (ROOT / 'reflex_ros').glob('**/*.py')
+        for node in ast.walk(ast.parse(file.read_text(encoding='utf-8')))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    assert not [piece for piece in pieces if piece not in texts]
+
+
+def test_message_of_pyserial_on_the_page_exists():
+    serialposix = pytest.importorskip('serial.serialposix')
+    assert 'returned no data' in Path(serialposix.__file__).read_text(encoding='utf-8')
+
+
+def test_every_link_between_pages_leads_somewhere():
+    pages = [*ROOT.glob('*.md'), *(ROOT / 'doc').glob('*.md')]
+    dead = [(page.name, link) for page in pages
+            for link in re.findall(r'\]\(([\w./-]+)[)#]', page.read_text(encoding='utf-8'))
+            if not (page.parent / link).exists()]
+    assert not dead
