@@ -29,6 +29,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.client import credentials, endpoints, retry
 from reflex_ros.client.async_client import AsyncReflex
+from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.client.resources import account, deployments
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.joints import GripperTravel, JointLimits, SO101_JOINTS
@@ -40,7 +41,6 @@ from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
-from reflex_ros.nodes.stream_thread import StreamThread
 from reflex_ros.runner.policy_session import PolicySession
 from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
@@ -73,6 +73,7 @@ BEAT_HZ = 50.0
 PERMIT_S = 0.5
 """A permit that is older is none."""
 CONFIGURE_S = 8.0
+LEAVE_S = 2.0
 
 
 class ActionStreamNode(ReflexNode):
@@ -80,7 +81,8 @@ class ActionStreamNode(ReflexNode):
 
     def __init__(self) -> None:
         super().__init__('action_stream', TABLE, BEAT_HZ)
-        self._thread: StreamThread | None = None
+        self._thread: LoopThread | None = None
+        self._job: Job[None] | None = None
         self._session: PolicySession | None = None
         self._observer = Observer([], ObservationBounds())
         self._status = SessionStatus()
@@ -113,7 +115,7 @@ class ActionStreamNode(ReflexNode):
             if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in os.environ else retry.window(os.environ))
         if len(set(options.cameras)) != len(options.cameras):
             raise ConfigurationError("parameter 'cameras' names a camera twice")
-        self._thread = StreamThread('stream')
+        self._thread = LoopThread('stream', leave_s=LEAVE_S)
         self._check_account(key, options)
         limits = tuple(JointLimits(joint.limits.lower, joint.limits.upper,
                                    settings['limits.velocity']) for joint in SO101_JOINTS)
@@ -155,12 +157,13 @@ class ActionStreamNode(ReflexNode):
         self._session.permit = self._current_permit
         if self._travel is not None:
             self._session.set_gripper_travel(self._travel)
-        self._thread.begin(self._session.run())
+        self._job = self._thread.begin(self._session.run())
 
     def _stop(self) -> None:
-        if self._thread is not None and not self._thread.end(2.0):
-            self.get_logger().warning('the session did not close within 2 s; left behind')
-        self._session = None
+        if self._job is not None and not self._job.end():
+            self.get_logger().warning(f'the session did not close within {LEAVE_S:g} s; left '
+                                      'behind')
+        self._session = self._job = None
         self._status.link, self._status.mode, self._status.in_flight = 'closed', '', 0
 
     def _teardown(self) -> None:
@@ -230,7 +233,7 @@ class ActionStreamNode(ReflexNode):
         """Tell what the session does."""
         status, now = self._status, time.monotonic()
         fault = status.fault
-        failure = self._thread.failure() if self._thread else None
+        failure = self._job.failure if self._job else None
         if failure is not None:
             fault = Cause('INTERNAL', f'the stream thread ended: {failure!r}')
         return {

@@ -1,8 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A loop in a thread: results, errors, interruption, misuse."""
+"""A loop in a thread: results, errors, interruption, long-running jobs, misuse."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -29,12 +30,23 @@ async def answer(value):
 
 
 async def for_ever(has_begun, notes):
-    """Wait, and note how it ends."""
+    """Wait, and record that it ended."""
     has_begun.set()
     try:
         await asyncio.sleep(1000)
     finally:
         notes.append('ended')
+
+
+async def ignore_cancellations(has_begun, count):
+    """Go on after so many cancellations."""
+    has_begun.set()
+    for _ in range(count):
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            continue
+    await asyncio.sleep(1000)
 
 
 def test_jobs_of_several_threads_are_run_in_one_other_thread(loop):
@@ -101,15 +113,16 @@ def test_close_ends_what_runs_and_tells_who_waits(loop):
     loop.close()
     thread.join(5.0)
     assert notes == ['ended']
-    assert errors == ['Thing was closed meanwhile']
+    assert errors == ['Thing was closed during the call']
 
 
 def test_closed_loop_runs_nothing(loop):
     loop.run(answer(1))
     loop.close()
     loop.close()
-    with pytest.raises(RuntimeError, match='^Thing is closed; make a new one$'):
-        loop.run(answer(1))
+    for method in (loop.run, loop.begin):
+        with pytest.raises(RuntimeError, match='^Thing is closed; make a new one$'):
+            method(answer(1))
 
 
 def test_thread_with_an_event_loop_is_not_blocked(loop):
@@ -119,3 +132,86 @@ def test_thread_with_an_event_loop_is_not_blocked(loop):
 
     asyncio.run(main())
     assert loop.run(answer(3)) == 3
+
+
+def test_run_with_a_limit_returns_what_is_there_in_time(loop):
+    assert loop.run(answer(6), 5.0) == 6
+
+
+def test_timeout_cancels_the_job_and_waits_for_its_end(loop):
+    notes = []
+    with pytest.raises(TimeoutError, match='^no result within 0.01 s$'):
+        loop.run(for_ever(threading.Event(), notes), 0.01)
+    assert notes == ['ended']
+    assert loop.run(answer(2)) == 2
+
+
+def test_timeout_of_the_job_itself_is_not_ours(loop):
+    async def fail():
+        raise TimeoutError('mine')
+
+    with pytest.raises(TimeoutError, match='^mine$'):
+        loop.run(fail(), 5.0)
+
+
+def test_ended_job_has_no_failure_and_another_may_begin(loop):
+    for _ in range(2):
+        has_begun, notes = threading.Event(), []
+        job = loop.begin(for_ever(has_begun, notes))
+        assert has_begun.wait(5.0) and job.failure is None
+        assert loop.run(answer(7)) == 7
+        assert job.end() and job.end()
+        assert notes == ['ended'] and job.failure is None
+
+
+def test_job_that_is_ended_at_once_ends(loop):
+    notes = []
+    assert loop.begin(for_ever(threading.Event(), notes)).end()
+    assert loop.run(answer(1)) == 1
+    # Whether it took its first step before is left open; that it goes on is not.
+    assert notes in ([], ['ended'])
+
+
+@pytest.mark.parametrize('kind', [KeyError, SystemExit])
+def test_failure_of_a_job_is_kept_and_the_loop_goes_on(loop, kind):
+    async def fail():
+        raise kind('x')
+
+    job = loop.begin(fail())
+    assert job.wait(5.0)
+    assert isinstance(job.failure, kind)
+    assert loop.run(answer(1)) == 1
+    assert job.end()
+
+
+def test_job_that_loses_a_cancellation_is_cancelled_again(loop):
+    has_begun = threading.Event()
+    job = loop.begin(ignore_cancellations(has_begun, 2))
+    assert has_begun.wait(5.0)
+    assert job.end()
+
+
+def test_close_ends_the_long_running_job(loop):
+    has_begun, notes = threading.Event(), []
+    job = loop.begin(for_ever(has_begun, notes))
+    assert has_begun.wait(5.0)
+    loop.close()
+    assert notes == ['ended'] and job.failure is None
+    assert job.end()
+
+
+def test_job_that_never_ends_is_left_behind_and_stands_still_after_close():
+    loop, has_begun = LoopThread('Thing', leave_s=0.05), threading.Event()
+    before = threading.active_count()
+    job = loop.begin(ignore_cancellations(has_begun, 1000))
+    assert has_begun.wait(5.0)
+    assert not job.end() and job.failure is None
+    assert loop.run(answer(3)) == 3
+    thread, = (each for each in threading.enumerate() if each.name == 'Thing')
+    loop.close()
+    thread.join(5.0)
+    assert threading.active_count() == before
+    assert not job.end()
+    # asyncio complains about the job when it is collected: here, where pytest keeps the log.
+    del job
+    gc.collect()
