@@ -9,8 +9,9 @@ import sys
 
 import click
 
-from reflex_ros.cli import options, text
-from reflex_ros.cli.remote import ask, remote
+from reflex_ros.cli import dotenv, options, text
+from reflex_ros.cli.options import CommonOptions, local, remote
+from reflex_ros.cli.remote import ask_at
 from reflex_ros.client import credentials, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
@@ -26,53 +27,46 @@ from reflex_ros.client.resources import account
               'then, and nobody sees it in the list of processes.')
 @click.option('--site-url', help='Address of the dashboard.')
 @click.option('--callback-url', help='Where the link in the confirmation mail leads.')
-@options.common
-def signup(name: str, email: str, password: str | None, site_url: str | None,
-           callback_url: str | None, as_json: bool, verbose: bool) -> None:
+@local
+def signup(common: CommonOptions, name: str, email: str, password: str | None,
+           site_url: str | None, callback_url: str | None) -> None:
     """Make a Reflex account; `reflex login` follows."""
-    as_json = options.wants_json(as_json)
     is_complete = bool(name.strip() and email.strip())
-    if password is None and is_complete and not as_json and sys.stdin.isatty():
+    if password is None and is_complete and not common.as_json and sys.stdin.isatty():
         password = click.prompt('Password', hide_input=True, confirmation_prompt=True, err=True)
     secret = Secret(password or '')
-    address = ask(
-        lambda service: account.sign_up(service, name, email, secret, callback_url), None, None,
+    address = ask_at(
+        common, lambda service: account.sign_up(service, name, email, secret, callback_url),
         site_url=site_url, is_anonymous=True)
     commands = ['reflex login', 'reflex whoami']
-    if as_json:
+    if common.as_json:
         text.document({'ok': True, 'status': 'created', 'email': address, 'next': commands})
     else:
-        text.show('Reflex account created', {'email': address}, as_json=False, field='account',
-                  next=commands)
+        text.show(common, 'Reflex account created', {'email': address}, 'account', next=commands)
 
 
 @click.command(epilog=options.example('reflex whoami --json'))
 @click.option('--site-url', help='Address of the dashboard.')
 @remote
-def whoami(site_url: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
-           verbose: bool) -> None:
+def whoami(common: CommonOptions, site_url: str | None) -> None:
     """Show whom the API key belongs to."""
     async def question(service: AsyncReflex) -> tuple[Account, str]:
         return await account.whoami(service), service.site_url
 
-    found, site = ask(question, api_key, convex_url, site_url=site_url)
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'account': found.as_sent()})
-        return
+    found, site = ask_at(common, question, site_url=site_url)
     organization = found.organization
     lines = {
         'Organization': organization and organization.name,
         'Organization slug': organization and organization.slug,
         'Organization ID': (organization and organization.id) or found.org_id,
         'API key': found.key_name, 'Dashboard': site}
-    click.echo('Logged in to Reflex\n')
-    for label, value in lines.items():
-        click.echo(f'{label}: {value or text.MISSING}')
+    text.report(common, {'ok': True, 'account': found.as_sent()}, 'Logged in to Reflex\n', *(
+        f'{label}: {value or text.MISSING}' for label, value in lines.items()))
 
 
 @click.command(epilog=options.example('reflex logout'))
-@options.common
-def logout(as_json: bool, verbose: bool) -> None:
+@local
+def logout(common: CommonOptions) -> None:
     """
     Forget the saved API key.
 
@@ -81,12 +75,10 @@ def logout(as_json: bool, verbose: bool) -> None:
     file = credentials.path(os.environ)
     pending_login.drop(pending_login.path(file))
     is_deleted = private_file.remove(file, credentials.WHAT)
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'deleted': is_deleted, 'configPath': str(file)})
-        return
-    click.echo('Logged out of Reflex\n')
-    click.echo(f'Credentials deleted: {file}' if is_deleted else f'There were none at {file}')
-    click.echo('The key itself stays valid: revoke it at the dashboard, under Keys')
-    for name in ('REFLEX_API_KEY', 'RFX_API_KEY'):
-        if os.environ.get(name):
-            click.echo(f'{name} is still set and is still used')
+    text.report(
+        common, {'ok': True, 'deleted': is_deleted, 'configPath': str(file)},
+        'Logged out of Reflex\n',
+        f'Credentials deleted: {file}' if is_deleted else f'There were none at {file}',
+        'The key itself stays valid: revoke it at the dashboard, under Keys',
+        *(f'{name} is still set and is still used' for name in dotenv.KEYS
+          if os.environ.get(name)))

@@ -8,14 +8,15 @@ import click
 from click.shell_completion import get_completion_class
 
 from reflex_ros.cli import options, text
+from reflex_ros.cli.options import CommonOptions, local
 
 
 @click.command(epilog=options.example(
     'eval "$(reflex completion bash)"', 'reflex completion fish > '
     '~/.config/fish/completions/reflex.fish'))
 @click.argument('shell', type=click.Choice(['bash', 'zsh', 'fish']))
-@options.common
-def completion(shell: str, as_json: bool, verbose: bool) -> None:
+@local
+def completion(common: CommonOptions, shell: str) -> None:
     """Print the script that completes commands in a shell; put it where the shell starts."""
     root = click.get_current_context().find_root()
     name = root.info_name or 'reflex'
@@ -24,7 +25,4 @@ def completion(shell: str, as_json: bool, verbose: bool) -> None:
     # The variable that click itself looks for.
     variable = f'_{name}_COMPLETE'.replace('-', '_').upper()
     script = kind(root.command, {}, name, variable).source()
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'script': script})
-    else:
-        click.echo(script)
+    text.report(common, {'ok': True, 'script': script}, script)

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from reflex_ros.cli import options, progress, text
-from reflex_ros.cli.remote import ask, remote
-from reflex_ros.client.messages import Row
+from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.remote import ask
 from reflex_ros.client.messages.datasets import Dataset
 from reflex_ros.client.resources import datasets as calls
 
 VALIDATE = 'reflex datasets validate {}'
-TRAIN = 'reflex training start --dataset {}'
 
 
 @click.group()
@@ -29,16 +29,16 @@ def datasets() -> None:
 @click.option('--size', 'size_bytes', type=click.IntRange(1), help='Of the file, in bytes.')
 @click.option('--request-id', help='The same one again returns the same dataset.')
 @remote
-def create(name: str, size_bytes: int | None, request_id: str | None, api_key: str | None,
-           convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def create(common: CommonOptions, name: str, size_bytes: int | None,
+           request_id: str | None) -> None:
     """
     Ask where a dataset is to be uploaded to, to do that by hand.
 
     `reflex datasets upload` does all of it.
     """
-    ticket = ask(lambda service: calls.create(
-        service, name, size_bytes=size_bytes, request_id=request_id), api_key, convex_url)
-    _show('Dataset created', ticket, as_json, f'reflex datasets complete {ticket.dataset_id}')
+    ticket = ask(common, calls.create, name, size_bytes=size_bytes, request_id=request_id)
+    text.show_record(common, 'Dataset created', ticket, 'dataset',
+                     next=[f'reflex datasets complete {ticket.dataset_id}'])
 
 
 @datasets.command(epilog=options.example('reflex datasets upload pick.tar --name pick-2'))
@@ -47,91 +47,72 @@ def create(name: str, size_bytes: int | None, request_id: str | None, api_key: s
 @click.option('--request-id', help='The same one again is the same dataset; by default made of '
                                    'the name, and of path, size and time of the file.')
 @remote
-def upload(path: Path, name: str | None, request_id: str | None, api_key: str | None,
-           convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def upload(common: CommonOptions, path: Path, name: str | None, request_id: str | None) -> None:
     """
     Upload one file as a dataset: create, send, complete.
 
     May be interrupted at any moment. The same command again goes on where it stopped.
     """
     try:
-        with progress.upload_bar(path.name, quiet=options.wants_json(as_json)) as bar:
-            found = ask(lambda service: calls.upload(
-                service, path, name or path.stem, request_id=request_id, on_progress=bar),
-                api_key, convex_url)
+        with progress.upload_bar(path.name, quiet=common.as_json) as bar:
+            found = ask(common, calls.upload, path, name or path.stem, request_id=request_id,
+                        on_progress=bar)
     except KeyboardInterrupt:
         click.echo('What has arrived is kept. The same command again goes on from there', err=True)
         raise
-    _show('Dataset uploaded', found, as_json, VALIDATE.format(found.dataset_id))
+    text.show_record(common, 'Dataset uploaded', found, 'dataset',
+                     next=[VALIDATE.format(found.dataset_id)])
 
 
 @datasets.command(epilog=options.example('reflex datasets complete ds_01'))
 @click.argument('dataset_id')
 @click.option('--size', 'size_bytes', type=click.IntRange(1), help='Of the file, in bytes.')
 @remote
-def complete(dataset_id: str, size_bytes: int | None, api_key: str | None,
-             convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def complete(common: CommonOptions, dataset_id: str, size_bytes: int | None) -> None:
     """Say that a dataset created by hand was sent."""
-    found = ask(lambda service: calls.complete(service, dataset_id, size_bytes), api_key,
-                convex_url)
-    _show('Dataset completed', found, as_json, VALIDATE.format(dataset_id))
+    found = ask(common, calls.complete, dataset_id, size_bytes)
+    text.show_record(common, 'Dataset completed', found, 'dataset',
+                     next=[VALIDATE.format(dataset_id)])
 
 
 @datasets.command(epilog=options.example('reflex datasets register hf://datasets/me/pick-2'))
 @click.argument('hf_source_uri')
 @remote
-def register(hf_source_uri: str, api_key: str | None, convex_url: str | None, as_json: bool,
-             verbose: bool) -> None:
+def register(common: CommonOptions, hf_source_uri: str) -> None:
     """Make a dataset of the Hugging Face hub known to the service."""
-    found = ask(lambda service: calls.register(service, hf_source_uri), api_key, convex_url)
-    _show('Dataset registered', found, as_json,
-          VALIDATE.format(found.dataset_id or '<dataset-id>'))
+    found = ask(common, calls.register, hf_source_uri)
+    text.show_record(common, 'Dataset registered', found, 'dataset',
+                     next=[VALIDATE.format(found.dataset_id or '<dataset-id>')])
 
 
 @datasets.command(epilog=options.example('reflex datasets validate ds_01'))
 @click.argument('dataset_id')
 @remote
-def validate(dataset_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
-             verbose: bool) -> None:
+def validate(common: CommonOptions, dataset_id: str) -> None:
     """Let the service look whether a dataset can be trained on."""
-    found = ask(lambda service: calls.validate(service, dataset_id), api_key, convex_url)
-    _show('Dataset validation complete', found, as_json, TRAIN.format(dataset_id),
-          field='validation')
+    found = ask(common, calls.validate, dataset_id)
+    text.show_record(common, 'Dataset validation complete', found, 'dataset', field='validation',
+                     next=[f'reflex training start --dataset {dataset_id}'])
 
 
 @datasets.command('list', epilog=options.example('reflex datasets list --json'))
 @click.option('--status', help='Only those that the service lists under this word.')
 @remote
-def list_(status: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
-          verbose: bool) -> None:
+def list_(common: CommonOptions, status: str | None) -> None:
     """List datasets."""
-    found = ask(lambda service: calls.list_all(service, status), api_key, convex_url)
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'datasets': found.as_sent()})
-        return
-    click.echo('Datasets\n')
-    if not found.datasets:
-        click.echo('No datasets found.')
-    for number, dataset in enumerate(found.datasets, start=1):
-        for line in _block(number, dataset):
-            click.echo(line)
+    found = ask(common, calls.list_all, status)
+    blocks = (_block(number, dataset) for number, dataset in enumerate(found.datasets, start=1))
+    text.report(common, {'ok': True, 'datasets': found.as_sent()}, 'Datasets\n',
+                *(chain(*blocks) if found.datasets else ['No datasets found.']))
 
 
 @datasets.command(epilog=options.example('reflex datasets get ds_01'))
 @click.argument('dataset_id')
 @remote
-def get(dataset_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
-        verbose: bool) -> None:
+def get(common: CommonOptions, dataset_id: str) -> None:
     """Show one dataset."""
-    found = ask(lambda service: calls.get(service, dataset_id), api_key, convex_url)
-    _show('Dataset', found, as_json)
-
-
-def _show(title: str, found: Row, as_json: bool, *following: str,
-          field: str = 'dataset') -> None:
-    more = {'next': list(following)} if following else {}
-    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json), field=field,
-                     inner='dataset', ids=('dataset_id', 'datasetId', '_id'), **more)
+    found = ask(common, calls.get, dataset_id)
+    text.show_record(common, 'Dataset', found, 'dataset')
 
 
 def _block(number: int, dataset: Dataset) -> Iterator[str]:

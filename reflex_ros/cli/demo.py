@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import click
 from reflex_ros.bringup.demo import Demo, fault_named, FAULTS
 from reflex_ros.cli import options, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.options import CommonOptions, local
 
 
 @click.command(epilog=options.example(
@@ -30,9 +32,9 @@ from reflex_ros.cli.interrupt import interruptible, shielded
               help='Largest extra time.')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process; a temporary one by default.')
-@options.common
-def demo(seconds: float, fault: str | None, recover: bool, prompt: str, latency_ms: float,
-         jitter_ms: float, logs: Path | None, as_json: bool, verbose: bool) -> None:
+@local
+def demo(common: CommonOptions, seconds: float, fault: str | None, recover: bool, prompt: str,
+         latency_ms: float, jitter_ms: float, logs: Path | None) -> None:
     """
     Watch a hosted policy move a simulated arm.
 
@@ -40,19 +42,18 @@ def demo(seconds: float, fault: str | None, recover: bool, prompt: str, latency_
     passes the gate, promotes, moves, stops and parks. Nothing outside this machine is touched.
     """
     chosen = fault_named(fault) if fault else None
-    as_json = options.wants_json(as_json)
     folder = logs or Path(tempfile.mkdtemp(prefix='reflex-demo-'))
     doing = ['']
 
     def say(line: str) -> None:
         doing[0] = line
-        if not sys.stderr.isatty() and not as_json:
+        if not sys.stderr.isatty() and not common.as_json:
             click.echo(line, err=True)
 
     with interruptible():
         run = Demo(folder, say, prompt=prompt, latency_ms=latency_ms, jitter_ms=jitter_ms)
         try:
-            with render.shown(run.system.view, lambda: doing[0], quiet=as_json):
+            with render.shown(run.system.view, lambda: doing[0], quiet=common.as_json):
                 result = run.run(seconds, chosen, recover=recover)
         finally:
             with shielded():
@@ -60,21 +61,18 @@ def demo(seconds: float, fault: str | None, recover: bool, prompt: str, latency_
     if killed:
         click.echo(f'had to be killed: {", ".join(killed)}', err=True)
         result['ok'] = False
-    if as_json:
-        text.document(result)
-    else:
-        _summarise(result, folder)
+    text.report(common, result, *_summary(result, folder))
     if not result['ok']:
         sys.exit(1)
 
 
-def _summarise(result: dict[str, object], folder: Path) -> None:
-    click.echo(f'{"ok" if result["ok"] else "NOT OK"}: {result["final_state"]}, torque '
+def _summary(result: dict[str, object], folder: Path) -> Iterator[str]:
+    yield (f'{"ok" if result["ok"] else "NOT OK"}: {result["final_state"]}, torque '
                f'{"on" if result["torque_on"] else "off"}, {result["chunks_accepted"]} chunks '
                f'accepted, largest joint travel {result["moved_rad"]} rad, bus '
                f'{result["bus_rate_hz"]:.1f} Hz')
     if isinstance(fault := result.get('fault'), dict):
-        click.echo(f'{fault["name"]}: goals constant after {fault["goals_constant_ms"]} ms, '
+        yield (f'{fault["name"]}: goals constant after {fault["goals_constant_ms"]} ms, '
                    f'joints at rest after {fault["held_ms"]} ms (servo model 85 ms dead time + '
                    f'30 ms lag), cause {fault["cause"]}')
-    click.echo(f'Logs: {folder}')
+    yield f'Logs: {folder}'

@@ -15,8 +15,9 @@ import time
 
 import click
 
-from reflex_ros.cli import browser, options, text
-from reflex_ros.cli.remote import ask
+from reflex_ros.cli import browser, dotenv, options, text
+from reflex_ros.cli.options import CommonOptions, local
+from reflex_ros.cli.remote import ask_at
 from reflex_ros.client import credentials, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Credentials, Secret
@@ -36,8 +37,7 @@ class Wish:
     timeout_s: float
     poll_s: float
     hostname: str
-    as_json: bool
-    verbose: bool
+    common: CommonOptions
 
 
 @click.command(epilog=options.example('reflex login', 'reflex login --timeout 0'))
@@ -49,9 +49,9 @@ class Wish:
 @click.option('--poll-interval', 'poll_s', type=float, default=2.0, show_default=True,
               metavar='SECONDS', help='How often to ask, at the shortest each 0.25 s.')
 @click.option('--hostname', help='What this machine is called on the approval page.')
-@options.common
-def login(convex_url: str | None, site_url: str | None, timeout_s: float, poll_s: float,
-          hostname: str | None, as_json: bool, verbose: bool) -> None:
+@local
+def login(common: CommonOptions, site_url: str | None, timeout_s: float, poll_s: float,
+          hostname: str | None) -> None:
     """
     Get an API key: open a link, approve it, done.
 
@@ -61,11 +61,9 @@ def login(convex_url: str | None, site_url: str | None, timeout_s: float, poll_s
     file = credentials.path(os.environ)
     # Before anything is asked for: a key that is approved and cannot be kept is lost.
     private_file.prepare(file, credentials.WHAT)
-    is_verbose = verbose or bool(click.get_current_context().find_root().params.get('verbose'))
-    wish = Wish(timeout_s, max(SHORTEST_POLL_S, poll_s), hostname or socket.gethostname(),
-                options.wants_json(as_json), is_verbose)
-    is_done = ask(lambda service: _login(service, wish, file), None, convex_url,
-                  site_url=site_url, saved=_saved(file), is_anonymous=True)
+    wish = Wish(timeout_s, max(SHORTEST_POLL_S, poll_s), hostname or socket.gethostname(), common)
+    is_done = ask_at(common, lambda service: _login(service, wish, file), site_url=site_url,
+                     saved=_saved(file), is_anonymous=True)
     if not is_done:
         sys.exit(1)
 
@@ -142,57 +140,47 @@ async def _wait(service: AsyncReflex, wish: Wish, request_id: str) -> LoginStatu
 
 def _tell_pending(wish: Wish, request: PendingLogin, url: str, *, is_resumed: bool,
                   is_opened: bool) -> None:
-    if wish.as_json:
-        text.document({
-            'ok': True, 'status': 'pending', 'requestId': request.request_id, 'approvalUrl': url,
-            'expiresAt': request.expires_at, 'browserOpened': is_opened})
-        return
-    click.echo('Reflex CLI login\n')
+    lines = [f'{url}\n', f'Expires: {_expiry(request.expires_at)}']
     if is_resumed:
-        click.echo('This login was begun before; it goes on. The link is still:')
-    click.echo(f'{url}\n')
-    click.echo(f'Expires: {_expiry(request.expires_at)}')
-    if wish.verbose:
-        click.echo(f'Request ID: {request.request_id}')
-        click.echo(f'Browser: {"opened" if is_opened else "not opened; open the link yourself"}')
-    if wish.timeout_s > 0:
-        click.echo('Waiting for approval...\n')
-    else:
-        click.echo('This command is not waiting. Approve the link, then run\n\n  reflex login')
+        lines.insert(0, 'This login was begun before; it goes on. The link is still:')
+    if wish.common.is_verbose:
+        lines += [f'Request ID: {request.request_id}',
+                  f'Browser: {"opened" if is_opened else "not opened; open the link yourself"}']
+    lines.append('Waiting for approval...\n' if wish.timeout_s > 0 else
+                 'This command is not waiting. Approve the link, then run\n\n  reflex login')
+    text.report(wish.common, {
+        'ok': True, 'status': 'pending', 'requestId': request.request_id, 'approvalUrl': url,
+        'expiresAt': request.expires_at, 'browserOpened': is_opened},
+        'Reflex CLI login\n', *lines)
 
 
 def _tell_waiting(wish: Wish, request: PendingLogin, url: str) -> None:
-    if wish.as_json:
-        text.document({
-            'ok': False, 'status': 'timeout', 'requestId': request.request_id,
-            'approvalUrl': url, 'expiresAt': request.expires_at,
-            'error': 'Still waiting for Reflex CLI approval. Approve the link, then run '
-                     '`reflex login` again'})
-        return
-    click.echo(f'Still waiting for Reflex CLI approval\n\n{url}\n\n'
-               f'Expires: {_expiry(request.expires_at)}\nRequest ID: {request.request_id}\n'
-               'Approve the link, then run `reflex login` again')
+    title = 'Still waiting for Reflex CLI approval'
+    remedy = 'Approve the link, then run `reflex login` again'
+    text.report(wish.common, {
+        'ok': False, 'status': 'timeout', 'requestId': request.request_id, 'approvalUrl': url,
+        'expiresAt': request.expires_at, 'error': f'{title}. {remedy}'},
+        f'{title}\n\n{url}\n\nExpires: {_expiry(request.expires_at)}',
+        f'Request ID: {request.request_id}', remedy)
 
 
 def _tell_end(wish: Wish, request_id: str, answer: LoginStatus, file: Path) -> None:
-    if answer.status == 'approved':
-        if wish.as_json:
-            text.document({'ok': True, 'status': 'approved', 'requestId': request_id,
-                           'configPath': str(file), 'next': NEXT})
-        else:
-            click.echo('Reflex CLI login complete\n')
-            click.echo(f'Credentials saved: {file}')
-            if any(os.environ.get(name) for name in ('REFLEX_API_KEY', 'RFX_API_KEY')):
-                click.echo('REFLEX_API_KEY or RFX_API_KEY is set, and goes before the saved key')
-            click.echo('\nNext:\n' + '\n'.join(f'  {command}' for command in NEXT))
-    elif wish.as_json:
-        text.document({'ok': False, 'status': answer.status, 'requestId': request_id,
-                       'error': f'Reflex CLI login was not completed: {answer.status}. Run '
-                                '`reflex login` again'})
-    else:
-        click.echo('Reflex CLI login was not completed\n')
-        click.echo(f'Status: {answer.status}\nRequest ID: {printable(request_id)}\n'
-                   'Run `reflex login` again')
+    if answer.status != 'approved':
+        title, remedy = 'Reflex CLI login was not completed', 'Run `reflex login` again'
+        text.report(wish.common, {
+            'ok': False, 'status': answer.status, 'requestId': request_id,
+            'error': f'{title}: {answer.status}. {remedy}'},
+            f'{title}\n', f'Status: {answer.status}', f'Request ID: {printable(request_id)}',
+            remedy)
+        return
+    is_overridden = any(os.environ.get(name) for name in dotenv.KEYS)
+    text.report(wish.common, {
+        'ok': True, 'status': 'approved', 'requestId': request_id, 'configPath': str(file),
+        'next': NEXT},
+        'Reflex CLI login complete\n', f'Credentials saved: {file}',
+        *(['REFLEX_API_KEY or RFX_API_KEY is set, and goes before the saved key']
+          if is_overridden else []),
+        '\nNext:', *(f'  {command}' for command in NEXT))
 
 
 def _expiry(expires_at: float | None) -> str:

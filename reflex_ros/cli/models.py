@@ -11,16 +11,15 @@ import sys
 import click
 
 from reflex_ros.cli import options, progress, text
-from reflex_ros.cli.remote import ask, remote
+from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.remote import ask
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.messages import Row
 from reflex_ros.client.messages.models import ModelAnswer
 from reflex_ros.client.resources import keys as key_calls
 from reflex_ros.client.resources import models as calls
 from reflex_ros.errors import ConfigurationError
 
-COLUMNS = ('id', 'name', 'status', 'kind', 'createdAt')
 GET = 'reflex models get {}'
 
 
@@ -41,24 +40,22 @@ def keys() -> None:
 
 @models.command('list', epilog=options.example('reflex models list --json'))
 @remote
-def list_(api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def list_(common: CommonOptions) -> None:
     """List models."""
-    found = ask(calls.list_all, api_key, convex_url)
+    found = ask(common, calls.list_all)
     rows = [{'id': row.model_id, **row.as_sent()} for row in found.rows]
-    text.show_rows('Artifacts', rows, COLUMNS, value=found.as_sent(),
-                   as_json=options.wants_json(as_json), field='artifacts')
+    text.show_rows(common, 'Artifacts', rows, ('id', 'name', 'status', 'kind', 'createdAt'),
+                   value=found.as_sent(), field='artifacts')
 
 
 @models.command(epilog=options.example('reflex models get model_01 --wait'))
 @click.argument('model_id')
 @click.option('--wait', is_flag=True, help='Wait until it is ready, at most 10 minutes.')
 @remote
-def get(model_id: str, wait: bool, api_key: str | None, convex_url: str | None, as_json: bool,
-        verbose: bool) -> None:
+def get(common: CommonOptions, model_id: str, wait: bool) -> None:
     """Show one model."""
-    question = calls.wait_ready if wait else calls.get
-    found = ask(lambda service: question(service, model_id), api_key, convex_url)
-    _show('Artifact', found, as_json, 'artifact')
+    found = ask(common, calls.wait_ready if wait else calls.get, model_id)
+    _show(common, 'Artifact', found, 'artifact')
 
 
 artifacts.add_command(list_, 'list')
@@ -73,8 +70,8 @@ artifacts.add_command(get, 'get')
               help='Send the token in HF_TOKEN to the service, for a private repository.')
 @click.option('--wait', is_flag=True, help='Wait until it is ready, at most 10 minutes.')
 @remote
-def import_(hf_repo: str, name: str | None, revision: str | None, with_hf_token: bool, wait: bool,
-            api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def import_(common: CommonOptions, hf_repo: str, name: str | None, revision: str | None,
+            with_hf_token: bool, wait: bool) -> None:
     """Let the service pull a model from the Hugging Face hub."""
     token = Secret(os.environ.get('HF_TOKEN', '').strip()) if with_hf_token else None
     if token is not None and not token.reveal():
@@ -86,9 +83,9 @@ def import_(hf_repo: str, name: str | None, revision: str | None, with_hf_token:
             hf_token=token)
         return await calls.wait_ready(service, answer.model.model_id) if wait else answer
 
-    found = ask(bring, api_key, convex_url)
-    _show('Model import started' if not wait else 'Model imported', found, as_json, 'model',
-          GET.format(found.model.model_id))
+    found = ask(common, bring)
+    _show(common, 'Model import started' if not wait else 'Model imported', found, 'model',
+          next=[GET.format(found.model.model_id)])
 
 
 @models.command(epilog=options.example('reflex models upload adapter.safetensors --name pick'))
@@ -98,61 +95,54 @@ def import_(hf_repo: str, name: str | None, revision: str | None, with_hf_token:
               help='adapter_config.json beside the adapter when not given.')
 @click.option('--wait', is_flag=True, help='Wait until it is ready, at most 10 minutes.')
 @remote
-def upload(adapter: Path, name: str | None, config: Path | None, wait: bool, api_key: str | None,
-           convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def upload(common: CommonOptions, adapter: Path, name: str | None, config: Path | None,
+           wait: bool) -> None:
     """Upload a LoRA adapter: a .safetensors file of at most 500 MiB and its configuration."""
-    with progress.upload_bar(adapter.name, quiet=options.wants_json(as_json)) as bar:
+    with progress.upload_bar(adapter.name, quiet=common.as_json) as bar:
         async def bring(service: AsyncReflex) -> ModelAnswer:
             answer = await calls.upload(service, adapter, name or adapter.stem, config=config,
                                         on_progress=bar)
             return await calls.wait_ready(service, answer.model.model_id) if wait else answer
 
-        found = ask(bring, api_key, convex_url)
-    _show('Model uploaded', found, as_json, 'model', GET.format(found.model.model_id))
+        found = ask(common, bring)
+    _show(common, 'Model uploaded', found, 'model',
+          next=[GET.format(found.model.model_id)])
 
 
 @models.command(epilog=options.example('reflex models delete model_01 --yes'))
 @click.argument('model_id')
 @click.option('--yes', is_flag=True, help='Do not ask.')
 @remote
-def delete(model_id: str, yes: bool, api_key: str | None, convex_url: str | None, as_json: bool,
-           verbose: bool) -> None:
+def delete(common: CommonOptions, model_id: str, yes: bool) -> None:
     """Delete a model."""
     if not yes:
-        if options.wants_json(as_json) or not sys.stdin.isatty():
+        if common.as_json or not sys.stdin.isatty():
             raise click.UsageError(f'Deleting {model_id} cannot be undone: pass --yes.')
         click.confirm(f'Delete {model_id}? This cannot be undone', abort=True, err=True)
-    found = ask(lambda service: calls.delete(service, model_id), api_key, convex_url)
-    _show('Model is being deleted', found, as_json, 'model')
+    found = ask(common, calls.delete, model_id)
+    _show(common, 'Model is being deleted', found, 'model')
 
 
 @keys.command(epilog=options.example('reflex keys bind key_01 model_01'))
 @click.argument('key_id')
 @click.argument('model_id')
 @remote
-def bind(key_id: str, model_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
-         verbose: bool) -> None:
+def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
     """Let one-shot inference with a key use a model. `reflex whoami --json` shows your key id."""
-    found = ask(lambda service: key_calls.bind(service, key_id, model_id), api_key, convex_url)
-    _show_key('Key bound', found, as_json)
+    found = ask(common, key_calls.bind, key_id, model_id)
+    text.show(common, 'Key bound', found.as_sent(), 'key')
 
 
 @keys.command(epilog=options.example('reflex keys unbind key_01'))
 @click.argument('key_id')
 @remote
-def unbind(key_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
-           verbose: bool) -> None:
+def unbind(common: CommonOptions, key_id: str) -> None:
     """Let it use the default model again."""
-    found = ask(lambda service: key_calls.unbind(service, key_id), api_key, convex_url)
-    _show_key('Key unbound', found, as_json)
+    found = ask(common, key_calls.unbind, key_id)
+    text.show(common, 'Key unbound', found.as_sent(), 'key')
 
 
-def _show(title: str, found: ModelAnswer, as_json: bool, field: str, *following: str) -> None:
-    more = {'next': list(following)} if following else {}
-    inner = 'artifact' if found.artifact is not None else 'model'
-    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json), field=field,
-                     inner=inner, ids=('modelId', '_id'), **more)
-
-
-def _show_key(title: str, found: Row, as_json: bool) -> None:
-    text.show(title, found.as_sent(), as_json=options.wants_json(as_json), field='key')
+def _show(common: CommonOptions, title: str, found: ModelAnswer, field: str,
+          **more: object) -> None:
+    noun = 'artifact' if found.artifact is not None else 'model'
+    text.show_record(common, title, found, noun, field=field, ids=['modelId'], **more)

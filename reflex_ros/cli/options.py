@@ -1,28 +1,54 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options that commands share."""
+"""The options that commands share, and the one object that carries their values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
 
 import click
 
-Command = TypeVar('Command', bound=Callable[..., Any])
+Command = Callable[..., Any]
 
 
-def common(command: Command) -> Command:
-    """Add ``--json`` and ``-v``, which may also stand before the command."""
-    command = click.option('--json', 'as_json', is_flag=True,
-                           help='Print one JSON document on stdout.')(command)
+@dataclass(frozen=True, slots=True)
+class CommonOptions:
+    """
+    Values of the options that commands share.
+
+    ``--json`` and ``-v`` count also when they stand before the command. A command that does not
+    declare ``--api-key`` or ``--convex-url`` has None for it.
+    """
+
+    as_json: bool = False
+    is_verbose: bool = False
+    api_key: str | None = field(default=None, repr=False)
+    convex_url: str | None = None
+
+
+def local(command: Command) -> Command:
+    """Declare ``--json`` and ``-v``; pass the shared options as the first argument."""
+    @wraps(command)
+    def call(*, as_json: bool, verbose: bool, api_key: str | None = None,
+             convex_url: str | None = None, **values: Any) -> Any:
+        before = click.get_current_context().find_root().params
+        common = CommonOptions(as_json or bool(before.get('as_json')),
+                               verbose or bool(before.get('verbose')), api_key, convex_url)
+        return command(common, **values)
+
+    declared = click.option('--json', 'as_json', is_flag=True,
+                            help='Print one JSON document on stdout.')(call)
     return click.option('-v', '--verbose', is_flag=True,
-                        help='Show tracebacks and transport logs.')(command)
+                        help='Show tracebacks and transport logs.')(declared)
 
 
-def wants_json(as_json: bool) -> bool:
-    """Whether JSON was asked for, here or before the command."""
-    return as_json or bool(click.get_current_context().find_root().params.get('as_json'))
+def remote(command: Command) -> Command:
+    """Declare the options of a command that talks to the service, as :func:`local` does."""
+    command = click.option('--api-key', help='API key; better in REFLEX_API_KEY.')(command)
+    return local(click.option('--convex-url', help='Address of the backend.')(command))
 
 
 def example(*lines: str) -> str:

@@ -12,7 +12,8 @@ import click
 from reflex_ros import client
 from reflex_ros.cli import dotenv, observation, options, text
 from reflex_ros.cli.observation import Finite, milliseconds, observed
-from reflex_ros.cli.remote import ask, note_retry, remote
+from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.remote import ask_at, note_retry
 
 SECONDS = Finite(0.0, 3600.0)
 POSITIVE = Finite(0.0, 3600.0, min_open=True)
@@ -36,23 +37,23 @@ POSITIVE = Finite(0.0, 3600.0, min_open=True)
               '[default: REFLEX_WS_CONNECT_RETRY_SECONDS, then 90]')
 @click.option('--url', help='Address of the stream; better in REFLEX_ACTIONS_URL.')
 @remote
-def stream(state: list[float], images: dict[str, dict[str, str]], prompt: str,
-           adapter: str | None, count: int, retry_seconds: float | None, api_key: str | None,
-           convex_url: str | None, as_json: bool, verbose: bool, **settings: Any) -> None:
+def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str, str]],
+           prompt: str, adapter: str | None, count: int, retry_seconds: float | None,
+           **settings: Any) -> None:
     """
     Open an action stream, send observations, show what comes.
 
     With --json there is one document at the end, with all chunks: ok, stream, chunks.
     """
-    wants_json = options.wants_json(as_json)
-    environment = {**dotenv.environment(),
-                   **({'REFLEX_CONVEX_URL': convex_url} if convex_url else {})}
+    environment = dict(dotenv.environment())
+    if common.convex_url:
+        environment['REFLEX_CONVEX_URL'] = common.convex_url
     chunks = []
     with client.ActionStream(
-            prompt, api_key=api_key, action_adapter=adapter, cameras=list(images),
+            prompt, api_key=common.api_key, action_adapter=adapter, cameras=list(images),
             connect_retry_seconds=retry_seconds, on_retry=note_retry, environment=environment,
             **settings) as link:
-        if not wants_json:
+        if not common.as_json:
             timing = link.open_timing
             click.echo(f'Action stream\n\nSession: {_shown(link.session_id)}\n'
                        f'Opened in: {milliseconds(timing["open_ms"])} (connection '
@@ -63,7 +64,7 @@ def stream(state: list[float], images: dict[str, dict[str, str]], prompt: str,
             number = link.send_observation(state, images)
             frame = link.recv_action(seq=number)
             rtt_ms = (time.monotonic() - began) * 1e3
-            if wants_json:
+            if common.as_json:
                 chunks.append({'seq': frame.seq, 'actions': frame.rows, 'rttMs': rtt_ms,
                                'inferMs': frame.infer_ms, 'totalMs': frame.total_ms})
                 continue
@@ -73,7 +74,7 @@ def stream(state: list[float], images: dict[str, dict[str, str]], prompt: str,
                 click.echo(line)
         for skipped in link.skipped:
             click.echo(f'passed over: {skipped}', err=True)
-    if wants_json:
+    if common.as_json:
         text.document({'ok': True, 'chunks': chunks, 'stream': {
             'sessionId': link.session_id, 'openTiming': dict(link.open_timing)}})
 
@@ -87,9 +88,9 @@ def stream(state: list[float], images: dict[str, dict[str, str]], prompt: str,
               help='For each attempt, in seconds.')
 @click.option('--infer-url', help='Address of the service; better in REFLEX_INFER_URL.')
 @remote
-def infer(state: list[float], images: dict[str, dict[str, str]], prompt: str,
-          adapter: str | None, request_id: str | None, timeout: float, infer_url: str | None,
-          api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str, str]],
+          prompt: str, adapter: str | None, request_id: str | None, timeout: float,
+          infer_url: str | None) -> None:
     """
     Ask a policy for the actions that answer one observation.
 
@@ -97,12 +98,11 @@ def infer(state: list[float], images: dict[str, dict[str, str]], prompt: str,
     wrong about the actions is told as a warning.
     """
     began = time.monotonic()
-    frame = ask(lambda service: client.inference.infer(
-        service, state, images, prompt=prompt, action_adapter=adapter,
-        request_id=request_id, timeout_s=timeout, on_retry=note_retry),
-        api_key, convex_url, infer_url=infer_url)
+    frame = ask_at(common, lambda service: client.inference.infer(
+        service, state, images, prompt=prompt, action_adapter=adapter, request_id=request_id,
+        timeout_s=timeout, on_retry=note_retry), infer_url=infer_url)
     doubts = client.inference.doubts(frame)
-    if options.wants_json(as_json):
+    if common.as_json:
         answer = {name: value for name, value in frame.items() if name not in ('seq', 'type')}
         text.document({'ok': True, 'inference': answer, 'warnings': doubts})
         return

@@ -7,7 +7,8 @@ from __future__ import annotations
 import click
 
 from reflex_ros.cli import options, text
-from reflex_ros.cli.remote import ask, remote
+from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.remote import ask
 from reflex_ros.client.resources import receipts as calls
 
 IDS = ('receiptId', 'id', '_id')
@@ -22,12 +23,11 @@ def receipts() -> None:
     'reflex receipts list --deployment deploy_abc123'))
 @click.option('--deployment', help='Only those of this deployment.')
 @remote
-def list_(deployment: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
-          verbose: bool) -> None:
+def list_(common: CommonOptions, deployment: str | None) -> None:
     """List receipts; which fields they have is up to the service."""
-    found = ask(lambda service: calls.list_all(service, deployment), api_key, convex_url)
+    found = ask(common, calls.list_all, deployment)
     rows = [row.as_sent() for row in found.receipts]
     # Nobody has seen a real one, so the table takes every field that the first rows have.
     names = dict.fromkeys(name for row in rows for name in row if name not in IDS)
-    text.show_rows('Deployment receipts', rows, list(names), value=found.as_sent(),
-                   as_json=options.wants_json(as_json), field='receipts')
+    text.show_rows(common, 'Deployment receipts', rows, list(names), value=found.as_sent(),
+                   field='receipts')

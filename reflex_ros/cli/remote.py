@@ -1,36 +1,37 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every command that talks to the service shares: its options, and the way to ask."""
+"""Requests to the service, as every command that talks to it sends them."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 import sys
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import Any, Concatenate, ParamSpec, TYPE_CHECKING, TypeVar
 
 import click
 
-from reflex_ros.cli import dotenv, options
+from reflex_ros.cli import dotenv
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.client.retry import Attempt
 
 if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
 
 Result = TypeVar('Result')
-Command = TypeVar('Command', bound=Callable[..., Any])
+Arguments = ParamSpec('Arguments')
 
 
-def remote(command: Command) -> Command:
-    """Add the options of every command that talks to the service."""
-    command = click.option('--api-key', help='API key; better in REFLEX_API_KEY.')(command)
-    command = click.option('--convex-url', help='Address of the backend.')(command)
-    return options.common(command)
+def ask(common: CommonOptions, request: Callable[Concatenate[AsyncReflex, Arguments],
+                                                 Awaitable[Result]],
+        *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """Open the service with key and address as documented, and send it one request."""
+    return ask_at(common, lambda service: request(service, *args, **kwargs))
 
 
-def ask(question: Callable[[AsyncReflex], Awaitable[Result]], api_key: str | None,
-        convex_url: str | None, **addresses: Any) -> Result:
+def ask_at(common: CommonOptions, request: Callable[[AsyncReflex], Awaitable[Result]],
+           **addresses: Any) -> Result:
     """
-    Open the service with key and address as documented, and ask one question.
+    Send one request to a service that is opened in another way than usual.
 
     :param addresses: more arguments of :class:`AsyncReflex`.
     """
@@ -40,9 +41,9 @@ def ask(question: Callable[[AsyncReflex], Awaitable[Result]], api_key: str | Non
     from reflex_ros.client.async_client import AsyncReflex
 
     async def run() -> Result:
-        async with AsyncReflex(api_key, convex_url=convex_url, on_retry=note_retry,
+        async with AsyncReflex(common.api_key, convex_url=common.convex_url, on_retry=note_retry,
                                environment=dotenv.environment(), **addresses) as service:
-            return await question(service)
+            return await request(service)
 
     return asyncio.run(run())
 

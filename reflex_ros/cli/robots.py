@@ -12,14 +12,13 @@ from typing import Any
 import click
 
 from reflex_ros.cli import options, text
-from reflex_ros.cli.remote import ask, remote
+from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.remote import ask
 from reflex_ros.client import mapping_file
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.messages import printable, Row
+from reflex_ros.client.messages import printable
 from reflex_ros.client.resources import robots as calls
 from reflex_ros.errors import ConfigurationError, ServiceUnavailable
-
-SCHEMA_IDS, ROBOT_IDS = ('robotSchemaId', 'schemaId', '_id'), ('robotId', '_id')
 
 
 @click.group()
@@ -34,29 +33,26 @@ def robots() -> None:
               help='JSON or YAML file that says what the robot observes and does.')
 @click.option('--robot-kind', help='What the file says when not given.')
 @remote
-def register_schema(name: str, schema: Path, robot_kind: str | None, api_key: str | None,
-                    convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def register_schema(common: CommonOptions, name: str, schema: Path,
+                    robot_kind: str | None) -> None:
     """Register what a kind of robot observes and does."""
     content = mapping_file.read(schema, 'robot schema')
-    found = ask(lambda service: calls.register_schema(
-        service, name, content, robot_kind=robot_kind), api_key, convex_url)
+    found = ask(common, calls.register_schema, name, content, robot_kind=robot_kind)
     schema_id = found.schema_id or '<schema-id>'
-    text.show_record('Robot schema registered', found.as_sent(),
-                     as_json=options.wants_json(as_json), field='robotSchema',
-                     inner='robotSchema', ids=SCHEMA_IDS,
+    text.show_record(common, 'Robot schema registered', found, 'robotSchema', ids=['schemaId'],
                      next=[f'reflex robots register <name> --schema-id {schema_id}'])
 
 
 @robots.command(epilog=options.example('reflex robots schemas'))
 @remote
-def schemas(api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def schemas(common: CommonOptions) -> None:
     """List schemas."""
-    found = ask(calls.list_schemas, api_key, convex_url)
+    found = ask(common, calls.list_schemas)
     rows: list[dict[str, Any]] = [
         row.as_sent() | {'id': row.schema_id} for row in found.schemas]
-    text.show_rows('Robot schemas', rows, (
+    text.show_rows(common, 'Robot schemas', rows, (
         'id', 'name', 'robotKind', 'actionDim', 'safeStopMode', 'createdAt'),
-        value=found.as_sent(), as_json=options.wants_json(as_json), field='robotSchemas')
+        value=found.as_sent(), field='robotSchemas')
 
 
 @robots.command(epilog=options.example(
@@ -66,25 +62,24 @@ def schemas(api_key: str | None, convex_url: str | None, as_json: bool, verbose:
 @click.option('--robot-kind', help='As in the schema when not given.')
 @click.option('--calibration-id', help='Which calibration it runs with.')
 @remote
-def register(name: str, schema_id: str, robot_kind: str | None, calibration_id: str | None,
-             api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def register(common: CommonOptions, name: str, schema_id: str, robot_kind: str | None,
+             calibration_id: str | None) -> None:
     """Register a robot; pair it next."""
-    found = ask(lambda service: calls.register(
-        service, name, schema_id, robot_kind=robot_kind, calibration_id=calibration_id),
-        api_key, convex_url)
-    _show('Robot registered', found, as_json, 'robot',
-          next=[f'reflex robots pair {found.robot_id or "<robot-id>"}'])
+    found = ask(common, calls.register, name, schema_id, robot_kind=robot_kind,
+                calibration_id=calibration_id)
+    text.show_record(common, 'Robot registered', found, 'robot',
+                     next=[f'reflex robots pair {found.robot_id or "<robot-id>"}'])
 
 
 @robots.command('list', epilog=options.example('reflex robots list'))
 @remote
-def list_(api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def list_(common: CommonOptions) -> None:
     """List robots."""
-    found = ask(calls.list_all, api_key, convex_url)
+    found = ask(common, calls.list_all)
     rows: list[dict[str, Any]] = [row.as_sent() | {'id': row.robot_id} for row in found.robots]
-    text.show_rows('Robots', rows, (
+    text.show_rows(common, 'Robots', rows, (
         'id', 'name', 'status', 'robotKind', 'robotSchemaId', 'pairedAt', 'lastHeartbeatAt'),
-        value=found.as_sent(), as_json=options.wants_json(as_json), field='robots')
+        value=found.as_sent(), field='robots')
 
 
 @robots.command(epilog=options.example('reflex robots pair robot_xyz789 --ttl-seconds 600'))
@@ -92,44 +87,37 @@ def list_(api_key: str | None, convex_url: str | None, as_json: bool, verbose: b
 @click.option('--ttl-seconds', type=click.IntRange(1), default=3600, show_default=True,
               help='How long the token can be claimed.')
 @remote
-def pair(robot_id: str, ttl_seconds: int, api_key: str | None, convex_url: str | None,
-         as_json: bool, verbose: bool) -> None:
+def pair(common: CommonOptions, robot_id: str, ttl_seconds: int) -> None:
     """Make a token that pairs a robot, once; type it in at the robot."""
-    found = ask(lambda service: calls.create_pairing_token(service, robot_id, ttl_seconds),
-                api_key, convex_url)
+    found = ask(common, calls.create_pairing_token, robot_id, ttl_seconds)
     following = 'reflex robots claim'
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'pairing': found.as_sent(), 'next': [following]})
-        return
     # The one secret that is shown: it is what was asked for, and it works once (m 19).
     rest = {key: value for key, value in found.as_sent().items() if key not in ('ok', 'token')}
-    lines = [f'Token: {printable(found.token)}', *text.lines(rest)]
-    click.echo('Robot pairing token\n\n' + '\n'.join(lines))
-    click.echo(f'\nNext:\n  {following}     (at the robot; it asks for the token)')
+    text.report(common, {'ok': True, 'pairing': found.as_sent(), 'next': [following]},
+                'Robot pairing token\n', f'Token: {printable(found.token)}', *text.lines(rest),
+                f'\nNext:\n  {following}     (at the robot; it asks for the token)')
 
 
 @robots.command(epilog=options.example(
     'reflex robots claim', 'reflex robots claim - < token.txt'))
 @click.argument('token', required=False)
 @remote
-def claim(token: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
-          verbose: bool) -> None:
+def claim(common: CommonOptions, token: str | None) -> None:
     """
     Pair this robot with the TOKEN that `reflex robots pair` has printed.
 
     Without a token it is asked for; - reads it from standard input.
     """
-    as_json = options.wants_json(as_json)
     is_piped = token == '-'  # noqa: S105 (the customary name of stdin)
     if is_piped:
         token = sys.stdin.readline(1000)
-    elif token is None and not as_json and sys.stdin.isatty():
+    elif token is None and not common.as_json and sys.stdin.isatty():
         token = click.prompt('Pairing token', hide_input=True, err=True)
     secret = Secret((token or '').strip())
     if not secret.reveal():
         raise ConfigurationError('TOKEN is required.')
-    found = ask(lambda service: calls.claim_pairing_token(service, secret), api_key, convex_url)
-    _show('Robot paired', found, as_json, 'robot')
+    found = ask(common, calls.claim_pairing_token, secret)
+    text.show_record(common, 'Robot paired', found, 'robot')
 
 
 @robots.command(epilog=options.example(
@@ -142,19 +130,17 @@ def claim(token: str | None, api_key: str | None, convex_url: str | None, as_jso
 @click.option('--transport', help='How it reaches the policy.')
 @click.option('--message', help='What it does, in a few words.')
 @remote
-def heartbeat(robot_id: str, every_s: float | None, session: str | None, deployment: str | None,
-              transport: str | None, message: str | None, api_key: str | None,
-              convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def heartbeat(common: CommonOptions, robot_id: str, every_s: float | None, session: str | None,
+              deployment: str | None, transport: str | None, message: str | None) -> None:
     """
     Tell the service that a robot lives, once or every so often.
 
     With --every, a service that cannot be reached is noted and does not end it.
     """
     def beat() -> None:
-        found = ask(lambda service: calls.heartbeat(
-            service, robot_id, session_id=session, deployment_id=deployment, transport=transport,
-            message=message), api_key, convex_url)
-        _show('Robot heartbeat sent', found, as_json, 'heartbeat')
+        found = ask(common, calls.heartbeat, robot_id, session_id=session,
+                    deployment_id=deployment, transport=transport, message=message)
+        text.show_record(common, 'Robot heartbeat sent', found, 'robot', field='heartbeat')
         sys.stdout.flush()
 
     beat()
@@ -167,8 +153,3 @@ def heartbeat(robot_id: str, every_s: float | None, session: str | None, deploym
             beat()
         except ServiceUnavailable as exc:
             click.echo(f'{exc}; trying again in {every_s:g} s', err=True)
-
-
-def _show(title: str, found: Row, as_json: bool, field: str, **more: object) -> None:
-    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json), field=field,
-                     inner='robot', ids=ROBOT_IDS, **more)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from reflex_ros.cli import options, text
-from reflex_ros.cli.remote import ask, remote
-from reflex_ros.client.messages import Grant, Row, Session
+from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.remote import ask
+from reflex_ros.client.messages import Grant, Session
 from reflex_ros.client.resources import deployments
 from reflex_ros.client.resources import sessions as calls
 from reflex_ros.errors import ServiceRefused
@@ -18,7 +19,6 @@ from reflex_ros.errors import ServiceRefused
 if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
 
-IDS = ('sessionId', '_id')
 PROMOTE = 'reflex sessions promote {} --to apply_actions'
 
 
@@ -37,9 +37,9 @@ def sessions() -> None:
               help='dry_run or apply_actions.')
 @click.option('--client-session-id', help='Your own name for it.')
 @remote
-def authorize(base_model: str, artifact: str | None, deployment: str | None, robot: str | None,
-              runtime: str | None, mode: str, client_session_id: str | None,
-              api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def authorize(common: CommonOptions, base_model: str, artifact: str | None, deployment: str | None,
+              robot: str | None, runtime: str | None, mode: str,
+              client_session_id: str | None) -> None:
     """Ask for a session; its token is shown with --json only."""
     async def question(service: AsyncReflex) -> Grant:
         try:
@@ -51,23 +51,20 @@ def authorize(base_model: str, artifact: str | None, deployment: str | None, rob
             await _explain(service, exc, deployment)
             raise
 
-    found = ask(question, api_key, convex_url)
+    found = ask(common, question)
     following = [PROMOTE.format(found.session_id)] if mode == 'dry_run' else []
-    _show('Session authorized', found, as_json, 'session', next=following)
+    text.show_record(common, 'Session authorized', found, 'session', next=following)
 
 
 @sessions.command('list', epilog=options.example('reflex sessions list --status active'))
 @click.option('--status', type=click.Choice(['active', 'closed', 'expired', 'failed']))
 @remote
-def list_(status: str | None, api_key: str | None, convex_url: str | None, as_json: bool,
-          verbose: bool) -> None:
+def list_(common: CommonOptions, status: str | None) -> None:
     """List inference sessions."""
-    rows = [row.as_sent() for row in ask(
-        lambda service: calls.list_all(service, status), api_key, convex_url)]
-    text.show_rows('Inference sessions', rows, (
+    rows = [row.as_sent() for row in ask(common, calls.list_all, status)]
+    text.show_rows(common, 'Inference sessions', rows, (
         'sessionId', 'status', 'mode', 'deploymentId', 'robotId', 'expiresAt'),
-        value={'ok': True, 'sessions': rows}, as_json=options.wants_json(as_json),
-        field='inferenceSessions')
+        value={'ok': True, 'sessions': rows}, field='inferenceSessions')
 
 
 @sessions.command(epilog=options.example('reflex sessions promote sess_01'))
@@ -75,8 +72,7 @@ def list_(status: str | None, api_key: str | None, convex_url: str | None, as_js
 @click.option('--to', 'mode', default='apply_actions', show_default=True,
               help='apply_actions or dry_run.')
 @remote
-def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | None,
-            as_json: bool, verbose: bool) -> None:
+def promote(common: CommonOptions, session_id: str, mode: str) -> None:
     """Change the mode of a session at the service; the robot's own gate stays in force."""
     async def question(service: AsyncReflex) -> Session:
         try:
@@ -85,19 +81,19 @@ def promote(session_id: str, mode: str, api_key: str | None, convex_url: str | N
             await _explain(service, exc, session_id=session_id)
             raise
 
-    found = ask(question, api_key, convex_url)
-    _show('Session promoted', found, as_json, 'session')
+    found = ask(common, question)
+    text.show_record(common, 'Session promoted', found, 'session')
 
 
 @sessions.command(epilog=options.example('reflex sessions close sess_01'))
 @click.argument('session_id')
 @click.option('--reason', default='cli_closed', show_default=True, help='Why, for the record.')
 @remote
-def close(session_id: str, reason: str, api_key: str | None, convex_url: str | None,
-          as_json: bool, verbose: bool) -> None:
+def close(common: CommonOptions, session_id: str, reason: str) -> None:
     """Close a session."""
-    found = ask(lambda service: calls.close(service, session_id, reason), api_key, convex_url)
-    _show('Inference session closed', found, as_json, 'inferenceSession')
+    found = ask(common, calls.close, session_id, reason)
+    text.show_record(common, 'Inference session closed', found, 'session',
+                     field='inferenceSession')
 
 
 async def _explain(service: AsyncReflex, exc: ServiceRefused, deployment_id: str | None = None,
@@ -110,8 +106,3 @@ async def _explain(service: AsyncReflex, exc: ServiceRefused, deployment_id: str
                               if row.session_id == session_id), None)
     if deployment_id:
         await deployments.require_ready(service, deployment_id)
-
-
-def _show(title: str, found: Row, as_json: bool, field: str, **more: object) -> None:
-    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json), field=field,
-                     inner='session', ids=IDS, **more)

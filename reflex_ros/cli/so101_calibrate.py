@@ -18,6 +18,7 @@ from rich.table import Table
 
 from reflex_ros.cli import options, text
 from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_options, ask, id_option, open_bus, yes_option
 from reflex_ros.domain.joints import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
@@ -55,9 +56,8 @@ SWEEP = 'Move every joint but wrist_roll to both of its ends, slowly'
 @yes_option
 @arm_options
 @id_option
-def calibrate(source: str | None, seconds: float | None, undo: bool, backup: Path | None,
-              role: str, yes: bool, port: str | None, arm_id: str, as_json: bool,
-              verbose: bool) -> None:
+def calibrate(common: CommonOptions, source: str | None, seconds: float | None, undo: bool,
+              backup: Path | None, role: str, yes: bool, port: str | None, arm_id: str) -> None:
     """
     Set homing offsets and ranges of the servos, as LeRobot does, and write its file.
 
@@ -92,8 +92,7 @@ def calibrate(source: str | None, seconds: float | None, undo: bool, backup: Pat
     calibration = _calibration(now)
     if calibration is not None:
         save(file, calibration)
-    _report(todo, kept, file if calibration is not None else None, now,
-            as_json=options.wants_json(as_json))
+    _report(common, todo, kept, file if calibration is not None else None, now)
 
 
 def _recorded(bus: Bus, found: eeprom.Values, seconds: float | None, *,
@@ -182,21 +181,19 @@ def _calibration(found: eeprom.Values) -> tuple[JointCalibration, ...] | None:
         return None
 
 
-def _report(todo: Sequence[eeprom.Change], backup: Path | None, file: Path | None,
-            found: eeprom.Values, *, as_json: bool) -> None:
-    if as_json:
-        text.document({
+def _report(common: CommonOptions, todo: Sequence[eeprom.Change], backup: Path | None,
+            file: Path | None, found: eeprom.Values) -> None:
+    text.report(
+        common, {
             'ok': True, 'written': [str(change) for change in todo],
             'backup': str(backup) if backup else None, 'file': str(file) if file else None,
             'joints': {joint.name: {
                 'homing_offset': found[joint.servo_id][reg.HOMING_OFFSET],
                 'range_min': found[joint.servo_id][reg.MIN_POSITION_LIMIT],
                 'range_max': found[joint.servo_id][reg.MAX_POSITION_LIMIT],
-            } for joint in SO101_JOINTS}})
-        return
-    click.echo(f'{len(todo)} registers written and read back' if todo
-               else 'The servos hold all this already; nothing was written')
-    if backup:
-        click.echo(f'backup: {backup}   (undo: reflex so101 calibrate --undo)')
-    click.echo(f'LeRobot file: {file}' if file
-               else 'The servos hold no calibration now, so no LeRobot file was written')
+            } for joint in SO101_JOINTS}},
+        f'{len(todo)} registers written and read back' if todo
+        else 'The servos hold all this already; nothing was written',
+        *([f'backup: {backup}   (undo: reflex so101 calibrate --undo)'] if backup else []),
+        f'LeRobot file: {file}' if file
+        else 'The servos hold no calibration now, so no LeRobot file was written')

@@ -11,6 +11,7 @@ import click
 
 from reflex_ros.cli import options, text
 from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_options, ask, id_option, open_bus, yes_option
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout
@@ -36,8 +37,8 @@ SHOWN = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TE
 @yes_option
 @arm_options
 @id_option
-def limits(writes: bool, calibration: str | None, yes: bool, port: str | None, arm_id: str,
-           as_json: bool, verbose: bool) -> None:
+def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bool,
+           port: str | None, arm_id: str) -> None:
     """
     Show the limits in the servos, and write them.
 
@@ -63,7 +64,7 @@ def limits(writes: bool, calibration: str | None, yes: bool, port: str | None, a
         else:
             todo_left = todo
         rows = _rows(bus, found)
-    if options.wants_json(as_json):
+    if common.as_json:
         text.document({'ok': True, 'joints': rows, 'backup': str(backup) if backup else None,
                          'written': [str(change) for change in todo] if backup else [],
                          'differs': [str(change) for change in todo_left]})

@@ -11,6 +11,7 @@ import sys
 import click
 
 from reflex_ros.cli import options, text
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_options, id_option, open_bus
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
@@ -33,7 +34,7 @@ from reflex_ros.hardware.survey import (
 
 @click.command(epilog=options.example('reflex so101 find', 'reflex so101 find --json'))
 @arm_options
-def find(port: str | None, as_json: bool, verbose: bool) -> None:
+def find(common: CommonOptions, port: str | None) -> None:
     """
     List serial ports and say which is an arm; exit 1 when none is.
 
@@ -42,7 +43,7 @@ def find(port: str | None, as_json: bool, verbose: bool) -> None:
     ports = [Candidate(port, '--port')] if port else candidates(os.environ)
     findings = [probe(candidate) for candidate in ports]
     found = any(finding.is_arm for finding in findings)
-    if options.wants_json(as_json):
+    if common.as_json:
         text.document({'ok': found, 'ports': [_describe(finding) for finding in findings],
                          **({} if found else {'error': why_none(findings)})})
     else:
@@ -61,7 +62,7 @@ def find(port: str | None, as_json: bool, verbose: bool) -> None:
 @click.command(epilog=options.example('reflex so101 ping', 'reflex so101 ping 6'))
 @click.argument('servo_ids', metavar='[SERVO_ID]...', nargs=-1, type=click.IntRange(0, 253))
 @arm_options
-def ping(servo_ids: tuple[int, ...], port: str | None, as_json: bool, verbose: bool) -> None:
+def ping(common: CommonOptions, servo_ids: tuple[int, ...], port: str | None) -> None:
     """Ask servos (1 to 6) whether they are there; exit 1 when one is not."""
     answers: dict[int, int | None] = {}
     with open_bus(port) as bus:
@@ -72,16 +73,14 @@ def ping(servo_ids: tuple[int, ...], port: str | None, as_json: bool, verbose: b
                 answers[servo_id] = None
         name = bus.port.name
     missing = [servo_id for servo_id, error in answers.items() if error is None]
-    if options.wants_json(as_json):
-        text.document({'ok': not missing, 'port': name, 'servos': [
-            {'id': servo_id, 'joint': joint_name(servo_id), 'answers': error is not None,
-             'errors': list(error_names(error or 0))} for servo_id, error in answers.items()]})
-    else:
-        text.show_grid(('id', 'joint', 'answer'), [
+    text.report(common, {'ok': not missing, 'port': name, 'servos': [
+        {'id': servo_id, 'joint': joint_name(servo_id), 'answers': error is not None,
+         'errors': list(error_names(error or 0))} for servo_id, error in answers.items()]},
+        *text.grid(('id', 'joint', 'answer'), [
             (servo_id, joint_name(servo_id), 'no answer' if error is None
-             else ', '.join(error_names(error)) or 'ok') for servo_id, error in answers.items()])
+             else ', '.join(error_names(error)) or 'ok') for servo_id, error in answers.items()]))
     if missing:
-        if not options.wants_json(as_json):
+        if not common.as_json:
             click.echo(f'servo {", ".join(map(str, missing))} does not answer. Check the cable '
                        'before it, and the servo supply', err=True)
         sys.exit(1)
@@ -92,7 +91,7 @@ def ping(servo_ids: tuple[int, ...], port: str | None, as_json: bool, verbose: b
               show_default=True, help='Which build of the arm: parts, gears, place of the file.')
 @arm_options
 @id_option
-def info(role: str, port: str | None, arm_id: str, as_json: bool, verbose: bool) -> None:
+def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> None:
     """
     Show settings and calibration of every servo, and whether LeRobot's file agrees.
 
@@ -109,7 +108,7 @@ def info(role: str, port: str | None, arm_id: str, as_json: bool, verbose: bool)
         file_note = f'{path}: {_agreement(survey, reference)}'
     except ConfigurationError as exc:
         file_note = str(exc)
-    if options.wants_json(as_json):
+    if common.as_json:
         text.document({
             'ok': not survey.absent, 'port': name, 'absent': list(survey.absent),
             'calibration_file': file_note,

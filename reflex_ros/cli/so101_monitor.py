@@ -21,6 +21,7 @@ from rich.table import Table
 
 from reflex_ros.cli import chart, options, text
 from reflex_ros.cli.interrupt import interruptible
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_options, open_bus
 from reflex_ros.hardware.survey import joint_name, Reading, Survey
 
@@ -83,8 +84,8 @@ class History:
 @click.option('--plot', type=click.Path(dir_okay=False, path_type=Path),
               help='Draw position, load, current and temperature into a PNG at the end.')
 @arm_options
-def monitor(seconds: float | None, rate_hz: float, csv_path: Path | None, plot: Path | None,
-            port: str | None, as_json: bool, verbose: bool) -> None:
+def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_path: Path | None,
+            plot: Path | None, port: str | None) -> None:
     """
     Watch position, load, current, voltage and heat of every servo.
 
@@ -92,12 +93,11 @@ def monitor(seconds: float | None, rate_hz: float, csv_path: Path | None, plot: 
     servos. At the end the last values are printed; exit 1 when a servo never answered.
     """
     history = History()
-    quiet = options.wants_json(as_json)
     with interruptible(), open_bus(port) as bus, _csv(csv_path) as note:
         survey = Survey(bus)
         absent = survey.absent
         try:
-            with _view(history, bus.port.name, quiet=quiet) as redraw:
+            with _view(history, bus.port.name, quiet=common.as_json) as redraw:
                 for at, readings in _samples(survey, seconds, rate_hz):
                     history.take(at, readings, survey.silent)
                     note(at - history.samples[0][0], readings)
@@ -108,12 +108,10 @@ def monitor(seconds: float | None, rate_hz: float, csv_path: Path | None, plot: 
         name = bus.port.name
     if plot:
         _plot(plot, history)
-    if quiet:
-        text.document(_document(history, name, absent))
-    else:
-        text.show_grid(COLUMNS, [_cells(reading) for reading in history.newest.values()])
-        click.echo(f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
-                   f'{history.rate_hz:.1f} Hz{_silence(history, absent)}')
+    text.report(common, _document(history, name, absent),
+                *text.grid(COLUMNS, [_cells(reading) for reading in history.newest.values()]),
+                f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
+                f'{history.rate_hz:.1f} Hz{_silence(history, absent)}')
     if absent:
         sys.exit(1)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from reflex_ros.cli import options, text
 from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_options, ask, locate, open_bus, yes_option
 from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.hardware.arm import So101Arm
@@ -60,8 +61,8 @@ def driven(port: str | None, *, velocity: float, parks: bool = False) -> Iterato
               help='Largest speed on the way [rad/s].')
 @yes_option
 @arm_options
-def jog(joint: str, delta: float, speed: float, yes: bool, port: str | None, as_json: bool,
-        verbose: bool) -> None:
+def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool,
+        port: str | None) -> None:
     """
     Move one joint by DELTA degrees (gripper: percent), slowly, and hold.
 
@@ -83,21 +84,20 @@ def jog(joint: str, delta: float, speed: float, yes: bool, port: str | None, as_
         drive.move(target, speed)
         assert drive.sample is not None
         reached = drive.sample.position
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'joint': joint, 'torque': True,
+    text.report(common, {'ok': True, 'joint': joint, 'torque': True,
                          'from_rad': float(before[index]), 'target_rad': float(target[index]),
-                         'measured_rad': float(reached[index])})
-        return
-    click.echo(f'{joint}: {math.degrees(before[index]):+.1f} -> '
-               f'{math.degrees(reached[index]):+.1f} deg (told '
-               f'{math.degrees(target[index]):+.1f})')
-    click.echo(HOLDS, err=True)
+                         'measured_rad': float(reached[index])},
+                f'{joint}: {math.degrees(before[index]):+.1f} -> '
+                f'{math.degrees(reached[index]):+.1f} deg (told '
+                f'{math.degrees(target[index]):+.1f})')
+    if not common.as_json:
+        click.echo(HOLDS, err=True)
 
 
 @click.command(epilog=options.example('reflex so101 park', 'reflex so101 park --yes --json'))
 @yes_option
 @arm_options
-def park(yes: bool, port: str | None, as_json: bool, verbose: bool) -> None:
+def park(common: CommonOptions, yes: bool, port: str | None) -> None:
     """
     Go slowly to the rest pose, then let go.
 
@@ -106,21 +106,16 @@ def park(yes: bool, port: str | None, as_json: bool, verbose: bool) -> None:
     ask('The arm will move to its rest pose (folded) and be let go there.', yes=yes)
     with driven(port, velocity=MAX_SPEED, parks=True) as drive:
         drive.park()
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'parked': True, 'torque': False})
-    else:
-        click.echo('The arm is in its rest pose, torque off')
+    text.report(common, {'ok': True, 'parked': True, 'torque': False},
+                'The arm is in its rest pose, torque off')
 
 
 @click.command(epilog=options.example('reflex so101 torque-off', 'reflex so101 torque-off --yes'))
 @yes_option
 @arm_options
-def torque_off(yes: bool, port: str | None, as_json: bool, verbose: bool) -> None:
+def torque_off(common: CommonOptions, yes: bool, port: str | None) -> None:
     """Let every joint go: the arm falls unless it rests or somebody holds it."""
     ask('Every joint will be let go, and the arm FALLS unless it rests or you hold it.', yes=yes)
     with open_bus(port) as bus:
         So101Arm(bus).torque_off()
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'torque': False})
-    else:
-        click.echo('Torque off')
+    text.report(common, {'ok': True, 'torque': False}, 'Torque off')

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 import os
 import sys
-from typing import Any, TypeVar
 
 import click
 
@@ -19,19 +18,17 @@ from reflex_ros.hardware.discovery import Candidate, find_arm, probe, why_none
 from reflex_ros.hardware.lerobot_file import DEFAULT_ID
 from reflex_ros.hardware.port import latency_warning, SerialPort
 
-Command = TypeVar('Command', bound=Callable[..., Any])
-
 yes_option = click.option('--yes', is_flag=True, help='Do not ask.')
 
 
-def arm_options(command: Command) -> Command:
+def arm_options(command: options.Command) -> options.Command:
     """Add ``--port`` and what every command has."""
     command = click.option('--port', metavar='PATH', help='Serial port of the arm; looked for '
                            'when not given, at REFLEX_SO101_PORT first.')(command)
-    return options.common(command)
+    return options.local(command)
 
 
-def id_option(command: Command) -> Command:
+def id_option(command: options.Command) -> options.Command:
     """Add ``--id``, LeRobot's name of the arm."""
     return click.option('--id', 'arm_id', metavar='ID', envvar='REFLEX_SO101_ID',
                         default=DEFAULT_ID, show_default=True,

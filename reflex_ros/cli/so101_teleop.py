@@ -9,6 +9,7 @@ import os
 import click
 
 from reflex_ros.cli import options, text
+from reflex_ros.cli.options import CommonOptions, local
 from reflex_ros.cli.so101_move import driven
 from reflex_ros.cli.so101_port import ask, open_bus, yes_option
 from reflex_ros.errors import ConfigurationError
@@ -25,9 +26,9 @@ from reflex_ros.runner.teleop import require_limp, Teleop
               help='Largest speed of a joint of the follower [rad/s].')
 @click.option('--seconds', type=click.FloatRange(0.1), help='How long; until Ctrl-C without it.')
 @yes_option
-@options.common
-def teleop(leader: str, follower: str, speed: float, seconds: float | None, yes: bool,
-           as_json: bool, verbose: bool) -> None:
+@local
+def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seconds: float | None,
+           yes: bool) -> None:
     """
     Let a leader arm drive a follower arm, within the follower's limits.
 
@@ -49,11 +50,10 @@ def teleop(leader: str, follower: str, speed: float, seconds: float | None, yes:
             following.follow(seconds)
             figures = following.figures
     rate_hz = figures.turns / figures.seconds if figures.seconds else 0.0
-    if options.wants_json(as_json):
-        text.document({'ok': True, 'turns': figures.turns, 'rate_hz': round(rate_hz, 1),
+    text.report(common, {'ok': True, 'turns': figures.turns, 'rate_hz': round(rate_hz, 1),
                          'misses': figures.misses, 'met': figures.has_met,
-                         'lag_rad': round(figures.lag_rad, 4), 'torque': True})
-    else:
-        click.echo(f'{figures.seconds:.1f} s at {rate_hz:.1f} Hz, {figures.misses} times without '
-                   f'an answer of the leader, largest lag {figures.lag_rad:.3f} rad')
+                         'lag_rad': round(figures.lag_rad, 4), 'torque': True},
+                f'{figures.seconds:.1f} s at {rate_hz:.1f} Hz, {figures.misses} times without '
+                f'an answer of the leader, largest lag {figures.lag_rad:.3f} rad')
+    if not common.as_json:
         click.echo('The follower holds, under torque', err=True)

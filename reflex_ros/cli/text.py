@@ -17,7 +17,8 @@ import re
 
 import click
 
-from reflex_ros.client.messages import printable
+from reflex_ros.cli.options import CommonOptions
+from reflex_ros.client.messages import printable, Row
 
 MAX_ROWS, MAX_DEPTH = 5, 8
 MISSING = 'not available'
@@ -36,7 +37,16 @@ def document(value: Mapping[str, object]) -> None:
     click.echo(text)
 
 
-def show(title: str, value: Mapping[str, object], *, as_json: bool, field: str,
+def report(common: CommonOptions, value: Mapping[str, object], *text: str) -> None:
+    """Print a result: a JSON document when that was asked for, else lines of text."""
+    if common.as_json:
+        document(value)
+        return
+    for line in text:
+        click.echo(line)
+
+
+def show(common: CommonOptions, title: str, value: Mapping[str, object], field: str,
          **more: object) -> None:
     """
     Print a result.
@@ -45,7 +55,7 @@ def show(title: str, value: Mapping[str, object], *, as_json: bool, field: str,
     :param field: name of the value in the JSON document.
     :param more: further fields of the document; in text they follow the value.
     """
-    if as_json:
+    if common.as_json:
         document({'ok': True, field: value, **more})
         return
     # That it is well is what the title says.
@@ -53,39 +63,39 @@ def show(title: str, value: Mapping[str, object], *, as_json: bool, field: str,
     _say(title, lines(shown), more)
 
 
-def show_rows(title: str, rows: Sequence[Mapping[str, object]], columns: Sequence[str], *,
-              value: Mapping[str, object], as_json: bool, field: str, **more: object) -> None:
+def show_rows(common: CommonOptions, title: str, rows: Sequence[Mapping[str, object]],
+              columns: Sequence[str], *, value: Mapping[str, object], field: str) -> None:
     """
     Print a list: in JSON the whole answer, in text a table with all rows.
 
     :param columns: the keys that make the table; one that no row holds is left out.
     :param value: the whole answer, as in :func:`show`.
     """
-    if as_json:
-        document({'ok': True, field: value, **more})
-    elif rows:
-        _say(title, table(rows, columns), more)
+    if common.as_json:
+        document({'ok': True, field: value})
     else:
-        _say(title, iter([f'No {title.lower()} found.']), more)
+        _say(title, table(rows, columns) if rows else [f'No {title.lower()} found.'], {})
 
 
-def show_record(title: str, value: Mapping[str, object], *, as_json: bool, field: str, inner: str,
-                ids: Sequence[str], **more: object) -> None:
+def show_record(common: CommonOptions, title: str, answer: Row, noun: str, *, field: str = '',
+                ids: Sequence[str] = (), **more: object) -> None:
     """
     Print an answer about one thing: in JSON the whole of it, in text the thing once.
 
-    :param inner: where the answer holds the thing, if it does not lie around it.
-    :param ids: names of its id, of which the service sends several at once; the first is shown.
+    :param noun: the key under which the answer holds the thing, if it does not lie around it.
+    :param field: name of the answer in the JSON document; the noun by default.
+    :param ids: further names of its id, of which the service sends several at once.
     """
-    if as_json:
-        show(title, value, as_json=True, field=field, **more)
-        return
-    nested = value.get(inner)
-    thing = nested if isinstance(nested, Mapping) else value
-    found = next((thing[name] for name in (*ids, 'id') if thing.get(name)), None)
-    rest = {key: each for key, each in thing.items() if key not in (*ids, 'id')}
-    shown = {**({'id': found} if found is not None else {}), **rest}
-    show(title, shown, as_json=False, field=field, **more)
+    value = answer.as_sent()
+    if not common.as_json:
+        nested = value.get(noun)
+        thing = nested if isinstance(nested, Mapping) else value
+        names = (f'{noun}Id', f'{noun}_id', *ids, '_id', 'id')
+        value = {'id': next((thing[name] for name in names if thing.get(name)), None),
+                 **{key: each for key, each in thing.items() if key not in names}}
+        if value['id'] is None:
+            del value['id']
+    show(common, title, value, field or noun, **more)
 
 
 def lines(value: Mapping[str, object], depth: int = 0) -> Iterator[str]:
@@ -149,7 +159,7 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _say(title: str, body: Iterator[str], more: Mapping[str, object]) -> None:
+def _say(title: str, body: Iterable[str], more: Mapping[str, object]) -> None:
     click.echo(f'{title}\n')
     for line in [*body, *_more(more)]:
         click.echo(line)

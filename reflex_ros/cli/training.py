@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 import sys
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from reflex_ros.cli import options, progress, text
-from reflex_ros.cli.remote import ask, remote
+from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.remote import ask
 from reflex_ros.client import training_parameters
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.messages import Row
@@ -25,7 +27,6 @@ WATCH = 'reflex training status {} --watch'
 NOTE = ('Active runs, and runs that failed in the last 15 minutes; --all shows every run, and '
         '--json always does.')
 STATUSES = sorted(ACTIVE | TERMINAL)
-Command = TypeVar('Command', bound=Callable[..., Any])
 
 
 @click.group()
@@ -33,7 +34,7 @@ def training() -> None:
     """Start training runs, watch them, stop them."""
 
 
-def _parameters(command: Command) -> Command:
+def _parameters(command: options.Command) -> options.Command:
     """Add a flag for each training parameter; see the table for what each may be."""
     for key, row in reversed(PARAMETERS.items()):
         name = key.replace('.', '_')
@@ -65,21 +66,20 @@ def _parameters(command: Command) -> Command:
 @click.option('--parameters-json', help='Parameters as JSON, or @FILE; the flags below add to it.')
 @_parameters
 @remote
-def start(dataset_id: str | None, hf_source_uri: str | None, base_model: str,
-          base_model_id: str | None, trainable: str, epochs: int, model_name: str | None,
-          model_version: str | None, request_id: str | None, parameters_json: str | None,
-          api_key: str | None, convex_url: str | None, as_json: bool, verbose: bool,
-          **flags: Any) -> None:
+def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | None,
+          base_model: str, base_model_id: str | None, trainable: str, epochs: int,
+          model_name: str | None, model_version: str | None, request_id: str | None,
+          parameters_json: str | None, **flags: Any) -> None:
     """Start a training run on a dataset."""
     if (dataset_id is None) == (hf_source_uri is None):
         raise ConfigurationError('Pass exactly one of --dataset and --hf.')
     given = _given(flags, parameters_json)
-    found = ask(lambda service: calls.start(
-        service, dataset_id=dataset_id, hf_source_uri=hf_source_uri, base_model=base_model,
-        fine_tuning=trainable, epochs=epochs, model_name=model_name, model_version=model_version,
-        base_model_id=base_model_id, parameters=given, request_id=request_id),
-        api_key, convex_url)
-    _show('Training run started', found, as_json, WATCH.format(found.run_id))
+    found = ask(common, calls.start, dataset_id=dataset_id, hf_source_uri=hf_source_uri,
+                base_model=base_model, fine_tuning=trainable, epochs=epochs,
+                model_name=model_name, model_version=model_version, base_model_id=base_model_id,
+                parameters=given, request_id=request_id)
+    text.show_record(common, 'Training run started', found, 'trainingRun',
+                     next=[WATCH.format(found.run_id)])
 
 
 @training.command(epilog=options.example('reflex training status run_01 --watch'))
@@ -89,34 +89,32 @@ def start(dataset_id: str | None, hf_source_uri: str | None, base_model: str,
 @click.option('--poll-interval', type=click.FloatRange(1.0), default=10.0, show_default=True,
               help='Between two looks, in seconds.')
 @remote
-def status(run_id: str, watch: bool, poll_interval: float, api_key: str | None,
-           convex_url: str | None, as_json: bool, verbose: bool) -> None:
+def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float) -> None:
     """Show a training run; with --json and --watch one document for each look."""
-    is_json = options.wants_json(as_json)
     if not watch:
-        found = ask(lambda service: calls.get(service, run_id), api_key, convex_url)
-        _report(found, run_id, is_json)
-        if found.run is not None and not is_json:
+        found = ask(common, calls.get, run_id)
+        _report(common, found, run_id)
+        if found.run is not None and not common.as_json:
             _warn(found.run)
         return
-    with progress.training_view(run_id, quiet=is_json) as view:
+    with progress.training_view(run_id, quiet=common.as_json) as view:
         async def follow(service: AsyncReflex) -> TrainingRunAnswer | None:
-            last, is_warned = None, is_json
+            last, is_warned = None, common.as_json
             async for last in calls.watch(service, run_id, poll_s=poll_interval):
-                if is_json:
-                    _report(last, run_id, True)
+                if common.as_json:
+                    _report(common, last, run_id)
                 elif last.run is not None:
                     view(last.run)
                     is_warned = is_warned or _warn(last.run)
             return last
 
         try:
-            last = ask(follow, api_key, convex_url)
+            last = ask(common, follow)
         except KeyboardInterrupt:
             click.echo(f'The run goes on. {WATCH.format(run_id)} looks again', err=True)
             raise
-    if last is not None and not is_json:
-        _report(last, run_id, False)
+    if last is not None and not common.as_json:
+        _report(common, last, run_id)
     if last is not None and last.run is not None and last.run.status == 'failed':
         sys.exit(1)
 
@@ -128,33 +126,24 @@ training.add_command(status, 'get')
 @click.option('--all', 'is_all', is_flag=True, help='Those that are over too.')
 @click.option('--status', 'wanted', type=click.Choice(STATUSES), help='All of one status.')
 @remote
-def list_(is_all: bool, wanted: str | None, api_key: str | None, convex_url: str | None,
-          as_json: bool, verbose: bool) -> None:
+def list_(common: CommonOptions, is_all: bool, wanted: str | None) -> None:
     """List training runs: what is active, and what failed in the last 15 minutes."""
-    found = ask(lambda service: calls.list_all(service, wanted), api_key, convex_url)
-    if options.wants_json(as_json):
-        text.document({'ok': True, **found.as_sent(), 'note': NOTE})
-        return
+    found = ask(common, calls.list_all, wanted)
     is_brief = not is_all and wanted is None
-    runs = calls.recent(found.runs) if is_brief else list(found.runs)
-    click.echo('Training runs\n')
-    if is_brief:
-        click.echo(f'Note: {NOTE}')
-    if not runs:
-        click.echo('No training runs found.')
-    for number, run in enumerate(runs, start=1):
-        for line in _block(number, run):
-            click.echo(line)
+    runs = calls.recent(found.runs) if is_brief else found.runs
+    blocks = (_block(number, run) for number, run in enumerate(runs, start=1))
+    text.report(common, {'ok': True, **found.as_sent(), 'note': NOTE}, 'Training runs\n',
+                *([f'Note: {NOTE}'] if is_brief else []),
+                *(chain(*blocks) if runs else ['No training runs found.']))
 
 
 @training.command(epilog=options.example('reflex training stop run_01'))
 @click.argument('run_id', metavar='TRAINING_RUN_ID')
 @remote
-def stop(run_id: str, api_key: str | None, convex_url: str | None, as_json: bool,
-         verbose: bool) -> None:
+def stop(common: CommonOptions, run_id: str) -> None:
     """Stop a training run."""
-    found = ask(lambda service: calls.stop(service, run_id), api_key, convex_url)
-    _show('Training run stop requested', found, as_json)
+    found = ask(common, calls.stop, run_id)
+    text.show_record(common, 'Training run stop requested', found, 'trainingRun')
 
 
 training.add_command(stop, 'cancel')
@@ -184,12 +173,12 @@ def _read(parameters_json: str) -> str:
         raise ConfigurationError(f'Failed to read parameters-json: {exc}') from exc
 
 
-def _report(found: TrainingRunAnswer, run_id: str, as_json: bool) -> None:
-    hints = []
-    if found.run is not None and calls.is_stuck(found.run):
-        hints = ['reflex training list --all', f'reflex training stop {run_id}',
-                 'reflex training start ... --request-id <a new one>']
-    _show('Training run status', found, as_json, *hints)
+def _report(common: CommonOptions, found: TrainingRunAnswer, run_id: str) -> None:
+    hints: dict[str, Any] = {'next': [
+        'reflex training list --all', f'reflex training stop {run_id}',
+        'reflex training start ... --request-id <a new one>',
+    ]} if found.run is not None and calls.is_stuck(found.run) else {}
+    text.show_record(common, 'Training run status', found, 'trainingRun', **hints)
 
 
 def _warn(run: TrainingRun) -> bool:
@@ -200,13 +189,6 @@ def _warn(run: TrainingRun) -> bool:
                'what is in it with `reflex training list --all`, or stop the run and start it '
                'again with a new --request-id', err=True)
     return True
-
-
-def _show(title: str, found: Row, as_json: bool, *following: str) -> None:
-    more = {'next': list(following)} if following else {}
-    text.show_record(title, found.as_sent(), as_json=options.wants_json(as_json),
-                     field='trainingRun', inner='trainingRun', ids=('trainingRunId', '_id'),
-                     **more)
 
 
 def _block(number: int, run: TrainingRun) -> Iterator[str]:

@@ -15,6 +15,7 @@ from reflex_ros.bringup import process_table
 from reflex_ros.bringup.system import private_domain, System, View
 from reflex_ros.cli import options, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.options import CommonOptions, local
 
 
 @click.command(epilog=options.example('reflex up --config my_robot.yaml', 'reflex up --sim'))
@@ -24,9 +25,9 @@ from reflex_ros.cli.interrupt import interruptible, shielded
 @click.option('--namespace', default='', help='ROS namespace for all nodes.')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process; a temporary one by default.')
-@options.common
-def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_json: bool,
-       verbose: bool) -> None:
+@local
+def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
+       logs: Path | None) -> None:
     """
     Start driver, stream and supervisor, and show what they do until Ctrl-C.
 
@@ -47,7 +48,7 @@ def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_jso
     with interruptible():
         try:
             with render.shown(system.view, lambda: f'{hint}logs: {folder}   Ctrl-C ends it',
-                       quiet=options.wants_json(as_json)):
+                       quiet=common.as_json):
                 system.start()
                 _follow(system)
         except KeyboardInterrupt:
@@ -55,8 +56,7 @@ def up(config: Path | None, sim: bool, namespace: str, logs: Path | None, as_jso
         finally:
             with shielded():
                 killed = system.end()
-    _report(system.view, killed, stopped_by_fault=stopped_by_fault,
-            as_json=options.wants_json(as_json))
+    _report(common, system.view, killed, stopped_by_fault=stopped_by_fault)
     if stopped_by_fault or killed:
         sys.exit(1)
 
@@ -72,13 +72,14 @@ def _follow(system: System) -> None:
         told = line
 
 
-def _report(view: View, killed: list[str], *, stopped_by_fault: bool, as_json: bool) -> None:
+def _report(common: CommonOptions, view: View, killed: list[str], *,
+            stopped_by_fault: bool) -> None:
     errors = [f'had to be killed: {", ".join(killed)}'] if killed else []
     if stopped_by_fault:
         codes = ', '.join(cause['code'] for cause in view.causes)
         errors.insert(0, f'Safe stop fired: {codes or "no cause named"}: '
                          f'{view.safety("why") or view.state}')
-    if as_json:
+    if common.as_json:
         failure = {'error': '; '.join(errors)} if errors else {}
         text.document({'ok': not errors, 'states': [name for name, _ in view.states],
                        'causes': view.causes, 'killed': killed, **failure})

@@ -13,6 +13,7 @@ import pytest
 
 from reflex_ros.cli import main as module
 from reflex_ros.cli import remote
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.client.resources import account
 
 KEY = 'rfx_canary_7c1d9e'
@@ -232,6 +233,6 @@ def test_command_goes_by_the_name_it_was_called(monkeypatch, called, name):
 
 
 def test_address_of_another_argument_reaches_the_service():
-    # The one helper through which every command asks: what it is given, it passes on.
+    # The one helper through which every command sends requests passes all arguments on.
     with pytest.raises(TypeError, match='nonsense'):
-        remote.ask(account.whoami, KEY, None, nonsense=1)
+        remote.ask_at(CommonOptions(api_key=KEY), account.whoami, nonsense=1)

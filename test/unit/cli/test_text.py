@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 import pytest
 
 from reflex_ros.cli import text
+from reflex_ros.cli.options import CommonOptions
+
+TEXT, JSON = CommonOptions(), CommonOptions(as_json=True)
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def berlin(monkeypatch):
 
 def shown(capsys, value, **more):
     """Show a value as text and return what stands under the title."""
-    text.show('Title', value, as_json=False, field='thing', **more)
+    text.show(TEXT, 'Title', value, 'thing', **more)
     title, blank, *rest = capsys.readouterr().out.split('\n')
     assert (title, blank, rest.pop()) == ('Title', '', '')
     return rest
@@ -80,7 +83,7 @@ def test_what_comes_next_follows_the_value(capsys):
 
 
 def test_json_is_one_document_with_sorted_keys_that_hides_nothing(capsys):
-    text.show('Title', {'ok': True, 'token': 't'}, as_json=True, field='pairing', next=['x'])
+    text.show(JSON, 'Title', {'ok': True, 'token': 't'}, 'pairing', next=['x'])
     out = capsys.readouterr().out
     assert json.loads(out) == {'ok': True, 'pairing': {'ok': True, 'token': 't'}, 'next': ['x']}
     assert out.startswith('{\n  "next": [\n    "x"\n  ],\n  "ok": true,\n  "pairing": {\n')
@@ -94,7 +97,7 @@ def test_number_that_json_does_not_have_is_null(capsys):
 def test_table_has_all_rows_and_no_empty_column(capsys):
     rows = [{'id': f'robot_{number}', 'name': 'n' * number, 'note': None, 'tags': [1]}
             for number in range(12)]
-    text.show_rows('Robots', rows, ('id', 'name', 'note', 'tags'), value={}, as_json=False,
+    text.show_rows(TEXT, 'Robots', rows, ('id', 'name', 'note', 'tags'), value={},
                    field='robots')
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
@@ -103,18 +106,18 @@ def test_table_has_all_rows_and_no_empty_column(capsys):
 
 
 def test_empty_table_says_so_and_json_has_the_whole_answer(capsys):
-    text.show_rows('Robots', [], ('id',), value={'ok': True}, as_json=False, field='robots')
+    text.show_rows(TEXT, 'Robots', [], ('id',), value={'ok': True}, field='robots')
     assert capsys.readouterr().out == 'Robots\n\nNo robots found.\n'
-    text.show_rows('Robots', [], ('id',), value={'x': 1}, as_json=True, field='robots')
+    text.show_rows(JSON, 'Robots', [], ('id',), value={'x': 1}, field='robots')
     assert json.loads(capsys.readouterr().out) == {'ok': True, 'robots': {'x': 1}}
 
 
-JSON = st.recursive(
+VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
 
 
-@given(st.dictionaries(st.text(), JSON))
+@given(st.dictionaries(st.text(), VALUES))
 def test_any_value_is_lines_that_a_terminal_may_get(value):
     assert all(line.isprintable() for line in text.lines(value))
     rows = [value, {}]
