@@ -1,10 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The half-duplex line: bytes and their time in, replies and their due times out (sans-I/O).
+The half-duplex line: requests with their time in, replies with their due times out (sans-I/O).
 
-Timing: ten bits per byte at the line's baud; each reply after its own turnaround; the replies to
-a sync read back to back in list order. A request waits until the line is free.
+Timing: a byte takes ten bits at the line's baud rate; each servo waits for its turnaround before
+it replies; replies to a sync read follow each other in the order of the list. A request waits
+until the line is free.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ from reflex_ros.sim.arm.framing import (
     SILENCE_NS,
     status_frame,
 )
-from reflex_ros.sim.arm.instructions import is_readable, perform
+from reflex_ros.sim.arm.instructions import execute, is_readable
 from reflex_ros.sim.arm.joints import JOINTS, POSES
 from reflex_ros.sim.arm.journal import Journal
 from reflex_ros.sim.arm.plant import Plant
 from reflex_ros.sim.arm.replies import ReplyPath
 from reflex_ros.sim.arm.servo import Servo
 from reflex_ros.sim.arm.settings import Settings
-from reflex_ros.sim.arm.usb import Delivery, hand_over
+from reflex_ros.sim.arm.usb import Delivery, schedule
 
 _RETURN_DELAY = 7
 _DEFAULT_BAUD = 1_000_000
 
 
 class Slot(NamedTuple):
-    """One reply in the order of the line; `frame` None is the gap of a servo that is missing."""
+    """One reply on the line; `frame` is None for the gap that a missing servo leaves."""
 
     servo_id: int
     frame: bytes | None
@@ -48,9 +49,9 @@ class Slot(NamedTuple):
 
 class ArmBus:
     """
-    Six servos on one line, with what can go wrong on it.
+    Six servos on one line, and the faults of this line.
 
-    :param now_ns: the instant at which the arm's life begins.
+    :param now_ns: time at which the simulation begins.
     """
 
     def __init__(self, settings: Settings, now_ns: int = 0) -> None:
@@ -61,7 +62,7 @@ class ArmBus:
                        for spec, angle in zip(JOINTS, pose, strict=True)]
         self.plant = Plant(self.servos, settings.no_load_v, now_ns)
         self.faults = FaultSet()
-        # The host's pauses are real, whatever the speed of the simulation.
+        # The client pauses in real time, so the silence is longer in fast simulated time.
         self.parser = InstructionParser(round(SILENCE_NS * max(settings.speed, 1.0)))
         self._rng = random.Random(settings.seed)
         self._path = ReplyPath(self._rng)
@@ -72,29 +73,29 @@ class ArmBus:
 
     # Line
     def set_baud(self, baud: int) -> None:
-        """Take over the speed that the host has set; servos at another one hear nothing."""
+        """Set the line's baud rate; servos at another baud rate receive nothing."""
         self.baud = baud
         self._byte_ns = 0 if self.settings.fast or not baud else round(10e9 / baud)
 
     def receive(self, data: bytes, now_ns: int) -> list[Delivery]:
-        """Take bytes from the host and return what it will get back, and when."""
+        """Process bytes from the client; return the replies with their due times."""
         self.journal.bus.bytes_in += len(data)
         deliveries: list[Delivery] = []
-        instructions = self.parser.feed(data, now_ns)
+        instructions = self.parser.parse(data, now_ns)
         if self.parser.skipped:
-            self.journal.noise(now_ns, self.parser.take_skipped())
+            self.journal.record_noise(now_ns, self.parser.pop_skipped())
         for instruction in instructions:
             heard_ns = max(now_ns, self._line_free_ns) + len(instruction.frame) * self._byte_ns
-            self.journal.request(heard_ns, instruction.frame)
+            self.journal.record_request(heard_ns, instruction.frame)
             self.advance(heard_ns)
-            if self.faults.on_line('echo'):
+            if self.faults.find('echo'):
                 deliveries.append(Delivery(heard_ns, instruction.frame))
             deliveries += self._send(self._execute(instruction, heard_ns), heard_ns)
         return deliveries
 
     def advance(self, now_ns: int) -> None:
-        """Let time pass for joints and faults."""
-        begun, ended = self.faults.due(now_ns)
+        """Advance joints and faults to `now_ns`."""
+        begun, ended = self.faults.pop_due(now_ns)
         for fault in begun:
             self._begin(fault, now_ns)
         if ended:
@@ -102,14 +103,14 @@ class ArmBus:
         self.plant.advance(now_ns)
 
     def mark(self, now_ns: int) -> None:
-        """Start all figures anew."""
+        """Reset all figures."""
         self.advance(now_ns)
         self.journal.mark(now_ns)
         for servo in self.servos:
             servo.motion.mark()
 
     def _send(self, slots: list[Slot], now_ns: int) -> list[Delivery]:
-        """Put replies on the line one after the other and return what reaches the host."""
+        """Put replies on the line one after the other; return what reaches the client."""
         deliveries: list[Delivery] = []
         active = self.faults.active
         for slot in slots:
@@ -117,11 +118,11 @@ class ArmBus:
             now_ns += slot.turnaround_ns + late_ns + slot.length * self._byte_ns
             if slot.frame is None:
                 continue
-            for delay_ns, data in self._path.shape(slot.servo_id, slot.frame, active):
+            for delay_ns, data in self._path.distort(slot.servo_id, slot.frame, active):
                 if data:
                     deliveries.append(Delivery(now_ns + delay_ns, data))
         self._line_free_ns = now_ns
-        return deliveries if self.settings.fast else hand_over(deliveries, self.settings.usb)
+        return deliveries if self.settings.fast else schedule(deliveries, self.settings.usb)
 
     # Instructions
     def _execute(self, instruction: Instruction, now_ns: int) -> list[Slot]:
@@ -136,16 +137,16 @@ class ArmBus:
             return []
         slots: list[Slot] = []
         for servo in listening:
-            # An acknowledge still comes from the id that was addressed, at its old level.
+            # A write of the id or the response level is acknowledged with the old values.
             own_id, level = servo.servo_id, servo.response_level
             if not broadcast and own_id != servo_id:
                 continue
-            payload = perform(servo, code, params, now_ns, self.settings.boot_s)
+            payload = execute(servo, code, params, now_ns, self.settings.boot_s)
             answered = code == Code.PING or (
                 not broadcast and (level > 0 or code == Code.READ))
             if payload is not None and answered:
                 slots.append(self._slot(servo, own_id, payload))
-        # A broadcast PING is answered in the order of the ids, whatever that of the chain.
+        # Servos answer a broadcast PING in the order of their ids, not of the chain.
         ids = sorted({slot.servo_id for slot in slots})
         return [slot for servo_id in ids
                 for slot in _collide([s for s in slots if s.servo_id == servo_id])]
@@ -165,15 +166,15 @@ class ArmBus:
                 break
             else:
                 slots.append(Slot(servo_id, None, count + 6, self._turnaround_ns))
-        # Nobody waits for gaps at the end of the list.
+        # Gaps at the end of the list take no time.
         while slots and slots[-1].frame is None:
             slots.pop()
         return slots
 
     def _listening(self, now_ns: int) -> list[Servo]:
-        """Return the servos that hear this request, in the order of the chain."""
+        """Return the servos that receive this request, in the order of the chain."""
         servos = [s for s in self.servos if s.answers(now_ns, self.baud)]
-        cut, loss = self.faults.on_line('chain_cut'), self.faults.on_line('request_loss')
+        cut, loss = self.faults.find('chain_cut'), self.faults.find('request_loss')
         if cut is not None:
             servos = [s for s in servos if s.servo_id < cut.params['id']]
         if loss is not None and self._rng.random() < loss.probability:
@@ -183,13 +184,13 @@ class ArmBus:
     def _slot(self, servo: Servo, servo_id: int, payload: bytes) -> Slot:
         own_ns = 0 if self.settings.fast else servo.memory.live[_RETURN_DELAY] * 2000
         frame = None
-        if self.faults.on_line('bus_silent') is None:
+        if self.faults.find('bus_silent') is None:
             frame = status_frame(servo_id, servo.error_bits, payload)
         return Slot(servo_id, frame, len(payload) + 6, self._turnaround_ns + own_ns)
 
     # Faults and power
     def add_fault(self, fault: Fault, now_ns: int) -> None:
-        """Switch a fault on, or do it, as soon as its time has come."""
+        """Start a fault, now or at its start time."""
         self.advance(now_ns)
         if fault.start_ns > now_ns:
             self.faults.plan(fault)
@@ -197,7 +198,7 @@ class ArmBus:
             self._begin(fault, now_ns)
 
     def _begin(self, fault: Fault, now_ns: int) -> None:
-        self.journal.event(now_ns, f'fault {fault.name} on')
+        self.journal.record_event(now_ns, f'fault {fault.name} on')
         if fault.layer != 'once':
             self.faults.add(fault)
             self._faults_changed([fault], now_ns)
@@ -213,14 +214,18 @@ class ArmBus:
                 servo.drop_torque(now_ns)
 
     def clear_faults(self, now_ns: int, name: str | None = None) -> int:
-        """Switch all faults off, or those of one name, and return how many."""
+        """Switch all faults off, or those with one name; return their number."""
         self.advance(now_ns)
         gone = self.faults.clear(name)
         self._faults_changed(gone, now_ns)
         return len(gone)
 
     def connect(self, names: Collection[str], now_ns: int) -> None:
-        """Plug the servos of these joints into the chain, and all others out; new ones start."""
+        """
+        Connect the servos of these joints to the chain, and disconnect all others.
+
+        A servo that was not connected before starts with its power-on registers.
+        """
         self.advance(now_ns)
         for servo in self.servos:
             is_in = servo.spec.name in names
@@ -228,10 +233,10 @@ class ArmBus:
                 servo.is_connected = is_in
                 is_powered = is_in and self.plant.is_powered
                 servo.power_cycle(now_ns, self.settings.boot_s if is_powered else None)
-        self.journal.event(now_ns, f'chain {" ".join(names) or "empty"}')
+        self.journal.record_event(now_ns, f'chain {" ".join(names) or "empty"}')
 
     def set_power(self, on: bool, now_ns: int) -> None:
-        """Switch the motor supply; whatever was in SRAM is gone when it is back."""
+        """Switch the motor supply; servos lose their SRAM registers with it."""
         self.advance(now_ns)
         if on == self.plant.is_powered:
             return
@@ -240,17 +245,17 @@ class ArmBus:
         for servo in self.servos:
             is_powered = on and servo.is_connected
             servo.power_cycle(now_ns, self.settings.boot_s if is_powered else None)
-        self.journal.event(now_ns, f'power {"on" if on else "off"}')
+        self.journal.record_event(now_ns, f'power {"on" if on else "off"}')
 
     def _faults_changed(self, changed: list[Fault], now_ns: int) -> None:
-        """Work out anew what is wrong with each servo and the supply."""
+        """Apply the active faults to the servos and the supply again."""
         active = self.faults.active
         for fault in changed:
             if fault not in active:
-                self.journal.event(now_ns, f'fault {fault.name} off')
+                self.journal.record_event(now_ns, f'fault {fault.name} off')
             if fault.name == 'power_loss':
-                self.set_power(self.faults.on_line('power_loss') is None, now_ns)
-        sag = self.faults.on_line('sag')
+                self.set_power(self.faults.find('power_loss') is None, now_ns)
+        sag = self.faults.find('sag')
         self.plant.sag_v = sag.params['volts'] if sag is not None else 0.0
         self.plant.extra_ohm = sag.params['ohm'] if sag is not None else 0.0
         for servo in self.servos:
@@ -258,7 +263,7 @@ class ArmBus:
 
 
 def _sync_write(params: bytes, listening: list[Servo], now_ns: int) -> None:
-    """Write one row per servo; a length that does not fit is ignored as a whole."""
+    """Write one row per servo; ignore the whole request when its length does not fit."""
     if len(params) < 2 or not params[1] or (len(params) - 2) % (params[1] + 1):
         return
     address, width, by_id = params[0], params[1] + 1, _by_id(listening)
@@ -268,7 +273,7 @@ def _sync_write(params: bytes, listening: list[Servo], now_ns: int) -> None:
 
 
 def _by_id(servos: list[Servo]) -> dict[int, list[Servo]]:
-    """Return the servos under their ids, of which two may be equal."""
+    """Return the servos by id; two servos may have the same id."""
     found: dict[int, list[Servo]] = {}
     for servo in servos:
         found.setdefault(servo.servo_id, []).append(servo)
@@ -276,7 +281,7 @@ def _by_id(servos: list[Servo]) -> dict[int, list[Servo]]:
 
 
 def _collide(slots: list[Slot]) -> list[Slot]:
-    """Merge what servos of the same id say at the same time: a low bit wins on the line."""
+    """Merge the replies of servos with the same id: on the line, a low bit wins."""
     frames = [slot.frame for slot in slots if slot.frame is not None]
     if len(frames) < 2:
         return slots[:1]

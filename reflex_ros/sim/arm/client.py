@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A small client of the simulated arm's control socket, for tests and the demo."""
+"""A client of the simulated arm's control socket, for tests and the demo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import socket
 from types import TracebackType
 from typing import Any
 
-# The emulator's JSON as it came; keys are described in `reflex_ros.sim.arm.state`.
+# A reply of the emulator as JSON; `reflex_ros.sim.arm.state` describes the keys.
 Json = dict[str, Any]
 
 
@@ -21,58 +21,58 @@ class ArmControlError(Exception):
 
 
 class ArmOperations(ABC):
-    """The operations of one simulated arm, whatever carries them there."""
+    """The operations of one simulated arm, over a socket or in this process."""
 
     @abstractmethod
     def call(self, op: str, **arguments: object) -> Json:
         """
         Send one request and return its reply.
 
-        :raises ArmControlError: when it was refused.
+        :raises ArmControlError: when the arm refuses the request.
         """
 
     def state(self) -> Json:
-        """Return joints, figures since the last mark, counters and active faults."""
+        """Return the joints, the figures since the last mark, counters and active faults."""
         return self.call('state')
 
     def mark(self) -> int:
-        """Start the figures anew and return the instant [CLOCK_MONOTONIC ns]."""
+        """Reset the figures; return the time [CLOCK_MONOTONIC ns]."""
         return int(self.call('mark')['now_ns'])
 
     def fault(self, name: str, *, ids: Sequence[int] | None = None, probability: float = 1.0,
               duration_s: float | None = None, **params: float) -> int:
-        """Switch a fault on (its row is in `faults.FAULTS`) and return the instant [ns]."""
+        """Switch a fault of the table `faults.FAULTS` on; return the time [ns]."""
         chosen = None if ids is None else list(ids)
         return int(self.call('fault', name=name, ids=chosen, probability=probability,
                              duration_s=duration_s, **params)['now_ns'])
 
     def clear(self, name: str | None = None) -> int:
-        """Switch all faults off, or those of one name, and return how many."""
+        """Switch all faults off, or those with one name; return their number."""
         return int(self.call('clear', name=name)['cleared'])
 
     def log(self, since_ns: int = 0, limit: int = 1000) -> list[list[Any]]:
-        """Return the newest entries, oldest first: [time_ns, kind, data], frames as hex."""
+        """Return the newest log entries, oldest first: [time_ns, kind, data], frames as hex."""
         entries: list[list[Any]] = self.call('log', since_ns=since_ns, limit=limit)['entries']
         return entries
 
     def set(self, **values: object) -> None:
-        """Set supply_v, temperature_c (with ids), pose, or register and value of one id."""
+        """Set supply_v, temperature_c (with ids), pose, or a register (with id and value)."""
         self.call('set', **values)
 
     def power(self, on: bool) -> int:
-        """Switch the motor supply and return the instant [ns]."""
+        """Switch the motor supply on or off; return the time [ns]."""
         return int(self.call('power', on=on)['now_ns'])
 
     def chain(self, *joints: str) -> None:
-        """Plug the servos of these joints into the bus, and all others out."""
+        """Connect the servos of these joints to the bus, and disconnect all others."""
         self.call('chain', joints=list(joints))
 
     def unplug(self) -> int:
-        """Pull the USB cable and return the instant [ns]."""
+        """Unplug the USB cable; return the time [ns]."""
         return int(self.call('unplug')['now_ns'])
 
     def replug(self) -> str:
-        """Plug the cable in again and return the port to open."""
+        """Plug the USB cable in again; return the name of the port."""
         return str(self.call('replug')['port'])
 
     def quit(self) -> None:
@@ -82,10 +82,10 @@ class ArmOperations(ABC):
 
 class ArmControl(ArmOperations):
     """
-    One connection to one simulated arm; not for use by two threads at once.
+    One connection to one simulated arm. Not thread-safe.
 
-    :param timeout_s: for connecting and for each reply.
-    :raises OSError: when nobody listens at `path`.
+    :param timeout_s: longest wait for the connection and for each reply.
+    :raises OSError: when no emulator listens at `path`.
     """
 
     def __init__(self, path: str | Path, timeout_s: float = 2.0) -> None:
@@ -102,13 +102,14 @@ class ArmControl(ArmOperations):
         """
         Send one request and return its reply.
 
-        :raises ArmControlError: when it was refused.
-        :raises OSError: when the emulator is gone or silent (then a TimeoutError).
+        :raises ArmControlError: when the arm refuses the request.
+        :raises OSError: when the emulator has ended; a TimeoutError when it does not reply.
         """
         self._socket.sendall(json.dumps({'op': op, **arguments}).encode() + b'\n')
         line = self._lines.readline()
         if not line:
-            raise ConnectionResetError('the simulated arm has gone')
+            raise ConnectionResetError('the simulated arm closed its control socket: the '
+                                       'emulator has ended. Start it again (reflex sim arm)')
         reply: Json = json.loads(line)
         if not reply.get('ok'):
             raise ArmControlError(reply.get('error', 'refused'))
@@ -120,7 +121,7 @@ class ArmControl(ArmOperations):
         self._socket.close()
 
     def __enter__(self) -> ArmControl:
-        """Return itself."""
+        """Return the connection."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The clocks of a simulated arm: the machine's, at any speed, and one nobody waits for."""
+"""The clocks of a simulated arm: real time at any speed, and virtual time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 class SteadyClock:
     """
-    CLOCK_MONOTONIC, or time that runs `speed` times as fast from the moment of construction on.
+    Time that runs at `speed` times real time from construction on.
 
     :param speed: simulated seconds per real second.
     """
@@ -19,7 +19,7 @@ class SteadyClock:
         self._origin_ns = time.monotonic_ns()
 
     def now_ns(self) -> int:
-        """Return the simulated instant [ns]; at speed 1 it is CLOCK_MONOTONIC's."""
+        """Return the simulated time [ns]; at speed 1 it equals CLOCK_MONOTONIC."""
         real_ns = time.monotonic_ns()
         if self.speed == 1.0:
             return real_ns
@@ -28,26 +28,26 @@ class SteadyClock:
 
 class VirtualClock:
     """
-    Time that passes only when somebody sleeps or waits for a reply.
+    Time that passes only when code sleeps on it or waits for a reply.
 
-    `monotonic` and `sleep` stand for those of the module `time` in code that takes a clock.
+    `monotonic` and `sleep` replace those of the module `time` in code that takes a clock.
     """
 
     def __init__(self, now_ns: int = 0) -> None:
         self._now_ns = now_ns
 
     def now_ns(self) -> int:
-        """Return the instant [ns]."""
+        """Return the virtual time [ns]."""
         return self._now_ns
 
     def monotonic(self) -> float:
-        """Return the instant [s]."""
+        """Return the virtual time [s]."""
         return self._now_ns / 1e9
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass; returns at once."""
+        """Advance the time by `seconds`; return at once."""
         self.reach(self._now_ns + round(seconds * 1e9))
 
     def reach(self, now_ns: int) -> None:
-        """Go on to an instant; one that has passed changes nothing."""
+        """Advance the time to `now_ns`; do nothing when that time has passed already."""
         self._now_ns = max(self._now_ns, now_ns)

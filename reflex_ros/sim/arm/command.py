@@ -22,51 +22,63 @@ _DEFAULTS = Settings()
 
 
 @click.command(context_settings={'show_default': True})
-@click.option('--link', type=click.Path(path_type=Path), help='Stable name for the port.')
+@click.option('--link', type=click.Path(path_type=Path),
+              help='Symbolic link to the port; its name stays the same from run to run.')
 @click.option('--control', type=click.Path(path_type=Path), help='Path of the control socket.')
-@click.option('--image', type=click.Path(path_type=Path), help='File that keeps the EEPROM.')
+@click.option('--image', type=click.Path(path_type=Path),
+              help="File that keeps the servos' EEPROM between runs.")
 @click.option('--at', type=click.Path(path_type=Path),
-              help='Control socket of a running arm: apply --fault, --clear and --chain there.')
+              help='Apply --fault, --clear and --chain to the running arm with this control '
+                   'socket.')
 @click.option('--fault', 'faults', multiple=True, metavar='NAME[:KEY=N,...]',
-              help='Switch a fault on, as in drop:ids=2+3,probability=0.1,duration_s=5.')
-@click.option('--clear', is_flag=True, help='With --at: switch all faults off first.')
-@click.option('--list-faults', is_flag=True, help='Print the table of faults, and end.')
+              help='Fault to switch on, for example drop:ids=2+3,probability=0.1,duration_s=5.')
+@click.option('--clear', is_flag=True, help='Switch all faults off first; needs --at.')
+@click.option('--list-faults', is_flag=True, help='Print the table of faults and exit.')
 @click.option('--chain', metavar='JOINT,...',
-              help='Servos that are plugged into the bus; an empty text is none of them.')
-@click.option('--factory', is_flag=True, help='Six servos out of their boxes: id 1 each.')
+              help='Joints whose servos are connected to the bus; an empty text means none.')
+@click.option('--factory', is_flag=True,
+              help='Start with six new servos: all with id 1, not calibrated.')
 @click.option('--linger-s', type=click.FloatRange(0, 60), default=0.0,
-              help='How long to stay after the first signal; a second one ends at once.')
-@click.option('--seed', type=int, default=0, help='Of all randomness.')
+              help='Seconds to keep running after the first signal; a second signal ends at '
+                   'once.')
+@click.option('--seed', type=int, default=0, help='Seed of the random generator.')
 @click.option('--speed', type=float, default=1.0,
               help='Simulated seconds per real second, up to 50.')
-@click.option('--fast', is_flag=True, help='Answer at once instead of at 1 Mbit/s.')
+@click.option('--fast', is_flag=True, help='Reply at once, without the delays of a 1 Mbit/s line.')
 @click.option('--model', type=click.Choice([m.value for m in Model]), default='identified',
-              help='How a joint follows its goal.')
-@click.option('--dead-time-ms', type=float, default=_DEFAULTS.dead_time_s * 1e3)
-@click.option('--lag-ms', type=float, default=_DEFAULTS.lag_s * 1e3)
-@click.option('--turnaround-us', type=float, default=_DEFAULTS.turnaround_us)
+              help='Model of how a joint follows its goal.')
+@click.option('--dead-time-ms', type=float, default=_DEFAULTS.dead_time_s * 1e3,
+              help='Time from a goal to the first motion.')
+@click.option('--lag-ms', type=float, default=_DEFAULTS.lag_s * 1e3,
+              help='Time constant with which a joint follows its speed profile.')
+@click.option('--turnaround-us', type=float, default=_DEFAULTS.turnaround_us,
+              help='Time between a request and the reply of a servo.')
 @click.option('--part', type=click.Choice(list(PARTS)), default='c018',
-              help='The servo: 12 V, 7.4 V, 7.4 V as identified.')
-@click.option('--supply-v', type=float, help='At the bus; else 12.1 or 7.4, as the part wants it.')
+              help='Servo type: 12 V (c018), 7.4 V (c001), or 7.4 V with measured constants '
+                   '(c001_bam).')
+@click.option('--supply-v', type=float,
+              help='Supply voltage at the bus (default: 12.1 or 7.4, depending on --part).')
 @click.option('--noise-ticks', type=int, default=0, help='Amplitude of the encoder noise.')
-@click.option('--pose', default='rest', help='Name, or six angles in radians with commas.')
+@click.option('--pose', default='rest',
+              help='Pose at the start: a name, or six angles in radians, separated by commas.')
 @click.option('--usb', type=click.Choice([u.value for u in Usb]), default='none',
-              help='How the adapter hands replies over.')
-@click.option('--torque-on-goal-write/--no-torque-on-goal-write', default=True)
+              help='How the USB adapter delays and groups replies.')
+@click.option('--torque-on-goal-write/--no-torque-on-goal-write', default=True,
+              help='Switch torque on when a goal away from the present position is written.')
 @click.option('--latch-goal-on-torque', is_flag=True,
-              help='Torque on keeps the pose instead of going to a stale goal.')
+              help='Keep the pose when torque is switched on, instead of moving to an old goal.')
 @click.option('--overload-clears', type=click.Choice([o.value for o in OverloadClears]),
-              default='torque_off')
+              default='torque_off', help='What ends an overload trip.')
 @click.option('--power-on-speed', type=int, default=0,
-              help='Goal speed after power-on; 3400 with newer firmware.')
+              help='Goal speed after power-on in ticks/s; newer firmware has 3400.')
 @click.option('--mode-change-under-torque/--no-mode-change-under-torque', default=True,
-              help='Whether mode and offset can be written under torque, too.')
+              help='Accept writes of operating mode and homing offset also under torque.')
 @click.option('--chain-stops', is_flag=True,
-              help='A missing servo silences those after it in a sync read.')
+              help='In a sync read, let a missing servo silence all servos after it.')
 def command(link: Path | None, control: Path | None, image: Path | None, at: Path | None,
             faults: tuple[str, ...], clear: bool, list_faults: bool, chain: str | None,
             linger_s: float, **chosen: Any) -> None:
-    """Simulate an SO-101 arm; print one line of JSON when it is ready."""
+    """Simulate an SO-101 arm; print one line of JSON when the arm is ready."""
     if list_faults:
         click.echo(_table())
         return
@@ -80,8 +92,8 @@ def command(link: Path | None, control: Path | None, image: Path | None, at: Pat
         if at is not None:
             _apply(at, requests)
             return
-        # The log keeps hundreds of thousands of entries, none of them cyclic: looking through
-        # them for garbage would hold up replies by milliseconds.
+        # The log keeps hundreds of thousands of entries, none of them cyclic: a run of the
+        # garbage collector would delay replies by milliseconds.
         gc.freeze()
         gc.disable()
         run(settings, announce=click.echo, link=link, control=control, image=image,
@@ -92,9 +104,9 @@ def command(link: Path | None, control: Path | None, image: Path | None, at: Pat
 
 def _requests(faults: Sequence[str], clear: bool, chain: str | None) -> list[Json]:
     """
-    Make control requests of the options.
+    Build control requests from the options.
 
-    :raises ValueError: when a fault is not NAME:KEY=N,...
+    :raises ValueError: when a fault is not written as NAME:KEY=N,...
     """
     requests: list[Json] = [{'op': 'clear'}] if clear else []
     if chain is not None:
@@ -111,23 +123,23 @@ def _apply(path: Path, requests: Sequence[Json]) -> None:
     except ArmControlError as error:
         raise ValueError(str(error)) from error
     except OSError as error:
-        raise OSError(f'{path}: no simulated arm listens there ({error}); its ready line names '
-                      'the control socket') from error
+        raise OSError(f'{path}: no simulated arm listens there ({error}). The ready line of '
+                      '`reflex sim arm` names its control socket') from error
 
 
 def _table() -> str:
-    """Return the faults as text: name, layer, what happens, parameters with defaults."""
+    """Return the table of faults as text: name, layer, description, parameters with defaults."""
     rows = [f'{name:15}{kind.layer:7}{kind.text}' + ''.join(
         f'; {key}={param.default:g} ({param.low:g} to {param.high:g})'
         for key, param in kind.params.items()) for name, kind in FAULTS.items()]
-    return '\n'.join((*rows, '', 'Every fault takes ids (1+2), after_s and duration_s; those of '
-                      'a reply and request_loss also probability.'))
+    return '\n'.join((*rows, '', 'Every fault accepts ids (1+2), after_s and duration_s; faults '
+                      'of the layer reply and request_loss also accept probability.'))
 
 
 def _settings(*, model: str, dead_time_ms: float, lag_ms: float, pose: str, usb: str,
               overload_clears: str, **others: Any) -> Settings:
     """
-    Make the settings; options that need no translation have the names of their fields.
+    Build the settings from the options; `others` have the names of the fields.
 
     :raises ValueError: naming the option and what is allowed.
     """

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The control channel's Unix socket: JSON lines, many clients, never waits for any of them."""
+"""The control channel's Unix socket: lines of JSON, many clients, never blocks on a client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _READ_SIZE = 65_536
 
 
 class Peer:
-    """One client: its connection and what is half read or half sent."""
+    """One client: its connection, and the bytes that are not processed or not sent yet."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -32,9 +32,9 @@ Source = socket.socket | Peer
 
 class ControlSocket:
     """
-    Listens at `path`, for the user alone, and answers through `control`.
+    Listen at `path` (mode 0600) and pass requests to `control`.
 
-    :raises OSError: when another process is listening there already.
+    :raises OSError: when another process listens at `path` already.
     """
 
     def __init__(self, path: Path, control: Control) -> None:
@@ -51,16 +51,16 @@ class ControlSocket:
 
     @property
     def readers(self) -> list[Source]:
-        """What may have something to read."""
+        """The sources that `select` must watch for reading."""
         return [self._listener, *self._peers]
 
     @property
     def writers(self) -> list[Peer]:
-        """What still has to be sent to."""
+        """The clients with bytes left to send."""
         return [peer for peer in self._peers if peer.outgoing]
 
     def serve(self, ready: list[Source], now_ns: int) -> None:
-        """Read from and write to those of `readers` and `writers` that are ready."""
+        """Read from and write to the sources that `select` reported as ready."""
         for item in ready:
             if isinstance(item, Peer):
                 self._serve_peer(item, now_ns)
@@ -70,7 +70,7 @@ class ControlSocket:
                 self._peers.append(Peer(connection))
 
     def close(self) -> None:
-        """Close everything and remove the socket; may be called twice."""
+        """Close all connections and remove the socket; may be called twice."""
         for peer in self._peers:
             peer.connection.close()
         self._peers.clear()
@@ -93,7 +93,7 @@ class ControlSocket:
         except BlockingIOError:
             return
         if not data:
-            raise ConnectionResetError('the peer closed')
+            raise ConnectionResetError('the client closed the connection')
         peer.incoming += data
         *lines, rest = peer.incoming.split(b'\n')
         peer.incoming = rest
@@ -106,7 +106,7 @@ class ControlSocket:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
-            reply = {'ok': False, 'error': 'request: not a line of JSON'}
+            reply = {'ok': False, 'error': 'request: expected one line of JSON'}
         else:
             reply = self._control.handle(request, now_ns)
         return json.dumps(reply).encode() + b'\n'
@@ -117,7 +117,11 @@ class ControlSocket:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove the socket that a killed emulator left; refuse when somebody listens."""
+    """
+    Remove the socket file that a killed emulator left behind.
+
+    :raises OSError: when a process listens there.
+    """
     if not path.is_socket():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -126,4 +130,4 @@ def _remove_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-    raise OSError(f'{path}: another simulated arm listens there; stop it or choose another path')
+    raise OSError(f'{path}: another simulated arm listens there. Stop it, or choose another path')

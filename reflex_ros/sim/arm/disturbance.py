@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with one servo at the moment: derived from the faults, obeyed by the servo."""
+"""The effect of the active faults on one servo."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from reflex_ros.sim.arm.faults import Fault
 @dataclass(slots=True)
 class Disturbance:
     """
-    The physical and internal faults of one servo.
+    The faults of one servo, as values that its model uses.
 
     :param external_nm: torque from outside; positive pushes towards increasing ticks.
-    :param heat_c_s: extra warming [K/s] up to `heat_to_c`.
-    :param overlay: bytes that reading shows instead of the registers' own.
-    :param loose_between: positions at which its plug has no contact [tick].
+    :param heat_c_s: additional warming [K/s], up to `heat_to_c`.
+    :param overlay: address -> byte that a read returns instead of the register's own.
+    :param loose_between: range of positions at which the plug has no contact [tick].
     :param play_ticks: backlash between the motor and the encoder's shaft.
     :param wall_ticks: position that the joint cannot pass.
-    :param encoder_jump: ticks by which the measured position is off, growing by `encoder_drift`
-        [tick/s] since `encoder_since_ns`.
+    :param encoder_jump: error of the measured position [tick]; it grows by `encoder_drift`
+        [tick/s] from `encoder_since_ns` on.
     """
 
     is_silent: bool = False
@@ -48,7 +48,7 @@ class Disturbance:
 
     @classmethod
     def of(cls, faults: Sequence[Fault], servo_id: int) -> Disturbance:
-        """Add up the faults that concern a servo."""
+        """Combine the faults that concern a servo."""
         own = cls()
         for fault in faults:
             if not fault.concerns(servo_id):
@@ -71,23 +71,23 @@ class Disturbance:
         return own
 
     def walls(self, angle: float, offset: int, direction: int) -> tuple[float, float]:
-        """Return between which raw angles a joint can move that is at `angle` now [tick]."""
+        """Return the lowest and highest raw angle [tick] for a joint that is at `angle` now."""
         if self.wall_ticks is None:
             return -math.inf, math.inf
         wall = direction * (self.wall_ticks + offset)
-        # In the turn of the joint, on whichever side it lies.
+        # The wall lies in the turn that the joint is in, on either side of it.
         wall += 4096 * round((angle - wall) / 4096)
         return (wall, math.inf) if angle > wall else (-math.inf, wall)
 
     def encoder_error(self, now_ns: int) -> int:
-        """Return by how many ticks the encoder is wrong."""
+        """Return the error of the encoder [tick]."""
         if not self.encoder_drift:
             return self.encoder_jump
         drift = self.encoder_drift * (now_ns - self.encoder_since_ns) / 1e9
         return self.encoder_jump + round(drift)
 
     def heat(self, temperature_c: float, dt_s: float) -> float:
-        """Return the temperature [degC] after `dt_s` of foreign heat."""
+        """Return the temperature [degC] after `dt_s` of heating from outside."""
         if not self.heat_c_s:
             return temperature_c
         return max(temperature_c, min(temperature_c + self.heat_c_s * dt_s, self.heat_to_c))

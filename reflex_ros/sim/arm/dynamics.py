@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-How one joint moves: dead time, profile, and three models of the drive behind it.
+The motion of one joint: dead time, speed profile, and three models of the drive behind it.
 
 Positions are raw encoder ticks (unwrapped), speeds ticks/s, torques N m. The step is 1 ms; the
-loops work on local names because they run a thousand times per second and joint.
+loops use local variables because they run a thousand times per second and joint.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from reflex_ros.sim.arm.trapezoid import Profile, STEP_S
 
 STEP_NS = 1_000_000
 REST_TICKS_S = 0.05 * TICKS_PER_RAD
-"""Below this speed a joint counts as at rest."""
+"""A joint slower than this is at rest."""
 
 MAX_DUTY = 0.97
 DUTY_PER_RAD_PER_P = 0.166
-# What slows a fall without torque: gears, and in the damped mode a shorted winding.
+# Friction that slows a fall without torque: gears; in the damped mode also a shorted winding.
 FREE_VISCOUS_NM_S, DAMPED_VISCOUS_NM_S = 0.8, 4.0
 _MAX_SAG_TICKS_S = 3.0 * TICKS_PER_RAD
 _STILL_TICKS_S = 0.05
 
 
 class Goal(NamedTuple):
-    """Where the profile shall go, from `due_ns` on; acceleration 0 is unlimited."""
+    """Target of the profile from `due_ns` on; acceleration 0 means unlimited."""
 
     due_ns: int
     target: float
@@ -39,13 +39,13 @@ class Goal(NamedTuple):
 
 
 class Motion:
-    """One joint's mechanics, advanced by its servo in steps of 1 ms."""
+    """The mechanics of one joint; its servo sets the inputs and advances it in steps of 1 ms."""
 
     def __init__(self, spec: JointSpec, settings: Settings, angle: float) -> None:
         self._model = settings.model
         self._dead_time_ns = 0 if self._model is Model.INSTANT else round(
             settings.dead_time_s * 1e9)
-        # Exact for a lag sampled at the step.
+        # The exact rate of a first-order lag that is sampled once per step.
         self._rate = (1 - math.exp(-STEP_S / settings.lag_s)) / STEP_S
         self._inertia = spec.inertia
         self.part = settings.motor
@@ -58,7 +58,7 @@ class Motion:
         self.velocity = 0.0
         self.profile = Profile(self.angle)
         self._goals: deque[Goal] = deque()
-        # Inputs, set by the servo before each run.
+        # Inputs: the servo sets them before each run.
         self.enabled = False
         self.locked = False
         self.free_viscous = FREE_VISCOUS_NM_S
@@ -75,38 +75,38 @@ class Motion:
         self.mark()
 
     def mark(self) -> None:
-        """Start travel and peak speed anew."""
+        """Reset travel and peak speed."""
         self.lowest = self.highest = self.angle
         self.peak_speed = abs(self.velocity)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing but a change of inputs can start a motion."""
+        """Whether the joint stays where it is until an input changes."""
         return not self._goals and not self.profile.is_running and self.velocity == 0.0
 
     @property
     def last_target(self) -> float:
-        """Where the newest goal leads, due or not."""
+        """The target of the newest goal, also when the goal is not due yet."""
         return self._goals[-1].target if self._goals else self.profile.target
 
     def obstruct(self, low: float, high: float) -> None:
-        """Put walls into the way; without any, the mechanical stops remain."""
+        """Limit the travel to `low`..`high`, inside the mechanical stops."""
         self._low, self._high = max(self._stops[0], low), min(self._stops[1], high)
 
     def place(self, angle: float) -> None:
-        """Put the joint somewhere, at rest, without moving there."""
+        """Set the position directly; the joint is at rest there."""
         self.angle = min(max(angle, self._low), self._high)
         self.velocity = 0.0
         self.release()
         self.mark()
 
     def release(self) -> None:
-        """Drop goals and profile: torque is off, or was off until now."""
+        """Drop all goals and let the profile rest at the present position."""
         self._goals.clear()
         self.profile.reset(self.angle)
 
     def command(self, now_ns: int, target: float, max_speed: float, acceleration: float) -> None:
-        """Take a goal that takes effect after the dead time."""
+        """Queue a goal, effective after the dead time; ignore a repetition of the last one."""
         goals, profile = self._goals, self.profile
         newest = goals[-1][1:] if goals else (
             profile.target, profile.max_speed, profile.acceleration)
@@ -136,7 +136,7 @@ class Motion:
             steps -= count
 
     def _friction_rest(self) -> float:
-        """Return the part of the load that static friction does not carry [N m]."""
+        """Return the part of the load that static friction does not hold [N m]."""
         load, friction = self.load_nm, self.part.coulomb
         if load > friction:
             return load - friction
@@ -180,10 +180,10 @@ class Motion:
 
     def _estimate_duty(self, unsettled_ticks: float = 0.0) -> None:
         """
-        Derive what the drive must be doing from the motion.
+        Estimate duty and current of the drive from the motion.
 
-        The identified lag is shorter than a P controller alone would have, so the share that
-        only belongs to the motion is replaced by what the speed costs.
+        The identified lag is shorter than the lag of a P controller alone. So the part of the
+        duty that comes from the lag is replaced by the duty that the speed needs.
         """
         limit, speed_rad = self.duty_limit, self.velocity / TICKS_PER_RAD
         duty, part = self.duty_per_tick * (self.profile.setpoint - self.angle), self.part
@@ -216,7 +216,7 @@ class Motion:
             if speed == 0.0 and -friction <= net <= friction:
                 continue
             after = speed + (net - math.copysign(friction, speed if speed else net)) * gain
-            # Friction can stop a joint, but never turn it round.
+            # Friction can stop a joint, but never reverse it.
             speed = 0.0 if speed * after < 0.0 and abs(net) <= friction else after
             angle += speed * TICKS_PER_RAD * STEP_S
             if not self._low <= angle <= self._high:

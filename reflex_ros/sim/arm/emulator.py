@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Put an arm together, announce it, run it, and leave nothing behind."""
+"""Build a simulated arm, announce it, run it, and clean up after it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
         requests: Sequence[Mapping[str, object]] = (), linger_s: float = 0.0,
         stop: threading.Event | None = None) -> None:
     """
-    Run a simulated arm until `stop` is set, or a signal comes when `stop` is None.
+    Run a simulated arm until `stop` is set or, when `stop` is None, until a signal arrives.
 
-    With `stop` None it must be called in the main thread, which owns the signals.
+    With `stop` None, call this in the main thread: it installs signal handlers.
 
-    :param announce: gets one line of JSON when the arm can be used.
-    :param link: stable name for the pseudo-terminal; else its own name is announced.
-    :param control: path of the control socket; else one in a new private directory.
-    :param image: file that keeps the EEPROM from run to run; made when it is missing.
-    :param requests: operations of the control channel to begin with, such as faults.
-    :param linger_s: how long to stay after the first signal [s], so that a driver that was told
-        at the same moment can still bring the arm to rest; a second signal ends it at once.
-    :raises OSError: when link, socket or image cannot be made.
-    :raises ValueError: when the image is not one, or a request is refused.
+    :param announce: called with one line of JSON when the arm is ready.
+    :param link: symbolic link to the pseudo-terminal; None announces the pseudo-terminal itself.
+    :param control: path of the control socket; None creates one in a private directory.
+    :param image: file that keeps the EEPROM from run to run; created when it is missing.
+    :param requests: operations of the control channel to execute at the start, such as faults.
+    :param linger_s: time to keep running after the first signal [s], so that a driver that got
+        the same signal can still bring the arm to rest. A second signal ends the arm at once.
+    :raises OSError: when link, socket or image cannot be created.
+    :raises ValueError: when the image file is not valid, or a request is refused.
     """
     with tempfile.TemporaryDirectory(prefix='reflex_sim_arm_') as private:
         clock = SteadyClock(settings.speed)
@@ -60,7 +60,7 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
                 reply = operations.handle(request, clock.now_ns())
                 if not reply['ok']:
                     raise ValueError(reply['error'])
-            with _ended(stop, linger_s) as is_ended:
+            with _end_condition(stop, linger_s) as is_ended:
                 announce(json.dumps({
                     'ready': True, 'port': port.path, 'control': str(socket.path),
                     'joints': [spec.name for spec in JOINTS], 'model': settings.model.value,
@@ -78,23 +78,24 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
 
 
 @contextmanager
-def _ended(stop: threading.Event | None, linger_s: float) -> Iterator[Callable[[], bool]]:
-    """Yield what tells whether it is time to go: `stop`, or `linger_s` after the first signal."""
+def _end_condition(stop: threading.Event | None,
+                   linger_s: float) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether to end: `stop`, or `linger_s` after the first signal."""
     if stop is not None:
         yield stop.is_set
         return
-    # The handler takes no lock and starts nothing: a second signal in the middle of it would wait
-    # for that lock for ever.
+    # The handler takes no lock: a second signal in the middle of it would wait for that lock for
+    # ever.
     signals: list[float] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def record_signal(number: int, frame: FrameType | None) -> None:
         signals.append(time.monotonic())
 
     def is_over() -> bool:
         return len(signals) > 1 or (
             bool(signals) and time.monotonic() - signals[0] >= linger_s)
 
-    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    before = {number: signal.signal(number, record_signal) for number in _SIGNALS}
     try:
         yield is_over
     finally:

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What a servo hears and says: instruction frames in, status frames out (sans-I/O).
+The servo's side of the protocol: parse instruction frames, build status frames (sans-I/O).
 
 ::
 
@@ -9,7 +9,7 @@ What a servo hears and says: instruction frames in, status frames out (sans-I/O)
     status   FF FF | ID | LEN | ERROR       | parameters ... | CHK
 
 LEN counts the parameters + 2; CHK is the inverted low byte of the sum from ID to the last
-parameter. This is the device's half; the driver has its own codec on purpose.
+parameter. The driver has a codec of its own on purpose: two independent readings of the protocol.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ BROADCAST_ID = 0xFE
 _HEADER = b'\xff\xff'
 
 MAX_LENGTH = 250
-"""Of a frame, as its LEN counts: the vendor's own library refuses longer ones."""
+"""Largest LEN of a frame: the vendor's own library refuses longer ones."""
 
-# A real device drops a half frame after 1 to 10 ms of silence.
+# A real servo drops an incomplete frame after 1 to 10 ms of silence.
 SILENCE_NS = 5_000_000
 
 
@@ -59,19 +59,19 @@ def checksum(body: bytes) -> int:
 
 
 def status_frame(servo_id: int, error: int, params: bytes = b'') -> bytes:
-    """Build what a servo answers."""
+    """Build a status frame."""
     body = bytes((servo_id, len(params) + 2, error)) + params
     return _HEADER + body + bytes((~sum(body) & 0xFF,))
 
 
 class InstructionParser:
     """
-    Cuts the byte stream into instruction frames.
+    Find instruction frames in the byte stream.
 
-    Noise, a wrong checksum and an impossible LEN cost one byte each until the next header fits: a
-    servo never answers what it could not read, so these are only counted.
+    After noise, a wrong checksum or an impossible LEN, the parser skips one byte and searches for
+    the next header. A servo does not reply to a damaged frame, so these are only counted.
 
-    :param silence_ns: after which a half frame is dropped.
+    :param silence_ns: silence after which an incomplete frame is dropped.
     """
 
     def __init__(self, silence_ns: int = SILENCE_NS) -> None:
@@ -83,8 +83,8 @@ class InstructionParser:
         self.noise_bytes = 0
         self.dropped_half_frames = 0
 
-    def feed(self, data: bytes, now_ns: int) -> list[Instruction]:
-        """Take bytes as they came at `now_ns` and return the frames they complete."""
+    def parse(self, data: bytes, now_ns: int) -> list[Instruction]:
+        """Add bytes that arrived at `now_ns`; return the frames that are complete now."""
         buffer = self._buffer
         if buffer and now_ns - self._last_ns > self._silence_ns:
             self.dropped_half_frames += 1
@@ -98,12 +98,12 @@ class InstructionParser:
         return frames
 
     def reset(self) -> None:
-        """Forget a half frame, as after a power cut."""
+        """Drop an incomplete frame, as after a power cut."""
         self.skipped += self._buffer
         self._buffer.clear()
 
-    def take_skipped(self) -> bytes:
-        """Return the bytes since the last call that belong to no frame."""
+    def pop_skipped(self) -> bytes:
+        """Return the bytes that belong to no frame, and forget them."""
         skipped = bytes(self.skipped)
         self.skipped.clear()
         return skipped

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the goal registers to the profile, as the operating mode reads them."""
+"""Translate the goal registers into a goal for the joint, depending on the operating mode."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ACCELERATION = 41
 def command(memory: Memory, motion: Motion, tuning: Tuning, turn_ticks: int, now_ns: int, *,
             is_goal: bool) -> None:
     """
-    Hand over where to go, and how fast.
+    Give the joint the goal that the registers describe.
 
-    :param turn_ticks: where the counted turns begin, in multi-turn operation.
-    :param is_goal: whether a goal position was written; only that makes a step in step mode.
+    :param turn_ticks: raw angle at which the counted turns begin, in multi-turn operation.
+    :param is_goal: whether a goal position was written; in step mode only that moves the joint.
     """
     acceleration = min(100.0 * memory.live[_ACCELERATION], tuning.max_acceleration)
     speed = float(memory.get(reg.GOAL_SPEED) * tuning.speed_unit)
@@ -39,7 +39,7 @@ def command(memory: Memory, motion: Motion, tuning: Tuning, turn_ticks: int, now
 
 
 def _turn(motion: Motion, tuning: Tuning, turn_ticks: int) -> int:
-    """Return what to add to a goal so that it lies in the turn in which the joint is [tick]."""
+    """Return the ticks to add to a goal so that it lies in the joint's present turn."""
     if tuning.multi_turn:
         return turn_ticks
     angle = tuning.direction * motion.angle

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The emulator's one loop: bytes from the pty to the bus, replies out at their due time.
+The emulator's main loop: read requests from the pty, write each reply at its due time.
 
-Single-threaded: the bus, the joints and the control channel never need a lock. Sleeping is done
-in `select`, which wakes late, so the last stretch before a due time is spun.
+Everything runs in this one thread, so the bus, the joints and the control channel need no lock.
+The loop sleeps in `select`. That wakes up late, so the loop spins just before a due time.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from reflex_ros.sim.arm.pty_port import PtyPort
 _log = logging.getLogger(__name__)
 
 _SPIN_NS = 70_000
-# From the client's write to our wake-up: 57 us at the median of back-to-back exchanges, 23 us at
-# the 5th percentile. The bytes have been on the line since then.
+# Time from the client's write to the emulator's wake-up, measured over back-to-back exchanges:
+# median 57 us, 5th percentile 23 us. The bytes have been on the line since that write.
 _WAKE_NS = 40_000
 _MOVING_WAIT_S = 0.004
 _IDLE_WAIT_S = 0.050
@@ -34,9 +34,9 @@ _IDLE_WAIT_S = 0.050
 
 class Host:
     """
-    Runs one arm until told to stop.
+    Run one arm until it is told to stop.
 
-    :param keep: called with the instant in quiet moments, for what may take a millisecond.
+    :param keep: called with the time in quiet moments, for work that may take a millisecond.
     """
 
     def __init__(self, bus: ArmBus, port: PtyPort, control: Control, socket: ControlSocket,
@@ -48,7 +48,7 @@ class Host:
         self._keep = keep
         self._now_ns = clock.now_ns
         self._speed = clock.speed
-        # Waiting is real: in simulated time its borders move with the speed.
+        # The process waits in real time: in simulated time these bounds grow with the speed.
         self._spin_ns = round(_SPIN_NS * clock.speed)
         self._wake_ns = round(_WAKE_NS * clock.speed)
         self._outbox: list[tuple[int, int, bytes]] = []
@@ -56,7 +56,7 @@ class Host:
         control.drop_replies = self._outbox.clear
 
     def run(self, is_ended: Callable[[], bool]) -> None:
-        """Serve until `is_ended`, asked at least every 50 ms, or until a client says quit."""
+        """Run until `is_ended` (called at least every 50 ms), or until a client requests quit."""
         _sharpen_timers()
         while not (is_ended() or self._control.wants_quit):
             self._turn()
@@ -72,7 +72,7 @@ class Host:
                 wait_s = 0.0
             else:
                 wait_s = min(wait_s, (early_ns - self._spin_ns) / 1e9 / self._speed)
-        hears = port.is_plugged and self._bus.faults.on_line('blocked') is None
+        hears = port.is_plugged and self._bus.faults.find('blocked') is None
         readers: list[Source | PtyPort] = [*self._socket.readers]
         if hears:
             readers.append(port)
@@ -81,7 +81,7 @@ class Host:
         if port in ready:
             self._receive(max(woke_ns - self._wake_ns, now_ns))
         elif not (ready or writable) and wait_s:
-            # Joints move in the pauses: a request is then answered without catching up first.
+            # Advance the joints in the pauses, so that the next request finds them up to date.
             self._control.advance(woke_ns)
             if self._keep is not None:
                 self._keep(woke_ns)
@@ -95,14 +95,14 @@ class Host:
             self._socket.serve(sources, woke_ns)
 
     def _receive(self, now_ns: int) -> None:
-        # Half a microsecond: cheap enough to never miss a change.
+        # This takes half a microsecond: cheap enough to do before every request.
         self._bus.set_baud(self._port.baud())
         for due_ns, data in self._bus.receive(self._port.read(), now_ns):
             self._sequence += 1
             heapq.heappush(self._outbox, (due_ns, self._sequence, data))
 
     def _deliver(self) -> None:
-        """Wait out the last moments before the next due time and write what is due."""
+        """Spin until the next due time, then write all replies that are due."""
         outbox = self._outbox
         while self._now_ns() < outbox[0][0]:
             pass
@@ -115,16 +115,16 @@ class Host:
         journal = self._bus.journal
         for due_ns, data in due:
             if taken:
-                journal.reply(now_ns, due_ns, data[:taken])
+                journal.record_reply(now_ns, due_ns, data[:taken])
             if len(data) > taken:
-                journal.lost(now_ns, data[taken:])
+                journal.record_lost(now_ns, data[taken:])
             taken = max(taken - len(data), 0)
 
 
 def _sharpen_timers() -> None:
-    """Let the kernel wake this thread within 1 us instead of 50; needs no privilege."""
+    """Let the kernel wake this thread within 1 us instead of 50 us; needs no privilege."""
     slack = Path(f'/proc/{threading.get_native_id()}/timerslack_ns')
     try:
         slack.write_text('1000', encoding='ascii')
     except OSError:
-        _log.debug('no timer slack to set: replies may be a little later')
+        _log.debug('the timer slack cannot be set: replies may be up to 50 us later')

@@ -15,10 +15,10 @@ _FORMAT = 'reflex_ros simulated arm, EEPROM 1'
 
 def load_image(path: Path, servos: Sequence[Servo]) -> None:
     """
-    Start the servos with the EEPROM of an earlier run.
+    Load the servos' EEPROM from the file of an earlier run, and restart them.
 
     :raises OSError: when the file cannot be read.
-    :raises ValueError: when it is not an EEPROM image of this many servos.
+    :raises ValueError: when the file is not an EEPROM image of this number of servos.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
@@ -29,11 +29,12 @@ def load_image(path: Path, servos: Sequence[Servo]) -> None:
             servo.memory.load(image)
             servo.power_cycle(0, 0.0)
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path} is not an EEPROM image ({error}); remove it') from error
+        raise ValueError(f'{path} is not an EEPROM image ({error}). Remove it, or name another '
+                         'file') from error
 
 
 def save_image(path: Path, servos: Sequence[Servo], now_ns: int) -> None:
-    """Write the EEPROM as a power cut at `now_ns` would leave it."""
+    """Write the EEPROM contents that would survive a power cut at `now_ns`."""
     for servo in servos:
         servo.memory.commit(now_ns)
     content = {'format': _FORMAT, 'servos': [servo.memory.dump() for servo in servos]}
@@ -43,7 +44,7 @@ def save_image(path: Path, servos: Sequence[Servo], now_ns: int) -> None:
 
 
 class Keeper:
-    """Writes the image whenever an EEPROM write has arrived in it: a crash loses nothing."""
+    """Write the image file after each EEPROM write, so that a crash loses nothing."""
 
     def __init__(self, path: Path, servos: Sequence[Servo]) -> None:
         self._path = path
@@ -52,7 +53,7 @@ class Keeper:
 
     def __call__(self, now_ns: int) -> None:
         """
-        Save when there is something new.
+        Save the image when it has changed.
 
         :raises OSError: when the file cannot be written.
         """

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one servo does with one instruction that it has heard."""
+"""Execute one instruction on one servo."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ def _write(servo: Servo, params: bytes, now_ns: int) -> None:
     servo.write(params[0], params[1:], now_ns)
 
 
+def _reg_write(servo: Servo, params: bytes, now_ns: int) -> None:
+    servo.store_pending(params[0], params[1:])
+
+
 def _calibrate(servo: Servo, params: bytes, now_ns: int) -> None:
     servo.calibrate(int.from_bytes(params, 'little') if params else 2048, now_ns)
 
 
-# Code -> allowed parameter counts (None: at least 2) and what is done.
+# Code -> allowed numbers of parameter bytes (None: at least 2), and the action.
 _ACKNOWLEDGED: dict[int, tuple[tuple[int, ...] | None, _Action]] = {
     Code.PING: ((0,), lambda servo, params, now_ns: None),
     Code.WRITE: (None, _write),
-    Code.REG_WRITE: (None, lambda servo, params, now_ns: servo.write_later(params[0], params[1:])),
-    Code.ACTION: ((0,), lambda servo, params, now_ns: servo.act(now_ns)),
+    Code.REG_WRITE: (None, _reg_write),
+    Code.ACTION: ((0,), lambda servo, params, now_ns: servo.execute_pending(now_ns)),
     Code.RECOVERY: ((0,), lambda servo, params, now_ns: servo.recover()),
     Code.BACKUP: ((0,), lambda servo, params, now_ns: servo.memory.backup()),
     Code.RESET_TURNS: ((0,), lambda servo, params, now_ns: servo.reset_turns()),
@@ -33,11 +37,12 @@ _ACKNOWLEDGED: dict[int, tuple[tuple[int, ...] | None, _Action]] = {
 }
 
 
-def perform(servo: Servo, code: int, params: bytes, now_ns: int, boot_s: float) -> bytes | None:
+def execute(servo: Servo, code: int, params: bytes, now_ns: int, boot_s: float) -> bytes | None:
     """
-    Execute an instruction and return the parameters of the reply, None for no reply.
+    Execute an instruction and return the parameter bytes of the reply, or None for no reply.
 
-    What a servo does not know or cannot parse is not answered.
+    A servo does not reply to an unknown instruction, or to one with the wrong number of
+    parameter bytes.
     """
     if code == Code.READ:
         return servo.read(params[0], params[1], now_ns) if is_readable(params) else None
@@ -52,6 +57,6 @@ def perform(servo: Servo, code: int, params: bytes, now_ns: int, boot_s: float) 
 
 
 def is_readable(params: bytes) -> bool:
-    """Whether a read's address and count lie inside the memory, and its reply in one frame."""
+    """Whether a read stays inside the memory, and its reply fits into one frame."""
     return (len(params) >= 2 and 0 < params[1] <= MAX_LENGTH - 2
             and params[0] + params[1] <= 256)

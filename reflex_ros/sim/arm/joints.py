@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The six joints as they are built: calibration, mechanical travel, gravity load, named poses."""
+"""The six joints: calibration, mechanical travel, gravity load, named poses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class JointSpec:
     """
     One joint of a calibrated arm.
 
-    :param servo_id: factory id on the bus.
-    :param min_ticks: calibrated lower end (register 9), which is also the mechanical stop.
-    :param max_ticks: calibrated upper end (register 11).
+    :param servo_id: id on the bus.
+    :param min_ticks: calibrated lower end (register 9); also the mechanical stop.
+    :param max_ticks: calibrated upper end (register 11); also the mechanical stop.
     :param offset_ticks: homing offset (register 31).
     :param inertia: of links and rotor about the axis [kg m^2].
     :param has_stops: whether the travel ends mechanically.
@@ -36,12 +36,12 @@ class JointSpec:
     has_stops: bool = True
 
     def to_ticks(self, position_rad: float) -> float:
-        """Convert a URDF angle [rad] to ticks in the calibrated frame, inside the travel."""
+        """Convert a URDF angle [rad] to calibrated ticks, clamped to the travel."""
         ticks = self.zero_ticks + position_rad * TICKS_PER_RAD
         return min(max(ticks, self.min_ticks), self.max_ticks)
 
     def to_rad(self, ticks: float) -> float:
-        """Convert ticks in the calibrated frame to a URDF angle [rad]."""
+        """Convert calibrated ticks to a URDF angle [rad]."""
         return (ticks - self.zero_ticks) / TICKS_PER_RAD
 
 
@@ -57,11 +57,11 @@ JOINTS: tuple[JointSpec, ...] = (
     _arm('elbow_flex', 3, 930, 3152, 1204, 0.036),
     _arm('wrist_flex', 4, 884, 3213, -87, 0.029),
     _arm('wrist_roll', 5, 0, 4095, 356, 0.028, has_stops=False),
-    # The jaw reads -10 degrees when closed, not 0 in the middle of its travel (the URDF's choice).
+    # In the URDF, the closed jaw is at -10 degrees; 0 is not the middle of its travel.
     JointSpec('gripper', 6, 1318, 2793, -1290, 0.028, 1318 - GRIPPER_CLOSED_RAD * TICKS_PER_RAD),
 )
 
-# URDF radians in joint order. `rest` is where the arm can lose torque without falling.
+# URDF radians in joint order. In `rest` the arm can lose torque without falling.
 POSES: dict[str, tuple[float, ...]] = {
     'rest': tuple(math.radians(d) for d in (0, -100, 90, 50, 0, -10)),
     'zero': (0.0,) * 6,
@@ -72,9 +72,9 @@ POSES: dict[str, tuple[float, ...]] = {
 
 def parse_pose(pose: str | Sequence[float]) -> tuple[float, ...]:
     """
-    Return six URDF angles [rad] from a pose's name, comma separated text, or numbers.
+    Return six URDF angles [rad] from the name of a pose, comma-separated text, or numbers.
 
-    :raises ValueError: when it is neither a known name nor six finite numbers.
+    :raises ValueError: when `pose` is neither a known name nor six finite numbers.
     """
     if isinstance(pose, str) and pose in POSES:
         return POSES[pose]
@@ -88,8 +88,8 @@ def parse_pose(pose: str | Sequence[float]) -> tuple[float, ...]:
     return values
 
 
-# First moments of gravity [N m], fitted to the link table of the URDF: they give 0.54, 0.45 and
-# 0.12 N m at lift, elbow and wrist in the zero pose and 0.82 N m at the stretched lift.
+# Gravity torques [N m], fitted to the link table of the URDF: they give 0.54, 0.45 and 0.12 N m
+# at lift, elbow and wrist in the zero pose, and 0.82 N m at the lift of the stretched arm.
 _UPPER_NM, _FORE_NM, _HAND_NM = 0.373, 0.33, 0.12
 _UPPER_TILT_RAD = 0.244
 _FOLDED_LIFT_RAD, _FOLDED_ELBOW_RAD = math.radians(-85), math.radians(80)
@@ -104,5 +104,5 @@ def gravity_nm(lift_rad: float, elbow_rad: float, wrist_rad: float) -> tuple[flo
 
 
 def is_folded(lift_rad: float, elbow_rad: float) -> bool:
-    """Whether the arm lies on itself, so that nothing falls when torque goes off."""
+    """Whether the arm is folded onto itself, so that nothing falls when torque goes off."""
     return lift_rad <= _FOLDED_LIFT_RAD and elbow_rad >= _FOLDED_ELBOW_RAD

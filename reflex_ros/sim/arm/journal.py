@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happened on the bus, stamped with CLOCK_MONOTONIC, and figures since the last mark."""
+"""The log of the bus, stamped with CLOCK_MONOTONIC, and figures since the last mark."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Entry = tuple[int, str, object]
 @dataclass(slots=True)
 class GoalFigures:
     """
-    What was commanded to one joint.
+    Figures about the goals that were written to one joint.
 
-    :param last_change_ns: when a goal last differed from the one before it.
+    :param last_change_ns: time of the last goal that differed from the previous one.
     :param max_step_ticks: largest change between consecutive goals under torque.
     :param max_lead_ticks: largest distance between a goal under torque and the present position.
-    :param outside_limits: goals beyond registers 9 and 11.
+    :param outside_limits: number of goals outside the limits in registers 9 and 11.
     """
 
     last_change_ns: int | None = None
@@ -36,11 +36,11 @@ class GoalFigures:
 @dataclass(slots=True)
 class BusFigures:
     """
-    Counters of the line, and the emulator's own worst lateness.
+    Counters of the line, and the largest delays of the emulator itself.
 
-    :param bytes_lost: replies that the host did not take in time.
-    :param late_ns: of a reply after its due time.
-    :param wake_late_ns: of waking up after a wait.
+    :param bytes_lost: bytes of replies that the client did not read in time.
+    :param late_ns: largest delay of a reply after its due time.
+    :param wake_late_ns: largest delay of the emulator's wake-up after a wait.
     """
 
     requests: int = 0
@@ -55,11 +55,12 @@ class BusFigures:
 
 class Journal:
     """
-    The bounded log and the running figures.
+    A bounded log, and figures since the last mark.
 
-    Entries are (time, kind, data). Every byte is in exactly one of them: `request` (an intact
-    frame) and `noise` (anything else) are what the host sent, `reply` what it got, `lost` what
-    it should have got; `goal` carries a tuple (joint, previous, new), `event` text.
+    Entries are (time, kind, data). Every byte is in exactly one entry. Bytes from the client are
+    `request` (an intact frame) or `noise` (anything else); bytes to the client are `reply`
+    (delivered) or `lost` (not delivered). `goal` carries a tuple (joint, previous, new), `event`
+    a text.
     """
 
     def __init__(self, joint_names: tuple[str, ...]) -> None:
@@ -69,26 +70,26 @@ class Journal:
         self.mark(0)
 
     def mark(self, now_ns: int) -> None:
-        """Start the figures anew; the log stays."""
+        """Reset the figures; the log stays."""
         self.mark_ns = now_ns
         self.bus = BusFigures(goals={name: GoalFigures() for name in self._names})
 
-    def request(self, now_ns: int, frame: bytes) -> None:
-        """Note an intact request."""
+    def record_request(self, now_ns: int, frame: bytes) -> None:
+        """Record an intact request."""
         self.bus.requests += 1
         self._entries.append((now_ns, 'request', frame))
 
-    def noise(self, now_ns: int, data: bytes) -> None:
-        """Note bytes of the host that belong to no intact request, when that is certain."""
+    def record_noise(self, now_ns: int, data: bytes) -> None:
+        """Record bytes from the client, once it is certain that they belong to no request."""
         self._entries.append((now_ns, 'noise', data))
 
-    def lost(self, now_ns: int, data: bytes) -> None:
-        """Note bytes that did not reach the host: its buffer was full, or the cable out."""
+    def record_lost(self, now_ns: int, data: bytes) -> None:
+        """Record bytes that did not reach the client: buffer full, or cable unplugged."""
         self.bus.bytes_lost += len(data)
         self._entries.append((now_ns, 'lost', data))
 
-    def reply(self, now_ns: int, due_ns: int, data: bytes) -> None:
-        """Note bytes that were handed to the host, and how late."""
+    def record_reply(self, now_ns: int, due_ns: int, data: bytes) -> None:
+        """Record bytes that were delivered to the client at `now_ns`, due at `due_ns`."""
         figures = self.bus
         figures.replies += 1
         figures.bytes_out += len(data)
@@ -96,8 +97,8 @@ class Journal:
             figures.late_ns = now_ns - due_ns
         self._entries.append((now_ns, 'reply', data))
 
-    def goal(self, write: GoalWrite, now_ns: int) -> None:
-        """Note a goal position; the log keeps changes only."""
+    def record_goal(self, write: GoalWrite, now_ns: int) -> None:
+        """Record a goal position; only changed goals enter the log."""
         figures = self.bus.goals[write.name]
         figures.writes += 1
         figures.outside_limits += write.outside_limits
@@ -109,13 +110,13 @@ class Journal:
             figures.last_change_ns = now_ns
             self._entries.append((now_ns, 'goal', (write.name, write.previous, write.goal)))
 
-    def event(self, now_ns: int, text: str) -> None:
-        """Note anything else: faults, power, plugs, marks."""
+    def record_event(self, now_ns: int, text: str) -> None:
+        """Record any other event: faults, power, plugs, marks."""
         self._entries.append((now_ns, 'event', text))
 
     def entries(self, since_ns: int = 0, limit: int = 1000) -> list[Entry]:
-        """Return the newest `limit` entries from `since_ns` on, oldest first."""
+        """Return at most `limit` of the newest entries, from `since_ns` on, oldest first."""
         newest = list(islice(reversed(self._entries), limit))
-        # A request bears the time at which its last byte is on the line, which may lie ahead.
+        # A request has the time at which its last byte is on the line; that may be in the future.
         return sorted((entry for entry in reversed(newest) if entry[0] >= since_ns),
                       key=itemgetter(0))

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a servo tells to whoever keeps the records."""
+"""The interface through which a servo reports goals and events to the journal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import NamedTuple, Protocol
 
 class GoalWrite(NamedTuple):
     """
-    One write of a goal position [tick], as commanded, before the clamp.
+    One write of a goal position [tick], as commanded, before it is clamped to the limits.
 
-    :param step: distance from the goal before it; None for the first goal since torque came on.
-    :param lead: distance from the present position; None while torque is off afterwards.
+    :param step: distance from the previous goal; None for the first goal after torque on.
+    :param lead: distance from the present position; None when torque is off after the write.
     """
 
     name: str
@@ -24,10 +24,10 @@ class GoalWrite(NamedTuple):
 
 
 class Listener(Protocol):
-    """Who wants to know what happens in a servo."""
+    """Receiver of what happens in a servo."""
 
-    def goal(self, write: GoalWrite, now_ns: int) -> None:
-        """Take note of a goal position."""
+    def record_goal(self, write: GoalWrite, now_ns: int) -> None:
+        """Record a goal position."""
 
-    def event(self, now_ns: int, text: str) -> None:
-        """Take note of anything else."""
+    def record_event(self, now_ns: int, text: str) -> None:
+        """Record any other event, as text."""

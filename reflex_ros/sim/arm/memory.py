@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A servo's register memory: access rules, the EEPROM lock, and the image that survives power."""
+"""A servo's register memory: access rules, the EEPROM lock, and the EEPROM image."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ for _register in REGISTERS:
     _FACTORY[_span] = _register.default.to_bytes(_register.size, 'little')
     if _register.writable:
         _WRITABLE[_span] = b'\x01' * _register.size
-    # The factory page behaves as EEPROM, although it lies above the SRAM.
+    # The factory page (80 and above) behaves like EEPROM, although it lies above the SRAM.
     if _register.is_eeprom or _register.address >= 80:
         _PERSISTENT[_span] = b'\x01' * _register.size
 
 
 class Memory:
     """
-    256 bytes of registers and their persistent image.
+    256 bytes of registers, and the image that survives a power cut.
 
-    :param read_ns: for how long an EEPROM byte reads 0 after an unlocked write.
-    :param commit_ns: after which such a write is in the image.
+    :param read_ns: time for which an EEPROM byte reads as 0 after an unlocked write.
+    :param commit_ns: time after which an unlocked write is in the image.
     """
 
     def __init__(self, read_ns: int, commit_ns: int) -> None:
@@ -48,17 +48,17 @@ class Memory:
         self.commits = 0
 
     def get(self, register: Register) -> int:
-        """Return a register's signed value."""
+        """Return the signed value of a register."""
         start = register.address
         return register.decode(bytes(self.live[start:start + register.size]))
 
     def set(self, register: Register, value: int) -> None:
-        """Change the live value only, whatever the access rules say."""
+        """Set the live value only, without the access rules."""
         start = register.address
         self.live[start:start + register.size] = register.encode(value)
 
     def set_persistent(self, register: Register, value: int) -> None:
-        """Change the live value and the image, as the factory or a fault would."""
+        """Set the live value and the image, without the access rules."""
         self.set(register, value)
         span = slice(register.address, register.address + register.size)
         self.image[span] = self.live[span]
@@ -67,9 +67,9 @@ class Memory:
     def write(self, address: int, data: bytes, now_ns: int,
               protected: frozenset[int] = frozenset()) -> None:
         """
-        Write bytes as an instruction does; what is read-only or `protected` keeps its value.
+        Write bytes as an instruction does; read-only and `protected` addresses keep their value.
 
-        With lock = 0 the persistent part goes into the image after the commit time.
+        With lock = 0, EEPROM bytes go into the image after the commit time.
         """
         unlocked = self.live[LOCK.address] == 0 and not self.is_lock_stuck
         for at, value in enumerate(data, address):
@@ -80,7 +80,7 @@ class Memory:
                 self._uncommitted[at] = (now_ns, value)
 
     def read(self, address: int, count: int, now_ns: int) -> bytes:
-        """Return `count` bytes; EEPROM that is being written reads 0."""
+        """Return `count` bytes; EEPROM bytes that are being written read as 0."""
         data = bytes(self.live[address:address + count])
         if not self._uncommitted:
             return data
@@ -92,7 +92,7 @@ class Memory:
         return bytes(busy)
 
     def commit(self, now_ns: int) -> None:
-        """Move what is old enough into the image."""
+        """Move the writes that are older than the commit time into the image."""
         for at, (written_ns, value) in list(self._uncommitted.items()):
             if now_ns - written_ns >= self._commit_ns:
                 self.image[at] = value
@@ -100,7 +100,7 @@ class Memory:
                 self.commits += 1
 
     def power_cycle(self, now_ns: int) -> None:
-        """Come back with the image and the power-on values; what was not committed is lost."""
+        """Restart with the image and the power-on values; uncommitted writes are lost."""
         self.commit(now_ns)
         self._uncommitted.clear()
         for at in range(SIZE):
@@ -110,15 +110,15 @@ class Memory:
 
     @property
     def is_writing(self) -> bool:
-        """Whether an EEPROM write has not reached the image yet."""
+        """Whether an EEPROM write is not in the image yet."""
         return bool(self._uncommitted)
 
     def backup(self) -> None:
-        """Store the present parameters as what `recover` brings back."""
+        """Store the present parameters; `recover` restores them."""
         self._backup[:] = self.live
 
     def recover(self) -> None:
-        """Bring the backed-up (else factory) parameters back, but keep the id."""
+        """Restore the stored parameters (without a backup: the factory's), except the id."""
         for at in range(SIZE):
             if _PERSISTENT[at] and at != _ID_ADDRESS:
                 self.live[at] = self.image[at] = self._backup[at]
@@ -131,9 +131,9 @@ class Memory:
 
     def load(self, text: str) -> None:
         """
-        Take an image made by `dump`.
+        Replace the image by the output of `dump`; effective after a power cycle.
 
-        :raises ValueError: when it is not 256 bytes in hexadecimal.
+        :raises ValueError: when the text is not 256 bytes in hexadecimal.
         """
         image = bytes.fromhex(text)
         if len(image) != SIZE:
@@ -142,7 +142,7 @@ class Memory:
 
 
 def swap_words(address: int, data: bytes) -> bytes:
-    """Exchange the bytes of the two-byte registers that lie wholly in a block from `address`."""
+    """Swap the bytes of each two-byte register that lies completely in a block at `address`."""
     swapped = bytearray(data)
     for at in range(len(data) - 1):
         if address + at in _WORDS:

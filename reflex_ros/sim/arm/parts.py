@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The servo's motor and gears, as three sources know them (SO-101 reference, section 9.6)."""
+"""Motor and gear constants of the servo, from three sources (SO-101 reference, section 9.6)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Part:
     """
     Constants at the output shaft.
 
-    :param supply_v: of a healthy supply under no load.
+    :param supply_v: voltage of a healthy supply without load [V].
     :param max_input: factory value of register 14 [0.1 V].
     :param kt: torque per current [N m/A].
-    :param ke: voltage per speed [V s/rad]; not equal to `kt`, because gears lose power.
-    :param resistance: of the winding [ohm].
+    :param ke: voltage per speed [V s/rad]; differs from `kt` because gears lose power.
+    :param resistance: resistance of the winding [ohm].
     :param coulomb: friction that does not depend on speed [N m].
     :param viscous: friction per speed [N m s/rad].
     """
@@ -35,4 +35,5 @@ PARTS: dict[str, Part] = {
     'c001': Part(7.4, 80, 0.785, 1.325, 3.03, 0.118, 0.0),
     'c001_bam': Part(7.4, 80, 1.2116, 1.2116, 2.676, 0.0524, 0.0591),
 }
-"""12 V part from its data sheet; 7.4 V part from its data sheet; 7.4 V part as identified."""
+"""The 12 V part from its data sheet, the 7.4 V part from its data sheet, and the 7.4 V part with
+constants that were identified from measurements."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The mechanical and electrical world that the six servos share: gravity, supply, time."""
+"""Gravity, supply voltage and time, which the six servos share."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _BLOCK_STEPS = 10
 _IDLE_BLOCK_STEPS = 50
 _SUPPLY_OHM = 0.15
 _STANDBY_A = 0.03
-# Wires and capacitors: without it supply and drives would oscillate against each other.
+# Time constant of wires and capacitors: without it, supply and drives would oscillate.
 _SUPPLY_FILTER_S = 0.010
 
 
 class Plant:
     """
-    Advances all joints together, on a grid of 1 ms.
+    Advance all joints together, in steps of 1 ms.
 
-    Gravity and the bus voltage are renewed every 5 ms, or 50 ms when nothing moves.
+    Gravity and bus voltage are updated every 10 ms, or every 50 ms while nothing moves.
     """
 
     def __init__(self, servos: Sequence[Servo], supply_v: float, now_ns: int) -> None:
@@ -39,17 +39,17 @@ class Plant:
 
     @property
     def is_moving(self) -> bool:
-        """Whether any joint is on its way."""
+        """Whether any joint moves or has a goal that is not reached."""
         return not all(servo.motion.is_idle for servo in self._servos)
 
     def switch(self, on: bool) -> None:
-        """Connect or cut the supply."""
+        """Switch the supply on or off."""
         self.is_powered = on
         if on:
             self._voltage = self._supply()
 
     def advance(self, now_ns: int) -> None:
-        """Bring the joints up to `now_ns`; a time that has passed already changes nothing."""
+        """Advance the joints to `now_ns`; do nothing when that time has passed already."""
         steps = (now_ns - self._time_ns) // STEP_NS
         while steps > 0:
             block = min(steps, _BLOCK_STEPS if self.is_moving else _IDLE_BLOCK_STEPS)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a servo does against overload, over-current, heat and a wrong supply."""
+"""A servo's protection against overload, over-current, heat and a wrong supply voltage."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ class Thresholds:
 
 class Protection:
     """
-    The error bits and the output that they leave.
+    The error bits, and the output that they allow.
 
-    Overload and over-current latch until `clear`; heat clears 5 K below its limit, voltage by
-    itself. A bit that register 19 does not list is shown, but cuts nothing.
+    Overload and over-current latch until `clear`. The temperature bit clears 5 K below its limit,
+    the voltage bit as soon as the voltage is right. A bit that register 19 does not list is
+    reported, but does not limit the output.
     """
 
     def __init__(self) -> None:
@@ -41,18 +42,18 @@ class Protection:
         self._overcurrent_s = 0.0
 
     def clear(self) -> None:
-        """End the latched trips."""
+        """Clear the latched bits."""
         self.bits &= ~_LATCHED
         self._overload_s = self._overcurrent_s = 0.0
 
     def reset(self) -> None:
-        """Forget everything, as after a power cut."""
+        """Clear all bits, as after a power cut."""
         self.clear()
         self.bits = 0
 
     def update(self, dt_s: float, limits: Thresholds, *, load: float, current_a: float,
                temperature_c: float, voltage: float) -> None:
-        """Judge what was measured over the last `dt_s` seconds."""
+        """Update the bits from the values of the last `dt_s` seconds."""
         self._overload_s = self._overload_s + dt_s if abs(load) >= limits.load else 0.0
         if self._overload_s >= limits.load_time_s:
             self.bits |= OVERLOAD_BIT
@@ -70,7 +71,7 @@ class Protection:
             self.bits |= VOLTAGE_BIT
 
     def duty_limit(self, limits: Thresholds) -> float:
-        """Return the largest duty that the trips leave."""
+        """Return the largest duty that the bits allow, 0..1."""
         cutting = self.bits & limits.unloading
         if cutting & (CURRENT_BIT | TEMPERATURE_BIT | VOLTAGE_BIT):
             return 0.0

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pseudo-terminal that stands for the USB adapter: open, plug out, plug in, baud."""
+"""The pseudo-terminal that simulates the USB adapter: plug, unplug, lock, baud rate."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _READ_SIZE = 4096
 _BAUDS = {getattr(termios, name): int(name[1:]) for name in dir(termios)
           if name[0] == 'B' and name[1:].isdigit()}
 _OUTPUT_SPEED = 5
-# Linux's TCGETS2 tells the speed as a number, also one without a name such as 128000.
+# Linux's TCGETS2 returns the speed as a number, also a speed without a name such as 128000.
 _TCGETS2, _TERMIOS2 = 0x802C542A, struct.Struct('=4I20B2I')
 
 
 class PtyPort:
     """
-    A raw pty whose slave end the driver opens; `link` is a stable name for it.
+    A raw pty whose slave end the client opens; `link` is a symbolic link to it.
 
-    A slave descriptor stays open here: without it the master's read fails as soon as the client
-    closes. Plugging out closes both and removes the link, so that the client sees what a pulled
-    cable gives; plugging in makes a new pty behind the same link.
+    This object keeps a slave descriptor open: without it, reading from the master fails as soon as
+    the client closes its end. `unplug` closes both ends and removes the link, so that the client
+    gets the errors of an unplugged cable. `plug` makes a new pty behind the same link.
     """
 
     def __init__(self, link: Path | None = None) -> None:
@@ -39,38 +39,38 @@ class PtyPort:
 
     @property
     def is_plugged(self) -> bool:
-        """Whether there is a device at all."""
+        """Whether the cable is plugged in, so that a device exists."""
         return self._master is not None
 
     @property
     def path(self) -> str:
-        """What a client opens."""
+        """The name that a client opens."""
         return str(self._link) if self._link is not None else self.device
 
     def fileno(self) -> int:
         """
         Return the master's descriptor for `select`.
 
-        :raises OSError: while plugged out.
+        :raises OSError: while unplugged.
         """
         if self._master is None:
-            raise OSError('the simulated adapter is plugged out')
+            raise OSError('the simulated USB cable is unplugged')
         return self._master
 
     def plug(self) -> None:
         """
-        Make the device and its link; without effect when it is there.
+        Create the device and its link; do nothing when the device exists.
 
-        :raises FileExistsError: when `link` is there, and not a pseudo-terminal's link.
+        :raises FileExistsError: when `link` exists and is not a link to a pseudo-terminal.
         """
         if self._master is not None:
             return
         link = self._link
         if link is not None and link.exists() and not _is_pty_link(link):
-            raise FileExistsError(f'{link} exists and is no link of a simulated port: '
-                                  'choose another name')
+            raise FileExistsError(f'{link} exists and is not the link of a simulated port. '
+                                  'Choose another name')
         master, slave = _new_pty(self.device)
-        # At once: the default has echo on, which looks like an adapter that echoes.
+        # Before anything else: by default a terminal echoes, like an adapter that echoes.
         tty.setraw(slave, termios.TCSANOW)
         os.set_blocking(master, False)
         self._master, self._slave = master, slave
@@ -83,7 +83,7 @@ class PtyPort:
             fresh.replace(link)
 
     def unplug(self) -> None:
-        """Pull the cable; may be called twice."""
+        """Unplug the cable; may be called twice."""
         if self._master is None or self._slave is None:
             return
         if self._link is not None and self._is_ours(self._link):
@@ -94,31 +94,31 @@ class PtyPort:
         self._master = self._slave = None
 
     def hold(self, is_held: bool) -> None:
-        """Take the lock that an exclusive opener asks for, unless one has it, or give it back."""
+        """Lock the port as an exclusive opener would, or unlock it; a client's lock stays."""
         if self._slave is None:
             return
         try:
             fcntl.flock(self._slave, fcntl.LOCK_EX | fcntl.LOCK_NB if is_held else fcntl.LOCK_UN)
         except BlockingIOError:
-            _log.info('the port is locked by a client already')
+            _log.info('the fault port_held has no effect: a client has locked the port already')
 
     def read(self) -> bytes:
-        """Return what the client has written, or nothing."""
+        """Return the bytes that the client has written; empty when there are none."""
         try:
             return os.read(self.fileno(), _READ_SIZE)
         except BlockingIOError:
             return b''
 
     def write(self, data: bytes) -> int:
-        """Hand bytes to the client and return how many fitted; a real adapter loses the rest."""
+        """Write bytes to the client; return how many fitted. A real adapter loses the rest."""
         try:
             return os.write(self.fileno(), data)
         except OSError:
-            # Full, or plugged out.
+            # The buffer is full, or the cable is unplugged.
             return 0
 
     def baud(self) -> int:
-        """Return the speed that the client has set [bit/s], 0 when unknown."""
+        """Return the baud rate that the client has set [bit/s], 0 when unknown."""
         fd = self.fileno()
         try:
             found = fcntl.ioctl(fd, _TCGETS2, bytes(_TERMIOS2.size))
@@ -131,7 +131,7 @@ class PtyPort:
 
 
 def _new_pty(taken: str) -> tuple[int, int]:
-    """Make a pty of another name than `taken`: a real adapter, too, comes back as another one."""
+    """Make a pty with another name than `taken`: a real adapter also gets a new name."""
     first = os.openpty()
     if os.ttyname(first[1]) != taken:
         return first
@@ -142,5 +142,5 @@ def _new_pty(taken: str) -> tuple[int, int]:
 
 
 def _is_pty_link(link: Path) -> bool:
-    """Whether a killed emulator may have left this; a link to a real device is not ours."""
+    """Whether a link points to a pseudo-terminal, so that a killed emulator may have left it."""
     return link.is_symlink() and os.readlink(link).startswith(('/dev/pts/', '/dev/ttys'))

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the faults of the line make of a reply on its way to the host."""
+"""Apply reply faults to a reply on its way to the client."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reflex_ros.sim.arm.faults import Fault
 from reflex_ros.sim.arm.framing import checksum
 
 Piece = tuple[int, bytes]
-"""Extra delay [ns] and bytes."""
+"""Additional delay [ns], and bytes."""
 
-_Shaper = Callable[[bytes, Fault, random.Random], bytes]
+_Distortion = Callable[[bytes, Fault, random.Random], bytes]
 
 
 def _place(frame: bytes, fault: Fault, rng: random.Random) -> int:
-    """Return the byte that is meant; any, when it is outside."""
+    """Return the index of the byte to change; a random one when the fault names none."""
     at = int(fault.params['byte'])
     return at if 0 <= at < len(frame) else rng.randrange(len(frame))
 
@@ -66,27 +66,27 @@ def _value(frame: bytes, fault: Fault, rng: random.Random) -> bytes:
     return bytes(body) + bytes((checksum(bytes(body[2:])),))
 
 
-# In this order: values first, bytes on the line last.
-_SHAPERS: dict[str, _Shaper] = {
+# Applied in this order: first the values, last the bytes on the line.
+_DISTORTIONS: dict[str, _Distortion] = {
     'value': _value, 'wrong_id': _wrong_id, 'corrupt': _corrupt, 'bad_checksum': _bad_checksum,
     'truncate': _truncate, 'lost_byte': _lost_byte, 'extra_byte': _extra_byte, 'noise': _noise,
 }
 
 
 class ReplyPath:
-    """Applies reply faults; remembers the last reply of each servo for the stale ones."""
+    """Apply reply faults; keep the last reply of each servo for the fault `stale`."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._last: dict[int, bytes] = {}
 
     def turnaround_ns(self, servo_id: int, faults: Sequence[Fault]) -> int:
-        """Return how much longer than usual the servo takes to begin."""
+        """Return the additional time before the servo begins to reply [ns]."""
         return sum(round(f.params['us'] * 1000) for f in faults
                    if f.name == 'turnaround' and self._strikes(f, servo_id))
 
-    def shape(self, servo_id: int, frame: bytes, faults: Sequence[Fault]) -> list[Piece]:
-        """Return what reaches the host instead of `frame`: nothing, or pieces with a delay."""
+    def distort(self, servo_id: int, frame: bytes, faults: Sequence[Fault]) -> list[Piece]:
+        """Return what reaches the client instead of `frame`: nothing, or pieces with a delay."""
         before = self._last.get(servo_id, frame)
         self._last[servo_id] = frame
         striking = {f.name: f for f in faults
@@ -97,9 +97,9 @@ class ReplyPath:
             return []
         if 'stale' in striking:
             frame = before
-        for name, shaper in _SHAPERS.items():
+        for name, distortion in _DISTORTIONS.items():
             if name in striking:
-                frame = shaper(frame, striking[name], self._rng)
+                frame = distortion(frame, striking[name], self._rng)
         delay_ms = striking['delay'].params['ms'] if 'delay' in striking else 0.0
         if 'jitter' in striking:
             delay_ms += self._rng.uniform(0, striking['jitter'].params['ms'])

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a servo measures about itself: the feedback block, registers 56 to 70."""
+"""A servo's measurements: the feedback block, registers 56 to 70."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ASYNC_FLAG, _MOVING_THRESHOLD = 64, 80
 _FLICKER = ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0), (0, 0), (0, 0), (0, 0))
 _MOVING_TICKS_S = 10.0
 _SPEED_FILTER_S = 0.030
-# A healthy idle arm reads 34 to 43 degC: standby current included.
+# A healthy idle arm reads 34 to 43 degC; the standby current is included.
 _IDLE_C, _THERMAL_S, _THERMAL_K_W = 34.0, 600.0, 6.0
 
 
@@ -39,7 +39,7 @@ class Sensors:
 
     def advance(self, dt_s: float, motion: Motion, disturbance: Disturbance,
                 voltage: float) -> None:
-        """Let filters and the motor's temperature follow over `dt_s` seconds."""
+        """Update filters and the motor's temperature after `dt_s` seconds."""
         self.voltage = voltage
         if disturbance.play_ticks:
             self._follow(motion, disturbance)
@@ -50,13 +50,13 @@ class Sensors:
         self.temperature_c = disturbance.heat(self.temperature_c, dt_s)
 
     def _follow(self, motion: Motion, disturbance: Disturbance) -> None:
-        """Turn the encoder's shaft with the motor, as far as the play between them asks for it."""
+        """Turn the encoder's shaft with the motor, with the play between them."""
         play = disturbance.play_ticks / 2
         self._shaft = min(max(self._shaft, motion.angle - play), motion.angle + play)
 
     def position(self, now_ns: int, motion: Motion, tuning: Tuning,
                  disturbance: Disturbance) -> int:
-        """Return the present position [tick] as register 56 shows it."""
+        """Return the present position [tick] as register 56 holds it."""
         self._follow(motion, disturbance)
         ticks = (tuning.direction * round(self._shaft) - tuning.offset
                  + disturbance.encoder_error(now_ns))
@@ -67,12 +67,12 @@ class Sensors:
         return ticks % 4096
 
     def forget_turns(self, motion: Motion, direction: int) -> None:
-        """Count full turns from here on; the encoder itself knows one turn only."""
+        """Reset the count of full turns; the encoder itself measures within one turn."""
         self.turn_ticks = 4096 * math.floor((direction * motion.angle + 0.5) / 4096)
 
     def refresh(self, live: bytearray, now_ns: int, motion: Motion, tuning: Tuning,
                 disturbance: Disturbance, status: int) -> None:
-        """Bring the feedback block in a servo's memory up to date."""
+        """Write the present measurements into the feedback block of a servo's memory."""
         if not disturbance.is_frozen:
             self._frozen = None
         elif self._frozen is not None:
@@ -90,10 +90,10 @@ class Sensors:
             min(max(round(self.voltage * 10) + volts, 0), 255),
             min(max(round(self.temperature_c) + degrees, 0), 255),
             live[_ASYNC_FLAG], status,
-            # A goal speed or duty is never reached: pressed against a stop, the joint stands.
+            # In speed and PWM mode no goal is ever reached: a joint at a stop does not move.
             int(moves or (tuning.is_positioning and profile.is_running)),
             (direction * round(profile.setpoint) - tuning.offset) % 4096,
-            # Magnitude only: no firmware has been seen to set the sign bit of the current.
+            # Only the magnitude: no known firmware sets the sign bit of the current.
             min(round(abs(motion.current_a) / CURRENT_UNIT_A), 0x7FFF))
         if disturbance.is_frozen:
             self._frozen = bytes(live[FIRST:END])

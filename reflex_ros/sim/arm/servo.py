@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One STS3215: what writing a register does, torque, goals, trips, power.
+One STS3215: the effects of register writes, torque, goals, trips, power.
 
-No frames and no bus here: `write` and `read` are what is left of an instruction once it has been
-understood. Time comes in as CLOCK_MONOTONIC nanoseconds.
+Frames and the bus are handled elsewhere: `read` and `write` get addresses and bytes. Times are
+CLOCK_MONOTONIC nanoseconds.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ from reflex_ros.sim.arm.tuning import POSITION, PWM, SPEED, Tuning
 BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
 
 _ID, _LEVEL, _TORQUE, _GOAL, _SPEED = 5, 8, 40, 42, 46
-# Below the first the controller resets, above the second it starts; 4.3 V is known to be enough.
+# Below the first voltage the controller resets, above the second it starts. 4.3 V is known to
+# suffice.
 _BROWN_OUT_V, _START_V = 3.5, 4.0
 _DAMPED, _MIDDLE_HERE = 2, 128
 _NEVER_NS = 1 << 62
-# Operating mode and homing offset do not change under torque.
+# Addresses of homing offset and operating mode.
 _TORQUE_PROTECTED = frozenset((31, 32, 33))
 
 
 class Servo:
-    """One servo with its joint."""
+    """One servo and the joint that it moves."""
 
     def __init__(self, spec: JointSpec, settings: Settings, position_rad: float,
                  listener: Listener) -> None:
@@ -50,7 +51,7 @@ class Servo:
         self.memory = Memory(round(settings.eeprom_read_s * 1e9),
                              round(settings.eeprom_commit_s * 1e9))
         self.memory.set_persistent(reg.MAX_INPUT_VOLTAGE, settings.motor.max_input)
-        # What RECOVERY brings back until somebody stores something else.
+        # RECOVERY restores these values until BACKUP stores others.
         self.memory.backup()
         for register, value in VIRGIN if settings.factory else calibrated(spec):
             self.memory.set_persistent(register, value)
@@ -68,18 +69,18 @@ class Servo:
 
     @property
     def servo_id(self) -> int:
-        """The id it answers to now."""
+        """The id that the servo replies to now."""
         forced = self.disturbance.as_id
         return self.memory.live[_ID] if forced is None else forced
 
     @property
     def response_level(self) -> int:
-        """Whether it answers everything (1), or READ and PING only (0)."""
+        """1 when the servo replies to every instruction, 0 when to READ and PING only."""
         return self.disturbance.overlay.get(_LEVEL, self.memory.live[_LEVEL])
 
     @property
     def torque_on(self) -> bool:
-        """Whether the drive holds the joint; the damped mode (2) does not."""
+        """Whether the drive holds the joint; in damped mode (2) it does not."""
         return self.memory.live[_TORQUE] == 1
 
     @property
@@ -89,15 +90,15 @@ class Servo:
 
     @property
     def position_rad(self) -> float:
-        """The true URDF angle [rad], independent of any register."""
+        """The true URDF angle [rad], independent of all registers."""
         return self.spec.to_rad(self.motion.angle - self.spec.offset_ticks)
 
     def present_ticks(self, now_ns: int) -> int:
-        """Return the present position as register 56 shows it."""
+        """Return the present position [tick] as register 56 holds it."""
         return self.sensors.position(now_ns, self.motion, self._tuning, self.disturbance)
 
     def answers(self, now_ns: int, baud: int) -> bool:
-        """Whether it hears and answers anything at all."""
+        """Whether the servo receives requests at this baud rate, and replies."""
         index = self.memory.live[reg.BAUD_INDEX.address]
         if (now_ns < self.silent_until_ns or not self.is_connected or self.disturbance.is_silent
                 or index >= len(BAUDS) or BAUDS[index] != baud):
@@ -107,7 +108,7 @@ class Servo:
 
     # Instructions
     def read(self, address: int, count: int, now_ns: int) -> bytes:
-        """Return register bytes as they are at `now_ns`."""
+        """Return the register bytes at `now_ns`."""
         if address < sensors.END and address + count > sensors.FIRST:
             self.sensors.refresh(self.memory.live, now_ns, self.motion, self._tuning,
                                  self.disturbance, self.error_bits)
@@ -119,7 +120,7 @@ class Servo:
         return swap_words(address, data) if disturbance.is_big_endian else data
 
     def write(self, address: int, data: bytes, now_ns: int) -> None:
-        """Write register bytes, with every side effect."""
+        """Write register bytes, with all side effects."""
         end = address + len(data)
         if self.disturbance.is_big_endian:
             data = swap_words(address, data)
@@ -132,26 +133,27 @@ class Servo:
             mode = self._tuning.mode
             self._tuning = Tuning.read(self.memory)
             if mode != self._tuning.mode:
-                # Whatever the registers say: a new mode starts with the next goal.
+                # A new mode takes effect with the next goal, not with the goal registers as they
+                # are.
                 self.motion.release()
         if address <= _TORQUE < end:
             self._write_torque(torque_before, now_ns)
         if address < _GOAL + 2 and end > _GOAL:
             self._write_goal(goal_before, torque_before, now_ns)
         elif address < _SPEED + 2 and end > 41:
-            # In speed mode the goal speed is the goal, and switches torque on like one.
+            # In speed mode the goal speed is the goal: writing it switches torque on.
             if self._tuning.mode == SPEED and end > _SPEED and not self.torque_on:
                 self._switch_on(now_ns)
             if self.torque_on:
                 self._command(now_ns)
 
-    def write_later(self, address: int, data: bytes) -> None:
-        """Keep a REG WRITE until `act`."""
+    def store_pending(self, address: int, data: bytes) -> None:
+        """Store a REG WRITE until `execute_pending`."""
         self._pending = (address, data)
         self.memory.set(reg.ASYNC_WRITE_FLAG, 1)
 
-    def act(self, now_ns: int) -> None:
-        """Execute the pending REG WRITE, if any."""
+    def execute_pending(self, now_ns: int) -> None:
+        """Execute the stored REG WRITE, if there is one."""
         if self._pending is not None:
             address, data = self._pending
             self._pending = None
@@ -159,7 +161,7 @@ class Servo:
             self.write(address, data, now_ns)
 
     def recover(self) -> None:
-        """Go back to the stored parameters; torque and goal are cleared."""
+        """Restore the stored parameters; torque goes off and the goal is cleared."""
         self.memory.recover()
         self.memory.set(reg.GOAL_POSITION, 0)
         self.memory.set(reg.TORQUE_ENABLE, 0)
@@ -168,21 +170,21 @@ class Servo:
         self._tuning = Tuning.read(self.memory)
 
     def reset_turns(self) -> None:
-        """Forget full turns; only a multi-turn position shows it."""
+        """Reset the count of full turns; only a multi-turn position depends on it."""
         self.sensors.forget_turns(self.motion, self._tuning.direction)
 
     def calibrate(self, reads: int, now_ns: int) -> None:
         """Change the homing offset so that the present position reads `reads`."""
         offset = self._tuning.offset + self.present_ticks(now_ns) - reads
         wrapped = (offset + 2048) % 4096 - 2048
-        # -2048 does not fit into the register; one tick of error does.
+        # -2048 does not fit into the register; the result is one tick off.
         value = reg.HOMING_OFFSET.encode(max(wrapped, -2047))
         self.memory.write(reg.HOMING_OFFSET.address, value, now_ns)
         self._tuning = Tuning.read(self.memory)
 
-    # What happens to it
+    # Power and faults
     def power_cycle(self, now_ns: int, silent_s: float | None) -> None:
-        """Lose power and come back with power-on registers after `silent_s`, or never if None."""
+        """Restart with power-on registers after `silent_s`; None leaves the servo off."""
         self._is_browned_out = False
         self.memory.power_cycle(now_ns)
         self.protection.reset()
@@ -196,12 +198,12 @@ class Servo:
         self.silent_until_ns = _NEVER_NS if silent_s is None else now_ns + round(silent_s * 1e9)
 
     def shift_offset(self, ticks: int) -> None:
-        """Change the homing offset for good, as a foreign tool would."""
+        """Change the homing offset in the EEPROM, as another program would."""
         offset = (self._tuning.offset + ticks + 2048) % 4096 - 2048
         self.set_register(reg.HOMING_OFFSET, max(offset, -2047))
 
     def disturb(self, disturbance: Disturbance) -> None:
-        """Suffer these faults from now on, and no others."""
+        """Replace the faults that affect this servo."""
         has_new_wall = disturbance.wall_ticks != self.disturbance.wall_ticks
         self.disturbance = disturbance
         self.memory.is_lock_stuck = disturbance.is_lock_stuck
@@ -212,14 +214,14 @@ class Servo:
                 self.motion.angle, self._tuning.offset, self._tuning.direction))
 
     def drop_torque(self, now_ns: int) -> None:
-        """Switch torque off although nobody asked."""
+        """Switch torque off without a command."""
         self.memory.set(reg.TORQUE_ENABLE, 0)
         self._torque_off()
-        self._listener.event(now_ns, f'torque {self.spec.name} 0')
+        self._listener.record_event(now_ns, f'torque {self.spec.name} 0')
 
     def set_register(self, register: reg.Register, value: int) -> None:
         """
-        Change a register behind the servo's back, read-only and EEPROM included.
+        Set a register directly, also a read-only or EEPROM register.
 
         :raises ValueError: when the value does not fit.
         """
@@ -227,11 +229,11 @@ class Servo:
         self._tuning = Tuning.read(self.memory)
 
     def place(self, position_rad: float) -> None:
-        """Put the joint at a URDF angle [rad], at rest; what it was told before is forgotten."""
+        """Put the joint at a URDF angle [rad], at rest, and drop its goals."""
         self.motion.place(self.spec.to_ticks(position_rad) + self.spec.offset_ticks)
 
     def advance(self, start_ns: int, steps: int, gravity_nm: float, voltage: float) -> None:
-        """Move by `steps` milliseconds under a load and a supply, then judge the trips."""
+        """Simulate `steps` milliseconds with a load and a supply, then update the protection."""
         motion, tuning, disturbance = self.motion, self._tuning, self.disturbance
         torque = self.memory.live[_TORQUE]
         motion.enabled = torque == 1
@@ -254,11 +256,11 @@ class Servo:
             temperature_c=self.sensors.temperature_c, voltage=voltage)
 
     def _watch_supply(self, now_ns: int, voltage: float) -> None:
-        """Reset while the supply is too low for the controller, start again when it is back."""
+        """Reset while the supply is too low for the controller; restart when it is sufficient."""
         if voltage < _BROWN_OUT_V and self.silent_until_ns < _NEVER_NS:
             self.power_cycle(now_ns, None)
             self._is_browned_out = True
-            self._listener.event(now_ns, f'brown-out {self.spec.name}')
+            self._listener.record_event(now_ns, f'brown-out {self.spec.name}')
         elif voltage >= _START_V and self._is_browned_out:
             self.power_cycle(now_ns, self._settings.boot_s)
 
@@ -277,13 +279,13 @@ class Servo:
         elif value != 1:
             self._torque_off()
             if before == 1:
-                self._listener.event(now_ns, f'torque {self.spec.name} {value}')
+                self._listener.record_event(now_ns, f'torque {self.spec.name} {value}')
 
     def _switch_on(self, now_ns: int) -> None:
         self.memory.set(reg.TORQUE_ENABLE, 1)
         self._stepped_from = None
         self.motion.release()
-        self._listener.event(now_ns, f'torque {self.spec.name} 1')
+        self._listener.record_event(now_ns, f'torque {self.spec.name} 1')
 
     def _torque_off(self) -> None:
         self._stepped_from = None
@@ -303,7 +305,7 @@ class Servo:
         else:
             self._follow_goal(goal, present, goal != before, now_ns)
         self._stepped_from = goal if self.torque_on else None
-        self._listener.goal(GoalWrite(
+        self._listener.record_goal(GoalWrite(
             self.spec.name, before, goal, step, abs(goal - present) if self.torque_on else None,
             self._tuning.is_outside(goal)), now_ns)
 

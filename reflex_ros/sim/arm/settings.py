@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be chosen about the simulated arm; defaults are a 12 V SO-101 follower."""
+"""The options of the simulated arm; the defaults describe a 12 V SO-101 follower."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from reflex_ros.sim.arm.parts import Part, PARTS
 
 
 class Model(str, Enum):
-    """How a joint follows its goal."""
+    """Model of how a joint follows its goal."""
 
     IDENTIFIED = 'identified'
-    """Dead time, trapezoid profile, first-order lag and a small gravity droop."""
+    """Dead time, trapezoid speed profile, first-order lag and a small droop by gravity."""
 
     PHYSICAL = 'physical'
-    """Dead time, profile, P controller, motor equation, inertia, friction and gravity."""
+    """Dead time, speed profile, P controller, motor equation, inertia, friction and gravity."""
 
     INSTANT = 'instant'
-    """At the goal within one step; for tests that are not about motion."""
+    """The joint is at its goal after one step; for tests that are not about motion."""
 
 
 class OverloadClears(str, Enum):
-    """What ends an overload trip; the sources disagree."""
+    """Event that ends an overload trip; the sources disagree."""
 
     TORQUE_OFF = 'torque_off'
     NEW_GOAL = 'new_goal'
@@ -33,45 +33,46 @@ class OverloadClears(str, Enum):
 
 
 class Usb(str, Enum):
-    """How the adapter hands replies to the host."""
+    """How the USB adapter passes replies to the client."""
 
     NONE = 'none'
-    """Each reply by itself, as soon as it is complete on the line."""
+    """Each reply separately, as soon as it is complete on the line."""
 
     BULK = 'bulk'
-    """In packets of up to 64 bytes, or when the line pauses."""
+    """In packets: when 64 bytes are complete, or the line pauses."""
 
     CDC_1MS = 'cdc1ms'
-    """At the next boundary of 1 ms."""
+    """At the next multiple of 1 ms."""
 
     FTDI_16MS = 'ftdi16'
-    """At the next boundary of 16 ms, the default latency timer."""
+    """At the next multiple of 16 ms, the default of FTDI's latency timer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """
-    One arm's build and the simulation's options.
+    The build of one arm, and the options of the simulation.
 
-    :param dead_time_s: from a goal's arrival to the first motion.
+    :param dead_time_s: time from a goal to the first motion.
     :param lag_s: time constant with which a joint follows its profile (identified model).
-    :param part: row of `parts.PARTS`.
-    :param supply_v: at the bus, before the drop over the wires; None is what suits the part.
-    :param turnaround_us: silence of a servo between request and reply.
-    :param fast: no pacing: replies leave as soon as they are computed.
+    :param part: key of `parts.PARTS`.
+    :param supply_v: voltage at the bus, before the drop over the wires; None is the part's usual.
+    :param turnaround_us: time between a request and the reply of a servo.
+    :param fast: replies leave as soon as they are computed, without the delays of the line.
     :param speed: simulated seconds per real second, behind the pseudo-terminal.
-    :param torque_on_goal_write: a goal away from the present pose switches torque on.
-    :param latch_goal_on_torque: torque on keeps the pose instead of going to a stale goal.
-    :param chain_stops: a missing servo in a sync read silences those after it in the list.
+    :param torque_on_goal_write: a goal away from the present position switches torque on.
+    :param latch_goal_on_torque: torque on keeps the pose instead of moving to an old goal.
+    :param chain_stops: in a sync read, a missing servo silences all servos after it.
     :param dither: voltage and temperature registers flicker by one count.
     :param noise_ticks: amplitude of the encoder's noise.
-    :param eeprom_read_s: for how long an unlocked EEPROM write reads back as 0. One arm was seen
-        to do it; most tools read back at once, so by default it is the fault `eeprom_busy`.
-    :param eeprom_commit_s: after which an unlocked EEPROM write survives a power cut.
+    :param eeprom_read_s: time for which an unlocked EEPROM write reads back as 0. One real arm
+        does this. Most tools read back at once, so it is off by default; the fault `eeprom_busy`
+        switches it on.
+    :param eeprom_commit_s: time after which an unlocked EEPROM write survives a power cut.
     :param power_on_speed: goal speed after power-on [tick/s]; newer firmware has its maximum.
-    :param mode_change_under_torque: operating mode and homing offset can be written then, too;
-        the sources disagree, and tools for the servo do it.
-    :param factory: six servos out of their boxes: id 1 each, not calibrated.
+    :param mode_change_under_torque: operating mode and homing offset can be written under torque
+        too. The sources disagree; tools for the servo rely on it.
+    :param factory: six new servos, all with id 1, not calibrated.
     :param boot_s: silence after REBOOT and after power-on.
     """
 
@@ -100,9 +101,13 @@ class Settings:
     factory: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense."""
+        """
+        Check the ranges.
+
+        :raises ValueError: naming the option and the allowed values.
+        """
         if self.part not in PARTS:
-            raise ValueError(f'part {self.part!r}: there are {", ".join(PARTS)}')
+            raise ValueError(f'part {self.part!r}: allowed are {", ".join(PARTS)}')
         for name, low, high in (
             ('dead_time_s', 0, 2), ('lag_s', 0.001, 2),
             ('turnaround_us', 0, 100_000), ('noise_ticks', 0, 100), ('boot_s', 0, 60),
@@ -115,10 +120,10 @@ class Settings:
 
     @property
     def no_load_v(self) -> float:
-        """The supply as it was chosen, or as the part wants it [V]."""
+        """Supply voltage without load [V]: the option, or the usual voltage of the part."""
         return self.motor.supply_v if self.supply_v is None else self.supply_v
 
     @property
     def motor(self) -> Part:
-        """The constants of the part."""
+        """Motor and gear constants of the part."""
         return PARTS[self.part]

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the control channel's `state` shows: the true joints, the registers, the figures."""
+"""The reply to the control channel's `state`: the true joints, the registers, the figures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from reflex_ros.sim.arm.joints import TICKS_PER_RAD
 from reflex_ros.sim.arm.journal import GoalFigures
 from reflex_ros.sim.arm.servo import Servo
 
-# Plain JSON for the peer.
+# JSON for the client.
 Json = dict[str, Any]
 
 
 def describe(bus: ArmBus, now_ns: int) -> Json:
-    """Return everything about the arm at `now_ns`; joints in the order of the chain."""
+    """Return the full state of the arm at `now_ns`; joints in the order of the chain."""
     journal = bus.journal
     figures = journal.bus
     joints = {servo.spec.name: {**_joint(servo, now_ns),

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a servo derives from registers that change rarely, in working units."""
+"""Values that a servo derives from registers that change rarely, in working units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reflex_ros.sim.arm.protection import Thresholds
 CURRENT_UNIT_A = 0.0065
 
 _SPEED_UNIT_BIT, _ZERO_IS_FASTEST_BIT, _MULTI_TURN_BIT = 0x04, 0x08, 0x10
-# Drive or feedback direction: either way the servo turns the wrong way round.
+# Reversed drive or reversed feedback: either bit reverses the joint.
 _REVERSED_BITS = 0x81
 POSITION, SPEED, PWM, STEP = range(4)
 
@@ -25,14 +25,14 @@ class Tuning:
     """
     Working values of one servo.
 
-    :param low, high: position limits [tick]; both 0 means none.
-    :param speed_unit: of the speed registers [tick/s].
+    :param low, high: position limits [tick]; both 0 means no limits.
+    :param speed_unit: one count of the speed registers [tick/s].
     :param top_speed: largest profile speed [tick/s].
-    :param default_speed: what goal speed 0 means [tick/s].
+    :param default_speed: speed for goal speed 0 [tick/s].
     :param duty_limit: torque limit as a fraction of full drive.
-    :param multi_turn: positions may leave 0 to 4095.
-    :param direction: -1 when a growing position turns the joint backwards.
-    :param dead_zone: position error that is not corrected [tick].
+    :param multi_turn: positions may be outside 0..4095.
+    :param direction: -1 when an increasing position turns the joint backwards.
+    :param dead_zone: largest position error that is not corrected [tick].
     """
 
     offset: int
@@ -57,7 +57,7 @@ class Tuning:
         phase = get(reg.PHASE)
         top_speed = 50.0 * get(reg.MAX_VELOCITY_LIMIT)
         return cls(
-            # Nonsense in a limit must not become a goal that no register can hold.
+            # A goal is clamped to these limits, and must fit into its register.
             offset=get(reg.HOMING_OFFSET), low=min(get(reg.MIN_POSITION_LIMIT), 0x7FFF),
             high=min(get(reg.MAX_POSITION_LIMIT), 0x7FFF), mode=get(reg.OPERATING_MODE),
             multi_turn=bool(phase & _MULTI_TURN_BIT),
@@ -79,13 +79,13 @@ class Tuning:
 
     @property
     def is_positioning(self) -> bool:
-        """Whether the mode has a goal at which the joint arrives."""
+        """Whether the joint moves to a goal position in this mode."""
         return self.mode in (POSITION, STEP)
 
     def is_outside(self, goal: int) -> bool:
-        """Whether a goal lies beyond the limits."""
+        """Whether a goal is outside the limits."""
         return bool(self.low or self.high) and not self.low <= goal <= self.high
 
     def clamp(self, goal: int) -> int:
-        """Return the goal inside the limits."""
+        """Return the goal, clamped to the limits."""
         return min(max(goal, self.low), self.high) if self.low or self.high else goal

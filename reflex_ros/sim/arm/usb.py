@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""When bytes that are complete on the line reach the host: the adapter's USB side."""
+"""The adapter's USB side: the time at which a reply on the line reaches the client."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _FRAME_NS = {Usb.CDC_1MS: 1_000_000, Usb.FTDI_16MS: 16_000_000}
 
 
 class Delivery(NamedTuple):
-    """Bytes for the host, and when it gets them."""
+    """Bytes for the client, and the time at which they arrive."""
 
     due_ns: int
     data: bytes
 
 
-def hand_over(replies: Sequence[Delivery], usb: Usb) -> list[Delivery]:
+def schedule(replies: Sequence[Delivery], usb: Usb) -> list[Delivery]:
     """
-    Return the replies of one request with the times at which the host sees them.
+    Return the replies to one request with the times at which they reach the client.
 
     :param replies: in the order of the line, each with the time at which it is complete there.
     """
@@ -36,7 +36,7 @@ def hand_over(replies: Sequence[Delivery], usb: Usb) -> list[Delivery]:
 
 
 def _in_packets(replies: Sequence[Delivery]) -> list[Delivery]:
-    """Let each reply wait for the end of its packet, as the CH343 of the usual boards does."""
+    """Delay each reply to the end of its USB packet, like the CH343 of most boards."""
     packets: list[list[Delivery]] = []
     size = 0
     for reply in replies:

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A simulated arm inside this process, on a clock that nobody waits for: an hour passes in seconds.
+A simulated arm inside this process, in virtual time: an hour passes in seconds.
 
-The same bus, servos, faults and control operations as behind the pseudo-terminal; only the host
-is missing. Bytes, due times and noise depend on nothing but the settings, their seed and what was
-sent when, so two runs are equal to the byte. Use::
+It has the same bus, servos, faults and control operations as the arm behind the pseudo-terminal.
+Bytes, due times and noise depend only on the settings, their seed and the requests with their
+times, so two runs are equal byte for byte. Use::
 
     arm = VirtualArm(Settings(seed=1))
     bus = Bus(arm.open())                 # a `reflex_ros.hardware.port.Port`
@@ -13,8 +13,8 @@ sent when, so two runs are equal to the byte. Use::
     arm.clock.sleep(3600.0)               # an hour later
     arm.control.fault('drop', ids=[2], probability=0.5)
 
-Code that reads the time must read `arm.clock`: its `monotonic` and `sleep` are those of `time`.
-A call from any thread is safe; which of two threads comes first is not simulated.
+Code that reads the time must use `arm.clock`: its `monotonic` and `sleep` replace those of `time`.
+All calls are thread-safe, but the order in which threads call is not deterministic.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from reflex_ros.sim.arm.control import Control
 from reflex_ros.sim.arm.settings import Settings
 
 READ_SLICE_S = 0.005
-"""Longest single wait for bytes, as the driver's serial port does it."""
+"""Longest single wait for bytes, as in the driver's serial port [s]."""
 
 BUFFER_SIZE = 4096
-"""Of received bytes that nobody has read, as a terminal has it; more are lost."""
+"""Size of the receive buffer, as in a terminal; bytes that do not fit are lost."""
 
 
 class VirtualArm:
     """
-    One arm, its clock, its control operations, and the adapter that ports are opened on.
+    One arm, its clock, its control operations, and its USB adapter.
 
-    :param clock: shared by several arms, or by the arm and what drives it; else its own.
-    :param read_slice_s: after which a read returns what there is.
+    :param clock: clock to share with other arms or with the driver; None makes a new one.
+    :param read_slice_s: longest single wait for bytes [s].
     """
 
     def __init__(self, settings: Settings | None = None, clock: VirtualClock | None = None, *,
@@ -57,21 +57,23 @@ class VirtualArm:
 
     def open(self) -> VirtualPort:
         """
-        Open the port; one that was opened before keeps working, as on a real machine.
+        Open the port; ports that were opened before keep working, as on a real machine.
 
-        :raises ConfigurationError: while the cable is unplugged, or another program holds it.
+        :raises ConfigurationError: while the cable is unplugged, or another program holds the
+            port.
         """
-        self.control.settle()
+        self.control.catch_up()
         if self.adapter.is_held:
-            raise ConfigurationError(f'port {self.adapter.path} is in use by another program')
+            raise ConfigurationError(f'port {self.adapter.path} is in use by another program. '
+                                     'Clear the fault port_held')
         if not self.adapter.is_plugged:
-            raise ConfigurationError(f'port {self.adapter.path} does not exist: plug the '
+            raise ConfigurationError(f'port {self.adapter.path} does not exist. Plug the '
                                      'simulated cable in')
         return VirtualPort(self)
 
 
 class VirtualAdapter:
-    """The USB side: whether it is plugged in, and what is on its way to the host."""
+    """The USB adapter: whether it is plugged in, and the bytes on their way to the client."""
 
     path = 'virtual'
 
@@ -85,28 +87,28 @@ class VirtualAdapter:
 
     @property
     def device(self) -> str:
-        """The name that changes with every plug."""
+        """The device name; another one after each replug."""
         return f'{self.path}{self.plugs}'
 
     def plug(self) -> None:
-        """Plug the cable in; ports opened before stay lost."""
+        """Plug the cable in; ports that were opened before stay lost."""
         if not self.is_plugged:
             self.is_plugged = True
             self.plugs += 1
 
     def hold(self, is_held: bool) -> None:
-        """Let another program hold the port, or release it."""
+        """Lock the port as another program would, or unlock it."""
         self.is_held = is_held
 
     def unplug(self) -> None:
-        """Pull the cable."""
+        """Unplug the cable."""
         self.is_plugged = False
         self.outbox.clear()
         self.received.clear()
 
 
 class VirtualPort:
-    """What `VirtualArm.open` returns: the driver's `Port`, in simulated time."""
+    """An open port of a virtual arm: the driver's `Port`, in virtual time."""
 
     def __init__(self, arm: VirtualArm) -> None:
         self._arm: VirtualArm | None = arm
@@ -116,73 +118,74 @@ class VirtualPort:
 
     def write(self, data: bytes) -> None:
         """
-        Send bytes; takes no time, the line takes it.
+        Send bytes; return at once, while the line is still busy with them.
 
-        :raises PortLost: when the port was closed, or its cable pulled.
+        :raises PortLost: when the port is closed, or the cable was unplugged.
         """
-        arm = self._here('write')
+        arm = self._connected_arm('write')
         with arm.lock:
-            arm.control.settle()
-            self._here('write')
-            if arm.bus.faults.on_line('blocked') is not None:
-                raise PortLost(f'port {self.name}: write failed (time-out)')
+            arm.control.catch_up()
+            self._connected_arm('write')
+            if arm.bus.faults.find('blocked') is not None:
+                raise PortLost(f'port {self.name}: write failed (timeout)')
             for due_ns, piece in arm.bus.receive(data, arm.clock.now_ns()):
                 self._adapter.sequence += 1
                 heapq.heappush(self._adapter.outbox, (due_ns, self._adapter.sequence, piece))
 
     def read(self, count: int) -> bytes:
         """
-        Return `count` bytes, or what there is when the time-out has passed.
+        Return `count` bytes; fewer when `read_slice_s` passes before they have arrived.
 
         :raises PortLost: as `write`.
         """
-        arm = self._here('read')
+        arm = self._connected_arm('read')
         with arm.lock:
             outbox, received = self._adapter.outbox, self._adapter.received
             deadline_ns = arm.clock.now_ns() + arm.read_slice_ns
-            self._take(arm, arm.clock.now_ns())
+            self._receive_due(arm, arm.clock.now_ns())
             while len(received) < count and outbox and outbox[0][0] <= deadline_ns:
                 arm.clock.reach(outbox[0][0])
-                self._take(arm, outbox[0][0])
+                self._receive_due(arm, outbox[0][0])
             if len(received) < count:
                 arm.clock.reach(deadline_ns)
-                arm.control.settle()
-                self._here('read')
+                arm.control.catch_up()
+                self._connected_arm('read')
             data = bytes(received[:count])
             del received[:count]
         return data
 
     def drain(self) -> None:
-        """Throw away what has arrived and was not read."""
-        arm = self._here('drain')
+        """Discard the bytes that have arrived and were not read."""
+        arm = self._connected_arm('drain')
         with arm.lock:
-            self._take(arm, arm.clock.now_ns())
+            self._receive_due(arm, arm.clock.now_ns())
             self._adapter.received.clear()
 
     def close(self) -> None:
-        """Close; may be called twice."""
+        """Close the port; may be called twice."""
         self._arm = None
 
-    def _here(self, what: str) -> VirtualArm:
+    def _connected_arm(self, what: str) -> VirtualArm:
         if self._arm is None or not self._adapter.is_plugged or (
                 self._adapter.plugs != self._plugs):
-            raise PortLost(f'port {self.name}: {what} failed (closed, or the cable was pulled)')
+            raise PortLost(f'port {self.name}: {what} failed (the port is closed, or the cable '
+                           'was unplugged)')
         return self._arm
 
-    def _take(self, arm: VirtualArm, now_ns: int) -> None:
-        """Move what is due into the receive buffer."""
+    def _receive_due(self, arm: VirtualArm, now_ns: int) -> None:
+        """Move the bytes that are due into the receive buffer."""
         outbox = self._adapter.outbox
         while outbox and outbox[0][0] <= now_ns:
             due_ns, _, data = heapq.heappop(outbox)
             if len(self._adapter.received) + len(data) > BUFFER_SIZE:
-                arm.bus.journal.lost(due_ns, data)
+                arm.bus.journal.record_lost(due_ns, data)
                 continue
             self._adapter.received += data
-            arm.bus.journal.reply(due_ns, due_ns, data)
+            arm.bus.journal.record_reply(due_ns, due_ns, data)
 
 
 class VirtualControl(ArmOperations):
-    """The control operations, without a socket; instants are the simulated clock's."""
+    """The control operations, called directly; times are those of the virtual clock."""
 
     def __init__(self, arm: VirtualArm, operations: Control) -> None:
         self._arm = arm
@@ -192,7 +195,7 @@ class VirtualControl(ArmOperations):
         """
         Execute one request.
 
-        :raises ArmControlError: when it was refused.
+        :raises ArmControlError: when the arm refuses the request.
         """
         with self._arm.lock:
             reply = self._operations.handle({'op': op, **arguments}, self._arm.clock.now_ns())
@@ -200,7 +203,7 @@ class VirtualControl(ArmOperations):
             raise ArmControlError(reply.get('error', 'refused'))
         return reply
 
-    def settle(self) -> None:
-        """Let the arm and its faults catch up with the clock."""
+    def catch_up(self) -> None:
+        """Advance the arm and its faults to the clock's time."""
         with self._arm.lock:
             self._operations.advance(self._arm.clock.now_ns())

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the six servos answer on their line, when, and what faults make of it."""
+"""The replies of the six servos on their line: bytes, timing, and the effects of faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SYNC_TORQUE_OFF = 'FF FF FE 10 83 28 01 01 00 02 00 03 00 04 00 05 00 06 00 30'
 
 
 class Line:
-    """A bus and the host's side of its line."""
+    """A bus and the client's side of its line."""
 
     def __init__(self, **options: object) -> None:
         options = {'fast': True, 'dither': False, 'model': Model.INSTANT, **options}
@@ -41,7 +41,7 @@ class Line:
         return sorted(deliveries, key=lambda delivery: delivery.due_ns)
 
     def ask(self, frame: str) -> str:
-        """Return everything that comes back, as hex."""
+        """Return all reply bytes as hex."""
         return b''.join(delivery.data for delivery in self.send(frame)).hex(' ').upper()
 
     def replies(self, frame: str) -> list[str]:
@@ -409,13 +409,13 @@ def test_stuck_lock_lets_nothing_persist(line: Line) -> None:
 
 
 @pytest.mark.parametrize('arguments, text', (
-    ({'name': 'gremlin'}, 'there are: drop, delay'),
+    ({'name': 'gremlin'}, 'known are: drop, delay'),
     ({'name': 'drop', 'probability': 2}, 'probability 2: allowed are 0 to 1'),
     ({'name': 'drop', 'duration_s': -1}, 'duration_s -1'),
     ({'name': 'drop', 'ids': [300]}, 'list of one or more ids'),
     ({'name': 'drop', 'ids': 'all'}, 'list of one or more ids'),
     ({'name': 'delay', 'ms': float('nan')}, 'delay.ms nan'),
-    ({'name': 'delay', 'seconds': 1}, 'there are: ms'),
+    ({'name': 'delay', 'seconds': 1}, 'known are: ms'),
     ({'name': 'jam', 'probability': 0.5}, 'either on or off'),
     ({'name': 'sag', 'ids': [1]}, 'the whole line'),
 ))

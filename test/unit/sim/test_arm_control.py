@@ -155,7 +155,7 @@ def test_set_changes_supply_temperature_pose_and_registers(arm: Arm) -> None:
 
 @pytest.mark.parametrize('request_object, text', (
     ([], 'expected a JSON object'),
-    ({}, 'unknown op None; there are: state, mark'),
+    ({}, 'unknown op None; known are: state, mark'),
     ({'op': 'dance'}, "unknown op 'dance'"),
     ({'op': ['state']}, 'unknown op'),
     ({'op': 'state', 'x': 1}, "unknown argument 'x'"),

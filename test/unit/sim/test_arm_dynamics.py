@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the joints follow their goals; time is injected, nobody sleeps."""
+"""How the joints follow their goals; time is an argument, no test sleeps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S = 1_000_000_000
 
 
 class Arm:
-    """An arm under torque at its pose, and the clock that moves it."""
+    """An arm under torque at its pose, and its clock."""
 
     def __init__(self, model: Model = Model.IDENTIFIED, pose: str = 'zero') -> None:
         self.bus = ArmBus(Settings(model=model, fast=True, dither=False, pose=parse_pose(pose)))

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of the adapter, of a servo's firmware and of its body, and when they begin and end."""
+"""Faults of the adapter, of a servo's firmware and mechanics, and when they begin and end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROLL = 5
 
 
 class Rig:
-    """An arm in simulated time, its bus and its control."""
+    """An arm in virtual time, its bus and its control."""
 
     def __init__(self, **options: object) -> None:
         options = {'dither': False, 'pose': (0.0,) * 6, **options}
@@ -36,7 +36,7 @@ class Rig:
         return self.bus.port.read(count)
 
     def move(self, servo_id: int, ticks: int, seconds: float = 3.0) -> int:
-        """Send a joint somewhere, and return where it is after a while."""
+        """Command a goal to a joint, and return its position after a while."""
         self.bus.write(servo_id, reg.GOAL_POSITION, ticks)
         self.clock.sleep(seconds)
         return self.bus.read(servo_id, reg.PRESENT_POSITION)
@@ -71,7 +71,7 @@ def test_the_command_line_says_the_same_as_the_socket() -> None:
         'drop', 0, ids=[2, 3], probability=0.5, after_s=1, duration_s=2)
     assert fault_arguments('echo') == {'name': 'echo'}
     for text in ('drop:ids=x', 'drop:ms', 'drop:=,'):
-        with pytest.raises(ValueError, match='is not key=number'):
+        with pytest.raises(ValueError, match='is not written as key=number'):
             fault_arguments(text)
 
 

@@ -29,7 +29,7 @@ WHY = 'a foreign servo library; see the head of this file'
 
 @pytest.fixture(scope='module')
 def ready() -> Iterator[dict[str, Any]]:
-    """Run an arm that is paced as on the wire, and answer with its ready line."""
+    """Run an arm with the timing of the real line; return its ready line."""
     process = subprocess.Popen(
         [sys.executable, '-m', 'reflex_ros.sim.arm', '--model', 'instant'],
         stdout=subprocess.PIPE, text=True,
@@ -65,7 +65,7 @@ def test_feetech_servo_sdk(ready: dict[str, Any], control: ArmControl) -> None:
         assert packets.read1ByteTxRx(port, ROLL, 64)[0] == 1
         packets.action(port, 254)
         assert packets.read1ByteTxRx(port, ROLL, 64)[0] == 0
-        # The middle is here.
+        # Make the present position the middle.
         assert packets.write1ByteTxRx(port, ROLL, 40, 0) == (SUCCESS, 0)
         assert packets.write1ByteTxRx(port, ROLL, 40, 128) == (SUCCESS, 0)
         assert packets.read2ByteTxRx(port, ROLL, 56) == (2048, SUCCESS, 0)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The device's half of the wire format, against frames written by hand."""
+"""The servo's side of the wire format, against frames written by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REQUESTS = (
 @pytest.mark.parametrize('frame, servo_id, code, params', REQUESTS)
 def test_golden_request_is_understood(frame: str, servo_id: int, code: int, params: str) -> None:
     raw = bytes.fromhex(frame)
-    assert InstructionParser().feed(raw, 0) == [(servo_id, code, bytes.fromhex(params), raw)]
+    assert InstructionParser().parse(raw, 0) == [(servo_id, code, bytes.fromhex(params), raw)]
 
 
 @pytest.mark.parametrize('servo_id, error, params, frame', (
@@ -54,16 +54,16 @@ def test_any_split_gives_the_same_frames() -> None:
     noise = bytes.fromhex('00 FF 12 FF FF FF 37')
     stream = noise + b''.join(noise[:k % 4] + bytes.fromhex(row[0])
                               for k, row in enumerate(REQUESTS))
-    whole = InstructionParser().feed(stream, 0)
+    whole = InstructionParser().parse(stream, 0)
     assert len(whole) == len(REQUESTS)
     single = InstructionParser()
-    assert [f for byte in stream for f in single.feed(bytes((byte,)), 0)] == whole
+    assert [f for byte in stream for f in single.parse(bytes((byte,)), 0)] == whole
     rng = random.Random(1)
     for _ in range(50):
         parser, frames, at = InstructionParser(), [], 0
         while at < len(stream):
             size = rng.randint(1, 17)
-            frames += parser.feed(stream[at:at + size], 0)
+            frames += parser.parse(stream[at:at + size], 0)
             at += size
         assert frames == whole
 
@@ -77,28 +77,28 @@ def test_any_split_gives_the_same_frames() -> None:
 ))
 def test_broken_frame_is_ignored_and_the_next_one_is_found(bad: str) -> None:
     good = bytes.fromhex('FF FF 01 02 01 FB')
-    frames = InstructionParser().feed(bytes.fromhex(bad) + good, 0)
+    frames = InstructionParser().parse(bytes.fromhex(bad) + good, 0)
     assert [frame.frame for frame in frames] == [good]
 
 
 def test_half_frame_is_dropped_after_silence() -> None:
     parser = InstructionParser()
     ping = bytes.fromhex('FF FF 01 02 01 FB')
-    assert parser.feed(ping[:4], 0) == []
-    assert len(parser.feed(ping, SILENCE_NS + 1)) == 1
+    assert parser.parse(ping[:4], 0) == []
+    assert len(parser.parse(ping, SILENCE_NS + 1)) == 1
     assert parser.dropped_half_frames == 1
 
 
 def test_half_frame_is_completed_within_the_silence_limit() -> None:
     parser = InstructionParser()
     ping = bytes.fromhex('FF FF 01 02 01 FB')
-    assert parser.feed(ping[:4], 0) == []
-    assert len(parser.feed(ping[4:], SILENCE_NS)) == 1
+    assert parser.parse(ping[:4], 0) == []
+    assert len(parser.parse(ping[4:], SILENCE_NS)) == 1
 
 
 def test_arbitrary_bytes_leave_the_parser_usable_and_small() -> None:
     rng, parser = random.Random(2), InstructionParser()
     for k in range(200):
-        parser.feed(rng.randbytes(100), k)
-    parser.feed(bytes(300), 200)
-    assert len(parser.feed(bytes.fromhex('FF FF 01 02 01 FB'), 200)) == 1
+        parser.parse(rng.randbytes(100), k)
+    parser.parse(bytes(300), 200)
+    assert len(parser.parse(bytes.fromhex('FF FF 01 02 01 FB'), 200)) == 1

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Operating modes, directions and what the servo says about its motion."""
+"""Operating modes, directions, and the registers that report the motion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROLL, PAN = 5, 1
 
 
 class Rig:
-    """A bus in simulated time; the arm stands at zero."""
+    """A bus in virtual time; the arm is in its zero pose."""
 
     def __init__(self, **options: object) -> None:
         options = {'dither': False, 'pose': (0.0,) * 6, **options}

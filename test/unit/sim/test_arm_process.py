@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The emulator as a process: a real port opened with pyserial, its control socket, its end."""
+"""The emulator as a process: its port opened with pyserial, its control socket, its end."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_faults_and_power_act_through_the_socket(emulator: Emulator, control: Ar
 
 
 def test_refused_request_says_what_is_allowed(control: ArmControl) -> None:
-    with pytest.raises(ArmControlError, match='there are: drop'):
+    with pytest.raises(ArmControlError, match='known are: drop'):
         control.fault('gremlin')
     assert control.state()['ok']
 
@@ -441,7 +441,7 @@ def test_link_never_replaces_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     precious = tmp_path / 'precious'
     precious.write_text('x')
     assert main(['--link', str(precious)]) == 1
-    assert 'choose another name' in capsys.readouterr().err
+    assert 'Choose another name' in capsys.readouterr().err
     assert precious.read_text() == 'x'
     real = tmp_path / 'ttyACM'
     real.symlink_to('/dev/null')

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What reading and writing the registers of one servo does."""
+"""The effects of reading and writing the registers of one servo."""
 
 from __future__ import annotations
 
@@ -191,9 +191,9 @@ def test_turns_can_be_forgotten_in_multi_turn(servo: Servo) -> None:
 
 
 def test_reg_write_waits_for_action(servo: Servo) -> None:
-    servo.write_later(42, bytes.fromhex('00 04'))
+    servo.store_pending(42, bytes.fromhex('00 04'))
     assert (read(servo, reg.ASYNC_WRITE_FLAG), read(servo, reg.GOAL_POSITION)) == (1, 0)
-    servo.act(0)
+    servo.execute_pending(0)
     assert (read(servo, reg.ASYNC_WRITE_FLAG), read(servo, reg.GOAL_POSITION)) == (0, 1024)
 
 

@@ -71,7 +71,7 @@ def test_our_bus_moves_the_arm_in_simulated_time() -> None:
 
 
 def script(seed: int) -> tuple[bytes, list[list[object]]]:
-    """Exercise everything that is random, and return what the host read and what was logged."""
+    """Use everything that is random; return the bytes that the client read, and the log."""
     arm = VirtualArm(Settings(seed=seed, noise_ticks=3))
     port, read = arm.open(), b''
     for name in ('drop', 'noise', 'corrupt', 'jitter'):
@@ -120,7 +120,7 @@ def test_an_unplugged_port_is_lost_for_good_and_a_new_one_works() -> None:
     for call in (lambda: port.read(1), lambda: port.write(b'x'), port.drain):
         with pytest.raises(PortLost):
             call()
-    with pytest.raises(ConfigurationError, match='plug the simulated cable in'):
+    with pytest.raises(ConfigurationError, match='Plug the simulated cable in'):
         arm.open()
     arm.control.replug()
     with pytest.raises(PortLost):
@@ -137,9 +137,9 @@ def test_an_unplugged_port_is_lost_for_good_and_a_new_one_works() -> None:
 def test_a_blocked_adapter_loses_the_port_and_wrong_requests_are_refused() -> None:
     arm = VirtualArm()
     arm.control.fault('blocked')
-    with pytest.raises(PortLost, match='time-out'):
+    with pytest.raises(PortLost, match='timeout'):
         arm.open().write(PING_1)
-    with pytest.raises(ArmControlError, match='there are: drop'):
+    with pytest.raises(ArmControlError, match='known are: drop'):
         arm.control.fault('gremlin')
 
 
@@ -180,6 +180,6 @@ def test_the_log_is_in_the_order_of_time_although_requests_lie_ahead() -> None:
 def test_the_log_forgets_its_oldest_entries() -> None:
     arm = VirtualArm(Settings(fast=True))
     for k in range(CAPACITY + 10):
-        arm.bus.journal.event(k, 'x')
+        arm.bus.journal.record_event(k, 'x')
     assert len(arm.control.log(limit=CAPACITY)) == CAPACITY
     assert arm.control.log(limit=CAPACITY)[0][0] == 10
