@@ -28,7 +28,7 @@ from reflex_ros.sim.service.resources.step_training import StepRuns
 from reflex_ros.sim.service.resources.training import TrainingRuns
 from reflex_ros.sim.service.resources.uploads import Blobs, Upload, Uploads
 from reflex_ros.sim.service.settings import Settings
-from reflex_ros.sim.service.storage.store import StateError, Store
+from reflex_ros.sim.service.storage.store import Store
 
 ORGANISATION = {'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}
 
@@ -222,8 +222,8 @@ class ServiceState:
         }
 
     def _open_store(self, directory: Path) -> Store:
-        """Read what an earlier service has left; a table new since then keeps its presets."""
-        store = Store(directory, self.clock, {
+        """Read what an earlier service has left."""
+        return Store(directory, self.clock, {
             'accounts': self.accounts.table,
             'logins': self.logins.table,
             'sessions': self.sessions.table,
@@ -241,13 +241,6 @@ class ServiceState:
             'instances': self.instances.table,
             'recordings': self.recordings.table,
         })
-        try:
-            store.load()
-            store.save()
-        except StateError:
-            store.close()
-            raise
-        return store
 
     def _end_sessions(self, end: Callable[[str], object]) -> int:
         """End every active session in some way; return how many there were."""

@@ -238,7 +238,7 @@ def test_login_and_account_survive_a_restart(tmp_path):
         assert again.logins.status(login.id) == 'approved'
         assert [account.email for account in again.accounts.table.all()] == ['ada@example.com']
         again.close()
-        assert 'correct horse' not in (tmp_path / 'state.json').read_text()
+        assert b'correct horse' not in (tmp_path / 'state.sqlite3').read_bytes()
 
     run(main())
 

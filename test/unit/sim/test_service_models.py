@@ -67,7 +67,7 @@ def test_import_pulls_and_then_it_is_ready():
             assert (artifact['status'], artifact['hfRevision']) == ('ready', 'v1')
             assert 'failureReason' not in artifact
             # The token is nowhere.
-            assert 'hf_canary' not in str(server.state.models.table.to_records())
+            assert 'hf_canary' not in str(server.state.models.table.all())
 
     run(main())
 

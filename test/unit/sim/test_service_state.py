@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from enum import Enum
 import hashlib
+import itertools
 import json
 from pathlib import Path
+import resource
 import signal
+import sqlite3
 import stat
 import sys
+import tempfile
 
 import httpx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
@@ -27,9 +32,8 @@ from reflex_ros.sim.service.refusals import Reason, Refusal  # noqa: E402
 from reflex_ros.sim.service.server import Server  # noqa: E402
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
-from reflex_ros.sim.service.storage.records import from_record, to_record  # noqa: E402
-from reflex_ros.sim.service.storage.store import StateError  # noqa: E402
-from reflex_ros.sim.service.storage.table import new_id, Table  # noqa: E402
+from reflex_ros.sim.service.storage.store import APPLICATION_ID, StateError, Store, VERSION  # noqa: E402
+from reflex_ros.sim.service.storage.table import new_id, Row, Table  # noqa: E402
 
 EPOCH_S = 1_800_000_000.0
 DEADLINE_S = 10.0
@@ -47,7 +51,7 @@ class Part:
 
 
 @dataclass
-class Thing:
+class Thing(Row):
     id: str
     colour: Colour
     weight: float
@@ -57,6 +61,41 @@ class Thing:
     is_new: bool = True
     by_name: dict[str, Part] = field(default_factory=dict)
     extra: object = None
+
+
+@dataclass(frozen=True)
+class Fixed(Row):
+    id: str
+    size: int
+
+
+def table_of(row_type=Thing, **options):
+    return Table(row_type, Reason.SESSION_NOT_FOUND, **options)
+
+
+@contextlib.contextmanager
+def stored(directory, *tables):
+    """Open a store on the tables, and close it."""
+    clock = ServiceClock(source=lambda: 0.0, epoch_s=EPOCH_S)
+    store = Store(directory, clock, {f'table {n}': table for n, table in enumerate(tables)})
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def reread(directory, *row_types):
+    """Return the rows of tables that are read from a directory."""
+    tables = [table_of(row_type) for row_type in row_types]
+    with stored(directory, *tables):
+        return [table.all() for table in tables]
+
+
+def statements(store):
+    """List the SQL statements that the store runs from now on."""
+    seen = []
+    store._connection.set_trace_callback(seen.append)
+    return seen
 
 
 parts = st.builds(Part, st.text(), st.integers())
@@ -69,40 +108,24 @@ things = st.builds(
     st.dictionaries(st.text(), parts), json_values)
 
 
-@given(things)
-def test_row_is_the_same_after_a_trip_through_json(thing):
-    assert from_record(Thing, json.loads(json.dumps(to_record(thing)))) == thing
-
-
-@given(json_values)
-def test_any_json_is_a_row_or_a_value_error(value):
-    with pytest.raises(ValueError, match='.'):
-        from_record(Thing, value)
-
-
-@pytest.mark.parametrize('change, complaint', [
-    ({'colour': 'green'}, 'Thing.colour'), ({'weight': 'heavy'}, 'Thing.weight'),
-    ({'weight': True}, 'Thing.weight'), ({'parts': [{'name': 5}]}, 'Thing.parts: Part.name'),
-    ({'parts': {}}, 'Thing.parts'), ({'note': 5}, 'Thing.note'), ({'is_new': 1}, 'Thing.is_new'),
-    ({'smell': 1}, "no field 'smell'"),
-])
-def test_record_of_the_wrong_type_names_the_field(change, complaint):
-    record = {'id': 'x', 'colour': 'red', 'weight': 1.0, 'parts': []} | change
-    with pytest.raises(ValueError, match=complaint):
-        from_record(Thing, record)
-
-
-def test_missing_field_has_its_default_or_is_named():
-    assert from_record(Part, {'name': 'x'}) == Part('x')
-    with pytest.raises(ValueError, match="lacks the field 'name'"):
-        from_record(Part, {'size': 5})
+@settings(max_examples=50, deadline=None)
+@given(st.lists(things, max_size=3, unique_by=lambda thing: thing.id))
+def test_rows_are_the_same_after_a_restart(rows):
+    with tempfile.TemporaryDirectory() as directory:
+        table = table_of()
+        for row in rows:
+            table.add(row)
+        with stored(Path(directory), table):
+            pass
+        assert reread(Path(directory), Thing) == [rows]
 
 
 def test_table_keeps_the_order_and_refuses_the_unknown():
-    table = Table(Thing, Reason.SESSION_NOT_FOUND)
+    table = table_of()
     rows = [table.add(Thing(new_id('thing'), Colour.RED, 1.0, [])) for _ in range(3)]
     assert table.all() == rows
     assert table.find(rows[1].id) is table.get(rows[1].id) is rows[1]
+    assert table.first(lambda row: row.weight == 1.0) is rows[0]
     table.remove(rows[1].id)
     assert table.all() == [rows[0], rows[2]]
     assert table.find(rows[1].id) is None
@@ -110,13 +133,37 @@ def test_table_keeps_the_order_and_refuses_the_unknown():
         table.get(rows[1].id)
 
 
-def test_table_reads_all_records_or_none():
-    table = Table(Thing, Reason.SESSION_NOT_FOUND)
-    row = table.add(Thing('a', Colour.RED, 1.0, []))
-    for broken in ([{'id': 5}], {}, [to_record(row)] * 2):
-        with pytest.raises(ValueError, match='.'):
-            table.read_records(broken)
-        assert table.all() == [row]
+def test_full_table_loses_its_oldest_row():
+    table = table_of(Fixed, limit=2)
+    for number in range(5):
+        table.add(Fixed(str(number), number))
+    assert [row.id for row in table.all()] == ['3', '4']
+
+
+def test_each_change_is_saved_and_nothing_else_is_written(tmp_path):
+    table, fixed = table_of(), table_of(Fixed)
+    first, second, third = [table.add(Thing(name, Colour.RED, 1.0, [])) for name in 'abc']
+    with stored(tmp_path, table, fixed) as store:
+        seen = statements(store)
+        store.save()
+        assert seen == []
+        second.note, second.colour = 'changed', Colour.BLUE
+        table.remove(first.id)
+        fixed.add(Fixed('x', 1))
+        store.save()
+        assert [text.split()[0] for text in seen] == [
+            'BEGIN', 'INSERT', 'DELETE', 'INSERT', 'UPDATE', 'COMMIT']
+    assert reread(tmp_path, Thing, Fixed) == [[second, third], [Fixed('x', 1)]]
+
+
+def test_change_that_is_back_and_forth_keeps_the_order(tmp_path):
+    table = table_of()
+    rows = [table.add(Thing(name, Colour.RED, 1.0, [])) for name in 'abc']
+    with stored(tmp_path, table) as store:
+        for row in reversed(rows):
+            row.weight += 1.0
+            store.save()
+    assert reread(tmp_path, Thing) == [rows]
 
 
 def state_of(directory, now_s=EPOCH_S):
@@ -140,52 +187,93 @@ def test_clock_goes_on_and_never_back(tmp_path):
     set_back.close()
 
 
+def rows_in(directory, kind):
+    """Read the rows of one table past the service."""
+    with contextlib.closing(sqlite3.connect(directory / 'state.sqlite3')) as connection:
+        return [json.loads(body) for [body] in connection.execute(
+            'SELECT body FROM rows WHERE kind = ? ORDER BY rowid', (kind,))]
+
+
+def clock_in(directory):
+    """Read by how many seconds the stored clock was moved."""
+    with contextlib.closing(sqlite3.connect(directory / 'state.sqlite3')) as connection:
+        return connection.execute('SELECT advanced_s FROM clock').fetchone()[0]
+
+
 def test_file_is_private_and_written_when_something_changed(tmp_path):
     async def main():
         directory = tmp_path / 'new' / 'state'
         state = state_of(directory)
-        file = directory / 'state.json'
+        file = directory / 'state.sqlite3'
         async with Server(state) as server:
             assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-            assert stat.S_IMODE(file.stat().st_mode) == 0o600
-            before = file.stat().st_ino
+            for path in directory.iterdir():
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            before = file.read_bytes()
             await call(server, 'whoami')
-            assert file.stat().st_ino == before
+            assert file.read_bytes() == before
             session = (await call(server, 'authorizeSession', baseModel='pi0.5'))['sessionId']
-            assert session in file.read_text()
+            assert [row['id'] for row in rows_in(directory, 'sessions')] == [session]
             await admin(server, 'advance', seconds=7200)
-            assert json.loads(file.read_text())['clock']['advanced_s'] == 7200.0
+            assert clock_in(directory) == 7200.0
             async with streaming(server) as robot:
                 opened = robot.ready['session_id']
-                assert opened in file.read_text()
+                assert opened in [row['id'] for row in rows_in(directory, 'sessions')]
                 await robot.ask(0)
-            [stored] = [row for row in json.loads(file.read_text())['tables']['sessions']
-                        if row['id'] == opened]
-            assert stored['status'] == 'active'
-        assert not (directory / 'state.json.tmp').exists()
+        assert {row['id']: row['status'] for row in rows_in(directory, 'sessions')}[
+            opened] == 'active'
 
     run(main())
 
 
-@pytest.mark.parametrize('content', [
-    b'', b'{', b'\xff', b'[]', b'{"format": "other"}', b'[' * 100_000,
-    b'{"format": "reflex-sim-state", "version": 99}',
-    b'{"format": "reflex-sim-state", "version": 1, "clock": {}, "tables": {}}',
-    b'{"format": "reflex-sim-state", "version": 1, "tables": {},'
-    b' "clock": {"advanced_s": NaN, "now_s": 0}}',
-    b'{"format": "reflex-sim-state", "version": 1, "tables": {"cats": []},'
-    b' "clock": {"advanced_s": 0, "now_s": 0}}',
-    b'{"format": "reflex-sim-state", "version": 1, "tables": {"sessions": [{"id": "x"}]},'
-    b' "clock": {"advanced_s": 0, "now_s": 0}}',
-], ids=range(11))
-def test_foreign_or_corrupt_file_is_refused_and_left_alone(tmp_path, content):
-    file = tmp_path / 'state.json'
+def database(*statements, row=None):
+    """Make the content of a database file; a row is its kind and its body."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / 'file'
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.executescript(';'.join(statements))
+            if row is not None:
+                connection.execute('INSERT INTO rows VALUES (?, 1, ?)', row)
+                connection.commit()
+        return path.read_bytes()
+
+
+OURS = (f'PRAGMA application_id = {APPLICATION_ID}', f'PRAGMA user_version = {VERSION}',
+        'CREATE TABLE rows (kind, id, body)', 'CREATE TABLE clock (advanced_s, now_s)')
+NO_TIME = 'INSERT INTO clock VALUES (0, 0)'
+
+
+@pytest.mark.parametrize('content, complaint', [
+    (b'{"mine": true}', 'not a database'), (b'\xff' * 5000, 'not a database'),
+    (database(*OURS, NO_TIME)[:3000], 'malformed'),
+    (database('CREATE TABLE cats (name)'), 'not a state file of this program'),
+    (database(*OURS, NO_TIME, 'PRAGMA user_version = 99'), 'its version is 99'),
+    (database(*OURS, NO_TIME, 'DROP TABLE rows'), 'no such table'),
+    (database(*OURS), 'clock'),
+    (database(*OURS, "INSERT INTO clock VALUES (-1, 'x')"), 'clock'),
+    *((database(*OURS, NO_TIME, row=row), complaint) for row, complaint in (
+        (('cats', '{}'), "unknown table 'cats'"), (('sessions', '{'), 'property name'),
+        (('sessions', '[]'), 'a row of sessions'),
+        (('sessions', '{"id": "x"}'), 'a row of sessions: token'),
+        (('keys', '{"id": "x", "name": 5}'), 'a row of keys: name'),
+        (('instances', '[' * 100_000), 'recursion')))
+], ids=itertools.count())
+def test_foreign_or_corrupt_file_is_refused_and_left_alone(tmp_path, content, complaint):
+    file = tmp_path / 'state.sqlite3'
     file.write_bytes(content)
     for _ in range(2):
-        with pytest.raises(StateError, match=r'state\.json: .*; move it away') as caught:
+        with pytest.raises(StateError, match=rf'state\.sqlite3: .*({complaint}).*; move .* away'
+                           ) as caught:
             state_of(tmp_path)
         assert '\n' not in str(caught.value)
     assert file.read_bytes() == content
+
+
+def test_state_of_an_earlier_version_is_refused_and_left_alone(tmp_path):
+    (tmp_path / 'state.json').write_text('{"format": "reflex-sim-state"}')
+    with pytest.raises(StateError, match=r'state\.json: an earlier version .*; move .* away'):
+        state_of(tmp_path)
+    assert (tmp_path / 'state.json').read_text() == '{"format": "reflex-sim-state"}'
 
 
 def test_directory_that_is_none_is_refused(tmp_path):
@@ -195,21 +283,25 @@ def test_directory_that_is_none_is_refused(tmp_path):
         state_of(file)
 
 
-def test_disk_that_takes_nothing_is_a_507_and_the_old_state_stays(tmp_path):
-    async def main():
-        async with Server(state_of(tmp_path)) as server:
-            before = (tmp_path / 'state.json').read_bytes()
-            (tmp_path / 'state.json.tmp').mkdir()
-            body = {'path': 'publicApi:authorizeSession', 'format': 'json',
-                    'args': {'apiKey': 'rfx_sim', 'baseModel': 'pi0.5'}}
-            async with httpx.AsyncClient(trust_env=False) as http:
-                response = await http.post(f'{server.url}/api/mutation', json=body)
-            assert response.status_code == 507
-            assert 'cannot write' in response.json()['error']
-            assert (tmp_path / 'state.json').read_bytes() == before
-            (tmp_path / 'state.json.tmp').rmdir()
+def test_full_disk_is_a_507_and_the_old_state_stays(tmp_path):
+    body = {'path': 'publicApi:authorizeSession', 'format': 'json',
+            'args': {'apiKey': 'rfx_sim', 'baseModel': 'pi0.5'}}
 
-    run(main())
+    def authorize(ready):
+        return httpx.post(f'{ready["url"]}/api/mutation', json=body, trust_env=False)
+
+    with started('--state', str(tmp_path)) as process:
+        ready = json.loads(process.stdout.readline())
+        # The process can make its files no longer, as on a full disk.
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        response = authorize(ready)
+        assert response.status_code == 507
+        assert 'cannot write' in response.json()['error']
+        assert rows_in(tmp_path, 'sessions') == []
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        # The next call that can write saves what the refused one has left to save.
+        assert authorize(ready).status_code == 200
+        assert len(rows_in(tmp_path, 'sessions')) == 2
 
 
 def ask(ready, function, **args):
@@ -294,8 +386,8 @@ def test_second_service_on_a_directory_is_refused(tmp_path):
 
 
 def test_state_of_a_stranger_is_one_line_and_exit_code_1(tmp_path):
-    (tmp_path / 'state.json').write_text('{"mine": true}')
+    (tmp_path / 'state.sqlite3').write_text('{"mine": true}')
     with started('--state', str(tmp_path)) as process:
         output, errors = process.communicate(timeout=DEADLINE_S)
         assert (process.returncode, output, errors.count('\n')) == (1, '', 1)
-        assert 'it is no state file of this program' in errors
+        assert 'file is not a database' in errors

@@ -213,7 +213,7 @@ def test_instance_is_provisioned_and_torn_down():
                 assert (gone['status'], gone['id']) == ('terminated', made['id'])
             other = await ask(server, 'POST', '/deployments/provision', {})
             assert (await ask(server, 'GET', '/deployments/status'))['id'] == other['id']
-            assert 'hf_canary' not in str(server.state.instances.table.to_records())
+            assert 'hf_canary' not in str(server.state.instances.table.all())
             assert 'hf_canary' not in str(await admin_state(server))
 
     run(main())

@@ -9,13 +9,13 @@ import re
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 _EMAIL = re.compile(r'[^@\s]+@[^@\s]+\.[^@\s]+')
 
 
-@dataclass(slots=True)
-class Account:
+@dataclass
+class Account(Row):
     """One person."""
 
     id: str

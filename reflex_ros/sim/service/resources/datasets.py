@@ -16,7 +16,7 @@ from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.hf_dataset_name import HubDataset
 from reflex_ros.sim.service.resources.rows import given, ids
 from reflex_ros.sim.service.resources.uploads import Purpose, Upload, Uploads
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 # A name with this in it fails its validation, so that a user can see how that looks.
 INVALID_NAME = 'invalid'
@@ -31,8 +31,8 @@ class Status(str, Enum):
     INVALID = 'invalid'
 
 
-@dataclass(slots=True)
-class Dataset:
+@dataclass
+class Dataset(Row):
     """
     One dataset; empty texts are unknown.
 

@@ -10,15 +10,15 @@ from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason
 from reflex_ros.sim.service.resources.robots import SIM_SCHEMA, UNPAIRED_SCHEMA
 from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 READY = 'ready'
 BLOCKED = 'blocked'
 UNCHECKED = 'draft'
 
 
-@dataclass(slots=True)
-class Deployment:
+@dataclass
+class Deployment(Row):
     """One deployment; empty texts were not given."""
 
     id: str

@@ -9,7 +9,7 @@ from enum import Enum
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 
 class Status(str, Enum):
@@ -20,8 +20,8 @@ class Status(str, Enum):
     TERMINATED = 'terminated'
 
 
-@dataclass(slots=True)
-class Instance:
+@dataclass
+class Instance(Row):
     """
     One instance.
 

@@ -14,13 +14,13 @@ import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 OWN_KEY = 'key_sim'
 
 
-@dataclass(slots=True)
-class Key:
+@dataclass
+class Key(Row):
     """
     One key; the secret itself is not here.
 

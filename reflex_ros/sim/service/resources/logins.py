@@ -17,7 +17,7 @@ import secrets
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 # [ms] that a person has to approve.
 LIFE_MS = 600_000
@@ -35,8 +35,8 @@ class Stage(str, Enum):
     CONSUMED = 'consumed'
 
 
-@dataclass(slots=True)
-class Login:
+@dataclass
+class Login(Row):
     """
     One request for a key.
 
@@ -67,18 +67,15 @@ class Logins:
     def __init__(self, clock: ServiceClock) -> None:
         """Start without any."""
         self._clock = clock
-        self.table = Table(Login, Reason.INVALID_PARAMETERS)
+        self.table = Table(Login, Reason.INVALID_PARAMETERS, limit=MOST_LOGINS)
 
     def create(self, hostname: str) -> Login:
         """Add a request that waits."""
         now_ms = self._clock.now_ms()
         # Half characters cannot be shown, and turned directions would lie.
         shown = ''.join(char if char.isprintable() else '?' for char in hostname[:MOST_LETTERS])
-        login = self.table.add(Login(
+        return self.table.add(Login(
             new_id('login'), shown, secrets.token_urlsafe(24), now_ms, now_ms + LIFE_MS))
-        for old in self.table.all()[:-MOST_LOGINS]:
-            self.table.remove(old.id)
-        return login
 
     def status(self, login_id: str) -> str:
         """Return what a poll says: pending, approved, consumed, expired or unknown."""

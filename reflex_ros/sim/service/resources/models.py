@@ -10,7 +10,7 @@ from enum import Enum
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 # [ms] after which a model that is being deleted is gone.
 DELETION_MS = 30_000
@@ -26,8 +26,8 @@ class Status(str, Enum):
     DELETING = 'deleting'
 
 
-@dataclass(slots=True)
-class Model:
+@dataclass
+class Model(Row):
     """
     One model; empty texts are unknown.
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason
 from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 # The oldest go first.
 MOST_RECEIPTS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+@dataclass(frozen=True)
+class Receipt(Row):
     """
     One event.
 
@@ -56,7 +56,7 @@ class Receipts:
     def __init__(self, clock: ServiceClock) -> None:
         """Start without any."""
         self._clock = clock
-        self.table = Table(Receipt, Reason.INVALID_PARAMETERS)
+        self.table = Table(Receipt, Reason.INVALID_PARAMETERS, limit=MOST_RECEIPTS)
 
     def write(
         self, deployment_id: str, session_id: str, event: str, mode: str, reason: str = ''
@@ -67,5 +67,3 @@ class Receipts:
         self.table.add(Receipt(
             new_id('receipt'), deployment_id, session_id, event, mode, reason,
             self._clock.now_ms()))
-        for old in self.table.all()[:-MOST_RECEIPTS]:
-            self.table.remove(old.id)

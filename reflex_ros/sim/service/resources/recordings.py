@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.uploads import Purpose, Upload, Uploads
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 # [ms] after which a recording that nobody committed is swept away.
 SWEEP_MS = 24 * 3600 * 1000
 
 
-@dataclass(slots=True)
-class Recording:
+@dataclass
+class Recording(Row):
     """
     One recording.
 

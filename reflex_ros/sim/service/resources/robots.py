@@ -15,7 +15,7 @@ import secrets
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 # Connectors send one every 10 s; three may be lost.
 HEARTBEAT_MS = 30_000
@@ -28,8 +28,8 @@ _SIM_SCHEMA_JSON = json.dumps({
 })
 
 
-@dataclass(frozen=True, slots=True)
-class RobotSchema:
+@dataclass(frozen=True)
+class RobotSchema(Row):
     """What a kind of robot observes and does; empty texts and 0 were not given."""
 
     id: str
@@ -65,8 +65,8 @@ class Heartbeat:
     message: str = ''
 
 
-@dataclass(slots=True)
-class Robot:
+@dataclass
+class Robot(Row):
     """
     One robot; empty texts were not given.
 
@@ -107,8 +107,8 @@ class Robot:
         })
 
 
-@dataclass(slots=True)
-class PairingToken:
+@dataclass
+class PairingToken(Row):
     """A token that pairs one robot, once; its id is the token."""
 
     id: str

@@ -16,7 +16,7 @@ from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.receipts import Receipts
 from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 
 class Status(str, Enum):
@@ -72,8 +72,8 @@ class SessionRequest:
     client_session_id: str = ''
 
 
-@dataclass(slots=True)
-class Session:
+@dataclass
+class Session(Row):
     """
     One session, as the service remembers it.
 

@@ -16,7 +16,7 @@ import math
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 _FIRST_LOSS, _LAST_LOSS = 1.5, 0.05
 # Where a step does the most good, and what it does there.
@@ -25,8 +25,8 @@ _BEST_RATE, _BEST_GAIN = 1e-3, 0.05
 _MOST_ANSWERS = 100
 
 
-@dataclass(slots=True)
-class StepRun:
+@dataclass
+class StepRun(Row):
     """
     One run; empty texts were not given.
 
@@ -112,9 +112,8 @@ class StepRuns:
     ) -> dict[str, object]:
         """Keep the answer to a request id, when there is one; return it."""
         if request_id:
-            run.answers[request_id] = answer
-            while len(run.answers) > _MOST_ANSWERS:
-                del run.answers[next(iter(run.answers))]
+            kept = list(run.answers.items())[-(_MOST_ANSWERS - 1):]
+            run.answers = {**dict(kept), request_id: answer}
         return answer
 
 

@@ -20,7 +20,7 @@ from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.training_parameters import Plan
 from reflex_ros.sim.service.settings import Settings
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 # [ms] that a worker takes to notice a stop.
 STOPPING_MS = 2_000
@@ -62,8 +62,8 @@ class TrainingRequest:
     request_id: str = ''
 
 
-@dataclass(slots=True)
-class TrainingRun:
+@dataclass
+class TrainingRun(Row):
     """
     One run.
 

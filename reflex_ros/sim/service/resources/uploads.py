@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Table
+from reflex_ros.sim.service.storage.table import new_id, Row, Table
 
 _MIB = 1 << 20
 
@@ -44,8 +44,8 @@ LIMITS = {
 MOST_FREE_MODELS = 100
 
 
-@dataclass(slots=True)
-class Upload:
+@dataclass
+class Upload(Row):
     """
     One file, promised or there.
 

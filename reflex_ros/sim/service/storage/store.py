@@ -1,36 +1,53 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Where the service keeps its state between two starts: ``--state DIR``.
+The state directory, which keeps the service's state between two starts: ``--state DIR``.
 
-    DIR/lock         held while a service runs on DIR
-    DIR/state.json   {"format": "reflex-sim-state", "version": 1, "clock": {...}, "tables": {...}}
-    DIR/blobs/<id>   uploaded bytes
+    DIR/lock            held while a service runs on DIR
+    DIR/state.sqlite3   a row per row of every table, as JSON, and the clock
+    DIR/blobs/<id>      uploaded bytes
 
-The directory is made 0700 and the files 0600: they hold tokens. A write replaces the file in one
-step, so that a process that dies leaves the state before or after a call; there is no ``fsync``,
-which would stall the action stream to save a simulation from a power cut.
+The directory is made 0700 and its files 0600, because they hold tokens. A save is one transaction
+and writes only the rows that have changed. There is no ``fsync``: it would stall the action
+stream, only to save a simulation from a power cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 import fcntl
 import json
 import math
 import os
 from pathlib import Path
+import sqlite3
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.storage.table import Table
 
-FORMAT = 'reflex-sim-state'
-VERSION = 1
+# Stand in the header of the file, so that no other database is taken for ours.
+APPLICATION_ID = 0x52465853
+VERSION = 2
+
+_PRAGMAS = f'PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};'
+_SCHEMA = """
+    CREATE TABLE rows (kind TEXT, id TEXT, body TEXT, PRIMARY KEY (kind, id));
+    CREATE TABLE clock (advanced_s REAL, now_s REAL);
+    INSERT INTO clock VALUES (0.0, 0.0);
+"""
+# An update keeps the rowid, and with it the order of the rows.
+_UPSERT = """
+    INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body
+"""
+_DELETE = 'DELETE FROM rows WHERE kind = ? AND id = ?'
 
 
 class StateError(Exception):
-    """The state directory cannot be used; the text says which file, why and what to do."""
+    """The state directory cannot be used; the text names the file, the reason and what to do."""
 
 
 class Store:
@@ -39,105 +56,125 @@ class Store:
 
     :param directory: made when it is missing.
     :param tables: every table by the name that it has in the file.
-    :raises StateError: when it cannot be made or written, or another service runs on it.
+    :raises StateError: when the directory cannot be made or written, another service runs on it,
+        or its state is corrupt, of another program or of another version.
     """
 
     def __init__(
         self, directory: Path, clock: ServiceClock, tables: Mapping[str, Table[Any]]
     ) -> None:
-        """Take the lock; nothing is read yet."""
-        self._path = directory / 'state.json'
+        self._path = directory / 'state.sqlite3'
         self._clock = clock
         self._tables = tables
-        self._saved = ''
+        self._saved_advance_s = 0.0
+        self._connection: sqlite3.Connection | None = None
+        self._lock = -1
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(directory / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as exc:
-            raise StateError(f'cannot use the state directory {directory}: {exc.strerror}; '
-                             'name another with --state') from exc
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._claim(directory)
+            self._open(directory)
+            self.save()
         except OSError as exc:
             self.close()
-            raise StateError(f'another service runs on {directory}; end it, or name another '
-                             'directory with --state') from exc
-
-    def load(self) -> None:
-        """
-        Read the state file into the clock and the tables; a missing one is an empty one.
-
-        :raises StateError: when it is corrupt, foreign or of another version.
-        """
-        try:
-            document = json.loads(self._path.read_bytes(), parse_constant=_refuse_constant)
-            self._read(document)
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            raise self._error(exc.strerror or str(exc)) from exc
-        except (ValueError, RecursionError) as exc:
-            raise self._error(str(exc)) from exc
+            raise StateError(f'cannot use the state directory {directory}: {exc.strerror}; '
+                             'name another with --state') from exc
+        except StateError:
+            self.close()
+            raise
 
     def save(self) -> None:
         """
-        Write the state file when anything but the time has changed since the last write.
+        Write the rows that have changed since the last save, and the clock when it was moved.
 
-        :raises StateError: when the disk does not take it; the file is then as it was.
+        :raises StateError: when the disk is full or broken; the file then stays as it was, and
+            the next call tries again.
         """
-        tables = {name: table.to_records() for name, table in self._tables.items()}
-        changing = json.dumps([self._clock.advanced_s, tables], allow_nan=False)
-        if changing == self._saved:
+        advanced_s = self._clock.advanced_s
+        has_moved = advanced_s != self._saved_advance_s
+        if not has_moved and not any(table.changed for table in self._tables.values()):
             return
-        clock = {'advanced_s': self._clock.advanced_s, 'now_s': self._clock.now_s()}
-        text = json.dumps({'format': FORMAT, 'version': VERSION, 'clock': clock, 'tables': tables})
+        assert self._connection is not None
         try:
-            self._write(text)
-        except OSError as exc:
-            raise StateError(f'cannot write {self._path}: {exc.strerror}; make room for it, or '
-                             'name another directory with --state') from exc
-        self._saved = changing
+            with self._connection as connection:
+                for kind, table in self._tables.items():
+                    for row_id in table.changed:
+                        row = table.find(row_id)
+                        if row is None:
+                            connection.execute(_DELETE, (kind, row_id))
+                        else:
+                            connection.execute(_UPSERT, (kind, row_id, json.dumps(asdict(row))))
+                connection.execute('UPDATE clock SET advanced_s = ?, now_s = ?',
+                                   (advanced_s, self._clock.now_s()))
+        except sqlite3.Error as exc:
+            raise StateError(f'cannot write {self._path}: {exc}; make room for it, or name '
+                             'another directory with --state') from exc
+        self._saved_advance_s = advanced_s
+        for table in self._tables.values():
+            table.changed.clear()
 
     def close(self) -> None:
-        """Give the directory back; may be called twice."""
+        """Release the directory; may be called twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)
 
-    def _write(self, text: str) -> None:
-        temporary = self._path.with_name('state.json.tmp')
-        temporary.unlink(missing_ok=True)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'w') as file:
-            file.write(text)
-        temporary.replace(self._path)
+    def _claim(self, directory: Path) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise StateError(f'another service runs on {directory}; end it, or name another '
+                             'directory with --state') from exc
 
-    def _read(self, document: object) -> None:
-        if not isinstance(document, dict) or document.get('format') != FORMAT:
-            raise ValueError('it is no state file of this program')
-        if document.get('version') != VERSION:
-            raise ValueError(f'its version is not {VERSION}')
-        clock, tables = document.get('clock'), document.get('tables')
-        if not isinstance(clock, dict) or not isinstance(tables, dict):
-            raise ValueError("'clock' and 'tables' must be objects")
-        for name, records in tables.items():
-            if name not in self._tables:
-                raise ValueError(f'unknown table {name[:100]!r}')
-            self._tables[name].read_records(records)
-        self._clock.resume(_seconds(clock, 'advanced_s'), _seconds(clock, 'now_s'))
+    def _open(self, directory: Path) -> None:
+        """Read the tables and the clock from the file, or prepare an empty file."""
+        old = directory / 'state.json'
+        if old.exists():
+            raise _unreadable(old, 'an earlier version wrote it, in another format')
+        try:
+            connection = sqlite3.connect(self._path, check_same_thread=False)
+            self._connection = connection
+            [application_id] = connection.execute('PRAGMA application_id').fetchone()
+            [version] = connection.execute('PRAGMA user_version').fetchone()
+            is_new = connection.execute('SELECT 1 FROM sqlite_master').fetchone() is None
+            if is_new:
+                connection.executescript(_PRAGMAS + _SCHEMA)
+            elif application_id != APPLICATION_ID:
+                raise ValueError('the file is not a state file of this program')
+            elif version != VERSION:
+                raise ValueError(f'its version is {version}, not {VERSION}')
+            connection.execute('PRAGMA synchronous = OFF')
+            if not is_new:
+                self._load(connection)
+        except (sqlite3.Error, ValueError, RecursionError) as exc:
+            raise _unreadable(self._path, str(exc)) from exc
 
-    def _error(self, why: str) -> StateError:
-        return StateError(f'cannot read {self._path}: {why}; move it away, or name another '
-                          'directory with --state')
+    def _load(self, connection: sqlite3.Connection) -> None:
+        records: dict[str, list[object]] = {kind: [] for kind in self._tables}
+        for kind, body in connection.execute('SELECT kind, body FROM rows ORDER BY rowid'):
+            if kind not in records:
+                raise ValueError(f'unknown table {str(kind)[:100]!r}')
+            records[kind].append(json.loads(body))
+        for kind, table in self._tables.items():
+            adapter = TypeAdapter(table.row_type)
+            try:
+                table.load([adapter.validate_python(record) for record in records[kind]])
+            except ValidationError as exc:
+                first = exc.errors(include_url=False)[0]
+                field = '.'.join(str(part) for part in first['loc'])
+                raise ValueError(f'a row of {kind}: {field}: {first["msg"]}') from exc
+        times = connection.execute('SELECT advanced_s, now_s FROM clock').fetchone()
+        # Not met by NaN either.
+        if times is None or not all(isinstance(t, float) and 0.0 <= t < math.inf for t in times):
+            raise ValueError('the clock is missing or no time')
+        self._clock.resume(*times)
+        self._saved_advance_s = self._clock.advanced_s
 
 
-def _seconds(clock: dict[str, object], name: str) -> float:
-    value = clock.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"'{name}' of the clock must be a number")
-    if not (math.isfinite(value) and value >= 0.0):
-        raise ValueError(f"'{name}' of the clock is out of range")
-    return float(value)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is no number')
+def _unreadable(path: Path, reason: str) -> StateError:
+    return StateError(f'cannot read {path}: {reason}; move the file away, or name another '
+                      'directory with --state')

@@ -1,25 +1,34 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the service remembers, by kind: rows with an id, oldest first, and their stored form."""
+"""Rows with an id, oldest first, and which of them have changed since they were last saved."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import secrets
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.records import from_record, to_record
 
 
-class HasId(Protocol):
-    """What every row has."""
+class Row:
+    """
+    Base of everything that a table holds: a dataclass whose first field is ``id``.
 
-    @property
-    def id(self) -> str:
-        """The opaque identifier that clients see."""
+    A row reports to its table when a field is assigned. A list or dict in a field must therefore
+    be replaced, not changed in place.
+    """
+
+    id: str
+    _changed: dict[str, None] | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if self._changed is not None:
+            self._changed[self.id] = None
 
 
-Row = TypeVar('Row', bound=HasId)
+R = TypeVar('R', bound=Row)
 
 
 def new_id(prefix: str) -> str:
@@ -27,65 +36,70 @@ def new_id(prefix: str) -> str:
     return f'{prefix}_{secrets.token_hex(12)}'
 
 
-class Table(Generic[Row]):
+class Table(Generic[R]):
     """
-    Rows of one dataclass, in the order in which they were added.
+    Rows of one class, in the order in which they were added.
 
-    Rows may be changed in place; what is stored is what they hold when the state is saved.
-
-    :param row_type: the dataclass; see ``records`` for the types that its fields may have.
-    :param not_found: why ``get`` refuses an unknown id.
+    :param row_type: a dataclass; its fields hold what JSON can hold, enums and dataclasses.
+    :param not_found: the reason with which ``get`` refuses an unknown id.
+    :param limit: number of rows to keep; beyond it, the oldest are removed.
     """
 
-    def __init__(self, row_type: type[Row], not_found: Reason) -> None:
-        """Start without any."""
-        self._row_type = row_type
+    def __init__(
+        self, row_type: type[R], not_found: Reason, *, limit: int | None = None
+    ) -> None:
+        self.row_type = row_type
+        # Ids of the rows to save or, when they are gone, to delete: an ordered set.
+        self.changed: dict[str, None] = {}
         self._not_found = not_found
-        self._rows: dict[str, Row] = {}
+        self._limit = limit
+        self._rows: dict[str, R] = {}
 
-    def add(self, row: Row) -> Row:
+    def add(self, row: R) -> R:
         """Add a row with a new id, and return it."""
         assert row.id not in self._rows, row.id
-        self._rows[row.id] = row
+        self._insert(row)
+        self.changed[row.id] = None
+        if self._limit is not None and len(self._rows) > self._limit:
+            self.remove(next(iter(self._rows)))
         return row
 
-    def find(self, row_id: str) -> Row | None:
+    def find(self, row_id: str) -> R | None:
         """Return a row, or None."""
         return self._rows.get(row_id)
 
-    def get(self, row_id: str) -> Row:
+    def get(self, row_id: str) -> R:
         """
         Return a row.
 
-        :raises Refusal: with the table's reason, when there is none.
+        :raises Refusal: with the table's reason, when the id is unknown.
         """
         row = self._rows.get(row_id)
         if row is None:
             raise Refusal(self._not_found)
         return row
 
-    def all(self) -> list[Row]:
+    def first(self, matches: Callable[[R], bool]) -> R | None:
+        """Return the oldest row that matches, or None."""
+        return next(filter(matches, self._rows.values()), None)
+
+    def all(self) -> list[R]:
         """Return every row."""
         return list(self._rows.values())
 
     def remove(self, row_id: str) -> None:
-        """Forget a row; an unknown id is no error."""
-        self._rows.pop(row_id, None)
+        """Remove a row; an unknown id is no error."""
+        if self._rows.pop(row_id, None) is not None:
+            self.changed[row_id] = None
 
-    def to_records(self) -> list[object]:
-        """Return the rows as JSON values."""
-        return [to_record(row) for row in self._rows.values()]
+    def load(self, rows: list[R]) -> None:
+        """Replace every row by those that were saved."""
+        self._rows = {}
+        for row in rows:
+            self._insert(row)
+        self.changed.clear()
 
-    def read_records(self, records: object) -> None:
-        """
-        Replace every row by what ``to_records`` returned once.
-
-        :raises ValueError: saying what is wrong; then the table is as it was.
-        """
-        if not isinstance(records, list):
-            raise ValueError('a table must be a list')
-        rows = [from_record(self._row_type, record) for record in records]
-        by_id = {row.id: row for row in rows}
-        if len(by_id) != len(rows):
-            raise ValueError(f'two rows of {self._row_type.__name__} have the same id')
-        self._rows = by_id
+    def _insert(self, row: R) -> None:
+        self._rows[row.id] = row
+        # Past __setattr__, which a frozen dataclass refuses.
+        vars(row)['_changed'] = self.changed
