@@ -24,6 +24,10 @@ from reflex_ros.errors import (
 pytestmark = pytest.mark.usefixtures('no_leaks', 'short_waits')
 
 
+HANG_S = 15.0
+"""Ends a test that would hang; shorter than the limit of ``run``."""
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / 'data.bin'
@@ -60,12 +64,19 @@ class Storage:
     A storage that keeps what comes, and loses connections as told.
 
     :param cuts: for each request with a body, after how many bytes of it the connection ends.
+    :param hold_at: after how many bytes the first request with a body gets no further: nothing
+        more is kept, and nothing answered.
     """
 
-    def __init__(self, listen, cuts=(), is_resumable=True, final=b'{}'):
+    def __init__(self, listen, cuts=(), is_resumable=True, final=b'{}', hold_at=0):
         self.kept = b''
         self.requests = []
+        self.holds = threading.Event()
+        """Set when ``hold_at`` bytes are kept."""
+        self.was_left = threading.Event()
+        """Set when the client has closed the connection that gets no further."""
         self._cuts = list(cuts)
+        self._hold_at = hold_at
         self._is_resumable = is_resumable
         self._final = final
         self._lock = threading.Lock()
@@ -80,6 +91,10 @@ class Storage:
         with self._lock:
             self.requests.append(peer.head)
             cut = self._cuts.pop(0) if length and self._cuts else None
+            hold_at, self._hold_at = (self._hold_at, 0) if length else (0, self._hold_at)
+        if hold_at:
+            self._hold(peer, body, hold_at)
+            return
         spoken = peer.header(b'content-range').decode()
         start = int(spoken.removeprefix('bytes ').partition('-')[0]) if '-' in spoken else 0
         try:
@@ -100,6 +115,14 @@ class Storage:
         else:
             peer.reply(b'', '308 Resume Incomplete', *(
                 [f'Range: bytes=0-{len(self.kept) - 1}'] if self.kept else []))
+
+    def _hold(self, peer, body, count):
+        while len(body) < count:
+            body += received(peer)
+        self.kept = body[:count]
+        self.holds.set()
+        peer.wait_for_end()
+        self.was_left.set()
 
     def ranges(self):
         """Return what each request said about its place in the file."""
@@ -295,23 +318,26 @@ def test_file_that_changes_meanwhile_never_arrives_whole(listen, send, file):
     assert storage.kept == b''
 
 
-def test_cancelled_upload_leaves_no_connection_and_goes_on_later(listen, send, file, run, until):
-    storage = Storage(listen, is_resumable=True)
+def test_cancelled_upload_leaves_no_connection_and_goes_on_later(listen, send, file, run):
+    # A third of the file is there and no answer comes: the upload cannot be over before its end.
+    storage = Storage(listen, hold_at=PART)
 
     async def interrupted():
-        seen = []
         async with Transport() as transport:
             with FileSource(file) as source:
                 job = asyncio.ensure_future(upload(
-                    transport, Target(storage.url, is_resumable=True), source,
-                    lambda sent, size: seen.append(sent)))
-                await until(lambda: len(seen) > 1)
+                    transport, Target(storage.url, is_resumable=True), source))
+                assert await asyncio.to_thread(storage.holds.wait, HANG_S)
                 job.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await job
+                # Not only when the transport is closed.
+                assert await asyncio.to_thread(storage.was_left.wait, HANG_S)
 
     run(interrupted())
     send(storage.url, is_resumable=True)
+    size = file.stat().st_size
+    assert storage.ranges()[-1] == f'bytes {PART}-{size - 1}/{size}'
     assert storage.kept == file.read_bytes()
 
 
