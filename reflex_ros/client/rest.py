@@ -13,10 +13,9 @@ from urllib.parse import urlencode
 from reflex_ros.client import retry
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import printable
-from reflex_ros.client.rpc import NEXT_STEPS
+from reflex_ros.client.reasons import key_refused, NEXT_STEPS
 from reflex_ros.client.transport import Answer, REDIRECT, Request, Transport
 from reflex_ros.errors import (
-    AuthenticationError,
     ConfigurationError,
     ServiceProtocolError,
     ServiceRefused,
@@ -94,8 +93,7 @@ class RestClient:
     def _failure(self, status: int, text: str, content: object) -> Exception:
         shown = f'{self._name} HTTP {status}: {printable(text, 200)}'
         if status == 401:
-            return AuthenticationError('Reflex API key is not valid: HTTP 401. Run '
-                                       '`reflex login`.')
+            return key_refused('HTTP 401')
         if status in retry.TRANSIENT_READ:
             return ServiceUnavailable(shown, status)
         if 300 <= status < 400:

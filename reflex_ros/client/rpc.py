@@ -10,7 +10,6 @@ without the key, which the real backend repeats when it finds the arguments inva
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 import json
 from typing import Any
@@ -18,39 +17,11 @@ from typing import Any
 from reflex_ros.client import messages, retry
 from reflex_ros.client.credentials import hide_keys, Secret
 from reflex_ros.client.messages import printable
+from reflex_ros.client.reasons import KEY_REASONS, key_refused, next_step
 from reflex_ros.client.transport import Answer, REDIRECT, Request, Transport
-from reflex_ros.errors import (
-    AuthenticationError,
-    ServiceProtocolError,
-    ServiceRefused,
-    ServiceUnavailable,
-)
+from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
 
 DOUBT = 'It may have been carried out all the same: look before you run it again'
-KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
-NEXT_STEPS = {
-    'already_deleting': 'Nothing is left to do: it is on its way out',
-    'balance_too_low': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
-    'below_minimum_balance': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
-    'dataset_not_found': 'Run `reflex datasets list`',
-    'deployment_not_found': 'Run `reflex deployments list`',
-    'deployment_not_ready': 'Run `reflex doctor <deployment-id>`, fix each failed check, then try '
-                            'again',
-    'model_not_found': 'Run `reflex models list`',
-    'model_not_ready': 'Wait for it: `reflex models get <model-id> --wait`',
-    'no_inference_node_available': 'No worker runs this model now: try again in a few minutes',
-    'pairing_token_claimed': 'Make a new one with `reflex robots pair <robot-id>`',
-    'pairing_token_expired': 'Make a new one with `reflex robots pair <robot-id>`',
-    'robot_not_found': 'Run `reflex robots list`',
-    'schema_not_found': 'Run `reflex robots schemas`',
-    'session_closed': 'Start a fresh session',
-    'session_dry_run': 'The session is still in dry_run. Run `reflex sessions promote '
-                       '<session-id> --to apply_actions`',
-    'session_expired': 'Start a fresh session',
-    'session_failed': 'Start a fresh session',
-    'session_not_found': 'Run `reflex sessions list`',
-    'training_run_not_found': 'Run `reflex training list --all`',
-}
 
 
 class Null(Enum):
@@ -116,8 +87,7 @@ class RpcClient:
         if not outcome.ok:
             reason = outcome.reason or outcome.message or 'unknown'
             if reason in KEY_REASONS:
-                raise AuthenticationError(f'Reflex API key is not valid: {reason}. Run '
-                                          '`reflex login`.')
+                raise key_refused(reason)
             more = next_step(reason, given) or (outcome.message if outcome.reason else None) or ''
             raise ServiceRefused(f'{action}: {reason}. {more}'.rstrip(), reason)
         checked: dict[str, Any] = value
@@ -135,8 +105,7 @@ class RpcClient:
         if answer.status in retry.TRANSIENT_READ:
             raise ServiceUnavailable(http_error)
         if answer.status == 401:
-            raise AuthenticationError('Reflex API key is not valid: HTTP 401. Run '
-                                      '`reflex login`.')
+            raise key_refused('HTTP 401')
         if 300 <= answer.status < 400:
             raise ServiceProtocolError(f'Convex HTTP {answer.status}. {REDIRECT}. Fix '
                                        '--convex-url or REFLEX_CONVEX_URL')
@@ -150,19 +119,6 @@ class RpcClient:
         if answer.status != 200 and not is_error_body:
             raise ServiceProtocolError(http_error)
         return messages.parse(messages.Envelope, content, function)
-
-
-def next_step(reason: str, given: Mapping[str, object]) -> str:
-    """Say what to do about a refusal, with the ids that it is about."""
-    text = NEXT_STEPS.get(reason, '')
-    for name, places in (('sessionId', {'The session': 'Session {}', '<session-id>': '{}'}),
-                         ('deploymentId', {'<deployment-id>': '{}'}),
-                         ('robotId', {'<robot-id>': '{}'})):
-        value = given.get(name)
-        if isinstance(value, str):
-            for place, form in places.items():
-                text = text.replace(place, form.format(printable(value, 80)))
-    return text
 
 
 def _plain(value: object) -> object:

@@ -15,7 +15,7 @@ from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.endpoints import without_secrets
 from reflex_ros.client.messages import printable
-from reflex_ros.client.rpc import KEY_REASONS, next_step
+from reflex_ros.client.reasons import KEY_REASONS, key_refused, next_step
 from reflex_ros.client.stream_protocol import ServerError
 from reflex_ros.errors import (
     AuthenticationError,
@@ -54,8 +54,7 @@ class StreamFaults:
     def reported(self, event: ServerError, session_id: str = '') -> ServiceError:
         """Explain an error frame."""
         if event.code in KEY_REASONS:
-            return AuthenticationError(f'Reflex API key is not valid: {event.code}. Run '
-                                       '`reflex login`.')
+            return key_refused(event.code)
         text = f'the service reports: {self.shown(event.detail)}'
         step = next_step(event.code, {'sessionId': session_id})
         if step:

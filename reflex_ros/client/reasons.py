@@ -1,0 +1,58 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why the service refuses, by its own reason slugs, and the next step for each; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reflex_ros.client.messages import printable
+from reflex_ros.errors import AuthenticationError
+
+KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
+"""Reasons of a refusal that the API key causes."""
+NEXT_STEPS = {
+    'already_deleting': 'Nothing is left to do: it is on its way out',
+    'balance_too_low': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
+    'below_minimum_balance': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
+    'dataset_not_found': 'Run `reflex datasets list`',
+    'deployment_not_found': 'Run `reflex deployments list`',
+    'deployment_not_ready': 'Run `reflex doctor <deployment-id>`, fix each failed check, then try '
+                            'again',
+    'model_not_found': 'Run `reflex models list`',
+    'model_not_ready': 'Wait for it: `reflex models get <model-id> --wait`',
+    'no_inference_node_available': 'No worker runs this model now: try again in a few minutes',
+    'pairing_token_claimed': 'Make a new one with `reflex robots pair <robot-id>`',
+    'pairing_token_expired': 'Make a new one with `reflex robots pair <robot-id>`',
+    'robot_not_found': 'Run `reflex robots list`',
+    'schema_not_found': 'Run `reflex robots schemas`',
+    'session_closed': 'Start a fresh session',
+    'session_dry_run': 'The session is still in dry_run. Run `reflex sessions promote '
+                       '<session-id> --to apply_actions`',
+    'session_expired': 'Start a fresh session',
+    'session_failed': 'Start a fresh session',
+    'session_not_found': 'Run `reflex sessions list`',
+    'training_run_not_found': 'Run `reflex training list --all`',
+}
+
+
+def key_refused(reason: str) -> AuthenticationError:
+    """Make the error for a key that the service refuses."""
+    return AuthenticationError(f'Reflex API key is not valid: {reason}. Run `reflex login`.')
+
+
+def next_step(reason: str, arguments: Mapping[str, object]) -> str:
+    """
+    Return what to do about a refusal; empty for a reason that is not in the table.
+
+    :param arguments: of the refused call; ids among them replace the placeholders of the text.
+    """
+    text = NEXT_STEPS.get(reason, '')
+    for name, places in (('sessionId', {'The session': 'Session {}', '<session-id>': '{}'}),
+                         ('deploymentId', {'<deployment-id>': '{}'}),
+                         ('robotId', {'<robot-id>': '{}'})):
+        value = arguments.get(name)
+        if isinstance(value, str):
+            for place, form in places.items():
+                text = text.replace(place, form.format(printable(value, 80)))
+    return text
