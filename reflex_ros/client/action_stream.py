@@ -126,30 +126,29 @@ class AsyncActionStream:
             once; also for a redirect and for a certificate that is not valid.
         :raises StreamClosed: when it speaks no WebSocket, or closes before it is ready, at once.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        for number, wait in enumerate(retry.backoff(self._random), start=1):
+        failures = retry.Failures(asyncio.get_running_loop().time, self._random)
+        while True:
             try:
                 await self._attempt()
-                _log.debug('%s: open at attempt %d: %s', self._faults.place, number, ', '.join(
-                    f'{name} {value:.0f}' for name, value in self.open_timing.items()))
+                _log.debug('%s: open at attempt %d: %s', self._faults.place,
+                           failures.in_a_row + 1, ', '.join(
+                               f'{name} {value:.0f}' for name, value in self.open_timing.items()))
                 return
             except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
             except websockets.WebSocketException as exc:
                 raise StreamClosed(self._faults.at(str(exc))) from exc
-            status, asked_for = status_of(failure)
-            elapsed = loop.time() - began
-            if status is not None and status not in retry.TRANSIENT_STATUS:
-                raise self._faults.explain(failure, number, elapsed) from failure
-            wait = max(wait, asked_for)
-            _log.debug('%s: %s (attempt %d, %.0f ms)', self._faults.place,
-                       self._faults.reason(failure), number, elapsed * 1e3)
-            if elapsed + wait > self._window_s:
-                raise self._faults.explain(failure, number, elapsed) from failure
+            status, asked_for_s = status_of(failure)
+            attempt = failures.add(self._faults.reason(failure), asked_for_s)
+            _log.debug('%s: %s (attempt %d, %.0f ms)', self._faults.place, attempt.reason,
+                       attempt.number, attempt.elapsed_s * 1e3)
+            is_final = status is not None and status not in retry.TRANSIENT_STATUS
+            if is_final or attempt.is_last(self._window_s):
+                raise self._faults.explain(
+                    failure, attempt.number, attempt.elapsed_s) from failure
             if self._on_retry is not None:
-                self._on_retry(retry.Attempt(number, elapsed, wait, self._faults.reason(failure)))
-            await asyncio.sleep(wait)
+                self._on_retry(attempt)
+            await asyncio.sleep(attempt.wait_s)
 
     async def send_observation(self, state: Sequence[float],
                                images: Mapping[str, Image] | None = None, *,

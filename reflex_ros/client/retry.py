@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 import math
 import random
@@ -20,15 +20,52 @@ FIRST_S, FACTOR, CAP_S = 0.5, 1.6, 5.0
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """
-    One failed attempt, for whoever shows it.
+    One failed attempt, and the wait after it.
 
-    :param wait_s: until the next one [s].
+    :param number: 1 for the first attempt.
+    :param elapsed_s: since the first attempt began [s].
+    :param wait_s: until the next attempt begins [s].
     """
 
     number: int
     elapsed_s: float
     wait_s: float
     reason: str
+
+    def is_last(self, window_s: float) -> bool:
+        """Whether the next attempt would begin after the retry window [s]."""
+        return self.elapsed_s + self.wait_s > window_s
+
+
+class Failures:
+    """
+    Count the failed attempts at one job, and space them by :func:`backoff`.
+
+    :param clock: monotonic time [s], e.g. ``loop.time``.
+    """
+
+    def __init__(self, clock: Callable[[], float], rng: random.Random) -> None:
+        self.in_a_row = 0
+        self._clock = clock
+        self._rng = rng
+        self._began = clock()
+        self._waits = backoff(rng)
+
+    def add(self, reason: str, asked_for_s: float = 0.0) -> Attempt:
+        """
+        Record that the attempt failed that ends now.
+
+        :param asked_for_s: the service's Retry-After, which makes the wait longer, never shorter
+            [s].
+        """
+        self.in_a_row += 1
+        return Attempt(self.in_a_row, self._clock() - self._began,
+                       max(next(self._waits), asked_for_s), reason)
+
+    def restart(self) -> None:
+        """Begin the count and the back-off again, because there was progress."""
+        self.in_a_row = 0
+        self._waits = backoff(self._rng)
 
 
 def window(environment: Mapping[str, str]) -> float:

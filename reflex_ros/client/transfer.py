@@ -138,10 +138,9 @@ class _Upload:
 
     async def run(self) -> Uploaded:
         """Send piece after piece until the target has all."""
-        began = asyncio.get_running_loop().time()
-        waits = retry.backoff(random.Random())
+        failures = retry.Failures(asyncio.get_running_loop().time, random.Random())
         # A resumable target may have some of it from an earlier run.
-        is_known, failures, furthest = not self._target.is_resumable, 0, 0
+        is_known, furthest = not self._target.is_resumable, 0
         while True:
             try:
                 done = None if is_known else self._read(await self._ask())
@@ -152,18 +151,16 @@ class _Upload:
                                     _object(done))
                 if self._offset <= furthest:
                     raise ServiceUnavailable(f'{self._target.what} failed: a part was not kept')
-                failures = 0
+                failures.in_a_row = 0
             except ServiceUnavailable as exc:
                 is_known = not self._target.is_resumable
                 if self._offset > furthest:
-                    failures, waits = 0, retry.backoff(random.Random())
-                failures += 1
+                    failures.restart()
+                attempt = failures.add(str(exc))
                 # What is sent twice by POST is there twice.
-                if failures >= TRIES or self._target.method == 'POST':
+                if attempt.number >= TRIES or self._target.method == 'POST':
                     raise
-                elapsed_s = asyncio.get_running_loop().time() - began
-                await self._transport.pause(retry.Attempt(
-                    failures, elapsed_s, next(waits), str(exc)))
+                await self._transport.pause(attempt)
             furthest = max(furthest, self._offset)
 
     async def _ask(self) -> Answer:

@@ -136,19 +136,18 @@ class Transport:
             answered with a transient status when its window is over.
         :raises ServiceProtocolError: when the answer is too large, or the certificate not valid.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         limit_s = CALL_S if request.limit_s is None else request.limit_s
-        for number, wait in enumerate(retry.backoff(self._random), start=1):
+        failures = retry.Failures(asyncio.get_running_loop().time, self._random)
+        while True:
             answer: Answer | None = None
-            asked_for = 0.0
+            asked_for_s = 0.0
             window_s = self._window_s if request.is_repeatable else 0.0
             try:
                 answer = await within(limit_s, self._exchange(request))
                 if not request.is_repeatable or answer.status not in retry.TRANSIENT_READ:
                     return answer
                 reason = f'HTTP {answer.status}'
-                asked_for = retry.retry_after(answer.headers.get('retry-after'))
+                asked_for_s = retry.retry_after(answer.headers.get('retry-after'))
             except (httpx.HTTPError, httpx.InvalidURL, asyncio.TimeoutError) as exc:
                 reason = _reason(exc, limit_s)
                 if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(exc)):
@@ -160,16 +159,14 @@ class Transport:
                     window_s = self._window_s
                 remedy = '' if is_unsent or request.is_repeatable else request.doubt
                 failure = self._unreachable(request, reason, remedy or request.remedy)
-            elapsed = loop.time() - began
-            wait = max(wait, asked_for)
+            attempt = failures.add(reason, asked_for_s)
             _log.debug('%s %s: %s (attempt %d, %.0f ms)', request.method, _shown(request), reason,
-                       number, elapsed * 1e3)
-            if elapsed + wait > window_s:
+                       attempt.number, attempt.elapsed_s * 1e3)
+            if attempt.is_last(window_s):
                 if answer is not None:
                     return answer
                 raise failure
-            await self.pause(retry.Attempt(number, elapsed, wait, reason))
-        raise AssertionError('the back-off never ends')
+            await self.pause(attempt)
 
     async def pause(self, attempt: retry.Attempt) -> None:
         """Tell whoever watches that an attempt failed, and wait until the next one."""

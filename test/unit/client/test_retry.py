@@ -71,3 +71,54 @@ def test_key_problem_is_never_transient():
     assert 401 not in retry.TRANSIENT_STATUS | retry.TRANSIENT_READ
     assert {403, 404} <= retry.TRANSIENT_STATUS
     assert not {403, 404} & retry.TRANSIENT_READ
+
+
+class Clock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def attempts_within(window_s, clock, asked_for_s=0.0):
+    """Fail at once, again and again, until the window leaves no room for another attempt."""
+    failures = retry.Failures(clock, Fixed(0.5))
+    while not (attempt := failures.add('down', asked_for_s)).is_last(window_s):
+        yield attempt
+        clock.now += attempt.wait_s
+    yield attempt
+
+
+def test_attempts_go_on_for_the_window_and_not_beyond():
+    clock = Clock()
+    attempts = list(attempts_within(retry.DEFAULT_WINDOW_S, clock))
+    assert [attempt.wait_s for attempt in attempts[:8]] == pytest.approx(NOMINAL)
+    # 0.5 + 0.8 + 1.28 + 2.048 + 3.2768 = 7.9 s, then sixteen times 5 s.
+    assert [attempt.number for attempt in attempts] == list(range(1, 23))
+    assert attempts[-1].elapsed_s == pytest.approx(87.9048)
+    assert clock.now - 1000.0 == attempts[-1].elapsed_s
+
+
+def test_window_of_zero_leaves_one_attempt():
+    assert len(list(attempts_within(0.0, Clock()))) == 1
+
+
+@pytest.mark.parametrize('asked_for_s, waits', [
+    (2.0, [2.0, 2.0, 2.0, 2.048]), (7.0, [7.0, 7.0, 7.0]), (30.0, [30.0])])
+def test_wait_is_at_least_what_the_service_asks_for(asked_for_s, waits):
+    attempts = list(attempts_within(20.0, Clock(), asked_for_s))
+    assert [attempt.wait_s for attempt in attempts][:4] == pytest.approx(waits)
+
+
+def test_progress_begins_count_and_waits_again_and_not_the_time():
+    clock = Clock()
+    failures = retry.Failures(clock, Fixed(0.5))
+    first = [failures.add('lost') for _ in range(3)]
+    clock.now += 10.0
+    failures.restart()
+    again = failures.add('lost')
+    assert [attempt.number for attempt in (*first, again)] == [1, 2, 3, 1]
+    assert again == retry.Attempt(1, 10.0, 0.5, 'lost')
