@@ -85,6 +85,12 @@ async def send_and_wait(stream):
         await stream.recv_action(timeout_s=5.0)
 
 
+@pytest.fixture
+def short_good_bye(monkeypatch):
+    """Wait 20 ms instead of 200 for a peer that does not close its end."""
+    monkeypatch.setattr(module, 'CLOSE_S', 0.02)
+
+
 # ---- open
 
 
@@ -232,6 +238,7 @@ def test_wrong_first_frame_is_final(service, fails, value, kind, text):
     (b'\xff\xfe', 0x81, StreamClosed, '1007'),
     (b'\x03\xf0busy', 0x88, StreamClosed, '1008 busy'),
 ])
+@pytest.mark.usefixtures('short_good_bye')
 def test_first_frame_that_is_no_greeting_is_final(listen, fails, payload, first, kind, text):
     def greet(peer):
         peer.upgrade()
@@ -336,7 +343,7 @@ def test_certificate_that_nobody_vouches_for_is_refused_at_once(listen, fails, c
 def test_peer_without_tls_is_tried_again_and_told(listen, fails):
     listener = listen(lambda peer: (peer.socket.recv(1), peer.send(b'HTTP/1.1 400 x\r\n\r\n')))
     fails(f'wss://{listener.address}/v1/actions', ServiceUnavailable, 'SSL.*attempts in',
-          window_s=1.0)
+          window_s=0.5)
     assert len(listener.peers) > 1
 
 
@@ -419,6 +426,7 @@ def test_end_without_a_close_frame_is_told(listen, fails):
 @pytest.mark.parametrize('payload, first, code', [
     (b'\x03\xf0go', 0x88, 1008), (b'\xff', 0x81, 1007), (b'x', 0xc1, 1002), (b'', 0x83, 1002),
     (b'y' * (2**20 + 1), 0x81, 1009)])
+@pytest.mark.usefixtures('short_good_bye')
 def test_end_is_told_at_once_by_a_peer_that_keeps_the_connection(
         listen, fails, payload, first, code):
     def greet(peer):

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from reflex_ros.client import deadline
 from reflex_ros.client.deadline import end, within
 
 
@@ -56,7 +57,9 @@ def test_cancellation_is_not_lost_in_the_moment_in_which_the_job_ends(run):
         run(main())
 
 
-def test_task_that_ignores_its_cancellation_is_cancelled_again(run):
+def test_task_that_ignores_its_cancellation_is_cancelled_again(run, monkeypatch):
+    monkeypatch.setattr(deadline, 'AGAIN_S', 0.01)
+
     async def stubborn():
         for _ in range(3):
             try:

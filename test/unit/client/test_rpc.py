@@ -336,7 +336,7 @@ def test_closed_port_is_told_with_address_and_remedy(fails, closed_port):
     url = f'http://127.0.0.1:{closed_port}'
     fails(url, promote_unknown, ServiceUnavailable,
           rf'^Cannot reach the Reflex backend at {url}: \[Errno 111\] Connection refused\. '
-          'Check the network, or unset REFLEX_CONVEX_URL$')
+          'Check the network, or unset REFLEX_CONVEX_URL$', window_s=0.1)
 
 
 def test_host_that_cannot_prove_who_it_is_is_refused_at_once(listen, fails, certificate):
@@ -432,7 +432,8 @@ def test_key_is_in_no_log_at_debug(service, listen, ask, fails, caplog, closed_p
     with caplog.at_level(logging.DEBUG):
         ask(service.url, sessions.authorize)
         fails(service.url, promote_unknown, ServiceRefused)
-        fails(f'http://127.0.0.1:{closed_port}', promote_unknown, ServiceUnavailable)
+        fails(f'http://127.0.0.1:{closed_port}', promote_unknown, ServiceUnavailable,
+              window_s=0.1)
         backend = listen(lambda peer: peer.answer(KEY.encode(), '403 Forbidden'))
         fails(backend.url, account.whoami, ServiceProtocolError)
     assert any(record.levelno == logging.DEBUG for record in caplog.records)
