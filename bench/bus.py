@@ -120,7 +120,7 @@ def driver_cpu() -> Iterator[dict]:
 def servo_codec() -> Iterator[dict]:
     """Measure the codec: parse the six answers of a cycle, encode its goals."""
     answers = b''.join(answer(servo_id) for servo_id in SERVO_IDS)
-    yield rate('answers of a cycle parsed', lambda: codec.StatusParser().feed(answers),
+    yield rate('answers of a cycle parsed', lambda: codec.StatusParser().parse(answers),
                lambda: [answers[k * 37 + 5:k * 37 + 36] for k in range(6)])
     data = dict.fromkeys(SERVO_IDS, b'\x00\x08')
     yield rate('goals of a cycle encoded', lambda: codec.sync_write(42, data),

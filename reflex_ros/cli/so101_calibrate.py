@@ -135,7 +135,7 @@ def _record(bus: Bus, recorder: RangeRecorder, is_done: Callable[[], bool]) -> N
               auto_refresh=console.is_terminal, transient=not console.is_terminal) as live:
         while not is_done():
             try:
-                recorder.take(_positions(bus))
+                recorder.record(_positions(bus))
                 heard_at = time.monotonic()
             except BusTimeout:
                 if time.monotonic() - heard_at > SILENCE_S:

@@ -18,7 +18,7 @@ from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import Profile, PROFILES
 from reflex_ros.hardware.calibration import JointCalibration
-from reflex_ros.hardware.discovery import Candidate, candidates, Finding, probe, why_none
+from reflex_ros.hardware.discovery import Candidate, candidates, Finding, not_found_message, probe
 from reflex_ros.hardware.lerobot_file import find as find_file
 from reflex_ros.hardware.lerobot_file import load, Role
 from reflex_ros.hardware.port import latency_warning
@@ -45,7 +45,7 @@ def find(common: CommonOptions, port: str | None) -> None:
     found = any(finding.is_arm for finding in findings)
     if common.as_json:
         text.document({'ok': found, 'ports': [_describe(finding) for finding in findings],
-                         **({} if found else {'error': why_none(findings)})})
+                         **({} if found else {'error': not_found_message(findings)})})
     else:
         text.show_grid(('port', 'what', 'servos', 'USB serial', 'found by'), [
             (finding.candidate.path, _verdict(finding), _servos(finding),
@@ -54,7 +54,7 @@ def find(common: CommonOptions, port: str | None) -> None:
             if warning := latency_warning(finding.candidate.path):
                 click.echo(f'Warning: {warning}', err=True)
         if not found:
-            raise ConfigurationError(why_none(findings))
+            raise ConfigurationError(not_found_message(findings))
     if not found:
         sys.exit(1)
 

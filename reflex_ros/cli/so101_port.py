@@ -14,7 +14,7 @@ import click
 from reflex_ros.cli import options
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.discovery import Candidate, find_arm, probe, why_none
+from reflex_ros.hardware.discovery import Candidate, find_arm, not_found_message, probe
 from reflex_ros.hardware.lerobot_file import DEFAULT_ID
 from reflex_ros.hardware.port import latency_warning, SerialPort
 
@@ -47,7 +47,7 @@ def locate(port: str | None) -> tuple[str, int]:
     if finding.problem:
         raise ConfigurationError(finding.problem)
     if not finding.models:
-        raise ConfigurationError(why_none([finding]))
+        raise ConfigurationError(not_found_message([finding]))
     return port, finding.baud
 
 

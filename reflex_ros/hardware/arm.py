@@ -100,8 +100,8 @@ class So101Arm:
             _log.warning('port %s: the servos have different firmware: %s', self.bus.port.name,
                          ', '.join(f'{own.servo_id}: {own.firmware}' for own in self.servos))
         self.calibration = tuple(
-            from_range(index, take(block, reg.MIN_POSITION_LIMIT),
-                       take(block, reg.MAX_POSITION_LIMIT), take(block, reg.HOMING_OFFSET))
+            from_range(index, reg.MIN_POSITION_LIMIT.decode_in(block),
+                       reg.MAX_POSITION_LIMIT.decode_in(block), reg.HOMING_OFFSET.decode_in(block))
             for index, block in enumerate(blocks))
         # Compared with sums of tenths.
         self._lowest_v = np.array([servo.supply.allowed[0] for servo in self.servos]) - 0.01
@@ -115,12 +115,12 @@ class So101Arm:
             for index, servo in enumerate(self.servos)])
         # Phase bit 2: whether the speed registers count 1 or 50 ticks per second.
         self._speed_unit = np.array(
-            [1.0 if take(block, reg.PHASE) & 0b100 else 50.0 for block in blocks])
+            [1.0 if reg.PHASE.decode_in(block) & 0b100 else 50.0 for block in blocks])
         self._configuration = [protect(self.bus, self.profile, index, block)
                                for index, block in enumerate(blocks)]
         self._orders = Orders(
             speeds=[int(GOAL_SPEED / unit) for unit in self._speed_unit],
-            torque_limits=[min(take(block, reg.MAX_TORQUE), most) for block, most in zip(
+            torque_limits=[min(reg.MAX_TORQUE.decode_in(block), most) for block, most in zip(
                 blocks, self.profile.torque_limits, strict=True)])
         self._measure_cycle()
         self._check_supply(self.read())

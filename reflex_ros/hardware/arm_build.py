@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The two builds of an SO-101 as data: gears, supplies, and how the servos protect themselves.
+The two builds of an SO-101 as data: gears, supplies, and protection settings of the servos.
 
 Source: SO-101 reference, sections 2.6, 5.1 and 8.3.
 """
@@ -21,12 +21,13 @@ _PLAIN_GEAR = 345
 @dataclass(frozen=True, slots=True)
 class Supply:
     """
-    A variant of the servo by its supply.
+    A supply variant of the servo.
 
-    :param allowed: outside, the arm is stopped [V].
-    :param usual: outside, somebody is warned [V].
-    :param torque_from: below, torque is not switched on: heavy joints would stall [V].
-    :param stall_torque: of the servo with the 1/345 gear [N m].
+    :param allowed: outside of this range the driver stops the arm [V].
+    :param usual: outside of this range the driver warns [V].
+    :param torque_from: below this voltage the driver does not switch torque on, because heavy
+        joints would stall [V].
+    :param stall_torque: stall torque of the servo with the 1/345 gear [N m].
     """
 
     name: str
@@ -37,7 +38,7 @@ class Supply:
 
     @classmethod
     def of(cls, max_input_voltage: int) -> Supply:
-        """Tell the variant by register 14: 14 V for the 12 V part, 8 V for the other one."""
+        """Return the variant for the value of register 14: 12 V parts have 140, others 80."""
         return TWELVE_VOLT if max_input_voltage > 100 else SEVEN_VOLT
 
 
@@ -46,7 +47,7 @@ TWELVE_VOLT = Supply('12 V', (10.0, 13.5), (11.0, 12.8), 10.0, 2.94)
 
 
 class Rule(Enum):
-    """How a register must stand to the value in the table."""
+    """Relation between a register and the value in the table."""
 
     EXACTLY = 'exactly'
     AT_MOST = 'at most'
@@ -55,14 +56,14 @@ class Rule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One register that a servo must hold; one that is stricter already is left alone."""
+    """A required value of one register; a stricter value is left unchanged."""
 
     register: Register
     value: int
     rule: Rule = Rule.EXACTLY
 
     def corrected(self, found: int) -> int:
-        """Return what the register must hold, given what it holds."""
+        """Return the value to write, for a register that holds ``found``."""
         if self.rule is Rule.AT_MOST:
             return min(found, self.value)
         return found | self.value if self.rule is Rule.ALL_BITS else self.value
@@ -78,8 +79,8 @@ _EVERY_JOINT = (
     Setting(reg.PROTECTION_CURRENT, 500, Rule.AT_MOST),
     Setting(reg.OVERLOAD_TORQUE, 80, Rule.AT_MOST),
 )
-# LeRobot also trips the gripper at 25 % load: any firm grip would trip it after 2 s. Half the
-# torque and 1.6 A protect the motor as well.
+# LeRobot lets the gripper trip at 25 % load: then any firm grip trips it after 2 s. Half the
+# torque and 1.6 A protect the motor too.
 _GRIPPER = (*_EVERY_JOINT, Setting(reg.PROTECTION_CURRENT, 250, Rule.AT_MOST))
 _GRIPPER_TORQUE = 500
 
@@ -89,13 +90,13 @@ class Profile:
     """
     One build of the arm; tuples are in the order of the joint table.
 
-    The encoder sits on the output shaft, so a tick is the same angle behind every gear.
+    The encoder is on the output shaft, so a tick is the same angle with every gear.
 
     :param parts: the vendor's part numbers; where two fit, the supply decides.
     :param gears: turns of the motor per turn of the joint.
     :param is_driven: whether this build may be put under torque; a leader is moved by hand.
-    :param torque_limits: upper bounds of the torque limit under way [0.1 %].
-    :param settings: for each joint, what its servo must hold.
+    :param torque_limits: upper bounds of the torque limit while the arm is driven [0.1 %].
+    :param settings: for each joint, the required register values of its servo.
     """
 
     name: str

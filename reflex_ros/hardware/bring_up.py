@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What is asked of six servos before they count as an SO-101: presence, identity, self-protection.
+Checks of the six servos before they are driven as an SO-101: presence, identity, protection.
 
-No goal is written here, and torque is left as it is.
+Nothing here writes a goal or changes the torque.
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ from reflex_ros.errors import BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import Profile, Supply
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.registers import Register
 
 _log = logging.getLogger(__name__)
 
 PHASE_UNUSUAL_BITS = 0b10010001
-"""Reversed drive, multi-turn feedback, reversed feedback: with any of them angles are wrong."""
+"""Reversed drive, multi-turn feedback, reversed feedback: each of them makes angles wrong."""
 LOCK_TRIES = 3
 SETTLE_S = 0.1
 SETTLE_TRIES = 4
-"""Real servos read 0 for up to 0.25 s after a register of the EEPROM was written."""
+"""A real servo returns 0 for up to 0.25 s after a write to an EEPROM register."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServoInfo:
-    """What one servo says of itself: model, firmware, supply variant."""
+    """Identity of one servo: model, firmware, supply variant."""
 
     servo_id: int
     model: int
@@ -39,17 +38,17 @@ class ServoInfo:
     supply: Supply
 
 
-def take(block: bytes, register: Register) -> int:
-    """Take a register's value from bytes that begin at address 0."""
-    return register.decode(block[register.address:register.address + register.size])
+def take(block: bytes, register: reg.Register) -> int:
+    """Decode a register from bytes that begin at address 0; `Register.decode_in` replaces this."""
+    return register.decode_in(block)
 
 
 def find_servos(bus: Bus) -> None:
     """
-    Check that each id of the joint table is there, once.
+    Check that exactly one servo answers to each id of the joint table.
 
     :raises BusTimeout: naming the servos that do not answer.
-    :raises ConfigurationError: naming the ids to which several answer.
+    :raises ConfigurationError: naming the ids that several servos answer to.
     """
     missing = []
     for joint in SO101_JOINTS:
@@ -60,119 +59,120 @@ def find_servos(bus: Bus) -> None:
     doubled = _doubled(bus)
     if doubled:
         raise ConfigurationError(f'port {bus.port.name}: more than one servo answers to id '
-                                 f'{_names(doubled)}. Every servo needs its own id; new ones all '
+                                 f'{_names(doubled)}. Give every servo its own id; all new servos '
                                  'have id 1')
     if len(missing) == len(SO101_JOINTS):
         raise BusTimeout(f'port {bus.port.name}: no servo answers. Is the servo supply on, and is '
                          'this the right port?', [joint.servo_id for joint in missing])
     if missing:
         raise BusTimeout(f'port {bus.port.name}: servo {_names(missing)} does not answer. Check '
-                         f'the cable before it{_suspicion(bus, missing)}',
+                         f'the cable before it{_double_id_hint(bus, missing)}',
                          [joint.servo_id for joint in missing])
 
 
 def read_configuration(bus: Bus, servo_id: int) -> bytes:
     """
-    Read a servo's whole EEPROM.
+    Read the whole EEPROM of a servo.
 
-    :raises BusTimeout: when it does not come.
+    :raises BusTimeout: when the servo does not answer.
     """
     address, length = reg.CONFIGURATION_BLOCK
     try:
         return bus.read_block(servo_id, address, length)
     except BusTimeout as exc:
-        # Two servos that say the same at the same time cannot be told from one by a ping.
-        raise BusTimeout(f'{exc}, although it answers a ping. Is the cable good, and do two '
-                         f'servos have id {servo_id}? New ones all have id 1',
+        # Two servos with the same id send identical replies to a ping, as if there were one.
+        raise BusTimeout(f'{exc}, although it answers a ping. Check the cable, and whether two '
+                         f'servos have id {servo_id}: all new servos have id 1',
                          exc.servo_ids) from exc
 
 
 def identify(joint: Joint, block: bytes) -> ServoInfo:
     """
-    Say what a servo is, by its EEPROM.
+    Identify a servo by its EEPROM.
 
-    :raises ConfigurationError: when it cannot be driven as this joint.
+    :raises ConfigurationError: when the servo cannot be driven as this joint.
     """
     where = f'servo {joint.servo_id} ({joint.name})'
-    model = take(block, reg.MODEL_NUMBER)
+    model = reg.MODEL_NUMBER.decode_in(block)
     if model != reg.MODEL_STS3215:
         raise ConfigurationError(f'{where} is model {model}, expected {reg.MODEL_STS3215} '
                                  '(STS3215)')
-    mode, phase = take(block, reg.OPERATING_MODE), take(block, reg.PHASE)
+    mode, phase = reg.OPERATING_MODE.decode_in(block), reg.PHASE.decode_in(block)
     if mode != 0 or phase & PHASE_UNUSUAL_BITS:
         raise ConfigurationError(f'{where} has operating mode {mode} and phase {phase}; expected '
                                  'mode 0 and none of the phase bits 0, 4 and 7. Configure it for '
                                  'LeRobot first')
-    order, resolution = take(block, reg.ENDIANNESS), take(block, reg.ANGULAR_RESOLUTION)
+    order, resolution = reg.ENDIANNESS.decode_in(block), reg.ANGULAR_RESOLUTION.decode_in(block)
     if (order, resolution) != (0, 1):
         raise ConfigurationError(f'{where} has endianness {order} and angular resolution '
                                  f'{resolution}; expected 0 and 1. Configure it for LeRobot first')
     return ServoInfo(joint.servo_id, model, f'{block[0]}.{block[1]}',
-                     Supply.of(take(block, reg.MAX_INPUT_VOLTAGE)))
+                     Supply.of(reg.MAX_INPUT_VOLTAGE.decode_in(block)))
 
 
 def protect(bus: Bus, profile: Profile, index: int, block: bytes) -> bytes:
     """
-    Write what the profile asks for and a servo does not hold; return its EEPROM registers.
+    Write the protection registers that differ from the build's; return the EEPROM registers.
 
-    The EEPROM is locked for it: what is written holds until the servo loses power, and wears
-    nothing out.
+    The EEPROM is locked first: the written values last until the servo loses power, and do not
+    wear out the EEPROM.
 
-    :param block: the registers as they are.
-    :raises BusTimeout: when it stays silent.
-    :raises ServoFault: when a register does not take what is written.
+    :param block: the present EEPROM registers.
+    :raises BusTimeout: when the servo does not answer.
+    :raises ServoFault: when a register does not hold the written value.
     """
     servo_id, name = SO101_JOINTS[index].servo_id, SO101_JOINTS[index].name
-    wanted = {setting.register: setting.corrected(take(block, setting.register))
+    wanted = {setting.register: setting.corrected(setting.register.decode_in(block))
               for setting in profile.settings[index]}
     wanted = {register: value for register, value in wanted.items()
-              if value != take(block, register)}
+              if value != register.decode_in(block)}
     _lock(bus, servo_id, name)
     for register, value in wanted.items():
         _log.info('servo %d (%s): %s was %d; %d is set until it loses power', servo_id, name,
-                  register.name, take(block, register), value)
-        # Nobody acknowledges a sync write, so a servo that is set not to answer takes it too.
+                  register.name, register.decode_in(block), value)
+        # A sync write needs no acknowledgement, so it also reaches a servo that is set not to
+        # answer writes.
         bus.sync_write(register, {servo_id: value})
     for attempt in range(SETTLE_TRIES if wanted else 0):
         if attempt:
             bus.clock.sleep(SETTLE_S)
         block = read_configuration(bus, servo_id)
-        if all(take(block, register) == value for register, value in wanted.items()):
+        if all(register.decode_in(block) == value for register, value in wanted.items()):
             break
     for register, value in wanted.items():
-        if take(block, register) != value:
-            raise ServoFault(f'servo {servo_id} ({name}) holds {take(block, register)} in '
+        if register.decode_in(block) != value:
+            raise ServoFault(f'servo {servo_id} ({name}) holds {register.decode_in(block)} in '
                              f'{register.name}, {value} was written', servo_id)
     return block
 
 
 def _lock(bus: Bus, servo_id: int, name: str) -> None:
-    """Lock a servo's EEPROM, with proof: what is written after this must not be kept."""
+    """Lock the EEPROM of a servo and read the lock back: later writes must not be permanent."""
     for _ in range(LOCK_TRIES):
         if bus.read(servo_id, reg.LOCK) == 1:
             return
         bus.sync_write(reg.LOCK, {servo_id: 1})
     if bus.read(servo_id, reg.LOCK) != 1:
-        raise ServoFault(f'servo {servo_id} ({name}) stays unlocked: what is set for this run '
-                         'would be kept for good. Switch its supply off and on', servo_id)
+        raise ServoFault(f'servo {servo_id} ({name}) stays unlocked: settings for this run would '
+                         'be permanent. Switch its supply off and on', servo_id)
 
 
 def _doubled(bus: Bus) -> list[Joint]:
-    """Return the joints whose id was heard more than once, twice in a row."""
+    """Return the joints whose id answered more than once, in two tries."""
     heard = [Counter(status.servo_id for status in bus.ping_all()) for _ in range(2)]
     return [joint for joint in SO101_JOINTS
             if all(count[joint.servo_id] > 1 for count in heard)]
 
 
-def _suspicion(bus: Bus, missing: list[Joint]) -> str:
-    """Say which servo may be two: they agree on a ping, and on nothing else."""
+def _double_id_hint(bus: Bus, missing: list[Joint]) -> str:
+    """Name an id that may belong to two servos: only their replies to a ping are identical."""
     for joint in SO101_JOINTS:
         try:
             if joint not in missing:
                 read_configuration(bus, joint.servo_id)
         except BusTimeout:
-            return (f'; servo {joint.servo_id} answers a ping and nothing else: do two servos '
-                    f'have id {joint.servo_id}? New ones all have id 1')
+            return (f'. Servo {joint.servo_id} answers a ping and nothing else: check whether two '
+                    f'servos have id {joint.servo_id}. All new servos have id 1')
     return ''
 
 

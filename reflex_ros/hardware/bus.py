@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One half-duplex exchange at a time over a port: deadlines, retries, matching of answers.
+One half-duplex exchange at a time over a port: deadlines, retries, matching of replies.
 
-Only one thread may use a bus. A reply counts when its id *and* its length are what was asked
-for; everything received before a request is thrown away first, so that a late answer is never
-taken for the next one's, and so is the echo of an adapter that repeats what it is sent.
+Not thread-safe: only one thread may use a bus. A reply counts when its id and its length match
+the request. Before each request, all received bytes are discarded, so that a late reply is never
+matched with the next request. The echo of an adapter that repeats sent bytes is discarded too.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from reflex_ros.hardware.registers import MODEL_NUMBER, Register
 
 ECHO_TIMEOUT_S = 0.015
 EXCHANGE_TIMEOUT_S = 0.06
-"""For all answers of one request, on a line that is never silent: six cycle blocks at the
-slowest baud rate take 60 ms."""
+"""Longest wait for all replies to one request, on a line that is never silent: six cycle blocks
+at the slowest baud rate take 60 ms."""
 RETRIES = 2
 
 
 @dataclass(slots=True)
 class BusCounters:
     """
-    What happened on the bus so far.
+    Counters of the bus since it was opened.
 
-    :param damaged: exchanges that show trouble on the line: damaged or foreign bytes, or an answer
-        that is missing while one after it came. What is only late is none: the host or its
-        adapter was held up.
+    :param damaged: exchanges that indicate trouble on the line: damaged or foreign bytes, or a
+        missing reply although a later one arrived. A late reply is not counted: then the host or
+        its adapter was delayed.
     """
 
     exchanges: int = 0
@@ -49,9 +49,9 @@ class BusCounters:
 
 class Bus:
     """
-    The servos behind one port.
+    The servos behind one port. Not thread-safe.
 
-    :param clock: by which deadlines are judged.
+    :param clock: clock for the deadlines.
     """
 
     def __init__(self, port: Port, clock: Clock = time) -> None:
@@ -66,9 +66,10 @@ class Bus:
 
     def detect_echo(self, servo_id: int) -> bool:
         """
-        Find out whether the adapter repeats what we send.
+        Find out whether the adapter echoes the bytes that are sent.
 
-        A READ of four bytes has eight bytes, its answer ten: an echo cannot pass for it.
+        A READ of four bytes is eight bytes long and its reply ten, so an echo cannot be mistaken
+        for the reply.
         """
         self.port.drain()
         request = codec.read(servo_id, MODEL_NUMBER.address, 4)
@@ -79,42 +80,42 @@ class Bus:
 
     def ping(self, servo_id: int) -> Status:
         """
-        Ask a servo whether it is there.
+        Ping a servo.
 
-        :raises BusTimeout: when it does not answer.
+        :raises BusTimeout: when the servo does not answer.
         """
         return self._ask(servo_id, codec.ping(servo_id))
 
     def ping_all(self) -> list[Status]:
         """
-        Ask every servo at once, and return what comes until 5 ms of silence.
+        Ping all servos at once; return the replies until 5 ms of silence.
 
-        Where servos talk into each other, answers are missing; one that is there is true.
+        Replies may be missing when servos send at the same time; each returned reply is valid.
         """
         self.counters.exchanges += 1
         if not self._send(codec.ping(codec.BROADCAST)):
             return []
         parser = StatusParser()
         answers: list[Status] = []
-        # A line that never falls silent must not hold us up.
+        # A line that is never silent must not block for ever.
         deadline = self.clock.monotonic() + EXCHANGE_TIMEOUT_S
         while self.clock.monotonic() < deadline:
             data = self.port.read(codec.MAX_FRAME)
             if not data:
                 break
-            answers += parser.feed(data)
+            answers += parser.parse(data)
         return answers
 
     def read(self, servo_id: int, register: Register) -> int:
-        """Read one register (signed, in its raw unit); errors as ``read_block``."""
+        """Read one register (signed, in its raw unit); raises the errors of ``read_block``."""
         return register.decode(self.read_block(servo_id, register.address, register.size))
 
     def read_block(self, servo_id: int, address: int, length: int) -> bytes:
         """
         Read contiguous bytes of one servo.
 
-        :raises BusTimeout: when it does not answer, after two more tries.
-        :raises PacketError: when an adapter that repeats what is sent stops doing so.
+        :raises BusTimeout: when the servo does not answer, after two more tries.
+        :raises PacketError: when an adapter that echoes stops echoing.
         """
         return self._ask(servo_id, codec.read(servo_id, address, length), length).data
 
@@ -122,7 +123,7 @@ class Bus:
         """
         Write one register and wait for the acknowledgement.
 
-        The error bits of the answer are conditions of the servo, not of the write: it was done.
+        The error bits of the reply report the state of the servo; the write succeeded anyway.
 
         :raises BusTimeout: when the servo does not acknowledge, after two more tries.
         """
@@ -134,16 +135,16 @@ class Bus:
         """
         Read the same bytes of several servos in one exchange.
 
-        :param patience: times 5 ms of silence after which the first try ends. An answer that is
-            missing while a later one came is asked for at once.
-        :raises BusTimeout: naming the servos that stayed silent, after the retries.
+        :param patience: the first try ends after ``patience`` times 5 ms of silence. A reply that
+            is missing although a later one arrived is requested again at once.
+        :raises BusTimeout: naming the servos that do not answer, after the retries.
         """
         return self._exchange(
             lambda missing: _sync_read_request(tuple(missing), address, length), servo_ids, length,
             retries=retries, patience=patience)
 
     def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
-        """Write one register of several servos; nobody answers, so only a read proves it."""
+        """Write one register of several servos, without a reply; only a read verifies it."""
         self._send(codec.sync_write(
             register.address, {id_: register.encode(value) for id_, value in values.items()}))
 
@@ -178,12 +179,12 @@ class Bus:
         silences, has_gap = 0, False
         while len(answers) < len(servo_ids) and silences < patience and not has_gap:
             data = self.port.read((codec.OVERHEAD + length) * (len(servo_ids) - len(answers)))
-            for status in parser.feed(data):
+            for status in parser.parse(data):
                 if status.servo_id in servo_ids and len(status.data) == length:
                     answers[status.servo_id] = status
             silences += not data
             came = [servo_id in answers for servo_id in servo_ids]
-            # They answer in order: what a later one has overtaken does not come any more.
+            # Servos answer in order: a reply that a later one has overtaken will not arrive.
             has_gap = sorted(came, reverse=True) != came
             if self.clock.monotonic() >= deadline:
                 break
@@ -195,10 +196,10 @@ class Bus:
 
     def _send(self, request: bytes) -> bool:
         """
-        Send bytes on a line that was emptied before.
+        Discard received bytes, then send a request.
 
-        :returns: whether an adapter that repeats what is sent repeated this, and nothing else.
-        :raises PacketError: when it stopped repeating.
+        :returns: false when the adapter's echo differs from the request; true without an echo.
+        :raises PacketError: when an adapter that echoes has stopped echoing.
         """
         self.port.drain()
         self.port.write(request)
@@ -206,7 +207,8 @@ class Bus:
             return True
         received = self._collect(len(request), ECHO_TIMEOUT_S)
         if len(received) < len(request):
-            raise PacketError(f'port {self.port.name}: the adapter stopped repeating what is sent')
+            raise PacketError(f'port {self.port.name}: the adapter stopped echoing the bytes that '
+                              'are sent. Check the adapter and its cable')
         if received != request:
             self.counters.discarded_bytes += len(received)
             self.counters.damaged += 1
@@ -222,5 +224,5 @@ class Bus:
 
 @lru_cache(maxsize=64)
 def _sync_read_request(servo_ids: tuple[int, ...], address: int, length: int) -> bytes:
-    # The same in every cycle.
+    # Cached, because every cycle sends the same request.
     return codec.sync_read(servo_ids, address, length)

@@ -1,13 +1,13 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Ticks <-> radians, one calibration per joint.
+Conversion between ticks and radians, with one calibration per joint.
 
-Present ticks are after the servo's own homing offset, and one turn is 4096 ticks for every joint:
-nothing is stretched onto the limits of a model. Arm joints are zero in the middle of their
-calibrated range, the gripper reads the URDF's closed angle at the closed end of it (SO-101
-reference, sections 3 and 6.4). A policy knows the gripper in percent of that range instead:
-``gripper_travel`` says which angles its ends are.
+A servo reports ticks after its own homing offset. One turn is 4096 ticks for every joint: the
+range is not scaled to the limits of a model. Arm joints are at zero in the middle of their
+calibrated range; the gripper is at the URDF's closed angle at the closed end of its range (SO-101
+reference, sections 3 and 6.4). Policies use percent of the gripper's range instead:
+``gripper_travel`` returns the angles of 0 and 100 percent.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from reflex_ros.errors import ConfigurationError
 RAD_PER_TICK = 2.0 * math.pi / 4096
 WRIST_ROLL = 4
 STOP_MARGIN_RAD = math.radians(2.0)
-"""Kept between a soft limit and the mechanical stop that was found when calibrating."""
+"""Distance between a soft limit and the mechanical stop that was found during calibration."""
 
 
 @dataclass(frozen=True, slots=True)
 class JointCalibration:
     """
-    One joint's range as calibrated.
+    The calibrated range of one joint.
 
-    :param lower_ticks: present position at one end of the travel [tick].
-    :param upper_ticks: at the other end [tick].
+    :param lower_ticks: present position at the lower end of the travel [tick].
+    :param upper_ticks: present position at the upper end of the travel [tick].
     :param offset_ticks: the servo's homing offset (register 31) [tick].
-    :param zero_ticks: present position at zero radians, may lie between ticks [tick].
+    :param zero_ticks: present position at zero radians [tick]; may be between two ticks.
     """
 
     rad_per_tick: ClassVar[float] = RAD_PER_TICK
@@ -59,7 +59,7 @@ class JointCalibration:
         return round(position / self.rad_per_tick + self.zero_ticks)
 
     def agrees_with(self, other: JointCalibration) -> bool:
-        """Whether range and offset are the same: what a servo and a file can both hold."""
+        """Whether range and offset are equal: the values that both a servo and a file hold."""
         return (self.lower_ticks, self.upper_ticks, self.offset_ticks) == (
             other.lower_ticks, other.upper_ticks, other.offset_ticks)
 
@@ -69,8 +69,8 @@ def from_range(index: int, lower_ticks: int, upper_ticks: int,
     """
     Make the calibration of one joint from its range.
 
-    :param index: of the joint in the joint table.
-    :raises ConfigurationError: when the joint was never calibrated or the range is impossible.
+    :param index: index of the joint in the joint table.
+    :raises ConfigurationError: when the joint was never calibrated, or the range is impossible.
     """
     joint = SO101_JOINTS[index]
     width = upper_ticks - lower_ticks
@@ -78,8 +78,9 @@ def from_range(index: int, lower_ticks: int, upper_ticks: int,
         raise ConfigurationError(f'servo {joint.servo_id} ({joint.name}) was never calibrated: '
                                  f'its limits are {lower_ticks}..{upper_ticks}. Calibrate the arm '
                                  "first (LeRobot's lerobot-calibrate)")
-    # Real joints are 1400 to 2800 ticks wide. Beyond 3000 the sweep ran over the seam at 0/4096;
-    # below 500 it was forgotten, and the middle of the range is not the middle of the joint.
+    # Real joints travel 1400 to 2800 ticks. With more than 3000 the sweep crossed the seam at
+    # 0/4096. With less than 500 the joint was not moved to its ends, so the middle of the range is
+    # not the middle of the joint.
     if (not 0 <= lower_ticks < upper_ticks <= 4095 or width < 500
             or (index != WRIST_ROLL and width > 3000) or abs(offset_ticks) > 2047):
         raise ConfigurationError(f'servo {joint.servo_id} ({joint.name}): the calibration '
@@ -95,21 +96,21 @@ def from_range(index: int, lower_ticks: int, upper_ticks: int,
 def with_trim(calibration: Sequence[JointCalibration],
               trim: Mapping[str, float]) -> tuple[JointCalibration, ...]:
     """
-    Shift the zero of joints: an angle becomes larger by the joint's trim.
+    Shift the zero of joints: the trim of a joint is added to its angles.
 
-    :param trim: of some joints, by name [rad].
-    :raises ConfigurationError: for a joint that there is not.
+    :param trim: trim of some joints, by name [rad].
+    :raises ConfigurationError: for an unknown joint name.
     """
     unknown = sorted(set(trim) - set(JOINT_NAMES))
     if unknown:
-        raise ConfigurationError(f'trim of {", ".join(unknown)}: there is no such joint. The '
-                                 f'joints are {", ".join(JOINT_NAMES)}')
+        raise ConfigurationError(f'trim of {", ".join(unknown)}: unknown joint. The joints are '
+                                 f'{", ".join(JOINT_NAMES)}')
     return tuple(replace(own, zero_ticks=own.zero_ticks - trim.get(name, 0.0) / RAD_PER_TICK)
                  for name, own in zip(JOINT_NAMES, calibration, strict=True))
 
 
 def gripper_travel(calibration: Sequence[JointCalibration]) -> GripperTravel:
-    """Say at which angles the gripper is closed and open, as calibrated."""
+    """Return the calibrated angles of the closed and the open gripper."""
     own = calibration[GRIPPER]
     return GripperTravel(own.to_rad(own.lower_ticks), own.to_rad(own.upper_ticks))
 
@@ -117,10 +118,10 @@ def gripper_travel(calibration: Sequence[JointCalibration]) -> GripperTravel:
 def soft_limits(calibration: Sequence[JointCalibration],
                 velocity: float) -> tuple[JointLimits, ...]:
     """
-    Combine the URDF's limits with the calibrated range; the tighter one holds.
+    Intersect the URDF's limits with the calibrated range.
 
-    The gripper may use its whole range: open is 100 % of it for every policy, and real jaws open
-    20 degrees wider than the URDF allows.
+    The gripper may use its whole calibrated range: for every policy, open is 100 % of it, and real
+    jaws open 20 degrees wider than the URDF allows.
 
     :param velocity: largest commanded speed of every joint [rad/s].
     """

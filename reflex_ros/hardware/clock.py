@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The clock by which bus and driver act: that of the machine, or one that a test owns."""
+"""The clock of bus and driver: the machine's, or one that a test controls."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The two calls of the module ``time`` that are needed; the module itself is one."""
+    """The two functions of the module ``time`` that bus and driver use; the module itself fits."""
 
     def monotonic(self) -> float:
-        """Return an instant [s] that only grows."""
+        """Return the monotonic time [s]."""
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass [s]."""
+        """Wait for ``seconds`` [s]."""
 
 
 def suspended_s() -> float:
     """
-    Return how long this machine has slept since some fixed instant [s]; constant off Linux.
+    Return the total time that this machine has been suspended [s]; always 0 except on Linux.
 
-    The monotonic clock stands still meanwhile: to leases and chunks nothing would have happened.
+    The monotonic clock stops during a suspend, so leases and chunks do not age.
     """
     if not hasattr(time, 'CLOCK_BOOTTIME'):
         return 0.0

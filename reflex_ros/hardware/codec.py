@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Feetech servo packets, without a port: instructions to bytes, bytes to status frames.
+Feetech servo packets (sans-I/O): encode instructions, parse status frames.
 
 ::
 
@@ -20,29 +20,22 @@ from enum import IntEnum, IntFlag
 BROADCAST = 0xFE
 HEADER = b'\xff\xff'
 OVERHEAD = 6
-"""Bytes of a frame without its parameters."""
+"""Length of a frame without parameters [bytes]."""
 MAX_FRAME = 250
 
 
 class Instruction(IntEnum):
-    """What a host may ask of a servo."""
+    """The instructions that the driver sends; the manual has more."""
 
     PING = 0x01
     READ = 0x02
     WRITE = 0x03
-    REG_WRITE = 0x04
-    ACTION = 0x05
-    RECOVERY = 0x06
-    REBOOT = 0x08
-    BACKUP = 0x09
-    RESET_TURNS = 0x0A
-    CALIBRATE = 0x0B
     SYNC_READ = 0x82
     SYNC_WRITE = 0x83
 
 
 class StatusError(IntFlag):
-    """Conditions that a servo reports in every status frame; its data is valid all the same."""
+    """Error bits in every status frame; the data of the frame is valid regardless of them."""
 
     VOLTAGE = 0x01
     SENSOR = 0x02
@@ -54,7 +47,7 @@ class StatusError(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status frame; ``error`` holds the bits of :class:`StatusError`."""
+    """One status frame; ``error`` holds bits of :class:`StatusError`."""
 
     servo_id: int
     error: int
@@ -63,9 +56,9 @@ class Status:
 
 def encode(servo_id: int, instruction: int, params: bytes = b'') -> bytes:
     """
-    Make one instruction frame.
+    Encode one instruction frame.
 
-    :raises ValueError: for an id above the broadcast id or a frame longer than 250 bytes.
+    :raises ValueError: for an id outside 0..254, or a frame longer than 250 bytes.
     """
     if not 0 <= servo_id <= BROADCAST:
         raise ValueError(f'servo id {servo_id} is not in 0..{BROADCAST}')
@@ -76,79 +69,36 @@ def encode(servo_id: int, instruction: int, params: bytes = b'') -> bytes:
 
 
 def checksum(body: bytes) -> int:
-    """Sum up the bytes between header and checksum, inverted, low byte."""
+    """Return the checksum of the bytes between header and checksum: the inverted low byte."""
     return ~sum(body) & 0xFF
 
 
 def ping(servo_id: int) -> bytes:
-    """Ask whether a servo is there."""
+    """Encode a PING: the servo answers with an empty status frame."""
     return encode(servo_id, Instruction.PING)
 
 
 def read(servo_id: int, address: int, length: int) -> bytes:
-    """Ask for ``length`` bytes from ``address`` on."""
+    """Encode a READ of ``length`` bytes from ``address`` on."""
     return encode(servo_id, Instruction.READ, bytes((address, length)))
 
 
 def write(servo_id: int, address: int, data: bytes) -> bytes:
-    """Write bytes from ``address`` on, effective at once."""
+    """Encode a WRITE of bytes from ``address`` on, effective at once."""
     return encode(servo_id, Instruction.WRITE, bytes((address,)) + data)
 
 
-def reg_write(servo_id: int, address: int, data: bytes) -> bytes:
-    """Leave bytes with a servo that it writes when it hears ``action``."""
-    return encode(servo_id, Instruction.REG_WRITE, bytes((address,)) + data)
-
-
-def action(servo_id: int = BROADCAST) -> bytes:
-    """Have what ``reg_write`` left done, by all servos at once."""
-    return encode(servo_id, Instruction.ACTION)
-
-
-def recovery(servo_id: int) -> bytes:
-    """Bring the stored parameters back, all but the id."""
-    return encode(servo_id, Instruction.RECOVERY)
-
-
-def reboot(servo_id: int) -> bytes:
-    """Restart a servo: it does not answer, and is gone for about 0.8 s."""
-    return encode(servo_id, Instruction.REBOOT)
-
-
-def backup(servo_id: int) -> bytes:
-    """Store the present parameters as what ``recovery`` brings back."""
-    return encode(servo_id, Instruction.BACKUP)
-
-
-def reset_turns(servo_id: int) -> bytes:
-    """Have a servo forget full turns."""
-    return encode(servo_id, Instruction.RESET_TURNS)
-
-
-def calibrate(servo_id: int, reads: int | None = None) -> bytes:
-    """
-    Make the present position read 2048, or ``reads`` [tick]; firmware 3.10 and later.
-
-    :raises ValueError: for a position outside 0..4095.
-    """
-    if reads is None:
-        return encode(servo_id, Instruction.CALIBRATE)
-    if not 0 <= reads <= 4095:
-        raise ValueError(f'position {reads} is not in 0..4095')
-    return encode(servo_id, Instruction.CALIBRATE, reads.to_bytes(2, 'little'))
-
-
 def sync_read(servo_ids: Sequence[int], address: int, length: int) -> bytes:
-    """Ask several servos for the same bytes; they answer one after the other, in this order."""
+    """Encode a SYNC READ of the same bytes of several servos; they reply in this order."""
     return encode(BROADCAST, Instruction.SYNC_READ, bytes((address, length, *servo_ids)))
 
 
 def sync_write(address: int, data: Mapping[int, bytes]) -> bytes:
     """
-    Write to several servos in one frame, which none of them answers.
+    Encode a SYNC WRITE to several servos in one frame; servos do not reply to it.
 
-    :param data: bytes for each servo id, all of one length.
-    :raises ValueError: when the lengths differ or there is nothing to write.
+    :param data: servo id -> bytes, all of the same length.
+    :raises ValueError: when the lengths differ, or ``data`` is empty.
     """
     lengths = {len(part) for part in data.values()}
     if len(lengths) != 1:
@@ -162,26 +112,26 @@ def sync_write(address: int, data: Mapping[int, bytes]) -> bytes:
 
 class StatusParser:
     """
-    Find status frames in a stream of bytes; resynchronise after anything else.
+    Find status frames in a stream of bytes, and resynchronise after damaged ones.
 
-    A broken frame costs one byte, then the search for a header goes on, so that a whole frame
-    behind noise is never lost. The buffer is bounded.
+    After a damaged frame the parser skips one byte and searches for the next header, so that an
+    intact frame behind noise is never lost. The buffer is bounded.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.discarded = 0
-        """Bytes that belonged to no valid frame."""
+        """Number of bytes that belong to no valid frame."""
         self.bad_checksums = 0
-        """Frames whose checksum was wrong."""
+        """Number of frames with a wrong checksum."""
 
     def clear(self) -> None:
-        """Forget what was fed and not yet taken."""
+        """Discard an incomplete frame."""
         self.discarded += len(self._buffer)
         self._buffer.clear()
 
-    def feed(self, data: bytes) -> list[Status]:
-        """Take in bytes; return the frames that are complete."""
+    def parse(self, data: bytes) -> list[Status]:
+        """Add bytes; return the frames that are complete now."""
         buffer = self._buffer
         buffer += data
         frames: list[Status] = []
@@ -195,7 +145,7 @@ class StatusParser:
             if len(buffer) < 4:
                 return frames
             servo_id, length = buffer[2], buffer[3]
-            # 0xFF is no id: it is the second byte of a header that begins one byte later.
+            # 0xFF is not an id: it is the second byte of a header that begins one byte later.
             if servo_id >= BROADCAST or not 2 <= length <= MAX_FRAME - 4:
                 self._drop(1)
                 continue

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""When the last cycles of the bus thread began, how late, and how long they worked; pure."""
+"""Start, lateness and work time of the last bus cycles, and their summary (pure)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 WINDOW = 1000
-"""Cycles over which rate and percentiles are taken: 10 s at 100 Hz."""
+"""Number of cycles for rate and percentiles: 10 s at 100 Hz."""
 _BEGAN, _LATE, _WORK = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class CycleSummary:
     """
-    The last cycles; zeros before the first one.
+    Summary of the last cycles; all zero before the first cycle.
 
-    :param rate_hz: how often one began [1/s].
-    :param work_ms_p50: of the work in one cycle, waits for the bus included [ms].
-    :param late_ms_p99: of the beginning being late [ms].
+    :param rate_hz: cycles per second.
+    :param work_ms_p50: median work time of a cycle, including waits for the bus [ms].
+    :param late_ms_p99: 99th percentile of the delay of a cycle's start [ms].
     """
 
     rate_hz: float = 0.0
@@ -32,35 +32,36 @@ class CycleSummary:
 
 class CycleTimes:
     """
-    A ring of the last cycles: one thread notes them, another one may sum them up.
+    A ring buffer of the last cycles: one thread records, other threads may call ``summary``.
 
-    :param window: how many cycles are kept.
+    :param window: number of cycles to keep.
     """
 
     def __init__(self, window: int = WINDOW) -> None:
-        # An array from the beginning: twenty summaries a second make none of thousands of floats.
+        # A fixed array, because ``summary`` runs twenty times a second: converting lists of
+        # thousands of floats each time would cost too much.
         self._ring = np.zeros((3, window))
-        self._noted = 0
+        self._recorded = 0
 
-    def note(self, began: float, late_s: float, work_s: float) -> None:
+    def record(self, began: float, late_s: float, work_s: float) -> None:
         """
-        Take in one cycle.
+        Record one cycle.
 
-        :param began: monotonic instant [s].
+        :param began: monotonic time of its start [s].
         """
-        self._ring[:, self._noted % self._ring.shape[1]] = began, late_s, work_s
-        self._noted += 1
+        self._ring[:, self._recorded % self._ring.shape[1]] = began, late_s, work_s
+        self._recorded += 1
 
     def summary(self) -> CycleSummary:
-        """Sum up; percentiles are the next value below."""
-        noted, window = self._noted, self._ring.shape[1]
-        count = min(noted, window)
+        """Summarise the last cycles; a percentile between two values is the lower one."""
+        recorded, window = self._recorded, self._ring.shape[1]
+        count = min(recorded, window)
         if not count:
             return CycleSummary()
         began = self._ring[_BEGAN]
-        seconds = float(began[(noted - 1) % window] - began[(noted - count) % window])
+        seconds = float(began[(recorded - 1) % window] - began[(recorded - count) % window])
         p50, p99 = (count - 1) // 2, (count - 1) * 99 // 100
-        # Copies: the ring is written meanwhile.
+        # np.partition copies; the other thread keeps writing into the ring.
         late = np.partition(self._ring[_LATE, :count], p99)
         work = np.partition(self._ring[_WORK, :count], (p50, p99))
         return CycleSummary(

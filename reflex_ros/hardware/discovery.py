@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Find the port of an SO-101: candidates in a fixed order, each asked for its six servos.
+Find the port of an SO-101: probe candidate ports in a fixed order for six servos.
 
-``REFLEX_SO101_PORT`` first, then adapters with a known USB id, then /dev/serial/by-id, then the
-common names; each at every baud rate that servos are found at. Whoever names a port gets that one
-and no other (protocol reference, section k.1; SO-101 reference, section 7).
+The order is ``REFLEX_SO101_PORT``, adapters with a known USB id, /dev/serial/by-id, common names;
+each port is probed at every usual baud rate of the servos. If the user names a port, only that
+port is used (protocol reference, section k.1; SO-101 reference, section 7).
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ USB_IDS = {
     '1a86:55d3': 'CH343', '1a86:55d4': 'CH9102', '1a86:55d2': 'CH342', '1a86:7523': 'CH340',
     '10c4:ea60': 'CP210x', '0403:6001': 'FTDI FT232R', '0403:6015': 'FTDI FT-X',
 }
-"""Adapters that arms come with, the likeliest first (SO-101 reference, section 7.2)."""
+"""USB ids of the adapters that are sold with arms, most common first (SO-101 reference, 7.2)."""
 NAMES = ('cu.usbmodem*', 'tty.usbmodem*', 'cu.usbserial*', 'tty.usbserial*', 'cu.wchusbserial*',
          'tty.wchusbserial*', 'cu.SLAB_USBtoUART*', 'tty.SLAB_USBtoUART*', 'ttyACM*', 'ttyUSB*')
 BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 57_600)
 PROBE_RETRIES = 5
-"""One slow answer must not hide an arm; a silent port costs 30 ms per baud rate."""
+"""Retries per baud rate: one slow reply must not hide an arm; a silent port costs 30 ms."""
 SERVO_IDS = tuple(joint.servo_id for joint in SO101_JOINTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """
-    A port that may be an arm's.
+    A port that may belong to an arm.
 
-    :param path: the most stable name that it has.
-    :param source: why it is one, in words.
-    :param serial: of the USB adapter, as far as known.
+    :param path: its most stable name.
+    :param source: why the port is a candidate, as text.
+    :param serial: serial number of the USB adapter; empty when unknown.
     """
 
     path: str
@@ -52,12 +52,12 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    What a candidate answered.
+    The result of probing a candidate.
 
-    :param baud: at which most servos answered, or 0.
+    :param baud: baud rate at which most servos answered, or 0.
     :param models: model number of each servo that answered, by id.
-    :param problem: why it could not be asked, or an empty text.
-    :param tried: baud rates at which it was asked.
+    :param problem: why the port could not be probed, or an empty text.
+    :param tried: baud rates at which the port was probed.
     """
 
     candidate: Candidate
@@ -68,16 +68,16 @@ class Finding:
 
     @property
     def is_arm(self) -> bool:
-        """Whether all six servos answered, and are what an SO-101 has."""
+        """Whether all six servos answered with the model number of an STS3215."""
         return [self.models.get(servo_id) for servo_id in SERVO_IDS] \
             == [MODEL_STS3215] * len(SERVO_IDS)
 
 
 def candidates(environ: Mapping[str, str], root: Path = Path('/')) -> list[Candidate]:
     """
-    List the ports worth asking, each once, in the documented order.
+    List the ports to probe, each once, in the documented order.
 
-    :param root: of the file system, for tests.
+    :param root: root of the file system, for tests.
     """
     named = environ.get(VARIABLE, '')
     found = [Candidate(named, VARIABLE)] if named else []
@@ -86,7 +86,7 @@ def candidates(environ: Mapping[str, str], root: Path = Path('/')) -> list[Candi
     found += [Candidate(str(link), 'by-id link') for link in links]
     found += [Candidate(str(path), 'common name')
               for pattern in NAMES for path in sorted((root / 'dev').glob(pattern))]
-    # The first name of a device counts: dict keeps the order in which they came.
+    # Keep the first name of each device; dict keeps the order of insertion.
     first: dict[Path, Candidate] = {}
     for candidate in found:
         first.setdefault(Path(candidate.path).resolve(), candidate)
@@ -94,7 +94,7 @@ def candidates(environ: Mapping[str, str], root: Path = Path('/')) -> list[Candi
 
 
 def probe(candidate: Candidate, baud_rates: Iterable[int] = BAUD_RATES) -> Finding:
-    """Ask a port for the six servos, at one baud rate after the other; nothing is written."""
+    """Probe a port for the six servos, at one baud rate after the other; write nothing."""
     best = Finding(candidate)
     tried: list[int] = []
     for baud in baud_rates:
@@ -113,13 +113,14 @@ def probe(candidate: Candidate, baud_rates: Iterable[int] = BAUD_RATES) -> Findi
 def find_arm(environ: Mapping[str, str], root: Path = Path('/'), *,
              partial: bool = False) -> tuple[str, int]:
     """
-    Find the one arm of this machine.
+    Find the one arm that is connected to this machine.
 
-    :param partial: be content with the one bus on which any servo answers, when none is whole:
-        for looking at what is left of an arm, and for letting it go.
+    :param partial: when no complete arm answers, accept the one bus on which any servo answers:
+        to inspect an incomplete arm, or to switch its torque off.
     :returns: port and baud rate.
-    :raises ConfigurationError: when there is none, with what was asked, or more than one and
-        nobody said which, or one elsewhere than somebody said: the wrong arm must not move.
+    :raises ConfigurationError: when no arm is found (the text lists the probed ports), when
+        several are connected and none is named, or when an arm answers on another port than the
+        named one: the wrong arm must not move.
     """
     findings: list[Finding] = []
     for candidate in candidates(environ, root):
@@ -132,33 +133,32 @@ def find_arm(environ: Mapping[str, str], root: Path = Path('/'), *,
         arms = [finding for finding in findings if finding.models]
     if arms and environ.get(VARIABLE):
         raise ConfigurationError(
-            f'{VARIABLE} names {environ[VARIABLE]}, and no whole arm answers there'
-            f'{f" ({findings[0].problem})" if findings[0].problem else ""}. There is one at '
-            f'{arms[0].candidate.path}, which nobody named: plug the right one in, or name that '
-            'one')
+            f'{VARIABLE} names {environ[VARIABLE]}, but no complete arm answers there'
+            f'{f" ({findings[0].problem})" if findings[0].problem else ""}. An arm answers at '
+            f'{arms[0].candidate.path}. Plug the right arm in, or set {VARIABLE} to that port')
     if len(arms) == 1:
         return arms[0].candidate.path, arms[0].baud
     if arms:
         names = ', '.join(arm.candidate.path for arm in arms)
-        raise ConfigurationError(f'{len(arms)} arms are connected: {names}. Say which: set the '
+        raise ConfigurationError(f'{len(arms)} arms are connected: {names}. Select one: set the '
                                  f"parameter 'port' of so101, --port, or {VARIABLE}")
-    raise ConfigurationError(why_none(findings))
+    raise ConfigurationError(not_found_message(findings))
 
 
-def why_none(findings: Sequence[Finding]) -> str:
-    """Say, as the service's documentation words it, that no arm was found, and what to do."""
+def not_found_message(findings: Sequence[Finding]) -> str:
+    """Return the error text for "no arm found", in the words of the service's documentation."""
     best = max(findings, key=lambda finding: len(finding.models), default=None)
     if best is not None and best.models:
         models = ', '.join(f'{id_}:{model}' for id_, model in sorted(best.models.items()))
         return ('Found a Feetech-like bus but not all SO-101 motors responded (best '
                 f'{best.candidate.path}@{best.baud}: {models}). Check the cable before the first '
-                'missing servo, and that each servo has an id of its own')
+                'missing servo, and that no two servos have the same id')
     checked = [f'{finding.candidate.path}@{baud}' for finding in findings
                for baud in finding.tried]
     what = f'Checked {", ".join(checked)}.' if checked else 'Checked no serial candidates.'
     problems = [finding.problem for finding in findings if finding.problem]
     hint = ' '.join(f'{problem}.' for problem in problems) or (
-        'Plug the arm in, switch its servo supply on, and look with `reflex so101 find`; or name '
+        'Plug the arm in, switch its servo supply on, and run `reflex so101 find`; or name '
         f"the port (the parameter 'port' of so101, --port, {VARIABLE}).")
     return f'Could not auto-detect an SO-101 serial bus. {what} {hint}'
 
@@ -181,7 +181,7 @@ def _ask(path: str, baud: int) -> dict[int, int]:
 
 
 def _known_adapters(root: Path, links: Iterable[Path]) -> list[Candidate]:
-    """List serial ports whose USB id is in the table, by their by-id link where there is one."""
+    """List serial ports whose USB id is in the table, by their by-id link if they have one."""
     stable = {link.resolve(): link for link in links}
     found: dict[str, list[Candidate]] = {usb_id: [] for usb_id in USB_IDS}
     for entry in sorted((root / 'sys/class/tty').glob('tty*/device')):

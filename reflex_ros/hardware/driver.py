@@ -223,7 +223,7 @@ class ArmDriver:
                 self._go_passive(Cause('SERVO_FAULT', str(exc)))
             self._run_jobs()
             now = self._clock.monotonic()
-            self._times.note(began, late, now - began)
+            self._times.record(began, late, now - began)
             planned += self._period_s
             if now > planned + self._period_s:
                 planned = now

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Registers that survive a power cycle: write with proof, back up, restore.
+EEPROM registers: verified writes, backup, restore.
 
-A servo keeps what is written while its lock is open and its torque off; for 0.25 s afterwards it
-reads back 0 (SO-101 reference, section 2.5). So every write here is read back and compared, and
-every value that is about to change is in a file before the first write.
+A servo stores a write permanently while it is unlocked and its torque is off. For 0.25 s after the
+write the register reads as 0 (SO-101 reference, section 2.5). So every write here is read back and
+compared, and all present values are saved to a file before the first write.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import time
 
 from reflex_ros.errors import BusError, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.bring_up import read_configuration, take
+from reflex_ros.hardware.bring_up import read_configuration
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.registers import Register
 
 _log = logging.getLogger(__name__)
 
 SETTLE_S = 0.35
-"""From the last write to the first value that can be believed: 0.3 s, and a little more."""
+"""Time from a write to a valid read: 0.3 s plus a margin."""
 TRIES = 3
 
 Values = Mapping[int, Mapping[Register, int]]
@@ -35,12 +35,12 @@ Values = Mapping[int, Mapping[Register, int]]
 KEPT: tuple[Register, ...] = tuple(
     register for register in reg.REGISTERS
     if register.is_eeprom and register.writable and register not in (reg.ID, reg.BAUD_INDEX))
-"""What a backup holds: everything that is set up per servo, but not how the servo is reached."""
+"""The registers in a backup: all settings of a servo, except its id and baud rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One register of one servo that differs from what is wanted."""
+    """A change of one register of one servo."""
 
     servo_id: int
     register: Register
@@ -53,22 +53,23 @@ class Change:
 
 def read_kept(bus: Bus, servo_ids: Iterable[int]) -> dict[int, dict[Register, int]]:
     """
-    Read everything that a backup holds.
+    Read the registers of a backup (``KEPT``) from servos.
 
-    :raises BusTimeout: when a servo stays silent.
+    :raises BusTimeout: when a servo does not answer.
     """
     found = {}
     for servo_id in servo_ids:
         block = read_configuration(bus, servo_id)
-        found[servo_id] = {register: take(block, register) for register in KEPT}
+        found[servo_id] = {register: register.decode_in(block) for register in KEPT}
     return found
 
 
 def changes(found: Values, wanted: Values, *, with_equal: bool = False) -> list[Change]:
     """
-    List what differs, in the order of the servos and of the addresses.
+    List the differences, in the order of servo ids and addresses.
 
-    :param with_equal: list all: what reads as wanted may stand in the memory that power clears.
+    :param with_equal: also list registers that have the wanted value already: it may have been
+        written while the servo was locked, and then it is lost when the servo loses power.
     """
     return [Change(servo_id, register, found[servo_id][register], value)
             for servo_id, values in sorted(wanted.items())
@@ -78,26 +79,29 @@ def changes(found: Values, wanted: Values, *, with_equal: bool = False) -> list[
 
 def write(bus: Bus, todo: Sequence[Change], done: list[Change] | None = None) -> None:
     """
-    Write registers, prove each by reading it back, and lock the servos again.
+    Write registers, verify each by reading it back, and lock the servos again.
 
-    :param done: gets each change just before it is written, so that whoever interrupts this knows
-        what may have been written.
-    :raises ServoFault: when a servo is under torque, cannot be unlocked, or does not hold what was
-        written after three tries.
-    :raises BusTimeout: when a servo stays silent.
+    Blocks for about 0.35 s per try, three tries at most.
+
+    :param done: each change is appended just before it is written, so that the caller knows after
+        an interruption which registers may have changed.
+    :raises ServoFault: when a servo is under torque, cannot be unlocked, or does not hold the
+        written value after three tries.
+    :raises BusTimeout: when a servo does not answer.
     """
     done = [] if done is None else done
     servo_ids = sorted({change.servo_id for change in todo})
     for servo_id in servo_ids:
         if bus.read(servo_id, reg.TORQUE_ENABLE) != 0:
-            raise ServoFault(f'servo {servo_id} is under torque: it would not take every setting. '
-                             'Let it go first (reflex so101 torque-off)', servo_id)
+            raise ServoFault(f'servo {servo_id} is under torque: it would not accept every '
+                             'setting. Switch its torque off first (reflex so101 torque-off)',
+                             servo_id)
     try:
         for servo_id in servo_ids:
             bus.write(servo_id, reg.LOCK, 0)
             if bus.read(servo_id, reg.LOCK) != 0:
-                raise ServoFault(f'servo {servo_id} stays locked: nothing would survive a power '
-                                 'cycle. Switch its supply off and on', servo_id)
+                raise ServoFault(f'servo {servo_id} stays locked: the settings would not survive '
+                                 'a power cycle. Switch its supply off and on', servo_id)
         left = list(todo)
         for _ in range(TRIES):
             for change in left:
@@ -109,16 +113,17 @@ def write(bus: Bus, todo: Sequence[Change], done: list[Change] | None = None) ->
             if not left:
                 return
         raise ServoFault(f'servo {left[0].servo_id} does not hold {left[0].after} in '
-                         f'{left[0].register.name} after {TRIES} tries', left[0].servo_id)
+                         f'{left[0].register.name} after {TRIES} tries. Switch its supply off and '
+                         'on, then try again', left[0].servo_id)
     finally:
         _lock(bus, servo_ids)
 
 
 def save_backup(folder: Path, arm_id: str, port: str, found: Values) -> Path:
     """
-    Keep values in a new file, named after the arm and the time.
+    Save register values to a new file, named after the arm and the time.
 
-    :raises OSError: when that is not possible; nothing may be written to the servos then.
+    :raises OSError: when the file cannot be written; then do not write to the servos.
     """
     folder.mkdir(parents=True, exist_ok=True)
     taken_at = time.strftime('%Y-%m-%dT%H:%M:%S%z')
@@ -135,28 +140,28 @@ def save_backup(folder: Path, arm_id: str, port: str, found: Values) -> Path:
         except FileExistsError:
             continue
         return path
-    raise OSError(f'{folder} already holds 100 backups of this second')
+    raise OSError(f'{folder} already holds 100 backups of this second. Try again')
 
 
 def newest_backup(folder: Path, arm_id: str) -> Path:
     """
-    Find the last backup of an arm.
+    Find the newest backup of an arm.
 
-    :raises ConfigurationError: when there is none.
+    :raises ConfigurationError: when the arm has no backup.
     """
-    # An id may end like a date: only the whole name tells.
+    # The whole name must match: an arm's id may itself end like a date.
     name = re.compile(re.escape(arm_id) + r'-\d{8}-\d{6}(-\d\d)?')
     found = [path for path in folder.glob('*.json') if name.fullmatch(path.stem)]
     if not found:
-        raise ConfigurationError(f'there is no backup of {arm_id} in {folder}: nothing to undo')
+        raise ConfigurationError(f'{folder} has no backup of {arm_id}: nothing to undo')
     return max(found, key=lambda path: path.stem)
 
 
 def load_backup(path: Path) -> dict[int, dict[Register, int]]:
     """
-    Read a backup.
+    Load a backup file.
 
-    :raises ConfigurationError: when it cannot be read or is none.
+    :raises ConfigurationError: when the file cannot be read, or is not a backup.
     """
     names = {register.name: register for register in KEPT}
     try:
@@ -176,5 +181,4 @@ def _lock(bus: Bus, servo_ids: Iterable[int]) -> None:
         try:
             bus.write(servo_id, reg.LOCK, 1)
         except BusError as exc:
-            _log.warning('servo %d was left unlocked until its next power cycle: %s', servo_id,
-                         exc)
+            _log.warning('servo %d stays unlocked until its next power cycle: %s', servo_id, exc)

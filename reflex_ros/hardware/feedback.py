@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The measurements of all servos at once, for every cycle.
+Decode the measurements of all servos at once, for every cycle.
 
-Apart from the register table, which the emulator shares: it needs no arrays, and none of the
-threads that come with them.
+This is a module of its own because the emulator imports the register table, and needs neither
+numpy nor the threads that numpy starts.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _ARRAYS_SIGNS = np.array([[2.0 ** 15], [2.0 ** 15], [2.0 ** 10], [2.0 ** 16], [2
 
 class FeedbackArrays:
     """
-    The feedback blocks of several servos, raw counts (units as in the table), one array each.
+    The feedback of several servos in raw counts (units as in the table): one array per register.
 
-    :param data: 15 bytes of each servo, one after the other.
-    :raises ValueError: when it is another number of bytes.
+    :param data: 15 bytes per servo, one servo after the other.
+    :raises ValueError: when the number of bytes is not a multiple of 15.
     """
 
     __slots__ = ('current', 'load', 'position', 'speed', 'status', 'temperature', 'voltage')
@@ -36,7 +36,7 @@ class FeedbackArrays:
             raise ValueError(f'feedback: {len(data)} bytes, expected {FEEDBACK_BLOCK[1]} for each '
                              'servo')
         raw = np.array(list(_ARRAYS_STRUCT.iter_unpack(data)), dtype=float).T
-        # Sign-magnitude: what has the sign bit is that bit minus the count.
+        # Sign-magnitude: a raw count with the sign bit stands for (sign bit - raw count).
         values = np.where(raw >= _ARRAYS_SIGNS, _ARRAYS_SIGNS - raw, raw)
         self.position, self.speed, self.load, self.voltage, self.temperature, status, \
             self.current = values

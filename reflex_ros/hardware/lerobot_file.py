@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-LeRobot's calibration files: where they lie, what stands in them; nothing interactive.
+LeRobot's calibration files: find, load, save.
 
-One JSON object per arm, named after the arm's id: joint name -> ``id``, ``drive_mode``,
+A file is named after the arm's id and holds one JSON object: joint name -> ``id``, ``drive_mode``,
 ``homing_offset``, ``range_min``, ``range_max`` (SO-101 reference, section 6.1).
 """
 
@@ -24,7 +24,7 @@ DEFAULT_ID = 'reflex_so101'
 
 
 class Role(Enum):
-    """What an arm is for: followers move by themselves, leaders are moved by hand."""
+    """Role of an arm: a follower is driven, a leader is moved by hand."""
 
     FOLLOWER = 'follower'
     LEADER = 'leader'
@@ -35,7 +35,7 @@ FOLDERS = {
     Role.LEADER: ('teleoperators/so_leader', 'teleoperators/so101_leader',
                   'teleoperators/so100_leader'),
 }
-"""Newest name first: LeRobot has renamed them twice, and moves no files."""
+"""Newest name first: LeRobot has renamed the folders twice and does not move old files."""
 
 
 def root(environ: Mapping[str, str]) -> Path:
@@ -50,12 +50,13 @@ def root(environ: Mapping[str, str]) -> Path:
 
 def path_of(arm_id: str, environ: Mapping[str, str], role: Role = Role.FOLLOWER) -> Path:
     """
-    Say where the present LeRobot keeps the calibration of an arm.
+    Return the path at which the current LeRobot stores the calibration of an arm.
 
-    :raises ConfigurationError: when the id is no file name.
+    :raises ConfigurationError: when the id cannot be a file name.
     """
     if not arm_id or arm_id in ('.', '..') or any(sign in arm_id for sign in '/\\\0'):
-        raise ConfigurationError(f'{arm_id!r} is no id of an arm: it becomes a file name')
+        raise ConfigurationError(f'{arm_id!r} is not a valid arm id: LeRobot uses the id as a '
+                                 'file name')
     return root(environ) / FOLDERS[role][0] / f'{arm_id}.json'
 
 
@@ -63,8 +64,9 @@ def find(name: str, environ: Mapping[str, str], role: Role = Role.FOLLOWER) -> P
     """
     Find a calibration file by its path or by the arm's id.
 
-    :param name: a path (with a slash, or ending in .json), or an id as LeRobot's ``--robot.id``.
-    :raises ConfigurationError: when there is none for the id, with the places looked at.
+    :param name: a path (with a slash, or ending in .json), or an id as in LeRobot's
+        ``--robot.id``.
+    :raises ConfigurationError: when the id has no file; the text lists the searched paths.
     """
     if '/' in name or name.endswith('.json'):
         return Path(name).expanduser()
@@ -73,25 +75,25 @@ def find(name: str, environ: Mapping[str, str], role: Role = Role.FOLLOWER) -> P
     for place in places:
         if place.is_file():
             return place
-    raise ConfigurationError(f'there is no LeRobot calibration of {role.value} {name}: looked at '
+    raise ConfigurationError(f'{role.value} {name} has no LeRobot calibration: searched '
                              f'{", ".join(map(str, places))}. Calibrate the arm (reflex so101 '
                              'calibrate), or give the path of the file')
 
 
 def load(path: Path) -> tuple[JointCalibration, ...]:
     """
-    Read a calibration file.
+    Load a calibration file.
 
-    :raises ConfigurationError: when it cannot be read, is of the format before LeRobot #777, or
-        does not describe the six joints.
+    :raises ConfigurationError: when the file cannot be read, has the format from before LeRobot
+        #777, or does not describe the six joints.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f'calibration file {path} cannot be read: {exc}') from exc
     if isinstance(content, dict) and 'motor_names' in content:
-        raise ConfigurationError(f'calibration file {path} is of the format that LeRobot had '
-                                 'before 2025-06. Calibrate the arm again')
+        raise ConfigurationError(f'calibration file {path} has the format of LeRobot before '
+                                 '2025-06. Calibrate the arm again')
     if not isinstance(content, dict):
         raise ConfigurationError(f'calibration file {path} is not a JSON object')
     return tuple(_from_entry(path, index, joint, content.get(joint.name))
@@ -100,9 +102,9 @@ def load(path: Path) -> tuple[JointCalibration, ...]:
 
 def save(path: Path, calibration: Sequence[JointCalibration]) -> None:
     """
-    Write a calibration file that LeRobot reads; an older one is replaced in one step.
+    Write a calibration file for LeRobot; replace an existing file atomically.
 
-    :raises OSError: when it cannot be written; the older one is untouched then.
+    :raises OSError: when the file cannot be written; an existing file is unchanged then.
     """
     content = {joint.name: {'id': joint.servo_id, 'drive_mode': 0,
                             'homing_offset': own.offset_ticks, 'range_min': own.lower_ticks,
@@ -112,7 +114,7 @@ def save(path: Path, calibration: Sequence[JointCalibration]) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON as LeRobot lays it out, for all to read; whole or not at all."""
+    """Write JSON in LeRobot's layout, with mode 0644, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}-')
     try:

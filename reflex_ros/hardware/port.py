@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A serial port as the bus needs it; the only module that imports pyserial.
+The serial port of the bus; the only module that imports pyserial.
 
-Every foreign exception becomes :class:`~reflex_ros.errors.PortLost` here: a pulled cable shows
-as ``SerialException``, plain ``OSError``, ``termios.error`` or, when another thread closed the
-port, ``TypeError`` (SO-101 reference, section 8.1).
+This module turns every foreign exception into :class:`~reflex_ros.errors.PortLost`. After the
+cable is unplugged, pyserial raises ``SerialException``, ``OSError``, ``termios.error`` or, when
+another thread has closed the port, ``TypeError`` (SO-101 reference, section 8.1).
 """
 
 from __future__ import annotations
@@ -21,40 +21,52 @@ import serial
 from reflex_ros.errors import ConfigurationError, PortLost
 
 READ_SLICE_S = 0.005
-"""Longest single wait for bytes: the reply timeout that section 4.5 asks for."""
+"""Longest single wait for bytes: the reply timeout of the SO-101 reference, section 4.5."""
 WRITE_TIMEOUT_S = 0.25
-"""pyserial also counts the time in which this process did not run: a short one would take our own
-stall for a blocked adapter."""
+"""pyserial also counts time in which this process does not run: with a short timeout, a stall of
+this process would look like a blocked adapter."""
 SLOW_TIMER_MS = 4
 _LOST = (OSError, termios.error, TypeError)
 
 
 class Port(Protocol):
-    """Bytes in, bytes out."""
+    """A port that sends and receives bytes."""
 
     name: str
 
     def write(self, data: bytes) -> None:
-        """Send bytes; raise PortLost when that is not possible."""
+        """
+        Send bytes; blocks at most 0.25 s.
+
+        :raises PortLost: when the bytes cannot be sent.
+        """
 
     def read(self, count: int) -> bytes:
-        """Return up to ``count`` bytes; fewer when 5 ms pass without one."""
+        """
+        Return up to ``count`` bytes; fewer after 5 ms without a new byte.
+
+        :raises PortLost: when the port is gone.
+        """
 
     def drain(self) -> None:
-        """Throw away what was received and not read."""
+        """
+        Discard the received bytes that were not read.
+
+        :raises PortLost: when the port is gone.
+        """
 
     def close(self) -> None:
-        """Close; may be called twice."""
+        """Close the port; may be called twice."""
 
 
 class SerialPort:
     """
-    A serial port, locked for us alone.
+    A serial port, locked exclusively for this process.
 
     :param name: device path, e.g. a link under /dev/serial/by-id.
-    :param baud: bits per second; the servos leave the factory with 1 Mbit/s.
-    :raises ConfigurationError: when it does not exist, may not be opened, or belongs to another
-        process, which is named.
+    :param baud: bits per second; new servos use 1 Mbit/s.
+    :raises ConfigurationError: when the port does not exist, must not be opened by this user, or
+        is in use by another process (the text names the process).
     """
 
     def __init__(self, name: str, baud: int = 1_000_000) -> None:
@@ -63,49 +75,61 @@ class SerialPort:
             self._serial = serial.Serial(name, baud, timeout=READ_SLICE_S,
                                          write_timeout=WRITE_TIMEOUT_S, exclusive=True)
         except (OSError, termios.error) as exc:
-            raise ConfigurationError(_why_not(name, exc)) from exc
+            raise ConfigurationError(_open_error(name, exc)) from exc
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
+        """
+        Send bytes; blocks at most 0.25 s.
+
+        :raises PortLost: when the bytes cannot be sent.
+        """
         try:
             self._serial.write(data)
         except _LOST as exc:
             raise self._lost('write', exc) from exc
 
     def read(self, count: int) -> bytes:
-        """Return up to ``count`` bytes; fewer when 5 ms pass without one."""
+        """
+        Return up to ``count`` bytes; fewer after 5 ms without a new byte.
+
+        :raises PortLost: when the port is gone.
+        """
         try:
             return bytes(self._serial.read(count))
         except _LOST as exc:
             raise self._lost('read', exc) from exc
 
     def drain(self) -> None:
-        """Throw away what was received and not read."""
+        """
+        Discard the received bytes that were not read.
+
+        :raises PortLost: when the port is gone.
+        """
         try:
             self._serial.reset_input_buffer()
         except _LOST as exc:
             raise self._lost('drain', exc) from exc
 
     def close(self) -> None:
-        """Close; may be called twice."""
+        """Close the port; may be called twice."""
         try:
             self._serial.close()
         except _LOST as exc:
             raise self._lost('close', exc) from exc
 
     def _lost(self, what: str, exc: Exception) -> PortLost:
-        return PortLost(f'port {self.name}: {what} failed ({exc}). Is the cable in, and does no '
-                        'other program read the port?')
+        return PortLost(f'port {self.name}: {what} failed ({exc}). Check the cable, and that no '
+                        'other program reads the port')
 
 
 def latency_warning(name: str, root: Path = Path('/')) -> str:
     """
-    Say when the adapter holds every reply back, or return an empty text.
+    Return a warning when the adapter delays every reply, else an empty text.
 
-    FTDI adapters wait up to 16 ms for more bytes unless told otherwise; others know no such timer
+    By default, FTDI adapters wait up to 16 ms for more bytes; other adapters have no such timer
     (SO-101 reference, section 7.5).
 
-    :param root: of the file system, for tests.
+    :param root: root of the file system, for tests.
     """
     device = Path(name).resolve().name
     timer = root / 'sys/bus/usb-serial/devices' / device / 'latency_timer'
@@ -115,33 +139,35 @@ def latency_warning(name: str, root: Path = Path('/')) -> str:
         return ''
     if milliseconds <= SLOW_TIMER_MS:
         return ''
-    return (f'port {name}: the adapter holds replies back for up to {milliseconds} ms. Install '
-            f'the udev rule (doc/so101.md), or: echo 1 | sudo tee {timer}')
+    return (f'port {name}: the adapter delays replies by up to {milliseconds} ms. Install the '
+            f'udev rule (doc/so101.md), or: echo 1 | sudo tee {timer}')
 
 
-def _why_not(name: str, exc: Exception) -> str:
-    # pyserial leaves the reason why a port cannot be set up in the exception before its own.
+def _open_error(name: str, exc: Exception) -> str:
+    """Return the error text for a port that cannot be opened: name, reason, next step."""
+    # When pyserial cannot configure a port, the error number is in the exception's context.
     code = next((cause.args[0] for cause in (exc, exc.__context__)
                  if cause is not None and cause.args and isinstance(cause.args[0], int)), None)
     path = Path(name)
     if code == errno.ENOENT or not path.exists():
-        return (f'port {name} does not exist. Plug the arm in, look under /dev/serial/by-id, and '
-                "set the parameter 'port' of so101 (or REFLEX_SO101_PORT)")
+        return (f'port {name} does not exist. Plug the arm in, list /dev/serial/by-id, and set '
+                "the parameter 'port' of so101 (or REFLEX_SO101_PORT)")
     if code == errno.EACCES:
         return (f'port {name}: permission denied. Join the group dialout (uucp on Arch; '
                 'sudo usermod -aG dialout $USER), then log in again; or install the udev rule '
                 '(doc/so101.md)')
-    # EAGAIN: another program holds our lock. EBUSY: it asked the kernel for the port alone.
+    # EAGAIN: another program has locked the port. EBUSY: it has opened it with TIOCEXCL.
     if code in (errno.EAGAIN, errno.EBUSY):
-        return (f'port {name} is in use by {_owner(path)}. Stop that program first; only one may '
-                'drive the arm')
+        return (f'port {name} is in use by {_owner(path)}. Stop that program first; only one '
+                'program may drive the arm')
     if code in (errno.ENOTTY, errno.EINVAL):
-        return f'port {name} is not a serial port'
-    return f'port {name} cannot be opened: {exc}'
+        return (f'port {name} is not a serial port. `reflex so101 find` lists the ports of this '
+                'machine')
+    return f'port {name} cannot be opened: {exc}. Unplug the adapter and plug it in again'
 
 
 def _owner(path: Path) -> str:
-    """Name the process that has locked a device, or else those that hold it open."""
+    """Name the process that has locked a device; without a lock, the processes that opened it."""
     device = os.path.realpath(path)
     holder = _lock_holder(device)
     owners = []
@@ -154,7 +180,7 @@ def _owner(path: Path) -> str:
                 errors='replace').strip()
         except OSError:
             continue
-        # At most three words, and no more: a command line may be long and is not ours.
+        # Only three words: another program's command line may be long or hold secrets.
         owners.append(f'process {entry.name} ({" ".join(command.split()[:3])})')
     return ', '.join(owners) or 'another process'
 

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Names that a port keeps when its cable is pulled and plugged in again.
+Find the name that a port keeps when its cable is unplugged and plugged in again.
 
-The kernel numbers ports in the order in which they appear: after a replug /dev/ttyACM0 may be
-another arm. The links that udev makes from the adapter's serial number, or else from the socket
-that it is plugged into, stay.
+The kernel numbers ports in the order in which they appear: after a replug, /dev/ttyACM0 may be
+another arm. udev makes links from the adapter's serial number, or from the USB socket; these
+links stay the same.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ FOLDERS = ('dev/serial/by-id', 'dev/serial/by-path')
 
 def stable_name(name: str, root: Path = Path('/')) -> str:
     """
-    Return the most stable name of the port that ``name`` means now; ``name`` when there is none.
+    Return the most stable name of the port ``name``, or ``name`` itself if udev made no link.
 
-    :param name: device path or link; a link of the user's own is stable already.
-    :param root: of the file system, for tests.
+    :param name: device path or link; a link is returned unchanged.
+    :param root: root of the file system, for tests.
     """
     if Path(name).is_symlink():
         return name

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-How a calibration comes about: the middle pose, then the ends of every joint; nothing is written.
+Record a calibration: first the middle pose, then the ends of every joint; write nothing.
 
 LeRobot's procedure (SO-101 reference, section 6.2) writes the homing offsets before it records the
-ranges. Here both are worked out from what the servos report, and written together when all is
-well: until then an interrupt leaves the servos as they were.
+ranges. Here both are computed from the positions that the servos report, and the caller writes
+them together at the end: an interruption before leaves the servos unchanged.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ USUAL_TRAVEL = {'shoulder_pan': (2725, 32), 'shoulder_lift': (2350, 77), 'elbow_
 @dataclass(slots=True)
 class Sweep:
     """
-    What was seen of one joint.
+    The recorded range of one joint.
 
-    :param offset_ticks: the homing offset that puts the middle pose at 2047 [tick].
-    :param present: newest position in that frame [tick].
-    :param crossed_seam: whether it ran over 0/4095, where positions wrap.
+    :param offset_ticks: homing offset with which the middle pose is at 2047 [tick].
+    :param lower, upper: lowest and highest position with that offset [tick].
+    :param present: newest position with that offset [tick].
+    :param crossed_seam: whether the joint crossed 0/4095, where positions wrap.
     """
 
     offset_ticks: int
@@ -41,10 +42,10 @@ class Sweep:
     present: int = MIDDLE
     crossed_seam: bool = False
 
-    def take(self, raw: int) -> None:
-        """Note a raw position [tick]."""
+    def record(self, raw: int) -> None:
+        """Record a raw position [tick]."""
         position = (raw - self.offset_ticks) % TURN
-        # Nobody turns a joint by half a turn between two readings.
+        # A hand does not turn a joint by half a turn between two readings.
         self.crossed_seam |= abs(position - self.present) > TURN // 2
         self.present = position
         self.lower, self.upper = min(self.lower, position), max(self.upper, position)
@@ -52,11 +53,11 @@ class Sweep:
 
 class RangeRecorder:
     """
-    Watches six joints while somebody moves them from end to end.
+    Record six joints while a person moves them from end to end.
 
     :param offsets: homing offsets that the servos hold now [tick].
-    :param middle: positions that they report in the middle pose [tick].
-    :raises ConfigurationError: when a joint stands where no offset can bring it to 2047.
+    :param middle: positions that the servos report in the middle pose [tick].
+    :raises ConfigurationError: when a joint is at the one position that no offset maps to 2047.
     """
 
     def __init__(self, offsets: Sequence[int], middle: Sequence[int]) -> None:
@@ -65,23 +66,23 @@ class RangeRecorder:
         for joint, raw in zip(SO101_JOINTS, self._raw(middle), strict=True):
             offset = raw - MIDDLE
             if offset > MIDDLE:
-                # 2048 has no place in the register: the one position of 4096 that is unlucky.
+                # An offset of 2048 does not fit into the register.
                 raise ConfigurationError(
-                    f'servo {joint.servo_id} ({joint.name}) stands at the one position that '
-                    'cannot become the middle. Move it a little and start again')
+                    f'servo {joint.servo_id} ({joint.name}) is at the one position that cannot '
+                    'become the middle. Move it a little and start again')
             self.joints.append(Sweep(offset))
 
-    def take(self, positions: Sequence[int]) -> None:
-        """Note what the servos report now (joints,) [tick]."""
+    def record(self, positions: Sequence[int]) -> None:
+        """Record the positions that the servos report now (joints,) [tick]."""
         for sweep, raw in zip(self.joints, self._raw(positions), strict=True):
-            sweep.take(raw)
+            sweep.record(raw)
 
     def result(self) -> tuple[JointCalibration, ...]:
         """
-        Make the calibration; wrist_roll has no ends and gets its whole turn.
+        Make the calibration; wrist_roll has no ends, so its range is the whole turn.
 
-        :raises ConfigurationError: naming the joint that was not moved from end to end, or whose
-            travel runs over the seam of the encoder.
+        :raises ConfigurationError: naming the joint that was not moved from end to end, or that
+            crossed the seam of its encoder.
         """
         made = []
         for index, (joint, sweep) in enumerate(zip(SO101_JOINTS, self.joints, strict=True)):
@@ -90,13 +91,13 @@ class RangeRecorder:
                 continue
             if sweep.crossed_seam:
                 raise ConfigurationError(
-                    f'servo {joint.servo_id} ({joint.name}) ran over the seam of its encoder: it '
-                    'was not near the middle of its travel at the beginning. Start again')
+                    f'servo {joint.servo_id} ({joint.name}) crossed the seam of its encoder: it '
+                    'was not near the middle of its travel at the start. Start again')
             travel = sweep.upper - sweep.lower
             if travel < SHORTEST_TRAVEL:
                 raise ConfigurationError(
-                    f'servo {joint.servo_id} ({joint.name}) moved over {travel} ticks only. Move '
-                    'every joint from end to end, then finish')
+                    f'servo {joint.servo_id} ({joint.name}) moved by {travel} ticks only. Start '
+                    'again, and move every joint from end to end')
             made.append(from_range(index, sweep.lower, sweep.upper, sweep.offset_ticks))
         return tuple(made)
 
@@ -106,13 +107,14 @@ class RangeRecorder:
 
 
 def doubts(calibration: Sequence[JointCalibration]) -> list[str]:
-    """Say what a person should look at: travels unlike those of other arms."""
+    """List the joints whose travel differs from other arms, as questions for a person."""
     found = []
     for name, own in zip(JOINT_NAMES, calibration, strict=True):
         mean, deviation = USUAL_TRAVEL.get(name, (own.upper_ticks - own.lower_ticks, 1))
         travel = own.upper_ticks - own.lower_ticks
-        # A degree more: three deviations of the most uniform joint are less than its backlash.
+        # Plus 11 ticks (one degree): three deviations of the most uniform joint are less than its
+        # backlash.
         if abs(travel - mean) > 3 * deviation + 11:
             found.append(f'{name} travels {travel} ticks, other arms {mean} +- {3 * deviation}. '
-                         'Was it moved to both of its ends?')
+                         'Was it moved to both ends?')
     return found

@@ -26,9 +26,9 @@ class Register:
     :param default: factory value (EEPROM) or power-on value (SRAM), unsigned raw.
     :param minimum: smallest raw magnitude that the table allows.
     :param maximum: largest raw magnitude that the table allows.
-    :param sign_bit: bit that carries the sign, or None for an unsigned register.
-    :param writable: whether a write changes it.
-    :param unit: of one count, as text.
+    :param sign_bit: index of the sign bit, or None for an unsigned register.
+    :param writable: whether a write changes the register.
+    :param unit: unit of one count, as text.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Register:
 
     @property
     def is_eeprom(self) -> bool:
-        """Whether it survives a power cycle (when written with lock = 0)."""
+        """Whether the value survives a power cycle (when written with lock = 0)."""
         return self.address < 40
 
     def encode(self, value: int) -> bytes:
         """
-        Make the register's bytes from a signed value.
+        Encode a signed value as the register's bytes.
 
-        :raises ValueError: when the table does not allow it; it is refused, never wrapped.
+        :raises ValueError: when the value is outside the table's range.
         """
         lowest = self.minimum if self.sign_bit is None else -self.maximum
         if not lowest <= value <= self.maximum:
@@ -61,7 +61,7 @@ class Register:
 
     def decode(self, data: bytes) -> int:
         """
-        Read a signed value from the register's bytes.
+        Decode a signed value from the register's bytes.
 
         :raises ValueError: when the number of bytes is not the register's size.
         """
@@ -70,13 +70,21 @@ class Register:
         raw = int.from_bytes(data, 'little')
         return raw if self.sign_bit is None else _signed(raw, self.sign_bit)
 
+    def decode_in(self, block: bytes) -> int:
+        """
+        Decode a signed value from a block of bytes that begins at address 0.
+
+        :raises ValueError: when the block ends before the register does.
+        """
+        return self.decode(block[self.address:self.address + self.size])
+
 
 def _r(name: str, address: int, size: int, default: int, low: int, high: int, unit: str = '',
        *, sign_bit: int | None = None, writable: bool = True) -> Register:
     return Register(name, address, size, default, low, high, sign_bit, writable, unit)
 
 
-# EEPROM: kept over a power cycle when written with lock = 0.
+# EEPROM: survives a power cycle when written with lock = 0.
 FIRMWARE_MAJOR = _r('firmware_major', 0, 1, 3, 0, 255, writable=False)
 FIRMWARE_MINOR = _r('firmware_minor', 1, 1, 10, 0, 255, writable=False)
 ENDIANNESS = _r('endianness', 2, 1, 0, 0, 1, writable=False)
@@ -111,7 +119,7 @@ SPEED_P = _r('speed_p', 37, 1, 10, 0, 100)
 OVERCURRENT_TIME = _r('overcurrent_time', 38, 1, 200, 0, 254, '10 ms')
 SPEED_I = _r('speed_i', 39, 1, 10, 0, 254)
 
-# SRAM, control: back at these values after every power cycle.
+# SRAM, control: has these values after every power cycle.
 TORQUE_ENABLE = _r('torque_enable', 40, 1, 0, 0, 128)
 ACCELERATION = _r('acceleration', 41, 1, 0, 0, 254, '100 tick/s^2')
 GOAL_POSITION = _r('goal_position', 42, 2, 0, 0, 30719, 'tick', sign_bit=15)
@@ -146,14 +154,14 @@ REGISTERS: tuple[Register, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Register))
 
 FEEDBACK_BLOCK = (PRESENT_POSITION.address, 15)
-"""First address and length of the block that holds every measured value."""
+"""First address and length of the block with all measured values."""
 CONTROL_BLOCK = (TORQUE_ENABLE.address, 16)
-"""What the servo was told: torque, profile, goal, torque limit, lock; the feedback follows it."""
+"""The commanded values: torque, profile, goal, torque limit, lock; the feedback follows it."""
 CYCLE_BLOCK = (TORQUE_ENABLE.address, CONTROL_BLOCK[1] + FEEDBACK_BLOCK[1])
 """
-Both, in one read. Six servos at 1 Mbit/s: 14 + 6 x 37 bytes and six turnarounds of 50 us are
-2.7 ms, with the goals 2.9 ms: 28 % of a cycle at 100 Hz, 59 % at 200 Hz (section 4.2 for 15
-bytes: 2.0 ms). So nothing a servo was told can change unseen for longer than a cycle.
+Both blocks in one read. For six servos at 1 Mbit/s, 14 + 6 x 37 bytes and six turnarounds of 50 us
+take 2.7 ms, with the goals 2.9 ms: 28 % of a cycle at 100 Hz, 59 % at 200 Hz (section 4.2 for 15
+bytes: 2.0 ms). So a change of a commanded value is detected within one cycle.
 """
 CONFIGURATION_BLOCK = (FIRMWARE_MAJOR.address, 40)
 """The whole EEPROM."""
@@ -161,7 +169,7 @@ CONFIGURATION_BLOCK = (FIRMWARE_MAJOR.address, 40)
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """One servo's feedback block, raw counts (units as in the table)."""
+    """The feedback block of one servo, raw counts (units as in the table)."""
 
     position: int
     speed: int
@@ -189,7 +197,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What one servo was told, raw counts (units as in the table)."""
+    """The commanded values that one servo holds, raw counts (units as in the table)."""
 
     torque: int
     acceleration: int
@@ -210,8 +218,8 @@ class Control:
         return cls(torque, acceleration, _signed(goal, 15), _signed(speed, 15), limit)
 
 
-# Between goal and speed the goal time, which a servo in position mode ignores; then unused bytes
-# and the lock.
+# Between goal and speed is the goal time, which a servo in position mode ignores; unused bytes and
+# the lock follow the torque limit.
 _CONTROL_STRUCT = struct.Struct('<BBHxxHH6x')
 _FEEDBACK_STRUCT = struct.Struct('<HHHBBBBBHH')
 

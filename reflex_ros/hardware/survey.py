@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the servos on a bus say of themselves, calibrated or not; nothing is written.
+Read settings and measurements of the servos on a bus, calibrated or not; write nothing.
 
-``So101Arm`` refuses an arm that may not be driven. This looks at any: one with a missing servo, a
-wrong setting, no calibration yet.
+``So101Arm`` refuses an arm that must not be driven. This module reads any arm: also one with a
+missing servo, a wrong setting, or no calibration.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.bring_up import read_configuration, take
+from reflex_ros.hardware.bring_up import read_configuration
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, RAD_PER_TICK
 from reflex_ros.hardware.codec import StatusError
@@ -29,11 +29,11 @@ JOINT_INDEX = {joint.servo_id: index for index, joint in enumerate(SO101_JOINTS)
 @dataclass(frozen=True, slots=True)
 class Servo:
     """
-    One servo's settings.
+    The settings of one servo.
 
     :param values: every EEPROM register, raw.
-    :param calibration: of its joint, or None.
-    :param uncalibrated: why there is none, or an empty text.
+    :param calibration: calibration of its joint, or None.
+    :param uncalibrated: why ``calibration`` is None, or an empty text.
     """
 
     servo_id: int
@@ -43,29 +43,29 @@ class Servo:
 
     @property
     def name(self) -> str:
-        """The joint that it moves."""
+        """Name of the joint that the servo moves."""
         return joint_name(self.servo_id)
 
     @property
     def firmware(self) -> str:
-        """Version as the vendor writes it."""
+        """Firmware version in the vendor's notation, e.g. 3.10."""
         return f'{self.values[reg.FIRMWARE_MAJOR]}.{self.values[reg.FIRMWARE_MINOR]}'
 
     @property
     def speed_unit(self) -> int:
-        """Ticks per second in one count of the speed registers: phase bit 2."""
+        """One count of the speed registers in ticks per second (phase bit 2)."""
         return 1 if self.values[reg.PHASE] & 0b100 else 50
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """
-    One servo at one instant.
+    The measurements of one servo at one instant.
 
     :param ticks: present position.
-    :param position: the same about the URDF's zero [rad], or None when uncalibrated.
+    :param position: present position relative to the URDF's zero [rad]; None when uncalibrated.
     :param velocity: [rad/s].
-    :param load: of the drive's duty, -1..1.
+    :param load: duty of the drive, -1..1.
     :param current: [A].
     :param voltage: [V].
     :param temperature: [degC].
@@ -86,20 +86,20 @@ class Reading:
 
 class Survey:
     """
-    The servos that answer, out of those asked for.
+    The servos that answer.
 
-    :param servo_ids: whom to ask.
-    :raises BusTimeout: when none of them answers.
+    :param servo_ids: ids to ask for.
+    :raises BusTimeout: when no servo answers.
     """
 
     def __init__(self, bus: Bus, servo_ids: Sequence[int] = tuple(JOINT_INDEX)) -> None:
         self._bus = bus
         self.servos: dict[int, Servo] = {}
         self.absent: tuple[int, ...]
-        """Servos that did not answer at the beginning, and are not asked again."""
+        """Ids that did not answer at the start; ``read`` does not ask for them."""
         self.silent: tuple[int, ...] = ()
-        """Of the others, those that did not answer when last asked."""
-        # Twice: a servo that was held up for a moment is not absent.
+        """Ids of the other servos that did not answer the last ``read``."""
+        # Two tries: a servo that was busy for a moment is not absent.
         for servo_id in (*servo_ids, *servo_ids):
             if servo_id not in self.servos:
                 with suppress(BusTimeout):
@@ -112,9 +112,9 @@ class Survey:
 
     def read(self) -> tuple[float, dict[int, Reading]]:
         """
-        Read all servos in one exchange; those that stay silent are left out.
+        Read all servos in one exchange; servos that do not answer are left out.
 
-        :returns: the monotonic instant [s] and a reading for each id.
+        :returns: the monotonic time [s], and a reading for each id.
         """
         servo_ids = list(self.servos)
         try:
@@ -132,19 +132,23 @@ class Survey:
 
 
 def under_torque(bus: Bus) -> list[int]:
-    """Return the ids of the arm's servos that are under torque; errors as ``Bus.sync_read``."""
+    """
+    Return the ids of the arm's servos that are under torque.
+
+    :raises BusTimeout: when a servo does not answer.
+    """
     answers = bus.sync_read(tuple(JOINT_INDEX), reg.TORQUE_ENABLE.address, 1)
     return [servo_id for servo_id, answer in sorted(answers.items()) if answer.data[0]]
 
 
 def joint_name(servo_id: int) -> str:
-    """Name the joint of a servo id; other devices may share the bus."""
+    """Return the joint name of a servo id, ``servo_7`` for another device on the bus."""
     index = JOINT_INDEX.get(servo_id)
     return SO101_JOINTS[index].name if index is not None else f'servo_{servo_id}'
 
 
 def error_names(bits: int) -> tuple[str, ...]:
-    """Name the error bits of a status frame."""
+    """Return the names of the error bits of a status frame."""
     known = [error for error in StatusError if bits & error]
     rest = bits & ~sum(known)
     return (*(str(error.name).lower() for error in known), *([f'0x{rest:02x}'] if rest else []))
@@ -152,7 +156,8 @@ def error_names(bits: int) -> tuple[str, ...]:
 
 def _read_settings(bus: Bus, servo_id: int) -> Servo:
     block = read_configuration(bus, servo_id)
-    values = {register: take(block, register) for register in reg.REGISTERS if register.is_eeprom}
+    values = {register: register.decode_in(block)
+              for register in reg.REGISTERS if register.is_eeprom}
     calibration, why = None, ''
     if servo_id in JOINT_INDEX:
         try:
@@ -166,11 +171,11 @@ def _read_settings(bus: Bus, servo_id: int) -> Servo:
 
 def to_reading(servo: Servo, error: int, data: bytes) -> Reading:
     """
-    Convert what a servo answers to SI units (SO-101 reference, section 3).
+    Convert a reply of a servo to SI units (SO-101 reference, section 3).
 
-    :param error: error byte of the answer.
-    :param data: its registers 40 to 70.
-    :raises ValueError: when these are not 31 bytes.
+    :param error: error byte of the reply.
+    :param data: registers 40 to 70, 31 bytes.
+    :raises ValueError: when ``data`` is not 31 bytes long.
     """
     feedback = reg.Feedback.from_block(data[reg.CONTROL_BLOCK[1]:])
     return Reading(

@@ -148,7 +148,7 @@ def test_info_shows_settings_and_compares_with_the_file(reflex: Command, arm: Si
                                                         home: Path) -> None:
     outcome = reflex('info')
     assert outcome.code == 0 and '691..3416' in outcome.out
-    assert 'no LeRobot calibration of follower reflex_so101' in outcome.out
+    assert 'follower reflex_so101 has no LeRobot calibration' in outcome.out
     write_file(home, CALIBRATION)
     assert 'agrees with the servos' in reflex('info').out
     write_file(home, [*CALIBRATION[:5], (1318, 2700, -1290)])
@@ -599,7 +599,7 @@ def test_sweep_that_forgot_the_joints_writes_nothing(arm: SimulatedArm, home: Pa
                                                      reflex: Command) -> None:
     since = arm.control.mark()
     outcome = reflex('calibrate', '--seconds', '1', '--yes')
-    assert outcome.code == 1 and 'moved over' in outcome.err
+    assert outcome.code == 1 and 'moved by' in outcome.err
     assert arm.writes(since) == []
 
 

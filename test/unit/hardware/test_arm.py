@@ -606,7 +606,8 @@ def test_two_servos_with_one_id_are_suspected() -> None:
     with simulated_arm('--fast', '--model', 'instant') as running:
         running.control.set(id=2, register='id', value=1)
         opened = running.open()
-        with pytest.raises(BusTimeout, match='servo 2 .*does not answer.*do two servos have id 1'):
+        with pytest.raises(BusTimeout, match='servo 2 .*does not answer.*'
+                                             'check whether two servos have id 1'):
             opened.bring_up()
         opened.close()
 

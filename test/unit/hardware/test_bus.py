@@ -328,7 +328,7 @@ def test_every_whole_answer_to_a_broadcast_ping_is_returned(heard: bytes, ids: l
 def test_echo_that_stops_is_named() -> None:
     bus = Bus(ScriptedPort(echo(SILENCE)))
     assert bus.detect_echo(1)
-    with pytest.raises(PacketError, match='the adapter stopped repeating'):
+    with pytest.raises(PacketError, match='the adapter stopped echoing'):
         bus.ping(1)
 
 

@@ -13,6 +13,7 @@ import re
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+import more_instructions
 import pytest
 
 from reflex_ros.hardware import codec
@@ -21,7 +22,7 @@ from reflex_ros.hardware.codec import Status, StatusError, StatusParser
 ALL = (1, 2, 3, 4, 5, 6)
 BLOCK = '00 08 64 80 2C 05 78 26 00 00 01 00 00 1F 00'
 NOTHING_FOLLOWS = bytes(codec.MAX_FRAME)
-"""Enough bytes without a header to settle every header that announces more than came."""
+"""Enough bytes without a header to complete every frame that a header can announce."""
 
 REQUESTS: tuple[tuple[str, Callable[[], bytes], str], ...] = (
     ('ping', lambda: codec.ping(1), 'FF FF 01 02 01 FB'),
@@ -57,15 +58,16 @@ REQUESTS: tuple[tuple[str, Callable[[], bytes], str], ...] = (
     ('limits', lambda: codec.write(1, 9, bytes.fromhex('FD 02 89 0D')),
      'FF FF 01 07 03 09 FD 02 89 0D 56'),
     ('middle is here', lambda: codec.write(1, 40, b'\x80'), 'FF FF 01 04 03 28 80 4F'),
-    ('reg write', lambda: codec.reg_write(1, 42, b'\x00\x08'), 'FF FF 01 05 04 2A 00 08 C3'),
-    ('action', codec.action, 'FF FF FE 02 05 FA'),
-    ('action of one', lambda: codec.action(1), 'FF FF 01 02 05 F7'),
-    ('recovery', lambda: codec.recovery(1), 'FF FF 01 02 06 F6'),
-    ('reboot', lambda: codec.reboot(1), 'FF FF 01 02 08 F4'),
-    ('backup', lambda: codec.backup(1), 'FF FF 01 02 09 F3'),
-    ('reset turns', lambda: codec.reset_turns(1), 'FF FF 01 02 0A F2'),
-    ('calibrate', lambda: codec.calibrate(1), 'FF FF 01 02 0B F1'),
-    ('calibrate to 1024', lambda: codec.calibrate(1, 1024), 'FF FF 01 04 0B 00 04 EB'),
+    ('reg write', lambda: more_instructions.reg_write(1, 42, b'\x00\x08'),
+     'FF FF 01 05 04 2A 00 08 C3'),
+    ('action', more_instructions.action, 'FF FF FE 02 05 FA'),
+    ('action of one', lambda: more_instructions.action(1), 'FF FF 01 02 05 F7'),
+    ('recovery', lambda: more_instructions.recovery(1), 'FF FF 01 02 06 F6'),
+    ('reboot', lambda: more_instructions.reboot(1), 'FF FF 01 02 08 F4'),
+    ('backup', lambda: more_instructions.backup(1), 'FF FF 01 02 09 F3'),
+    ('reset turns', lambda: more_instructions.reset_turns(1), 'FF FF 01 02 0A F2'),
+    ('calibrate', lambda: more_instructions.calibrate(1), 'FF FF 01 02 0B F1'),
+    ('calibrate to 1024', lambda: more_instructions.calibrate(1, 1024), 'FF FF 01 04 0B 00 04 EB'),
 )
 
 REPLIES = (
@@ -123,13 +125,13 @@ def test_instruction_is_the_bytes_of_the_manual(make: Callable[[], bytes], wire:
 @pytest.mark.parametrize('wire, status', [row[1:] for row in REPLIES],
                          ids=[row[0] for row in REPLIES])
 def test_reply_of_the_manual_is_understood(wire: str, status: Status) -> None:
-    assert StatusParser().feed(bytes.fromhex(wire)) == [status]
+    assert StatusParser().parse(bytes.fromhex(wire)) == [status]
     assert frame(status) == bytes.fromhex(wire)
 
 
 def test_all_replies_of_the_manual_are_understood_in_one_stream() -> None:
     parser = StatusParser()
-    assert parser.feed(bytes.fromhex(' '.join(row[1] for row in REPLIES))) == [
+    assert parser.parse(bytes.fromhex(' '.join(row[1] for row in REPLIES))) == [
         row[2] for row in REPLIES]
     assert (parser.discarded, parser.bad_checksums) == (0, 0)
 
@@ -152,12 +154,6 @@ def test_sync_write_needs_one_length(data: dict[int, bytes]) -> None:
         codec.sync_write(42, data)
 
 
-@pytest.mark.parametrize('reads', (-1, 4096))
-def test_position_that_there_is_not_is_no_calibration(reads: int) -> None:
-    with pytest.raises(ValueError, match='is not in 0..4095'):
-        codec.calibrate(1, reads)
-
-
 @pytest.mark.parametrize('address, length', ((-1, 2), (256, 2), (0, 256)))
 def test_address_and_length_are_bytes(address: int, length: int) -> None:
     with pytest.raises(ValueError):
@@ -178,7 +174,7 @@ def test_any_split_of_the_bytes_gives_the_same_frames(sent: list[Status],
     wire = b''.join(map(frame, sent))
     parser, found, at = StatusParser(), [], 0
     for cut in [*sorted(cuts), len(wire)]:
-        found += parser.feed(wire[at:cut])
+        found += parser.parse(wire[at:cut])
         at = max(at, cut)
     assert found == sent
     assert (parser.discarded, parser.bad_checksums) == (0, 0)
@@ -187,7 +183,7 @@ def test_any_split_of_the_bytes_gives_the_same_frames(sent: list[Status],
 @given(statuses)
 def test_frame_is_given_out_with_its_last_byte(status: Status) -> None:
     parser, wire = StatusParser(), frame(status)
-    assert [parser.feed(wire[k:k + 1]) for k in range(len(wire))] == [
+    assert [parser.parse(wire[k:k + 1]) for k in range(len(wire))] == [
         *[[]] * (len(wire) - 1), [status]]
 
 
@@ -205,7 +201,7 @@ def test_parser_finds_what_a_scan_with_hindsight_finds(pairs: list[tuple[bytes, 
     """
     wire = b''.join(before + frame(status) for before, status in pairs) + rest
     parser = StatusParser()
-    assert parser.feed(wire) + parser.feed(NOTHING_FOLLOWS) == scan(wire + NOTHING_FOLLOWS)
+    assert parser.parse(wire) + parser.parse(NOTHING_FOLLOWS) == scan(wire + NOTHING_FOLLOWS)
 
 
 @given(st.binary(max_size=60).map(lambda data: data.replace(b'\xff', b'\x7f')), statuses)
@@ -216,14 +212,14 @@ def test_parser_finds_what_a_scan_with_hindsight_finds(pairs: list[tuple[bytes, 
 @example(b'\x00\xff\xff\xfe', Status(1, 0, b''))
 def test_noise_without_a_header_costs_and_delays_nothing(before: bytes, status: Status) -> None:
     parser = StatusParser()
-    assert parser.feed(before + frame(status)) == [status]
+    assert parser.parse(before + frame(status)) == [status]
     assert parser.discarded == len(before)
 
 
 def test_cut_reply_does_not_take_the_next_one_with_it() -> None:
     parser, second = StatusParser(), Status(2, 0, bytes(15))
     cut = frame(Status(1, 0, bytes(15)))[:4]
-    assert parser.feed(cut + frame(second)) == [second]
+    assert parser.parse(cut + frame(second)) == [second]
     assert parser.discarded == len(cut)
 
 
@@ -232,7 +228,7 @@ def test_corrupt_byte_costs_one_frame_and_is_counted(at: int) -> None:
     good, wire = Status(2, 0, b'\x01\x02'), bytearray(frame(Status(1, 0, b'\x18\x05')))
     wire[at] ^= 0x10
     parser = StatusParser()
-    found = parser.feed(bytes(wire) + frame(good)) + parser.feed(NOTHING_FOLLOWS)
+    found = parser.parse(bytes(wire) + frame(good)) + parser.parse(NOTHING_FOLLOWS)
     assert found == [good]
     assert parser.bad_checksums >= 1
 
@@ -241,16 +237,16 @@ def test_corrupt_byte_costs_one_frame_and_is_counted(at: int) -> None:
 def test_arbitrary_bytes_raise_nothing_and_leave_the_parser_usable(parts: list[bytes]) -> None:
     parser = StatusParser()
     for part in parts:
-        parser.feed(part)
+        parser.parse(part)
         assert len(parser._buffer) < codec.MAX_FRAME
     parser.clear()
-    assert parser.feed(frame(Status(3, 0, b'\x09\x03'))) == [Status(3, 0, b'\x09\x03')]
+    assert parser.parse(frame(Status(3, 0, b'\x09\x03'))) == [Status(3, 0, b'\x09\x03')]
 
 
 @given(st.lists(st.binary(max_size=80) | noise | statuses.map(frame), max_size=8))
 def test_every_byte_is_part_of_a_frame_or_counted(parts: list[bytes]) -> None:
     parser = StatusParser()
-    used = sum(len(frame(status)) for part in parts for status in parser.feed(part))
+    used = sum(len(frame(status)) for part in parts for status in parser.parse(part))
     parser.clear()
     assert used + parser.discarded == sum(map(len, parts))
 
@@ -258,5 +254,5 @@ def test_every_byte_is_part_of_a_frame_or_counted(parts: list[bytes]) -> None:
 def test_buffer_stays_bounded_under_endless_headers() -> None:
     parser = StatusParser()
     for data in (b'\xff' * 10_000, b'\xff\xff\x01\xf6' * 1_000, b'\xff\xff\x01\xf6' + bytes(240)):
-        parser.feed(data)
+        parser.parse(data)
         assert len(parser._buffer) < codec.MAX_FRAME

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import time
 
 from arm_fixture import DEADLINE_S, SimulatedArm, wait_for
+import more_instructions
 import pytest
 
 from reflex_ros.errors import BusTimeout
@@ -20,19 +21,19 @@ ACKNOWLEDGED = Status(2, 0, b'')
 
 
 class Line:
-    """The port, one frame out and the frames that come of it in."""
+    """The port: send one frame, receive the replies to it."""
 
     def __init__(self, sim: SimulatedArm, arm: So101Arm) -> None:
         self.sim, self.arm = sim, arm
 
     def ask(self, frame: bytes, answers: int = 1) -> list[Status]:
-        """Send a frame and wait for so many answers; with none, for a ping behind it."""
+        """Send a frame and wait for its replies; with none, wait for the reply to a later ping."""
         opened, parser, found = self.arm.bus.port, StatusParser(), []
         opened.drain()
         opened.write(frame if answers else frame + codec.ping(1))
         deadline = time.monotonic() + DEADLINE_S
         while len(found) < max(answers, 1) and time.monotonic() < deadline:
-            found += parser.feed(opened.read(codec.MAX_FRAME))
+            found += parser.parse(opened.read(codec.MAX_FRAME))
         assert parser.discarded == 0
         return found if answers else found[1:]
 
@@ -54,7 +55,7 @@ def line(instant_arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> Iterator
     opened = instant_arm.open()
     yield Line(instant_arm, opened)
     opened.close()
-    # What RECOVERY and BACKUP changed.
+    # RECOVERY and BACKUP change the EEPROM.
     instant_arm.reset_eeprom()
 
 
@@ -79,9 +80,9 @@ def test_broadcast_write_is_done_by_all_and_answered_by_none(line: Line) -> None
 
 
 def test_reg_write_waits_for_action(line: Line) -> None:
-    assert line.ask(codec.reg_write(2, 41, b'\x21')) == [ACKNOWLEDGED]
+    assert line.ask(more_instructions.reg_write(2, 41, b'\x21')) == [ACKNOWLEDGED]
     assert (line.read(reg.ACCELERATION), line.read(reg.ASYNC_WRITE_FLAG)) == (0, 1)
-    assert line.ask(codec.action(), 0) == []
+    assert line.ask(more_instructions.action(), 0) == []
     assert (line.read(reg.ACCELERATION), line.read(reg.ASYNC_WRITE_FLAG)) == (33, 0)
 
 
@@ -97,25 +98,25 @@ def test_sync_write(line: Line) -> None:
 
 def test_backup_and_recovery(line: Line) -> None:
     line.arm.bus.write(2, reg.P_COEFFICIENT, 21)
-    assert line.ask(codec.backup(2)) == [ACKNOWLEDGED]
+    assert line.ask(more_instructions.backup(2)) == [ACKNOWLEDGED]
     line.arm.bus.write(2, reg.P_COEFFICIENT, 30)
-    assert line.ask(codec.recovery(2)) == [ACKNOWLEDGED]
+    assert line.ask(more_instructions.recovery(2)) == [ACKNOWLEDGED]
     assert (line.read(reg.P_COEFFICIENT), line.read(reg.ID)) == (21, 2)
 
 
 def test_reset_turns(line: Line) -> None:
-    assert line.ask(codec.reset_turns(2)) == [ACKNOWLEDGED]
+    assert line.ask(more_instructions.reset_turns(2)) == [ACKNOWLEDGED]
 
 
 @pytest.mark.parametrize('reads', (None, 1024))
 def test_calibrate(line: Line, reads: int | None) -> None:
-    assert line.ask(codec.calibrate(2, reads)) == [ACKNOWLEDGED]
+    assert line.ask(more_instructions.calibrate(2, reads)) == [ACKNOWLEDGED]
     assert line.read(reg.PRESENT_POSITION) == pytest.approx(reads or 2048, abs=1)
 
 
 def test_reboot(line: Line) -> None:
     line.arm.bus.write(2, reg.ACCELERATION, 9)
-    assert line.ask(codec.reboot(2), 0) == []
+    assert line.ask(more_instructions.reboot(2), 0) == []
     assert not line.is_back(2)
     wait_for(lambda: line.is_back(2), 'the servo to be back')
     assert line.read(reg.ACCELERATION) == 0

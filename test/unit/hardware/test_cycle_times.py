@@ -14,7 +14,7 @@ from reflex_ros.hardware.cycle_times import CycleSummary, CycleTimes
 def test_there_is_nothing_to_sum_up_before_the_first_cycle() -> None:
     times = CycleTimes()
     assert times.summary() == CycleSummary()
-    times.note(5.0, 0.001, 0.003)
+    times.record(5.0, 0.001, 0.003)
     assert times.summary() == CycleSummary(0.0, 3.0, 3.0, 1.0, 1.0)
 
 
@@ -24,7 +24,7 @@ def test_only_the_last_cycles_count(noted: int, window: int, chance: object) -> 
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     times = CycleTimes(window)
     for index, number in enumerate(shuffled):
-        times.note(100.0 + index * 0.02, number * 1e-3, number * 2e-3)
+        times.record(100.0 + index * 0.02, number * 1e-3, number * 2e-3)
     last = sorted(shuffled[-window:])
     found = times.summary()
     assert found.rate_hz == pytest.approx(50.0)

@@ -121,7 +121,7 @@ def test_arm_that_nobody_named_does_not_stand_in_for_the_one_that_was(
     other = host.usb('ttyACM0', '1a86:55d3', 'B', str(instant_arm.link))
     for named in (silent, '/dev/reflex_unplugged'):
         said = host.refusal(REFLEX_SO101_PORT=named)
-        assert named in said and f'There is one at {other}, which nobody named' in said
+        assert named in said and f'An arm answers at {other}' in said
 
 
 def test_what_is_left_of_the_named_arm_counts_before_a_whole_one(
@@ -131,7 +131,7 @@ def test_what_is_left_of_the_named_arm_counts_before_a_whole_one(
     instant_arm.control.fault('silent', ids=[3])
     try:
         assert find_arm({VARIABLE: named}, host.root, partial=True) == (named, 1_000_000)
-        assert 'which nobody named' in host.refusal(REFLEX_SO101_PORT=named)
+        assert 'An arm answers at' in host.refusal(REFLEX_SO101_PORT=named)
     finally:
         instant_arm.reset()
 
@@ -169,7 +169,7 @@ def test_two_arms_are_not_chosen_between(host: FakeHost, instant_arm: SimulatedA
     first = host.usb('ttyACM0', '1a86:55d3', 'A', str(instant_arm.link))
     second = host.usb('ttyACM1', '1a86:55d3', 'B', str(moving_arm.link))
     said = host.refusal()
-    assert said.startswith(f'2 arms are connected: {first}, {second}. Say which')
+    assert said.startswith(f'2 arms are connected: {first}, {second}. Select one')
     assert host.find(REFLEX_SO101_PORT=str(second)) == (str(second), 1_000_000)
 
 

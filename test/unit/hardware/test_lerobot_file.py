@@ -101,7 +101,7 @@ def test_path_is_taken_as_it_is(name: str) -> None:
 
 @pytest.mark.parametrize('arm_id', ('', '.', '..', 'a/b', '../a'))
 def test_id_that_is_no_file_name_is_refused(arm_id: str) -> None:
-    assert 'no id of an arm' in refusal(lambda: path_of(arm_id, {}))
+    assert 'is not a valid arm id' in refusal(lambda: path_of(arm_id, {}))
 
 
 def test_lerobot_file_is_read(tmp_path: Path) -> None:

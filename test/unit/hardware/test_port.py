@@ -114,12 +114,12 @@ def test_link_whose_device_is_away_does_not_exist(tmp_path: Path) -> None:
 
 def test_file_is_not_a_serial_port(tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('x')
-    assert refusal(tmp_path / 'file').endswith('is not a serial port')
+    assert 'file is not a serial port. `reflex so101 find`' in refusal(tmp_path / 'file')
     assert (tmp_path / 'file').read_text() == 'x'
 
 
 def test_null_device_is_not_a_serial_port() -> None:
-    assert refusal('/dev/null').endswith('is not a serial port')
+    assert refusal('/dev/null').startswith('port /dev/null is not a serial port. ')
 
 
 def test_folder_cannot_be_opened(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_missing_permission_names_the_group(pty: Pty) -> None:
 def test_pulled_cable_is_a_lost_port_for_every_call(
         pty: Pty, port: SerialPort, call: Callable[[SerialPort], object]) -> None:
     pty.unplug()
-    with pytest.raises(PortLost, match=f'port {pty.name}: .*Is the cable in'):
+    with pytest.raises(PortLost, match=f'port {pty.name}: .*Check the cable'):
         call(port)
     port.close()
 

@@ -20,7 +20,7 @@ def swept(recorder: RangeRecorder, lower: int, upper: int, offsets: list[int]) -
     for target in (lower, upper):
         for position in (*range(2047, target, 50 if target > 2047 else -50), target):
             # What a servo reports that still has another offset.
-            recorder.take([(position + sweep.offset_ticks - offset) % 4096
+            recorder.record([(position + sweep.offset_ticks - offset) % 4096
                            for sweep, offset in zip(recorder.joints, offsets, strict=True)])
 
 
@@ -52,21 +52,21 @@ def test_ranges_are_those_of_the_sweep_whatever_the_servos_held_before(
 def test_joint_that_was_forgotten_is_named() -> None:
     recorder = RangeRecorder(NO_OFFSETS, [2047] * 6)
     swept(recorder, 1900, 2200, [0] * 6)
-    with pytest.raises(ConfigurationError, match=r'shoulder_pan\) moved over 300 ticks only'):
+    with pytest.raises(ConfigurationError, match=r'shoulder_pan\) moved by 300 ticks only'):
         recorder.result()
 
 
 def test_sweep_over_the_seam_is_refused() -> None:
     recorder = RangeRecorder(NO_OFFSETS, [2047] * 6)
     for position in (2047, 1000, 100, 4000, 3900):
-        recorder.take([position] * 6)
-    with pytest.raises(ConfigurationError, match='over the seam of its encoder'):
+        recorder.record([position] * 6)
+    with pytest.raises(ConfigurationError, match='crossed the seam of its encoder'):
         recorder.result()
 
 
 def test_wrist_roll_may_go_round(calibrated: RangeRecorder) -> None:
-    calibrated.joints[4].take(0)
-    calibrated.joints[4].take(4095)
+    calibrated.joints[4].record(0)
+    calibrated.joints[4].record(4095)
     own = calibrated.result()[4]
     assert (own.lower_ticks, own.upper_ticks) == (0, 4095)
 
