@@ -16,7 +16,9 @@ from typing import Any
 
 import click
 
+from reflex_ros.bringup.demo import FAULTS
 from reflex_ros.cli.main import reflex
+from reflex_ros.domain.fault_code import FaultCode, Reaction, Recovery
 
 ROOT = Path(__file__).resolve().parents[1]
 NODES = {'so101': 'so101_driver_node', 'action_stream': 'action_stream_node',
@@ -103,6 +105,34 @@ def contributing() -> str:
     return with_sections('CONTRIBUTING.md', package_map=package_map())
 
 
+def fault_codes() -> str:
+    """Make the table of fault codes, with the faults of ``reflex demo`` that provoke them."""
+    demo: dict[str, list[str]] = {}
+    for fault in FAULTS.values():
+        demo.setdefault(fault.cause, []).append(f'`{fault.name}`')
+    rows = []
+    for code in FaultCode:
+        row = code.row
+        latches = {True: 'at once', False: 'no'}.get(row.latches, row.latches)
+        if not row.is_planned:
+            rows.append((code, row.meaning, row.reaction.name.lower(), latches,
+                         row.recovery.name.lower(), row.next_step,
+                         ', '.join(demo.get(code.name, []))))
+    legend = ''.join(f'- *{item.name.lower()}*: {item.value}\n'
+                     for item in (*Reaction, *Recovery))
+    planned = ', '.join(f'{code} ({code.row.meaning})' for code in FaultCode
+                        if code.row.is_planned)
+    header = ('code', 'what happened', 'reaction', 'latches', 'recovery', 'next step', 'demo')
+    return (f'{table(header, rows)}\nReactions, from the mildest to the strongest, and '
+            f'recoveries:\n\n{legend}\nNamed by the design, and detected by nothing yet: '
+            f'{planned}.\n')
+
+
+def safety() -> str:
+    """Make the page of stops with the present table of fault codes."""
+    return with_sections('doc/safety.md', fault_codes=fault_codes())
+
+
 def faults() -> str:
     """Make the page of all faults of the simulated service."""
     kinds = import_module('reflex_ros.sim.service.faults.kinds')
@@ -131,6 +161,7 @@ PAGES = {
     'doc/cli.md': commands,
     'doc/faults.md': faults,
     'doc/parameters.md': parameters,
+    'doc/safety.md': safety,
 }
 """Path from the root of the repository -> the function that makes the whole text."""
 

@@ -18,7 +18,8 @@ Every exception that this package raises on purpose.
     |  |- BusTimeout              a servo did not answer in time (also a TimeoutError)
     |  |- PacketError             bytes arrived, and they are not an answer
     |  `- ServoFault              a servo answers, and reports or shows a fault
-    `- ChunkRejected              an action chunk that must not be played
+    `- ChunkRejected              an action chunk that must not be played (domain.cause: it
+                                  carries a fault code)
 
 A message names the thing, the reason and, where there is one, the next step.
 """
@@ -118,15 +119,3 @@ class ServoFault(BusError):
     def __init__(self, message: str, servo_id: int = 0) -> None:
         super().__init__(message)
         self.servo_id = servo_id
-
-
-class ChunkRejected(ReflexError):
-    """
-    An action chunk must not be played.
-
-    :param code: fault code of the safety design (BAD_NUMBER, BAD_SHAPE, RANGE, JUMP, ...).
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code

@@ -32,8 +32,9 @@ from reflex_ros.client.stream_frames import Image, OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame, Ready, ServerError
 from reflex_ros.client.stream_settings import DEFAULT_TIMEOUT_S, StreamSettings
 from reflex_ros.client.stream_socket import CLOSE_S, open_socket
+from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.errors import (
-    ChunkRejected,
     ServiceError,
     ServiceProtocolError,
     ServiceUnavailable,
@@ -256,7 +257,7 @@ class AsyncActionStream:
             if seq is None or frame.seq == seq:
                 return frame
             self.skipped.append(ChunkRejected(
-                'SEQ_OLD', f'chunk {frame.seq} does not answer observation {seq}'))
+                FaultCode.SEQ_OLD, f'chunk {frame.seq} does not answer observation {seq}'))
 
     async def _attempt(self) -> None:
         try:
@@ -328,6 +329,6 @@ class AsyncActionStream:
         try:
             return await self._socket.recv()
         except UnicodeDecodeError as exc:
-            raise ChunkRejected('BAD_FRAME', 'a text frame that is not UTF-8') from exc
+            raise ChunkRejected(FaultCode.BAD_FRAME, 'a text frame that is not UTF-8') from exc
         except websockets.ConnectionClosed as exc:
             raise self._faults.closed(exc) from exc

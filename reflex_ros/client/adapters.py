@@ -14,8 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reflex_ros.domain.action import Vector
-from reflex_ros.domain.joints import GRIPPER, GripperTravel, URDF_TRAVEL
+from reflex_ros.domain.joints import GRIPPER, GripperTravel, URDF_TRAVEL, Vector
 
 ADAPTER = 'so101_joint'
 ROBOT = 'so101'

@@ -18,7 +18,8 @@ from operator import eq
 from typing import Any, NoReturn
 
 from reflex_ros.client.adapters import ADAPTER, row_keys
-from reflex_ros.errors import ChunkRejected
+from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
 
 MAX_FRAME = 2 ** 20
 MAX_ROWS = 1000
@@ -117,14 +118,14 @@ def parse_frame(data: str | bytes, names: Sequence[str] = row_keys(ADAPTER)) -> 
 
 def _load(data: str | bytes) -> dict[str, Any]:
     if isinstance(data, bytes):
-        raise ChunkRejected('BAD_FRAME', f'a binary frame of {len(data)} bytes')
+        raise ChunkRejected(FaultCode.BAD_FRAME, f'a binary frame of {len(data)} bytes')
     try:
         message = json.loads(data, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
     except (ValueError, RecursionError) as exc:
         # The parser gives up on deep nesting by itself, long before the stack does.
-        raise ChunkRejected('BAD_FRAME', f'a frame that is not JSON: {exc}') from exc
+        raise ChunkRejected(FaultCode.BAD_FRAME, f'a frame that is not JSON: {exc}') from exc
     if not isinstance(message, dict):
-        raise ChunkRejected('BAD_FRAME', 'a frame that is not a JSON object')
+        raise ChunkRejected(FaultCode.BAD_FRAME, 'a frame that is not a JSON object')
     return message
 
 
@@ -147,10 +148,12 @@ def chunk(message: Mapping[str, Any], names: Sequence[str]) -> ChunkFrame:
     """
     seq = message.get('seq')
     if type(seq) is not int or not 0 <= seq < 2 ** 63:
-        raise ChunkRejected('BAD_SHAPE', f'a chunk without a whole number for seq: {seq!r:.50}')
+        raise ChunkRejected(FaultCode.BAD_SHAPE,
+                            f'a chunk without a whole number for seq: {seq!r:.50}')
     rows = next((message[key] for key in names if message.get(key)), None)
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_ROWS:
-        raise ChunkRejected('BAD_SHAPE', f'chunk {seq}: no list of 1 to {MAX_ROWS} rows in '
+        raise ChunkRejected(FaultCode.BAD_SHAPE,
+                            f'chunk {seq}: no list of 1 to {MAX_ROWS} rows in '
                             f'{" or ".join(names)}')
     return ChunkFrame(seq, _rectangle(seq, rows), _milliseconds(message, 'infer_ms'),
                       _milliseconds(message, 'total_ms'), message)
@@ -160,7 +163,8 @@ def _rectangle(seq: int, rows: list[Any]) -> tuple[tuple[float, ...], ...]:
     width = len(rows[0]) if isinstance(rows[0], list) else 0
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != width or not width:
-            raise ChunkRejected('BAD_SHAPE', f'chunk {seq}: row {index} is no list of {width} '
+            raise ChunkRejected(FaultCode.BAD_SHAPE,
+                                f'chunk {seq}: row {index} is no list of {width} '
                                 'numbers')
     # All numbers at once: one by one they take as long as the JSON parser. bool is an int to
     # Python, and 1e999 is read as infinity: both are no positions. Nor is what does not equal
@@ -171,7 +175,7 @@ def _rectangle(seq: int, rows: list[Any]) -> tuple[tuple[float, ...], ...]:
             and max(values) <= MAX_VALUE and min(values) >= -MAX_VALUE):
         place = next(place for place, value in enumerate(values)
                      if type(value) not in (int, float) or not abs(value) <= MAX_VALUE)
-        raise ChunkRejected('BAD_NUMBER', f'chunk {seq}: row {place // width} holds '
+        raise ChunkRejected(FaultCode.BAD_NUMBER, f'chunk {seq}: row {place // width} holds '
                             f'{values[place]!r:.50}')
     if kinds == {float}:
         return tuple(map(tuple, rows))

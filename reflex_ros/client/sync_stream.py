@@ -13,7 +13,8 @@ from reflex_ros.client.loop_thread import LoopThread
 from reflex_ros.client.stream_frames import Image
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.client.stream_settings import DEFAULT_PROMPT, StreamSettings
-from reflex_ros.errors import ChunkRejected, StreamClosed
+from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.errors import StreamClosed
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

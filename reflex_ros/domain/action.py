@@ -11,11 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES, JointLimits, SO101_JOINTS
-from reflex_ros.errors import ChunkRejected
-
-Vector = NDArray[np.float64]
-"""One value per joint, in the order of the joint table."""
+from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES, JointLimits, SO101_JOINTS, Vector
 
 MAX_HORIZON = 1000
 
@@ -111,23 +109,26 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
     """
     rows = np.asarray(chunk.rows)
     if rows.dtype.kind != 'f' or not np.isfinite(rows).all() or not math.isfinite(chunk.rate_hz):
-        raise ChunkRejected('BAD_NUMBER', f'chunk {chunk.seq}: a value is not a finite number')
+        raise ChunkRejected(FaultCode.BAD_NUMBER,
+                            f'chunk {chunk.seq}: a value is not a finite number')
     if (rows.ndim != 2 or rows.shape[1] != len(bounds.joints)
             or not 2 <= len(rows) <= MAX_HORIZON or not 1.0 <= chunk.rate_hz <= 1000.0):
         raise ChunkRejected(
-            'BAD_SHAPE', f'chunk {chunk.seq}: shape {rows.shape} at {chunk.rate_hz:g} Hz, '
+            FaultCode.BAD_SHAPE, f'chunk {chunk.seq}: shape {rows.shape} at {chunk.rate_hz:g} Hz, '
             f'expected 2 to {MAX_HORIZON} rows of {len(bounds.joints)} joints at 1 to 1000 Hz')
     if chunk.joint_names != JOINT_NAMES:
-        raise ChunkRejected('BAD_SHAPE', f'chunk {chunk.seq}: joints {chunk.joint_names}, '
+        raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {chunk.seq}: joints {chunk.joint_names}, '
                             f'expected {JOINT_NAMES}')
     if epoch is not None and chunk.epoch != epoch:
-        raise ChunkRejected('SEQ_EPOCH', f'chunk {chunk.seq}: of epoch {chunk.epoch}, '
+        raise ChunkRejected(FaultCode.SEQ_EPOCH, f'chunk {chunk.seq}: of epoch {chunk.epoch}, '
                             f'the permit names {epoch}')
     if chunk.seq <= last_seq:
-        raise ChunkRejected('SEQ_OLD', f'chunk {chunk.seq}: {last_seq} was accepted before')
+        raise ChunkRejected(FaultCode.SEQ_OLD,
+                            f'chunk {chunk.seq}: {last_seq} was accepted before')
     age = now - chunk.observed_at
     if not -0.05 <= age <= bounds.max_age_s or now >= chunk.ends_at:
-        raise ChunkRejected('CHUNK_STALE', f'chunk {chunk.seq}: its observation is {age:.3f} s '
+        raise ChunkRejected(FaultCode.CHUNK_STALE,
+                            f'chunk {chunk.seq}: its observation is {age:.3f} s '
                             f'old, allowed {bounds.max_age_s:g} s; it lasts '
                             f'{chunk.duration_s:.3f} s')
     rows = _inside_limits(chunk, rows, bounds)
@@ -136,7 +137,7 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
                               bounds.free)
     if not jump.max() <= bounds.max_jump_rad:   # NaN, of a reference without a value, refuses
         raise ChunkRejected(
-            'JUMP', f'chunk {chunk.seq}: {JOINT_NAMES[int(jump.argmax())]} would start '
+            FaultCode.JUMP, f'chunk {chunk.seq}: {JOINT_NAMES[int(jump.argmax())]} would start '
             f'{math.degrees(jump.max()):.1f} deg away at row {place:.0f}, allowed '
             f'{math.degrees(bounds.max_jump_rad):.1f} deg')
     speed = np.abs(np.diff(rows, axis=0)).max(axis=0) * chunk.rate_hz / bounds.velocity
@@ -144,7 +145,7 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
     if speed.max() > 1.0 + 1e-6:
         worst = int(speed.argmax())
         raise ChunkRejected(
-            'RATE', f'chunk {chunk.seq}: {JOINT_NAMES[worst]} would move at '
+            FaultCode.RATE, f'chunk {chunk.seq}: {JOINT_NAMES[worst]} would move at '
             f'{speed[worst] * bounds.velocity[worst]:.2f} rad/s, allowed '
             f'{bounds.velocity[worst]:.2f} rad/s')
     return replace(chunk, rows=rows)
@@ -157,7 +158,7 @@ def _inside_limits(chunk: ActionChunk, rows: NDArray[np.float64],
     if not bounds.clamp and excess.max() > bounds.range_tolerance_rad:
         row, joint = np.unravel_index(int(excess.argmax()), excess.shape)
         raise ChunkRejected(
-            'RANGE', f'chunk {chunk.seq}: row {row} asks {JOINT_NAMES[joint]} for '
+            FaultCode.RANGE, f'chunk {chunk.seq}: row {row} asks {JOINT_NAMES[joint]} for '
             f'{rows[row, joint]:.3f} rad, allowed {bounds.lower[joint]:.3f} to '
             f'{bounds.upper[joint]:.3f} rad')
     return inside

@@ -18,8 +18,8 @@ import math
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, ChunkBounds, nearest_row, row_at, Vector
-from reflex_ros.domain.joints import GRIPPER
+from reflex_ros.domain.action import ActionChunk, ChunkBounds, nearest_row, row_at
+from reflex_ros.domain.joints import GRIPPER, Vector
 
 
 @dataclass(frozen=True, slots=True)

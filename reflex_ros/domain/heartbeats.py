@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
 
 
 @dataclass(frozen=True, slots=True)

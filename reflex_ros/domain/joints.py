@@ -15,7 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reflex_ros.errors import ConfigurationError
+
+Vector = NDArray[np.float64]
+"""One value per joint, in the order of the joint table."""
 
 
 @dataclass(frozen=True, slots=True)

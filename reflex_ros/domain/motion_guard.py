@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.permit import Mode, Permit
 
 
@@ -23,14 +25,6 @@ class Verdict(Enum):
     GO = 'go'
     SLOW = 'slow'
     STOP = 'stop'
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why something stopped: a fault code of the safety design, and one line for a person."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +130,8 @@ class MotionGuard:
             return Verdict.STOP
         bounds = self._bounds
         if late_s > bounds.late_hard_s:
-            self.fail(Cause('DRV_STALL', f'the driver itself was held up for {late_s:.2f} s'))
+            self.fail(Cause(FaultCode.DRV_STALL,
+                            f'the driver itself was held up for {late_s:.2f} s'))
         elif late_s > bounds.late_soft_s:
             # Nobody else is to blame for what we could not receive meanwhile; what was received
             # all the same is no fresher than now.
@@ -144,9 +139,10 @@ class MotionGuard:
             self._beat_at = min(self._beat_at + late_s, now)
         permit_age = now - self._permit_at
         if permit_age > bounds.permit_hard_s:
-            self.fail(Cause('SUPERVISOR_DEAD', f'no permit for {permit_age * 1e3:.0f} ms'))
+            self.fail(Cause(FaultCode.SUPERVISOR_DEAD, f'no permit for {permit_age * 1e3:.0f} ms'))
         if self._permit.epoch != self.epoch:
-            self.fail(Cause('SEQ_EPOCH', f'the permit is of epoch {self._permit.epoch}, this '
+            self.fail(Cause(FaultCode.SEQ_EPOCH,
+                            f'the permit is of epoch {self._permit.epoch}, this '
                             f'activation of {self.epoch}'))
         slow = permit_age > bounds.permit_soft_s or late_s > bounds.late_soft_s
         if self._permit.mode is Mode.APPLY_ACTIONS:
@@ -159,9 +155,9 @@ class MotionGuard:
         bounds = self._bounds
         beat_age = now - self._beat_at
         if beat_age > bounds.beat_hard_s:
-            self.fail(Cause('STREAM_DEAD', 'no sign of work from action_stream for '
+            self.fail(Cause(FaultCode.STREAM_DEAD, 'no sign of work from action_stream for '
                             f'{beat_age * 1e3:.0f} ms'))
         starved_s = now - self._fed_at
         if starved_s > (bounds.starved_s if self._has_fed else bounds.first_chunk_s):
-            self.fail(Cause('UNDERRUN', f'nothing to play for {starved_s:.1f} s'))
+            self.fail(Cause(FaultCode.UNDERRUN, f'nothing to play for {starved_s:.1f} s'))
         return beat_age > bounds.beat_soft_s

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import threading
 
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 
 IDENTICAL_FRAMES = 4
 
@@ -94,7 +95,7 @@ class Observer:
         """
         with self._lock:
             if not self._joints or now - self._joints[-1][0] > self._bounds.joints_age_s:
-                return Cause('JOINTS_STALE', 'no joint state'
+                return Cause(FaultCode.JOINTS_STALE, 'no joint state'
                              + (f' for {now - self._joints[-1][0]:.2f} s' if self._joints else ''))
             for name, camera in self._cameras.items():
                 fault = self._judge(name, camera, now)
@@ -105,7 +106,8 @@ class Observer:
             newest = max((camera.at for camera in self._cameras.values()), default=at)
             skew = max(newest, at) - min(instant, at)
             if skew > self._bounds.skew_s:
-                return Cause('DESYNC', f'cameras and joint state are {skew * 1e3:.0f} ms apart')
+                return Cause(FaultCode.DESYNC,
+                             f'cameras and joint state are {skew * 1e3:.0f} ms apart')
             return Observation(min(instant, at), wall_ns, position, {
                 name: camera.frame for name, camera in self._cameras.items()})
 
@@ -123,10 +125,10 @@ class Observer:
     def _judge(self, name: str, camera: _Camera, now: float) -> Cause | None:
         age = now - camera.at
         if age > self._bounds.camera_age_s or not camera.frame:
-            return Cause('CAM_LOST', f'camera {name}: no frame'
+            return Cause(FaultCode.CAM_LOST, f'camera {name}: no frame'
                          + (f' for {age:.2f} s' if camera.frame else ' yet'))
         frozen = camera.at - camera.changed_at
         if (self._bounds.frozen_s and camera.identical >= IDENTICAL_FRAMES
                 and frozen >= self._bounds.frozen_s):
-            return Cause('CAM_FROZEN', f'camera {name}: the same frame for {frozen:.2f} s')
+            return Cause(FaultCode.CAM_FROZEN, f'camera {name}: the same frame for {frozen:.2f} s')
         return None

@@ -26,7 +26,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode, Reaction
 from reflex_ros.domain.permit import Mode, Permit
 
 RESET_DELAY_S = 0.5
@@ -37,8 +38,6 @@ STANDSTILL_DEADLINE_S = 1.0
 GENTLE_S = 3.0
 GENTLE_SCALE = 0.5
 MAX_CAUSES = 20
-OVERHEAT = 'OVERHEAT'
-"""The one fault that holding makes worse: soon the servo lets go, wherever the arm is."""
 
 
 class State(Enum):
@@ -128,7 +127,7 @@ class CauseRecord:
     :param at: wall-clock time of the first sight, seconds since 1970, for people only.
     """
 
-    code: str
+    code: FaultCode
     text: str
     at: float
     count: int = 1
@@ -177,9 +176,9 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
         event is Event.NODE_LOST and state in MOTION | {State.LATCHED})
     if latches and (event is Event.STOP or state in MOTION
                     or state in (State.LATCHED, State.FAULT)) and state is not State.SHUTDOWN:
-        cause = cause or Cause('INTERNAL', f'{event.value} without a cause')
+        cause = cause or Cause(FaultCode.INTERNAL, f'{event.value} without a cause')
         # A second cause while the arm is on its way to rest because of heat: it holds after all.
-        parks = cause.code == OVERHEAT and machine.goal is State.PARKING
+        parks = _asks_for_rest(cause) and machine.goal is State.PARKING
         machine = replace(machine, causes=_record(machine.causes, cause, wall_time),
                           goal=State.PARKING if parks else None)
     if state is State.STOPPING and event is Event.STANDSTILL:
@@ -190,7 +189,7 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
     goal = machine.goal
     if following is State.STOPPING and not machine.causes:
         goal = State.PARKING if event is Event.PARK else State.DRY_RUN
-    elif following is State.STOPPING and cause is not None and cause.code == OVERHEAT \
+    elif following is State.STOPPING and cause is not None and _asks_for_rest(cause) \
             and state is not State.PARKING:
         goal = State.PARKING
     if following is State.PARKED and machine.causes:
@@ -209,16 +208,19 @@ def elapse(machine: SafeStop, now: float, wall_time: float = 0.0) -> SafeStop:
     waited = now - machine.since
     if machine.state is State.ARMING and waited > ARMING_DEADLINE_S:
         return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
-            'ARM_TIMEOUT', f'no valid chunk within {ARMING_DEADLINE_S:g} s after the promotion'))
+            FaultCode.ARM_TIMEOUT,
+            f'no valid chunk within {ARMING_DEADLINE_S:g} s after the promotion'))
     if machine.state is State.DEGRADED and waited > DEGRADED_DEADLINE_S:
         # The driver gives up much sooner; this is for one that does not.
         return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
-            'UNDERRUN', f'nothing was played for {DEGRADED_DEADLINE_S:g} s'))
+            FaultCode.UNDERRUN, f'nothing was played for {DEGRADED_DEADLINE_S:g} s'))
     if machine.state is State.PARKING and waited > PARKING_DEADLINE_S:
         return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
-            'PARK_TIMEOUT', f'the rest pose was not reached within {PARKING_DEADLINE_S:g} s'))
+            FaultCode.PARK_TIMEOUT,
+            f'the rest pose was not reached within {PARKING_DEADLINE_S:g} s'))
     if machine.state is State.STOPPING and waited > STANDSTILL_DEADLINE_S:
-        cause = Cause('STOP_FAILED', f'no standstill seen within {STANDSTILL_DEADLINE_S:g} s. '
+        cause = Cause(FaultCode.STOP_FAILED,
+                      f'no standstill seen within {STANDSTILL_DEADLINE_S:g} s. '
                       'Switch the servo supply off if the arm moves')
         causes = _record(machine.causes, cause, wall_time)
         return replace(machine, state=State.LATCHED, since=now, causes=causes, goal=None)
@@ -232,8 +234,8 @@ def why_not(machine: SafeStop, event: Event, now: float) -> str:
         return f'refused in {state}: the supervisor ends. Start it again'
     if event is Event.PROMOTE and machine.state is not State.READY:
         if machine.is_latched:
-            return (f'refused in {state}: stopped by {machine.causes[0].code}. Repair the cause, '
-                    'then call supervisor/reset')
+            return (f'refused in {state}: stopped by {machine.causes[0].code.name}. Repair the '
+                    'cause, then call supervisor/reset')
         return f'refused in {state}: promote needs READY. supervisor/gate says what is missing'
     if event is Event.RESET:
         if machine.state is State.FAULT:
@@ -254,6 +256,11 @@ def why_not(machine: SafeStop, event: Event, now: float) -> str:
         return (f'refused in {state}: nothing is applied, so there is nothing to demote. '
                 'supervisor/stop is accepted in every state')
     return ''
+
+
+def _asks_for_rest(cause: Cause) -> bool:
+    # The one kind of fault that holding makes worse: soon the servo lets go, wherever the arm is.
+    return cause.code.row.reaction is Reaction.REST
 
 
 def _after_stopping(machine: SafeStop, now: float) -> SafeStop:

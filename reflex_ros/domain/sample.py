@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reflex_ros.domain.action import Vector
+from reflex_ros.domain.joints import Vector
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import statistics
 
 import numpy as np
 
-from reflex_ros.domain.action import Vector
-from reflex_ros.domain.joints import SO101_JOINTS
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.joints import SO101_JOINTS, Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import codec
@@ -310,7 +310,8 @@ class So101Arm:
         before = self._configuration[index]
         row = next(row for row in reg.REGISTERS
                    if row.is_eeprom and take(found, row) != take(before, row))
-        return Deviation(index, 'CALIBRATION', f'its {row.name} is {take(found, row)}, it was '
+        return Deviation(index, FaultCode.CALIBRATION,
+                         f'its {row.name} is {take(found, row)}, it was '
                          f'{take(before, row)}. Did another program write it?')
 
     def _check_unchanged(self) -> None:

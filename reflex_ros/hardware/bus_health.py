@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 
 WINDOW = 100
 MAX_BAD = 10
@@ -59,6 +60,7 @@ class BusWatch:
         """Say whether too many of the last cycles were bad."""
         if self._bad_count <= MAX_BAD:
             return None
-        return Cause('BUS_NOISE', f'{self._bad_count} of the last {len(self._bad)} cycles had '
+        return Cause(FaultCode.BUS_NOISE,
+                     f'{self._bad_count} of the last {len(self._bad)} cycles had '
                      'damaged answers. Check cables and supply, and that no other '
                      'program uses the port')

@@ -25,15 +25,16 @@ from typing import Any
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, Vector
+from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
+from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
-from reflex_ros.domain.joints import REST_POSE, SO101_JOINTS
-from reflex_ros.domain.motion_guard import Cause, MotionGuard, Verdict
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.joints import REST_POSE, SO101_JOINTS, Vector
+from reflex_ros.domain.motion_guard import MotionGuard, Verdict
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import (
     BusTimeout,
-    ChunkRejected,
     PacketError,
     PortLost,
     ReflexError,
@@ -56,8 +57,6 @@ PARK_ROWS_HZ = 50.0
 CHECK_CONFIGURATION_S = 0.8
 """Between two servos, so that each one is looked at every 5 s."""
 REJECTS_IN_A_ROW = 3
-ONLY_LATE = frozenset({'SEQ_OLD', 'SEQ_EPOCH', 'CHUNK_STALE'})
-"""Refusals that say nothing against the policy: when nothing else comes, UNDERRUN stops."""
 
 
 class ArmDriver:
@@ -97,7 +96,7 @@ class ArmDriver:
         self._last_seq = -1
         self._rejects_in_a_row = 0
         self._accepted = 0
-        self._rejected: Counter[str] = Counter()
+        self._rejected: Counter[FaultCode] = Counter()
         self._cycles = self._missed = self._late = 0
         self._unconfirmed = 0
         self._checked_at = self._clock.monotonic()
@@ -142,7 +141,7 @@ class ArmDriver:
         :returns: whether the arm was seen at rest in time; true when the bus thread has ended,
             for then nothing can be written any more.
         """
-        self._guard.fail(Cause('DEACTIVATED', 'the driver was deactivated'))
+        self._guard.fail(Cause(FaultCode.DEACTIVATED, 'the driver was deactivated'))
         deadline = time.monotonic() + timeout_s
         try:
             while True:
@@ -195,16 +194,16 @@ class ArmDriver:
         try:
             self._loop()
         except PortLost as exc:
-            self._go_passive(Cause('USB_GONE', str(exc)))
+            self._go_passive(Cause(FaultCode.USB_GONE, str(exc)))
             _log.error('%s', exc)
         except Exception as exc:
-            self._go_passive(Cause('INTERNAL', f'the bus thread has ended: {exc!r}'))
+            self._go_passive(Cause(FaultCode.INTERNAL, f'the bus thread has ended: {exc!r}'))
             _log.exception('the bus thread has ended')
         finally:
             # Whatever ends this thread, nobody may take silence for health; one that was asked to
             # end leaves the arm as it was last seen.
             if not self._closing.is_set():
-                self._go_passive(Cause('INTERNAL', 'the bus thread has ended'))
+                self._go_passive(Cause(FaultCode.INTERNAL, 'the bus thread has ended'))
             self._do_disarm()
             self._port_lost = not self._closing.is_set()
             self._fail_jobs()
@@ -218,9 +217,9 @@ class ArmDriver:
             try:
                 self._cycle(planned)
             except (BusTimeout, PacketError) as exc:
-                self._go_passive(Cause('BUS_NOISE', str(exc)))
+                self._go_passive(Cause(FaultCode.BUS_NOISE, str(exc)))
             except ServoFault as exc:
-                self._go_passive(Cause('SERVO_FAULT', str(exc)))
+                self._go_passive(Cause(FaultCode.SERVO_FAULT, str(exc)))
             self._run_jobs()
             now = self._clock.monotonic()
             self._times.record(began, late, now - began)
@@ -257,7 +256,7 @@ class ArmDriver:
         before, self._slept_s = self._slept_s, self._suspended()
         if self._slept_s - before > SUSPENDED_S:
             # What was permitted and planned before may not go on now, whatever the clock says.
-            self._guard.fail(Cause('DRV_STALL', 'the machine was suspended for '
+            self._guard.fail(Cause(FaultCode.DRV_STALL, 'the machine was suspended for '
                                    f'{self._slept_s - before:.0f} s'))
 
     def _measure(self) -> JointSample | None:
@@ -280,7 +279,7 @@ class ArmDriver:
             return None
         if problem and self._armed:
             # Believed by now. The servo goes where it thinks it is wrong: its goal must follow.
-            self._guard.fail(Cause('SENSOR_JUMP', problem))
+            self._guard.fail(Cause(FaultCode.SENSOR_JUMP, problem))
             self._player.seed(np.clip(sample.position, self._bounds.lower, self._bounds.upper))
         self._sample = sample
         self._on_sample(sample)
@@ -305,7 +304,7 @@ class ArmDriver:
             self._unconfirmed += found is not None
             return True
         cause = Cause(deviation.code, f'{SO101_JOINTS[deviation.index].name}: {deviation.text}')
-        if deviation.code == 'SERVO_REBOOT':
+        if deviation.code is FaultCode.SERVO_REBOOT:
             self._go_passive(replace(cause, text=f'{cause.text}. Did its supply fail for a '
                                      'moment?'))
             return False
@@ -336,8 +335,8 @@ class ArmDriver:
                                 epoch=self._guard.epoch)
         except ChunkRejected as exc:
             self._rejected[exc.code] += 1
-            self._rejects_in_a_row += exc.code not in ONLY_LATE
-            _log.warning('%s: %s', exc.code, exc)
+            self._rejects_in_a_row += not exc.code.row.is_late
+            _log.warning('%s: %s', exc.code.name, exc)
             if self._rejects_in_a_row >= REJECTS_IN_A_ROW:
                 self._guard.fail(Cause(exc.code, str(exc)))
             return

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 
 
 class MotionState(Enum):
@@ -61,6 +62,6 @@ class DriverReport:
     is_starved: bool
     lead_slowdowns: int
     accepted: int
-    rejected: dict[str, int]
+    rejected: dict[FaultCode, int]
     setpoint: tuple[float, ...]
     port_lost: bool

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reflex_ros.domain.action import Vector
-from reflex_ros.domain.joints import GRIPPER, SO101_JOINTS
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.joints import GRIPPER, SO101_JOINTS, Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware.codec import StatusError
@@ -46,8 +46,8 @@ BLOCKED_S = 0.3
 FAULT_BITS = ~StatusError.ANGLE
 """Sources disagree on what bit 4 means, and none calls it a fault."""
 
-_CODES = {StatusError.OVERLOAD: 'OVERLOAD', StatusError.CURRENT: 'OVERCURRENT',
-          StatusError.TEMPERATURE: 'OVERHEAT', StatusError.VOLTAGE: 'UNDERVOLT'}
+_CODES = {StatusError.OVERLOAD: FaultCode.OVERLOAD, StatusError.CURRENT: FaultCode.OVERCURRENT,
+          StatusError.TEMPERATURE: FaultCode.OVERHEAT, StatusError.VOLTAGE: FaultCode.UNDERVOLT}
 
 
 class ServoWatch:
@@ -95,22 +95,25 @@ class ServoWatch:
         hottest = int(sample.temperature.argmax())
         if sample.temperature[hottest] < overheat:
             return None
-        return Cause('OVERHEAT', f'{SO101_JOINTS[hottest].name} is at '
+        return Cause(FaultCode.OVERHEAT, f'{SO101_JOINTS[hottest].name} is at '
                      f'{sample.temperature[hottest]:.0f} degC')
 
     def _judge_supply(self, sample: JointSample) -> Cause | None:
         problem = self._supply_problem(sample)
         self._low_supply = self._low_supply + 1 if problem else 0
-        return Cause('UNDERVOLT', problem) if self._low_supply >= LOW_SUPPLY_SAMPLES else None
+        return Cause(FaultCode.UNDERVOLT,
+                     problem) if self._low_supply >= LOW_SUPPLY_SAMPLES else None
 
     def _judge_strain(self, sample: JointSample, now: float) -> Cause | None:
         load = np.where(np.abs(sample.velocity) < BLOCKED_SPEED, np.abs(sample.load), 0.0)
         if self._strained.judge(bool(load.max() >= STRAINED_LOAD), now):
-            return Cause('OVERLOAD', f'{SO101_JOINTS[int(load.argmax())].name} pushes with '
+            return Cause(FaultCode.OVERLOAD,
+                         f'{SO101_JOINTS[int(load.argmax())].name} pushes with '
                          f'{load.max():.0%} of its strength and does not move')
         current = np.abs(sample.current)
         if self._drawing.judge(bool(current.max() >= MAX_CURRENT_A), now):
-            return Cause('OVERCURRENT', f'{SO101_JOINTS[int(current.argmax())].name} draws '
+            return Cause(FaultCode.OVERCURRENT,
+                         f'{SO101_JOINTS[int(current.argmax())].name} draws '
                          f'{current.max():.1f} A')
         return None
 
@@ -122,7 +125,8 @@ class ServoWatch:
         if not self._blocked.judge(bool(stuck.any()), now):
             return None
         worst = int(np.where(stuck, lead, 0.0).argmax())
-        return Cause('TRACKING', f'{SO101_JOINTS[worst].name} does not follow: {lead[worst]:.2f} '
+        return Cause(FaultCode.TRACKING,
+                     f'{SO101_JOINTS[worst].name} does not follow: {lead[worst]:.2f} '
                      'rad behind and not moving. Is it blocked?')
 
 
@@ -164,7 +168,8 @@ class _Repeats:
             np.abs(setpoint - self._setpoint_then) > FROZEN_RAD)
         if not frozen.any():
             return None
-        return Cause('JOINTS_STALE', f'{SO101_JOINTS[int(frozen.argmax())].name} sends the same '
+        return Cause(FaultCode.JOINTS_STALE,
+                     f'{SO101_JOINTS[int(frozen.argmax())].name} sends the same '
                      'values again and again while it is told to move')
 
 
@@ -189,7 +194,8 @@ class _Swings:
             times = self._turned_at[index]
             times.append(now)
             if len(times) > SWINGS and now - times[0] <= SWINGS_S:
-                return Cause('OSCILLATION', f'{SO101_JOINTS[index].name} is told to swing: '
+                return Cause(FaultCode.OSCILLATION,
+                             f'{SO101_JOINTS[index].name} is told to swing: '
                              f'{len(times)} changes of direction in {now - times[0]:.1f} s')
         return None
 
@@ -197,14 +203,15 @@ class _Swings:
 def name_silence(exc: BusTimeout) -> Cause:
     """Say what it means that servos stay silent."""
     if len(exc.servo_ids) == len(SO101_JOINTS):
-        return Cause('UNPOWERED', 'no servo answers, the adapter is there. Is the supply on?')
+        return Cause(FaultCode.UNPOWERED,
+                     'no servo answers, the adapter is there. Is the supply on?')
     names = ', '.join(joint.name for joint in SO101_JOINTS if joint.servo_id in exc.servo_ids)
-    return Cause('SERVO_MISSING', f'{names} does not answer. Check the cable before it')
+    return Cause(FaultCode.SERVO_MISSING, f'{names} does not answer. Check the cable before it')
 
 
 def name_error(joint: str, bits: int) -> Cause:
     """Say what the error bits of a joint mean."""
     for bit, code in _CODES.items():
         if bits & bit:
-            return Cause(code, f'{joint} reports {code.lower()} (error bits 0x{bits:02X})')
-    return Cause('SERVO_FAULT', f'{joint} reports error bits 0x{bits:02X}')
+            return Cause(code, f'{joint} reports {code.name.lower()} (error bits 0x{bits:02X})')
+    return Cause(FaultCode.SERVO_FAULT, f'{joint} reports error bits 0x{bits:02X}')

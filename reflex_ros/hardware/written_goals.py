@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.hardware.registers import (
     ACCELERATION,
     Control,
@@ -41,7 +42,7 @@ class Deviation:
     """
 
     index: int
-    code: str
+    code: FaultCode
     text: str
 
 
@@ -77,15 +78,17 @@ class Orders:
     def judge(self, index: int, found: Control) -> Deviation | None:
         """Compare one servo's registers; a goal that was ours a moment ago is a lost command."""
         if found.torque != 1:
-            return Deviation(index, 'SERVO_REBOOT', f'its torque is {found.torque}, expected 1')
+            return Deviation(index, FaultCode.SERVO_REBOOT,
+                             f'its torque is {found.torque}, expected 1')
         if (found.acceleration, found.speed) != (GOAL_ACCELERATION, self.speeds[index]):
-            return Deviation(index, 'SERVO_REBOOT', 'its acceleration and speed cap are '
+            return Deviation(index, FaultCode.SERVO_REBOOT, 'its acceleration and speed cap are '
                              f'{found.acceleration}, {found.speed}, expected '
                              f'{GOAL_ACCELERATION}, {self.speeds[index]}')
         if found.torque_limit != self.torque_limits[index]:
-            return Deviation(index, 'FOREIGN_WRITE', f'its torque limit is {found.torque_limit}, '
+            return Deviation(index, FaultCode.FOREIGN_WRITE,
+                             f'its torque limit is {found.torque_limit}, '
                              f'{self.torque_limits[index]} was written')
         if not any(found.goal == goals[index] for goals in reversed(self._goals)):
-            return Deviation(index, 'FOREIGN_WRITE', f'its goal is {found.goal}, '
+            return Deviation(index, FaultCode.FOREIGN_WRITE, f'its goal is {found.goal}, '
                              f'{self._goals[-1][index]} was written')
         return None

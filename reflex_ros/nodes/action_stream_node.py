@@ -32,8 +32,9 @@ from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.client.resources import account, deployments
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import GripperTravel, JointLimits, SO101_JOINTS
-from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.errors import ConfigurationError, ServiceUnavailable
@@ -235,20 +236,20 @@ class ActionStreamNode(ReflexNode):
         fault = status.fault
         failure = self._job.failure if self._job else None
         if failure is not None:
-            fault = Cause('INTERNAL', f'the stream thread ended: {failure!r}')
+            fault = Cause(FaultCode.INTERNAL, f'the stream thread ended: {failure!r}')
         return {
             'progress': status.progress, 'link': status.link, 'remark': status.remark,
             'session_mode': status.mode, 'prompt': self._session.prompt if self._session else '',
-            'fault': fault.code if fault else '', 'fault_text': fault.text if fault else '',
-            'lost': status.lost.code if status.lost else '',
+            'fault': fault.code.name if fault else '', 'fault_text': fault.text if fault else '',
+            'lost': status.lost.code.name if status.lost else '',
             'lost_text': status.lost.text if status.lost else '',
-            'gap': status.gap.code if status.gap else '',
+            'gap': status.gap.code.name if status.gap else '',
             'gap_text': status.gap.text if status.gap else '',
             'session_received': status.received - status.received_before,
             'session_accepted': status.accepted - status.accepted_before,
             'sent': status.sent, 'received': status.received, 'accepted': status.accepted,
             'superseded': status.superseded, 'in_flight': status.in_flight,
-            'rejected': dict(status.rejected),
+            'rejected': {code.name: count for code, count in status.rejected.items()},
             'since_chunk_s': now - status.chunk_at if status.chunk_at else -1.0,
             'open_s': now - status.opened_at if status.link == 'open' else 0.0,
             'age_ms': status.chunk_age_ms,

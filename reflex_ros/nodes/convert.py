@@ -17,12 +17,13 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from reflex_ros.domain.action import ActionChunk
+from reflex_ros.domain.cause import Cause, ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
 from reflex_ros.domain.joints import GripperTravel, JOINT_NAMES
-from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
-from reflex_ros.errors import ChunkRejected, ConfigurationError
+from reflex_ros.errors import ConfigurationError
 
 _TAG = re.compile(r'epoch=(\d{1,9}) seq=(\d{1,12}) age_ms=(\d{1,7}(?:\.\d{1,3})?)')
 
@@ -78,16 +79,17 @@ def from_trajectory(message: JointTrajectory, now: float) -> ActionChunk:
     """
     tag = _TAG.fullmatch(message.header.frame_id)
     if tag is None:
-        raise ChunkRejected('SEQ_EPOCH', 'a command without epoch, seq and age in '
+        raise ChunkRejected(FaultCode.SEQ_EPOCH, 'a command without epoch, seq and age in '
                             f'header.frame_id: {message.header.frame_id!r:.80}')
     rows = [point.positions for point in message.points]
     if len(rows) < 2 or any(len(row) != len(message.joint_names) for row in rows):
-        raise ChunkRejected('BAD_SHAPE', f'a command of {len(rows)} points, or of points that do '
+        raise ChunkRejected(FaultCode.BAD_SHAPE,
+                            f'a command of {len(rows)} points, or of points that do '
                             f'not name {len(message.joint_names)} positions')
     last = message.points[-1].time_from_start
     duration_s = last.sec + last.nanosec * 1e-9
     if duration_s <= 0.0:
-        raise ChunkRejected('BAD_SHAPE', 'a command whose last point is due at its start')
+        raise ChunkRejected(FaultCode.BAD_SHAPE, 'a command whose last point is due at its start')
     return ActionChunk(
         seq=int(tag[2]), epoch=int(tag[1]), rows=np.array(rows, dtype=float),
         rate_hz=(len(rows) - 1) / duration_s, observed_at=now - float(tag[3]) / 1e3,
@@ -162,7 +164,7 @@ def to_stream_beat(message: DiagnosticStatus) -> StreamBeat:
 
 def _cause(found: Mapping[str, str], name: str) -> Cause | None:
     code = found.get(name, '')
-    return Cause(code, found.get(f'{name}_text', '')) if code else None
+    return Cause.named(code, found.get(f'{name}_text', '')) if code else None
 
 
 def _number(found: Mapping[str, str], name: str, default: float = 0.0) -> float:
@@ -175,15 +177,16 @@ def _number(found: Mapping[str, str], name: str, default: float = 0.0) -> float:
 
 def to_stop(source: str, cause: Cause) -> String:
     """Make a stop request: who, which code, why."""
-    return String(data=f'{source}: {cause.code}: {cause.text}')
+    return String(data=f'{source}: {cause}')
 
 
 def from_stop(message: String) -> Cause:
     """Read a stop request; whatever it says, it is one."""
     parts = [part.strip() for part in message.data[:500].split(':', 2)]
     if len(parts) == 3 and re.fullmatch('[A-Z][A-Z_0-9]*', parts[1]):
-        return Cause(parts[1], f'{parts[0]}: {parts[2]}')
-    return Cause('OP_STOP', ''.join(filter(str.isprintable, message.data[:200])) or 'asked to')
+        return Cause.named(parts[1], f'{parts[0]}: {parts[2]}')
+    return Cause(FaultCode.OP_STOP, ''.join(filter(str.isprintable,
+                                                   message.data[:200])) or 'asked to')
 
 
 def _text(value: object) -> str:

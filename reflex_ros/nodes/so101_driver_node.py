@@ -9,6 +9,7 @@ the bus thread (``hardware.driver``); this file only connects it to topics.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 import gc
 import os
@@ -23,11 +24,13 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.domain.action import ChunkBounds
+from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import JOINT_NAMES
-from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard
+from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.sample import JointSample
-from reflex_ros.errors import ChunkRejected, ConfigurationError
+from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import PROFILES
 from reflex_ros.hardware.bus import Bus
@@ -84,7 +87,7 @@ class So101DriverNode(ReflexNode):
         self._arm: So101Arm | None = None
         self._guard = MotionGuard(GuardBounds())
         self._latest: JointSample | None = None
-        self._refused: dict[str, int] = {}
+        self._refused: Counter[FaultCode] = Counter()
         self._foreign_at: float | None = None
         self._port_names: dict[str, str] = {}
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
@@ -162,7 +165,7 @@ class So101DriverNode(ReflexNode):
 
     def _on_beat(self, message: DiagnosticStatus) -> None:
         values = convert.values(message)
-        fault = Cause(values['fault'], values.get('fault_text', '')) if values.get('fault') \
+        fault = Cause.named(values['fault'], values.get('fault_text', '')) if values.get('fault') \
             else None
         # Whatever anybody sends there: an exception would end this process.
         if _PROGRESS.fullmatch(values.get('progress', '')):
@@ -177,7 +180,7 @@ class So101DriverNode(ReflexNode):
         except ChunkRejected as exc:
             self._foreign_at = time.monotonic()
             # Somebody else's command, or one that we cannot date: it must not disturb ours.
-            self._refused[exc.code] = self._refused.get(exc.code, 0) + 1
+            self._refused[exc.code] += 1
             self.get_logger().warning(f'command refused: {exc}', throttle_duration_sec=5.0)
             return
         if self._driver is not None and self.lifecycle == 'active':
@@ -194,7 +197,7 @@ class So101DriverNode(ReflexNode):
             'gripper_closed_rad': travel.closed, 'gripper_open_rad': travel.opened,
             'motion': report.state.value, 'torque': report.has_torque, 'epoch': report.epoch,
             'at_rest': report.at_rest, 'parked': report.is_parked,
-            'cause': report.cause.code if report.cause else '',
+            'cause': report.cause.code.name if report.cause else '',
             'cause_text': report.cause.text if report.cause else '',
             'port_lost': report.port_lost, 'cycles': report.cycles,
             'missed_cycles': report.missed_cycles, 'late_cycles': report.late_cycles,
@@ -207,7 +210,8 @@ class So101DriverNode(ReflexNode):
             'accepted': report.accepted,
             'foreign_s': -1.0 if self._foreign_at is None
             else time.monotonic() - self._foreign_at,
-            'rejected': _merged(report.rejected, self._refused),
+            'rejected': {code.name: count for code, count
+                         in (self._refused + Counter(report.rejected)).items()},
             'setpoint': [round(value, 4) for value in report.setpoint]}
 
     def diagnostics(self) -> list[DiagnosticStatus]:
@@ -234,14 +238,6 @@ class So101DriverNode(ReflexNode):
         servos = [_servo_status(index, sample, self._arm, port)
                   for index in range(len(JOINT_NAMES))]
         return [bus, *servos]
-
-
-def _merged(*counts: Mapping[str, int]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for count in counts:
-        for name, number in count.items():
-            total[name] = total.get(name, 0) + number
-    return total
 
 
 def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> DiagnosticStatus:
@@ -274,7 +270,7 @@ def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> 
 
 def _judge(report: DriverReport) -> tuple[bytes, str]:
     if report.cause is not None:
-        return DiagnosticStatus.ERROR, f'{report.cause.code}: {report.cause.text}'
+        return DiagnosticStatus.ERROR, str(report.cause)
     if report.bad_share > BAD_SHARE_WARN:
         return DiagnosticStatus.WARN, (f'{report.bad_share:.0%} of the last cycles had damaged '
                                        'answers')

@@ -23,10 +23,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.duplicate_nodes import InstanceWatch
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import GateInputs, GateItem, judge
 from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
-from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State, why_not
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
@@ -151,7 +152,7 @@ class SupervisorNode(ReflexNode):
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             refusal = why_not(self._machine, event, time.monotonic()) or self._why_not_now(event)
             if not refusal:
-                cause = Cause('OP_STOP', 'a person asked to stop')
+                cause = Cause(FaultCode.OP_STOP, 'a person asked to stop')
                 if event is Event.STOP:
                     self._stops.publish(convert.to_stop(self.get_name(), cause))
                 self._apply(event, cause if event is Event.STOP else None)
@@ -208,24 +209,27 @@ class SupervisorNode(ReflexNode):
     def _judge_silence(self) -> None:
         driver_age, worked = self._age(self._driver_at), self._age(self._worked_at)
         if driver_age > DRIVER_LOST_S and self._machine.state is not State.FAULT:
-            self._apply(Event.NODE_LOST, Cause('DRIVER_DEAD', 'no sign of life from so101'))
+            self._apply(Event.NODE_LOST, Cause(FaultCode.DRIVER_DEAD,
+                                               'no sign of life from so101'))
         if worked > STREAM_LOST_S and self._machine.state in (State.ARMING, State.ACTIVE,
                                                               State.DEGRADED):
-            self._apply(Event.FAULT, Cause('STREAM_DEAD', 'no sign of work from action_stream'))
+            self._apply(Event.FAULT, Cause(FaultCode.STREAM_DEAD,
+                                           'no sign of work from action_stream'))
         elif worked > STREAM_GONE_S:
             self._apply(Event.SESSION_ENDED)
 
     def _judge_driver(self) -> None:
         driver, state = self._driver, self._machine.state
         if driver.port_lost and state in MOTION | {State.LATCHED}:
-            self._apply(Event.NODE_LOST, driver.cause or Cause('USB_GONE', 'the port is gone'))
+            self._apply(Event.NODE_LOST, driver.cause or Cause(FaultCode.USB_GONE,
+                                                               'the port is gone'))
             return
         is_ours = driver.epoch == self._machine.epoch
         if driver.cause is not None and is_ours and state in MOTION:
             self._apply(Event.FAULT, driver.cause)
         if state in (State.ARMING, State.PARKING) and driver.problem \
                 and self._managed[0].refusals >= REFUSED:
-            self._apply(Event.FAULT, Cause('ARM_REFUSED', driver.problem))
+            self._apply(Event.FAULT, Cause(FaultCode.ARM_REFUSED, driver.problem))
         elif state is State.ARMING and is_ours and driver.motion == 'playing':
             self._apply(Event.MOVING)
         elif state is State.ACTIVE and is_ours and driver.motion == 'hold':
@@ -250,7 +254,7 @@ class SupervisorNode(ReflexNode):
         elif state in (State.ARMING, State.ACTIVE, State.DEGRADED):
             if not is_open or stream.fault is not None:
                 self._apply(Event.FAULT, stream.fault or stream.lost or Cause(
-                    'NET_CLOSED', f'the action stream is {stream.link}'))
+                    FaultCode.NET_CLOSED, f'the action stream is {stream.link}'))
             elif 0.0 <= stream.expires_s < EXPIRY_STOP_S and state is State.ACTIVE:
                 self.get_logger().warning('the session ends soon: stopping as planned')
                 self._apply(Event.DEMOTE)
@@ -274,7 +278,7 @@ class SupervisorNode(ReflexNode):
         self._instances[name].note(convert.values(beat).get('instance', ''), time.monotonic())
         duplicates = self._duplicates()
         if duplicates and self._machine.state in MOTION:
-            self._apply(Event.FAULT, Cause('DUP_NODE', 'two nodes live under the name '
+            self._apply(Event.FAULT, Cause(FaultCode.DUP_NODE, 'two nodes live under the name '
                                            + ', '.join(duplicates)))
 
     def _duplicates(self) -> tuple[str, ...]:
@@ -296,7 +300,7 @@ class SupervisorNode(ReflexNode):
             self._history.append((machine.state.value, machine.since))
             for managed in self._managed:
                 managed.forget_refusals()
-            reason = f' ({machine.causes[0].code}: {machine.causes[0].text})' \
+            reason = f' ({machine.causes[0].code.name}: {machine.causes[0].text})' \
                 if machine.causes else ''
             # One call site per severity: rclpy refuses a site that changes its severity.
             if machine.causes:
@@ -343,7 +347,7 @@ class SupervisorNode(ReflexNode):
         if machine.causes:
             first = machine.causes[0]
             text = first.text if first.text.endswith(('.', '?', '!')) else f'{first.text}.'
-            return f'stopped by {first.code}: {text} Repair it, then call supervisor/reset'
+            return f'stopped by {first.code.name}: {text} Repair it, then call supervisor/reset'
         if state is State.UNCONFIGURED:
             for name, beat, at in (('so101', self._driver, self._driver_at),
                                    ('action_stream', self._stream, self._stream_at)):
@@ -355,7 +359,7 @@ class SupervisorNode(ReflexNode):
         if state is State.STANDBY:
             lost = self._stream.fault or self._stream.lost
             return (f'waiting for a session: {self._stream.remark or self._stream.link}'
-                    if lost is None else f'no session: {lost.code}: {lost.text}')
+                    if lost is None else f'no session: {lost}')
         if state is State.DRY_RUN:
             red = next((item for item in self._items if not item.is_green), None)
             return f'dry run; gate: {red.name}: {red.text}' if red else 'dry run'
@@ -370,7 +374,7 @@ class SupervisorNode(ReflexNode):
             DiagnosticStatus.WARN if machine.state is State.DEGRADED else DiagnosticStatus.OK)
         self._states.publish(convert.to_status('safety/state', {
             'state': machine.state.value, 'epoch': machine.epoch, 'latched': machine.is_latched,
-            'causes': [{'code': cause.code, 'text': cause.text, 'at': cause.at,
+            'causes': [{'code': cause.code.name, 'text': cause.text, 'at': cause.at,
                         'count': cause.count} for cause in machine.causes],
             'history': [[name, round(at, 4)] for name, at in self._history],
             'why': self._why(), 'for_s': self._age(machine.since),
@@ -386,7 +390,7 @@ class SupervisorNode(ReflexNode):
         machine = self._machine
         return [convert.to_status(
             'supervisor: safety', {'state': machine.state.value, 'causes': json.dumps(
-                [cause.code for cause in machine.causes])},
+                [cause.code.name for cause in machine.causes])},
             level=DiagnosticStatus.ERROR if machine.causes else DiagnosticStatus.OK,
             message=self._why() or machine.state.value)]
 

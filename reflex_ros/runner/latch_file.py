@@ -9,15 +9,20 @@ again. Written by atomic rename, 0600.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import CauseRecord
 
-ARMED = CauseRecord('SUPERVISOR_DEAD', 'the supervisor ended while the arm was permitted to move',
+ARMED = CauseRecord(FaultCode.SUPERVISOR_DEAD,
+                    'the supervisor ended while the arm was permitted to move',
                     0.0)
-UNREADABLE = CauseRecord('RESTART_LATCHED', 'the latch file cannot be read', 0.0)
+UNREADABLE = CauseRecord(FaultCode.RESTART_LATCHED, 'the latch file cannot be read', 0.0)
 
 
 class LatchFile:
@@ -37,8 +42,7 @@ class LatchFile:
             rows = json.loads(self._path.read_text(encoding='utf-8'))['causes']
             if not isinstance(rows, list):
                 return (UNREADABLE,)
-            return tuple(CauseRecord(str(row['code']), str(row['text']), float(row['at']),
-                                     int(row['count'])) for row in rows)
+            return tuple(map(_record, rows))
         except FileNotFoundError:
             return ()
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
@@ -55,7 +59,7 @@ class LatchFile:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self._path.with_suffix('.tmp')
         content = json.dumps({'causes': [
-            {'code': cause.code, 'text': cause.text, 'at': cause.at, 'count': cause.count}
+            {'code': cause.code.name, 'text': cause.text, 'at': cause.at, 'count': cause.count}
             for cause in causes]}, indent=2)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, 'w', encoding='utf-8') as stream:
@@ -63,3 +67,8 @@ class LatchFile:
             stream.write(content + '\n')
         temporary.replace(self._path)
         self._written = causes
+
+
+def _record(row: Mapping[str, Any]) -> CauseRecord:
+    cause = Cause.named(str(row['code']), str(row['text']))
+    return CauseRecord(cause.code, cause.text, float(row['at']), int(row['count']))

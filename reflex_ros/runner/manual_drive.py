@@ -16,9 +16,9 @@ import time
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, ChunkBounds, MAX_HORIZON, Vector
+from reflex_ros.domain.action import ActionChunk, ChunkBounds, MAX_HORIZON
 from reflex_ros.domain.chunk_player import Motion
-from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.domain.joints import JOINT_NAMES, Vector
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
@@ -167,7 +167,7 @@ class HandDrive:
         self._renew()
         cause = self._report().cause
         if cause is not None:
-            raise ReflexError(f'{cause.code}: {cause.text}. {self.standing}')
+            raise ReflexError(f'{cause}. {self.standing}')
 
     def follow(self, is_done: Callable[[], bool], timeout_s: float, failure: str) -> None:
         """Keep the leases renewed until a condition holds; errors as ``step``."""
@@ -180,7 +180,7 @@ class HandDrive:
 
     def _has_arrived(self, before: DriverReport) -> bool:
         report = self._report()
-        refused = [code for code, count in report.rejected.items()
+        refused = [code.name for code, count in report.rejected.items()
                    if count > before.rejected.get(code, 0)]
         if refused:
             raise ReflexError(f'the motion was refused: {", ".join(refused)}')

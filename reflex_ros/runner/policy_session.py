@@ -33,13 +33,13 @@ from reflex_ros.client.resources import sessions
 from reflex_ros.client.stream_frames import OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
+from reflex_ros.domain.cause import Cause, ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import GRIPPER, GripperTravel, JointLimits, URDF_TRAVEL
-from reflex_ros.domain.motion_guard import Cause
 from reflex_ros.domain.observation import Observation, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.errors import (
     AuthenticationError,
-    ChunkRejected,
     ReflexError,
     ServiceProtocolError,
     ServiceRefused,
@@ -190,7 +190,7 @@ class PolicySession:
             if self._is_due(now):
                 taken = self._observer.take(now)
                 if isinstance(taken, Observation) and not all(map(math.isfinite, taken.position)):
-                    taken = Cause('JOINTS_STALE', 'a joint state that is not finite')
+                    taken = Cause(FaultCode.JOINTS_STALE, 'a joint state that is not finite')
                 if isinstance(taken, Observation):
                     self._gap_since, self.status.gap = None, None
                     await self._send_one(stream, taken)
@@ -258,7 +258,8 @@ class PolicySession:
         known = self._pending.pop(frame.seq, None)
         self.status.in_flight = len(self._pending)
         if known is None:
-            self._reject(ChunkRejected('SEQ_OLD', f'chunk {frame.seq}: no observation waits for '
+            self._reject(ChunkRejected(FaultCode.SEQ_OLD,
+                                       f'chunk {frame.seq}: no observation waits for '
                                        'it'))
             return
         observation, sent_at, epoch = known
@@ -268,7 +269,7 @@ class PolicySession:
         self.status.chunk_age_ms = age * 1e3
         try:
             if len(frame.rows[0]) != len(observation.position):
-                raise ChunkRejected('BAD_SHAPE', f'chunk {frame.seq}: rows of '
+                raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {frame.seq}: rows of '
                                     f'{len(frame.rows[0])}, expected {len(observation.position)}')
             chunk = ActionChunk(frame.seq, adapters.rows_from_wire(frame.rows, self._travel),
                                 self.settings.rate_hz, observation.captured_at, epoch)
@@ -294,12 +295,12 @@ class PolicySession:
 
     def _reject(self, exc: ChunkRejected) -> None:
         self.status.rejected[exc.code] += 1
-        if exc.code == 'SEQ_OLD':
+        if exc.code is FaultCode.SEQ_OLD:
             # Late or repeated answers do no harm, and follow from requests in flight.
             return
         self._rejects_in_a_row += 1
         level = logging.WARNING if self._rejects_in_a_row == 1 else logging.DEBUG
-        _log.log(level, 'chunk refused, %s: %s', exc.code, exc)
+        _log.log(level, 'chunk refused, %s: %s', exc.code.name, exc)
         if self._rejects_in_a_row >= REJECTS_IN_A_ROW and self.is_applying:
             raise exc
 
@@ -354,10 +355,9 @@ class PolicySession:
         is_ours = not isinstance(exc, ReflexError)
         cause = Cause(_code(exc), repr(exc) if is_ours else str(exc))
         self.status.link, self.status.lost = 'lost', cause
-        self.status.remark = f'{cause.code}: {cause.text}'
+        self.status.remark = str(cause)
         # A mistake of ours stops the arm like any other failure, and is shown with its trace.
-        _log.warning('session lost: %s: %s', cause.code, cause.text,
-                     exc_info=exc if is_ours else None)
+        _log.warning('session lost: %s', cause, exc_info=exc if is_ours else None)
         if self.is_applying:
             self.status.fault = cause
             self._on_fault(cause)
@@ -378,19 +378,22 @@ class _ModeMismatch(ReflexError):
     """The service's session is in another mode than ours."""
 
 
-def _code(exc: Exception) -> str:
+def _code(exc: Exception) -> FaultCode:
     if isinstance(exc, (ChunkRejected, _InputLost)):
         return exc.code
     if isinstance(exc, AuthenticationError):
-        return 'AUTH_REVOKED'
+        return FaultCode.AUTH_REVOKED
     if isinstance(exc, _ModeMismatch):
-        return 'MODE_MISMATCH'
+        return FaultCode.MODE_MISMATCH
     if isinstance(exc, ServiceRefused):
-        return {'session_expired': 'SESSION_EXPIRED', 'session_closed': 'SESSION_EXPIRED',
-                'session_failed': 'SERVER_ERROR', 'session_dry_run': 'MODE_MISMATCH',
-                'deployment_not_ready': 'NOT_READY'}.get(exc.reason, 'REFUSED')
+        return {'session_expired': FaultCode.SESSION_EXPIRED,
+                'session_closed': FaultCode.SESSION_EXPIRED,
+                'session_failed': FaultCode.SERVER_ERROR,
+                'session_dry_run': FaultCode.MODE_MISMATCH,
+                'deployment_not_ready': FaultCode.NOT_READY}.get(exc.reason, FaultCode.REFUSED)
     if isinstance(exc, StreamClosed):
-        return {1009: 'OVERSIZE', 1011: 'SERVER_ERROR'}.get(exc.code, 'NET_CLOSED')
+        return {1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}.get(exc.code,
+                                                                            FaultCode.NET_CLOSED)
     if isinstance(exc, ServiceProtocolError):
-        return 'BAD_FRAME'
-    return 'NET_SILENT' if isinstance(exc, ServiceUnavailable) else 'INTERNAL'
+        return FaultCode.BAD_FRAME
+    return FaultCode.NET_SILENT if isinstance(exc, ServiceUnavailable) else FaultCode.INTERNAL

@@ -8,7 +8,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from reflex_ros.client import retry
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class SessionStatus:
     received: int = 0
     accepted: int = 0
     superseded: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[FaultCode] = field(default_factory=Counter)
     received_before: int = 0
     accepted_before: int = 0
     in_flight: int = 0

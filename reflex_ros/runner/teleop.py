@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from reflex_ros.domain.action import row_at, Vector
-from reflex_ros.domain.joints import GRIPPER
+from reflex_ros.domain.action import row_at
+from reflex_ros.domain.joints import GRIPPER, Vector
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import gripper_travel

@@ -16,8 +16,8 @@ from reflex_ros.client.retry import Attempt
 from reflex_ros.client.stream_frames import Image
 from reflex_ros.client.stream_protocol import chunk, ChunkFrame
 from reflex_ros.client.stream_settings import DEFAULT_PROMPT
+from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.errors import (
-    ChunkRejected,
     ServiceProtocolError,
     ServiceRefused,
     ServiceUnavailable,

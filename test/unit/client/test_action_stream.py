@@ -20,6 +20,7 @@ from reflex_ros.client.action_stream import AsyncActionStream
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.stream_frames import OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.errors import (
     AuthenticationError,
     ReflexError,
@@ -467,15 +468,17 @@ def test_broken_frame_is_noted_and_skipped(service, opens, kind):
         for _ in range(3):
             await stream.send_observation(HOME, {})
         assert (await stream.recv_action()).seq == 2
-        assert [exc.code for exc in stream.skipped] == ['BAD_FRAME'] * 2
+        assert [exc.code for exc in stream.skipped] == [FaultCode.BAD_FRAME] * 2
 
     opens(service, job)
 
 
 @pytest.mark.parametrize('name, value, code', [
-    ('nan', 'null', 'BAD_NUMBER'), ('nan', '1e999', 'BAD_NUMBER'), ('nan', 'nan', 'BAD_FRAME'),
-    ('wrong_shape', 'ragged', 'BAD_SHAPE'), ('wrong_shape', 'too_many', 'BAD_SHAPE'),
-    ('wrong_seq', 'missing', 'BAD_SHAPE'), ('wrong_seq', 'text', 'BAD_SHAPE')])
+    ('nan', 'null', FaultCode.BAD_NUMBER), ('nan', '1e999', FaultCode.BAD_NUMBER), ('nan', 'nan',
+                                                                                    FaultCode.BAD_FRAME),
+    ('wrong_shape', 'ragged', FaultCode.BAD_SHAPE), ('wrong_shape', 'too_many',
+                                                     FaultCode.BAD_SHAPE),
+    ('wrong_seq', 'missing', FaultCode.BAD_SHAPE), ('wrong_seq', 'text', FaultCode.BAD_SHAPE)])
 def test_broken_chunk_is_noted_and_skipped(service, opens, name, value, code):
     service.fault(name, value, times=1)
 

@@ -18,7 +18,8 @@ from reflex_ros.client.stream_protocol import (
     ServerError,
     Unknown,
 )
-from reflex_ros.errors import ChunkRejected
+from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
 
 ROW = [0.1, -11.0, 33.0, 4.5, 0.0, 50.0]
 ROWS = [ROW, [0.1, -10.0, 33.0, 4.5, 0.0, 50.0]]
@@ -102,7 +103,8 @@ def test_value_that_is_no_position_is_refused(row, literal):
     rows[row][3] = literal
     text = '[' + ','.join('[' + ','.join(values) + ']' for values in rows) + ']'
     code = refused(f'{{"type":"action_chunk","seq":0,"actions":{text}}}')
-    assert code == ('BAD_FRAME' if literal.strip('-') in ('NaN', 'Infinity') else 'BAD_NUMBER')
+    is_json = literal.strip('-') not in ('NaN', 'Infinity')
+    assert code is (FaultCode.BAD_NUMBER if is_json else FaultCode.BAD_FRAME)
 
 
 @pytest.mark.parametrize('rows', [
@@ -110,7 +112,7 @@ def test_value_that_is_no_position_is_refused(row, literal):
     [5, ROW], [ROW, None], 'rows', {'0': ROW}, 7, True, None, [ROW] * 1001, [[ROW]] + [ROW],
     [{'a': 1}], ...])
 def test_rows_of_the_wrong_shape_are_refused(rows):
-    assert refused(chunk(actions_so101=rows)) in ('BAD_SHAPE', 'BAD_NUMBER')
+    assert refused(chunk(actions_so101=rows)) in (FaultCode.BAD_SHAPE, FaultCode.BAD_NUMBER)
 
 
 @given(st.lists(st.lists(st.floats() | st.sampled_from((10**400, -10**400, math.nan, 1, True)),
@@ -122,14 +124,14 @@ def test_rows_are_finite_whoever_parsed_them(rows):
     try:
         frame = protocol.chunk({'seq': 0, 'actions': rows}, ('actions',))
     except ChunkRejected as exc:
-        assert exc.code == 'BAD_NUMBER' and not is_good
+        assert exc.code == FaultCode.BAD_NUMBER and not is_good
     else:
         assert is_good and frame.rows == tuple(map(tuple, rows))
 
 
 @pytest.mark.parametrize('seq', [None, '0', 0.0, True, [], {}, ..., -1, 2**63, 10**400])
 def test_chunk_needs_a_sequence_number(seq):
-    assert refused(chunk(seq=seq)) == 'BAD_SHAPE'
+    assert refused(chunk(seq=seq)) == FaultCode.BAD_SHAPE
 
 
 @pytest.mark.parametrize('asked, fields, expected', [
@@ -173,7 +175,7 @@ def test_greeting_is_kept_whole():
 
 
 def test_rows_under_the_name_of_another_adapter_are_refused():
-    assert refused(chunk(actions_so101=..., actions_aloha=[[0.0] * 14] * 2)) == 'BAD_SHAPE'
+    assert refused(chunk(actions_so101=..., actions_aloha=[[0.0] * 14] * 2)) == FaultCode.BAD_SHAPE
 
 
 @pytest.mark.parametrize('text', [
@@ -184,12 +186,12 @@ def test_rows_under_the_name_of_another_adapter_are_refused():
     '{"a":' * 5000 + '1' + '}' * 5000, '{"a":' + '1' * 5000 + '}',
 ])
 def test_frame_that_is_no_json_object_is_refused(text):
-    assert refused(text) == 'BAD_FRAME'
+    assert refused(text) == FaultCode.BAD_FRAME
 
 
 @pytest.mark.parametrize('data', [b'', b'{"type":"error"}', b'\xff\xfe', bytes(100)])
 def test_binary_frame_is_refused(data):
-    assert refused(data) == 'BAD_FRAME'
+    assert refused(data) == FaultCode.BAD_FRAME
 
 
 @pytest.mark.parametrize('depth', [*range(10, 200, 30), *range(900, 1010, 2), 2000])
@@ -235,7 +237,7 @@ def check(data):
     try:
         assert is_event(parse_frame(data))
     except ChunkRejected as exc:
-        assert exc.code in ('BAD_FRAME', 'BAD_SHAPE', 'BAD_NUMBER')
+        assert exc.code in (FaultCode.BAD_FRAME, FaultCode.BAD_SHAPE, FaultCode.BAD_NUMBER)
 
 
 @given(st.text() | st.binary())

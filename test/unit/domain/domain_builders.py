@@ -9,17 +9,19 @@ from typing import Any
 from hypothesis import settings
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, ChunkBounds, Vector
+from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.chunk_player import Motion
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.joints import Vector
 
 BOUNDS = ChunkBounds()
 LOWER, UPPER, VELOCITY = BOUNDS.lower, BOUNDS.upper, BOUNDS.velocity
 MOTION = Motion()
 DT = MOTION.period_s
 HOME: Vector = np.zeros(len(LOWER))
-OP_STOP = Cause('OP_STOP', 'a person asked to stop')
-NET_CLOSED = Cause('NET_CLOSED', 'the stream is closed')
+OP_STOP = Cause(FaultCode.OP_STOP, 'a person asked to stop')
+NET_CLOSED = Cause(FaultCode.NET_CLOSED, 'the stream is closed')
 
 
 def examples(count: int) -> settings:

@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, row_at
+from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES
-from reflex_ros.errors import ChunkRejected
 
-ORDER = ('BAD_NUMBER', 'BAD_SHAPE', 'SEQ_EPOCH', 'SEQ_OLD', 'CHUNK_STALE', 'RANGE', 'JUMP',
-         'RATE')
+ORDER = (FaultCode.BAD_NUMBER, FaultCode.BAD_SHAPE, FaultCode.SEQ_EPOCH, FaultCode.SEQ_OLD,
+         FaultCode.CHUNK_STALE, FaultCode.RANGE, FaultCode.JUMP,
+         FaultCode.RATE)
 NOW = 0.1
 
 
@@ -41,18 +43,19 @@ def faulty(codes: Iterable[str]) -> ActionChunk:
     """Make a chunk with these faults, for ``last_seq=4, epoch=7`` at ``NOW``."""
     codes = set(codes)
     rows = np.tile(HOME, (100, 1))
-    if 'RANGE' in codes:
+    if FaultCode.RANGE in codes:
         rows[:, 2] = UPPER[2] + 0.1
-    if 'JUMP' in codes:
+    if FaultCode.JUMP in codes:
         rows[:, 1] = math.radians(11.0)
-    if 'RATE' in codes:
+    if FaultCode.RATE in codes:
         rows[-1, 0] = 1.0
-    if 'BAD_NUMBER' in codes:
+    if FaultCode.BAD_NUMBER in codes:
         rows[3, 4] = math.nan
     return make_chunk(
-        rows, seq=4 if 'SEQ_OLD' in codes else 5, epoch=6 if 'SEQ_EPOCH' in codes else 7,
-        observed_at=NOW - 1.01 if 'CHUNK_STALE' in codes else 0.0,
-        joint_names=JOINT_NAMES[::-1] if 'BAD_SHAPE' in codes else JOINT_NAMES)
+        rows, seq=4 if FaultCode.SEQ_OLD in codes else 5,
+        epoch=6 if FaultCode.SEQ_EPOCH in codes else 7,
+        observed_at=NOW - 1.01 if FaultCode.CHUNK_STALE in codes else 0.0,
+        joint_names=JOINT_NAMES[::-1] if FaultCode.BAD_SHAPE in codes else JOINT_NAMES)
 
 
 def test_first_failing_check_names_the_refusal_whatever_else_is_wrong() -> None:
@@ -68,40 +71,40 @@ def test_one_number_that_is_not_finite_refuses_the_chunk(
         value: float, place: tuple[int, int]) -> None:
     chunk = make_chunk()
     chunk.rows[place] = value
-    assert refusal(chunk) == 'BAD_NUMBER'
-    assert refusal(chunk, bounds=replace(BOUNDS, clamp=True)) == 'BAD_NUMBER'
+    assert refusal(chunk) == FaultCode.BAD_NUMBER
+    assert refusal(chunk, bounds=replace(BOUNDS, clamp=True)) == FaultCode.BAD_NUMBER
 
 
 @pytest.mark.parametrize(('changes', 'code'), [
-    ({'rate_hz': math.nan}, 'BAD_NUMBER'),
-    ({'rate_hz': math.inf}, 'BAD_NUMBER'),
-    ({'rate_hz': 0.99}, 'BAD_SHAPE'),
+    ({'rate_hz': math.nan}, FaultCode.BAD_NUMBER),
+    ({'rate_hz': math.inf}, FaultCode.BAD_NUMBER),
+    ({'rate_hz': 0.99}, FaultCode.BAD_SHAPE),
     ({'rate_hz': 1.0}, ''),
-    ({'rate_hz': -50.0}, 'BAD_SHAPE'),
-    ({'rate_hz': 0.0}, 'BAD_SHAPE'),
-    ({'rate_hz': 1000.1}, 'BAD_SHAPE'),
-    ({'rows': np.zeros((101, 6)), 'rate_hz': 1000.0}, 'CHUNK_STALE'),
+    ({'rate_hz': -50.0}, FaultCode.BAD_SHAPE),
+    ({'rate_hz': 0.0}, FaultCode.BAD_SHAPE),
+    ({'rate_hz': 1000.1}, FaultCode.BAD_SHAPE),
+    ({'rows': np.zeros((101, 6)), 'rate_hz': 1000.0}, FaultCode.CHUNK_STALE),
     ({'rows': np.zeros((102, 6)), 'rate_hz': 1000.0}, ''),
-    ({'rows': np.zeros((20, 6), dtype=object)}, 'BAD_NUMBER'),
-    ({'rows': np.array([[None] * 6] * 20)}, 'BAD_NUMBER'),
-    ({'rows': np.zeros((20, 6), dtype=bool)}, 'BAD_NUMBER'),
-    ({'rows': np.full((20, 6), '0.1')}, 'BAD_NUMBER'),
-    ({'rows': np.zeros((20, 6), dtype=complex)}, 'BAD_NUMBER'),
+    ({'rows': np.zeros((20, 6), dtype=object)}, FaultCode.BAD_NUMBER),
+    ({'rows': np.array([[None] * 6] * 20)}, FaultCode.BAD_NUMBER),
+    ({'rows': np.zeros((20, 6), dtype=bool)}, FaultCode.BAD_NUMBER),
+    ({'rows': np.full((20, 6), '0.1')}, FaultCode.BAD_NUMBER),
+    ({'rows': np.zeros((20, 6), dtype=complex)}, FaultCode.BAD_NUMBER),
     ({'rows': np.zeros((20, 6), dtype=np.float32)}, ''),
-    ({'rows': np.zeros((0, 6))}, 'BAD_SHAPE'),
-    ({'rows': np.zeros((1, 6))}, 'BAD_SHAPE'),
+    ({'rows': np.zeros((0, 6))}, FaultCode.BAD_SHAPE),
+    ({'rows': np.zeros((1, 6))}, FaultCode.BAD_SHAPE),
     ({'rows': np.zeros((2, 6)), 'rate_hz': 5.0}, ''),
     ({'rows': np.zeros((1000, 6))}, ''),
-    ({'rows': np.zeros((1001, 6))}, 'BAD_SHAPE'),
-    ({'rows': np.zeros((20, 5))}, 'BAD_SHAPE'),
-    ({'rows': np.zeros((20, 7))}, 'BAD_SHAPE'),
-    ({'rows': np.zeros(6)}, 'BAD_SHAPE'),
-    ({'rows': np.float64(0.0)}, 'BAD_SHAPE'),
-    ({'rows': np.zeros((20, 6, 1))}, 'BAD_SHAPE'),
-    ({'joint_names': JOINT_NAMES[:5]}, 'BAD_SHAPE'),
-    ({'joint_names': (*JOINT_NAMES[:5], 'jaw')}, 'BAD_SHAPE'),
-    ({'observed_at': math.nan}, 'CHUNK_STALE'),
-    ({'observed_at': math.inf}, 'CHUNK_STALE'),
+    ({'rows': np.zeros((1001, 6))}, FaultCode.BAD_SHAPE),
+    ({'rows': np.zeros((20, 5))}, FaultCode.BAD_SHAPE),
+    ({'rows': np.zeros((20, 7))}, FaultCode.BAD_SHAPE),
+    ({'rows': np.zeros(6)}, FaultCode.BAD_SHAPE),
+    ({'rows': np.float64(0.0)}, FaultCode.BAD_SHAPE),
+    ({'rows': np.zeros((20, 6, 1))}, FaultCode.BAD_SHAPE),
+    ({'joint_names': JOINT_NAMES[:5]}, FaultCode.BAD_SHAPE),
+    ({'joint_names': (*JOINT_NAMES[:5], 'jaw')}, FaultCode.BAD_SHAPE),
+    ({'observed_at': math.nan}, FaultCode.CHUNK_STALE),
+    ({'observed_at': math.inf}, FaultCode.CHUNK_STALE),
 ])
 def test_form_of_a_chunk_decides(changes: dict[str, Any], code: str) -> None:
     assert refusal(make_chunk(**changes)) == code
@@ -111,13 +114,13 @@ def test_form_of_a_chunk_decides(changes: dict[str, Any], code: str) -> None:
     (0, -1, 0, None, ''),
     (5, 4, 0, None, ''),
     (900, 4, 0, None, ''),
-    (4, 4, 0, None, 'SEQ_OLD'),
-    (3, 4, 0, None, 'SEQ_OLD'),
+    (4, 4, 0, None, FaultCode.SEQ_OLD),
+    (3, 4, 0, None, FaultCode.SEQ_OLD),
     (5, 4, 3, 3, ''),
-    (5, 4, 2, 3, 'SEQ_EPOCH'),
-    (5, 4, 4, 3, 'SEQ_EPOCH'),
-    (5, 4, 0, 3, 'SEQ_EPOCH'),
-    (5, 4, 3, 0, 'SEQ_EPOCH'),
+    (5, 4, 2, 3, FaultCode.SEQ_EPOCH),
+    (5, 4, 4, 3, FaultCode.SEQ_EPOCH),
+    (5, 4, 0, 3, FaultCode.SEQ_EPOCH),
+    (5, 4, 3, 0, FaultCode.SEQ_EPOCH),
     (5, 4, 9, None, ''),
 ])
 def test_only_the_next_chunk_of_the_present_epoch_counts(
@@ -127,15 +130,16 @@ def test_only_the_next_chunk_of_the_present_epoch_counts(
 
 
 @pytest.mark.parametrize(('age', 'code'), [
-    (-0.06, 'CHUNK_STALE'), (-0.049, ''), (0.0, ''), (0.999, ''), (1.0, ''),
-    (1.001, 'CHUNK_STALE'), (3600.0, 'CHUNK_STALE'), (-3600.0, 'CHUNK_STALE')])
+    (-0.06, FaultCode.CHUNK_STALE), (-0.049, ''), (0.0, ''), (0.999, ''), (1.0, ''),
+    (1.001, FaultCode.CHUNK_STALE), (3600.0, FaultCode.CHUNK_STALE), (-3600.0,
+                                                                      FaultCode.CHUNK_STALE)])
 def test_chunk_is_refused_when_its_observation_is_old_or_of_the_future(
         age: float, code: str) -> None:
     assert refusal(make_chunk(np.zeros((100, 6))), now=age) == code
 
 
 @pytest.mark.parametrize(('now', 'code'), [
-    (0.379, ''), (0.38, 'CHUNK_STALE'), (0.5, 'CHUNK_STALE')])
+    (0.379, ''), (0.38, FaultCode.CHUNK_STALE), (0.5, FaultCode.CHUNK_STALE)])
 def test_chunk_is_refused_when_all_of_it_is_past(now: float, code: str) -> None:
     chunk = make_chunk()
     assert chunk.duration_s == chunk.ends_at == pytest.approx(0.38)
@@ -145,8 +149,8 @@ def test_chunk_is_refused_when_all_of_it_is_past(now: float, code: str) -> None:
 @pytest.mark.parametrize('joint', range(6))
 @pytest.mark.parametrize('side', [-1, 1])
 @pytest.mark.parametrize(('excess', 'clamp', 'code'), [
-    (-0.001, False, ''), (0.0, False, ''), (0.034, False, ''), (0.036, False, 'RANGE'),
-    (3.0, False, 'RANGE'), (0.036, True, ''), (3.0, True, ''), (1e300, True, '')])
+    (-0.001, False, ''), (0.0, False, ''), (0.034, False, ''), (0.036, False, FaultCode.RANGE),
+    (3.0, False, FaultCode.RANGE), (0.036, True, ''), (3.0, True, ''), (1e300, True, '')])
 def test_row_beyond_a_limit_is_brought_to_it_or_refused(
         joint: int, side: int, excess: float, clamp: bool, code: str) -> None:
     limit = (UPPER if side > 0 else LOWER)[joint]
@@ -163,7 +167,8 @@ def test_row_beyond_a_limit_is_brought_to_it_or_refused(
 
 
 @pytest.mark.parametrize(('degrees', 'code'), [
-    (0.0, ''), (9.9, ''), (10.1, 'JUMP'), (-9.9, ''), (-10.1, 'JUMP'), (math.nan, 'JUMP')])
+    (0.0, ''), (9.9, ''), (10.1, FaultCode.JUMP), (-9.9, ''), (-10.1, FaultCode.JUMP), (math.nan,
+                                                                                        FaultCode.JUMP)])
 @pytest.mark.parametrize('joint', [0, 3, 4])
 def test_chunk_is_refused_when_it_would_start_far_from_the_reference(
         joint: int, degrees: float, code: str) -> None:
@@ -171,8 +176,8 @@ def test_chunk_is_refused_when_it_would_start_far_from_the_reference(
 
 
 @pytest.mark.parametrize(('reference', 'code'), [
-    (along(j5=0.7), ''), (along(j5=1.7), ''), (along(j5=math.nan), 'JUMP'),
-    (along(j5=0.7, j2=0.18), 'JUMP')])
+    (along(j5=0.7), ''), (along(j5=1.7), ''), (along(j5=math.nan), FaultCode.JUMP),
+    (along(j5=0.7, j2=0.18), FaultCode.JUMP)])
 def test_gripper_that_holds_something_is_far_from_where_it_is_told_to_be(
         reference: Any, code: str) -> None:
     assert refusal(make_chunk(), reference=reference) == code
@@ -183,13 +188,14 @@ def test_rows_must_come_near_the_reference_by_its_own_instant() -> None:
     at_half = along(j0=0.5)
     assert refusal(chunk, now=0.5, reference=at_half) == ''
     assert refusal(chunk, now=0.5, reference=HOME) == '', 'a resting arm could never begin'
-    assert refusal(chunk, now=0.3, reference=at_half) == 'JUMP'
+    assert refusal(chunk, now=0.3, reference=at_half) == FaultCode.JUMP
     assert refusal(chunk, now=0.5, reference=HOME, reference_at=0.0) == ''
-    assert refusal(chunk, now=0.5, reference=at_half, reference_at=0.0) == 'JUMP'
+    assert refusal(chunk, now=0.5, reference=at_half, reference_at=0.0) == FaultCode.JUMP
 
 
 @pytest.mark.parametrize(('speed', 'code'), [
-    (0.5, ''), (1.0, ''), (1.0 + 1e-8, ''), (1.01, 'RATE'), (-1.0, ''), (-1.01, 'RATE')])
+    (0.5, ''), (1.0, ''), (1.0 + 1e-8, ''), (1.01, FaultCode.RATE), (-1.0, ''), (-1.01,
+                                                                                 FaultCode.RATE)])
 @pytest.mark.parametrize('joint', range(6))
 def test_chunk_is_refused_when_one_row_asks_for_too_much_speed(
         joint: int, speed: float, code: str) -> None:
@@ -201,7 +207,7 @@ def test_chunk_is_refused_when_one_row_asks_for_too_much_speed(
 def test_joint_s_own_speed_limit_counts() -> None:
     slow = replace(BOUNDS.joints[3], velocity=0.2)
     bounds = replace(BOUNDS, joints=(*BOUNDS.joints[:3], slow, *BOUNDS.joints[4:]))
-    assert refusal(line(along(j3=0.3), 1.0), bounds=bounds) == 'RATE'
+    assert refusal(line(along(j3=0.3), 1.0), bounds=bounds) == FaultCode.RATE
     assert refusal(line(along(j2=0.3), 1.0), bounds=bounds) == ''
 
 

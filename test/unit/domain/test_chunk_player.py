@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from reflex_ros.domain.action import ActionChunk, Vector
+from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.chunk_player import ChunkPlayer
-from reflex_ros.domain.joints import GRIPPER
+from reflex_ros.domain.joints import GRIPPER, Vector
 
 MAX_STEP = VELOCITY * DT
 LEAD = MOTION.max_lead_rad

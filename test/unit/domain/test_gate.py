@@ -11,9 +11,10 @@ from typing import Any
 from domain_builders import NET_CLOSED
 import pytest
 
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import GateInputs, judge
 from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
-from reflex_ros.domain.motion_guard import Cause
 
 DRIVER = DriverBeat(lifecycle='inactive', at_rest=True, cycles=500, rate_hz=100.0,
                     cycle_ms_p99=4.0)
@@ -21,7 +22,7 @@ STREAM = StreamBeat(lifecycle='active', progress=9, link='open', session_mode='d
                     received=100, accepted=100, open_s=12.0, age_ms_p95=350.0, expires_s=1500.0)
 GREEN = GateInputs(driver=DRIVER, stream=STREAM, driver_age_s=0.05, stream_age_s=0.02,
                    is_latched=False, duplicates=(), dry_run_s=10.0, max_age_ms=1000.0)
-FROZEN = Cause('CAM_FROZEN', 'camera top: the same frame for 0.40 s')
+FROZEN = Cause(FaultCode.CAM_FROZEN, 'camera top: the same frame for 0.40 s')
 
 
 def with_changes(**changes: Any) -> GateInputs:

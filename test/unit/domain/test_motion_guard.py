@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard, Verdict
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard, Verdict
 from reflex_ros.domain.permit import Mode, Permit
 
 APPLY = Permit(7, Mode.APPLY_ACTIONS)
@@ -43,11 +45,11 @@ def code_of(guard: MotionGuard) -> str:
 
 
 @pytest.mark.parametrize(('silent_s', 'verdict', 'latched'), LEASE_TABLE)
-@pytest.mark.parametrize('lease', ['SUPERVISOR_DEAD', 'STREAM_DEAD'])
+@pytest.mark.parametrize('lease', [FaultCode.SUPERVISOR_DEAD, FaultCode.STREAM_DEAD])
 def test_lease_slows_past_its_soft_bound_and_latches_past_its_hard_bound(
         lease: str, silent_s: float, verdict: Verdict, latched: str) -> None:
     guard = armed()
-    lost_permit = lease == 'SUPERVISOR_DEAD'
+    lost_permit = lease == FaultCode.SUPERVISOR_DEAD
     renew(guard, silent_s, None if lost_permit else APPLY, has_beat=lost_permit)
     assert guard.tick(silent_s, 0.0) is verdict
     assert code_of(guard) == (lease if latched else '')
@@ -94,7 +96,7 @@ def test_beat_without_progress_does_not_renew() -> None:
         verdicts[step] = guard.tick(now, 0.0)
     # The first beat of the 30 is news; the lease runs from there.
     assert (verdicts[6], verdicts[8], verdicts[20], verdicts[22]) == (GO, SLOW, SLOW, STOP)
-    assert code_of(guard) == 'STREAM_DEAD'
+    assert code_of(guard) == FaultCode.STREAM_DEAD
 
 
 def test_beat_of_a_stream_that_began_anew_renews() -> None:
@@ -106,8 +108,9 @@ def test_beat_of_a_stream_that_began_anew_renews() -> None:
 
 
 @pytest.mark.parametrize(('late_s', 'verdict', 'code'), [
-    (0.0, GO, ''), (0.06, GO, ''), (0.061, SLOW, ''), (0.2, SLOW, ''), (0.201, STOP, 'DRV_STALL'),
-    (30.0, STOP, 'DRV_STALL')])
+    (0.0, GO, ''), (0.06, GO, ''), (0.061, SLOW, ''), (0.2, SLOW, ''), (0.201, STOP,
+                                                                        FaultCode.DRV_STALL),
+    (30.0, STOP, FaultCode.DRV_STALL)])
 def test_own_lateness_slows_and_then_latches(late_s: float, verdict: Verdict, code: str) -> None:
     guard = armed()
     renew(guard, 10.0)
@@ -141,7 +144,8 @@ def test_loss_is_found_within_the_hard_bound_after_own_lateness(
         now = 1.2 + step * 0.01
         renew(guard, now, None if lost == 'permit' else APPLY, has_beat=lost != 'beat')
         guard.tick(now, 0.0)
-    assert code_of(guard) == ('SUPERVISOR_DEAD' if lost == 'permit' else 'STREAM_DEAD')
+    assert code_of(guard) is (
+        FaultCode.SUPERVISOR_DEAD if lost == 'permit' else FaultCode.STREAM_DEAD)
 
 
 def test_loss_is_found_even_when_every_cycle_is_late_and_nothing_goes_meanwhile() -> None:
@@ -149,7 +153,7 @@ def test_loss_is_found_even_when_every_cycle_is_late_and_nothing_goes_meanwhile(
     for step in range(1, 40):
         guard.feed(step * 0.08)
         assert guard.tick(step * 0.08, 0.07) is not GO
-    assert code_of(guard) == 'SUPERVISOR_DEAD'
+    assert code_of(guard) == FaultCode.SUPERVISOR_DEAD
 
 
 @pytest.mark.parametrize('epoch', [6, 8, 0])
@@ -157,7 +161,7 @@ def test_permit_of_another_epoch_latches(epoch: int) -> None:
     guard = armed()
     renew(guard, 0.02, Permit(epoch, Mode.APPLY_ACTIONS))
     assert guard.tick(0.02, 0.0) is STOP
-    assert code_of(guard) == 'SEQ_EPOCH'
+    assert code_of(guard) == FaultCode.SEQ_EPOCH
     renew(guard, 0.03)
     assert guard.tick(0.03, 0.0) is STOP
     assert guard.epoch == 7
@@ -196,8 +200,9 @@ def test_next_activation_begins_without_the_old_cause_and_with_its_own_epoch() -
 
 
 @pytest.mark.parametrize(('fed_at', 'now', 'code'), [
-    (None, 10.0, ''), (None, 10.01, 'UNDERRUN'), (0.5, 2.5, ''), (0.5, 2.51, 'UNDERRUN'),
-    (9.9, 11.9, ''), (9.9, 11.91, 'UNDERRUN')])
+    (None, 10.0, ''), (None, 10.01, FaultCode.UNDERRUN), (0.5, 2.5, ''), (0.5, 2.51,
+                                                                          FaultCode.UNDERRUN),
+    (9.9, 11.9, ''), (9.9, 11.91, FaultCode.UNDERRUN)])
 def test_starvation_latches_and_the_first_chunk_may_take_longer(
         fed_at: float | None, now: float, code: str) -> None:
     guard = armed()
@@ -235,11 +240,11 @@ def test_parking_needs_the_permit_and_no_stream() -> None:
         guard.renew_beat(1, NET_CLOSED, step * 0.01)
         assert guard.tick(step * 0.01, 0.0) is GO
     assert guard.tick(20.3, 0.0) is STOP
-    assert code_of(guard) == 'SUPERVISOR_DEAD'
+    assert code_of(guard) == FaultCode.SUPERVISOR_DEAD
 
 
 @pytest.mark.parametrize(('mode', 'code'), [
-    (Mode.APPLY_ACTIONS, 'NET_CLOSED'), (Mode.PARK, ''), (Mode.HOLD, '')])
+    (Mode.APPLY_ACTIONS, FaultCode.NET_CLOSED), (Mode.PARK, ''), (Mode.HOLD, '')])
 def test_fault_that_the_stream_reports_latches_while_actions_are_applied(
         mode: Mode, code: str) -> None:
     guard = armed(Permit(7, mode))

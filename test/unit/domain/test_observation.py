@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.observation import Observation, ObservationBounds, Observer
 
 
@@ -86,16 +87,16 @@ def test_robot_without_cameras_sends_its_newest_joint_state() -> None:
     assert target.take(0.15) == Observation(0.1, 100_000_000, (0.1, 0.0), {})
 
 
-@pytest.mark.parametrize(('age', 'code'), [(0.0, ''), (0.1, ''), (0.101, 'JOINTS_STALE'),
-                                           (60.0, 'JOINTS_STALE')])
+@pytest.mark.parametrize(('age', 'code'), [(0.0, ''), (0.1, ''), (0.101, FaultCode.JOINTS_STALE),
+                                           (60.0, FaultCode.JOINTS_STALE)])
 def test_stale_joint_state_is_not_sent(age: float, code: str) -> None:
     target = observer()
     put_joints(target, [0.0])
     assert code_of(target.take(age)) == code
 
 
-@pytest.mark.parametrize(('age', 'code'), [(0.0, ''), (0.3, ''), (0.301, 'CAM_LOST'),
-                                           (60.0, 'CAM_LOST')])
+@pytest.mark.parametrize(('age', 'code'), [(0.0, ''), (0.3, ''), (0.301, FaultCode.CAM_LOST),
+                                           (60.0, FaultCode.CAM_LOST)])
 def test_stale_camera_is_named_and_not_sent(age: float, code: str) -> None:
     target = observer('top', 'wrist', skew_s=99.0)
     target.put_frame('top', b'top', age)
@@ -108,19 +109,19 @@ def test_stale_camera_is_named_and_not_sent(age: float, code: str) -> None:
 
 def test_before_anything_came_the_reason_says_so() -> None:
     target = observer('top')
-    assert code_of(target.take(0.0)) == 'JOINTS_STALE'
+    assert code_of(target.take(0.0)) == FaultCode.JOINTS_STALE
     assert target.pose() is None
     put_joints(target, [0.0])
     taken = target.take(0.0)
     assert isinstance(taken, Cause)
-    assert (taken.code, taken.text) == ('CAM_LOST', 'camera top: no frame yet')
+    assert (taken.code, taken.text) == (FaultCode.CAM_LOST, 'camera top: no frame yet')
 
 
 @pytest.mark.parametrize(('joints_at', 'wrist_at', 'code'), [
-    (1.0, 1.0, ''), (1.0, 0.901, ''), (1.0, 0.89, 'DESYNC'), (1.099, 1.0, ''),
-    (1.11, 1.0, 'DESYNC'), (0.91, 1.0, ''), (0.89, 1.0, 'DESYNC'),
+    (1.0, 1.0, ''), (1.0, 0.901, ''), (1.0, 0.89, FaultCode.DESYNC), (1.099, 1.0, ''),
+    (1.11, 1.0, FaultCode.DESYNC), (0.91, 1.0, ''), (0.89, 1.0, FaultCode.DESYNC),
     # Each within its bound of the other two, but not all three together.
-    (1.06, 0.95, 'DESYNC')])
+    (1.06, 0.95, FaultCode.DESYNC)])
 def test_inputs_of_different_instants_are_not_sent(
         joints_at: float, wrist_at: float, code: str) -> None:
     target = observer('top', 'wrist', joints_age_s=1.0)
@@ -132,7 +133,8 @@ def test_inputs_of_different_instants_are_not_sent(
 
 @pytest.mark.parametrize(('frames', 'code'), [
     ('abcdefghijkl', ''), ('aabbccddeeff', ''), ('abcdefghijkk', ''),
-    ('abcaaaaaaaaa', ''), ('abbbbbbbbbbb', 'CAM_FROZEN'), ('aaaaaaaaaaaa', 'CAM_FROZEN'),
+    ('abcaaaaaaaaa', ''), ('abbbbbbbbbbb', FaultCode.CAM_FROZEN), ('aaaaaaaaaaaa',
+                                                                   FaultCode.CAM_FROZEN),
     ('aaaaaaaaaaab', ''), ('aaaaaaaaaaaba', '')])
 def test_frozen_camera_trips_and_a_repeat_does_not(frames: str, code: str) -> None:
     target = observer('top')
@@ -144,7 +146,8 @@ def test_frozen_camera_trips_and_a_repeat_does_not(frames: str, code: str) -> No
 
 @pytest.mark.parametrize(('rate_hz', 'count', 'code'), [
     # Few repeats over a long time, and many within a short time, are no proof.
-    (5.0, 4, ''), (5.0, 5, 'CAM_FROZEN'), (100.0, 25, ''), (100.0, 35, 'CAM_FROZEN')])
+    (5.0, 4, ''), (5.0, 5, FaultCode.CAM_FROZEN), (100.0, 25, ''), (100.0, 35,
+                                                                    FaultCode.CAM_FROZEN)])
 def test_frozen_needs_frames_and_time(rate_hz: float, count: int, code: str) -> None:
     target = observer('top')
     at = put_frames(target, 'top', [b'same'] * count, rate_hz)
@@ -158,7 +161,7 @@ def test_frozen_check_can_be_switched_off() -> None:
 
 def test_frame_without_bytes_is_no_frame() -> None:
     target = observer('top')
-    assert code_of(target.take(put_frames(target, 'top', [b'']))) == 'CAM_LOST'
+    assert code_of(target.take(put_frames(target, 'top', [b'']))) == FaultCode.CAM_LOST
 
 
 def test_memory_is_bounded() -> None:
@@ -166,7 +169,7 @@ def test_memory_is_bounded() -> None:
     target.put_frame('top', b'jpeg', 0.0)
     put_joints(target, [number * 0.005 for number in range(100_000)])
     # The joint state of the frame's instant was given up long ago.
-    assert code_of(target.take(500.0)) == 'DESYNC'
+    assert code_of(target.take(500.0)) == FaultCode.DESYNC
 
 
 def test_ages_are_told_of_every_input() -> None:

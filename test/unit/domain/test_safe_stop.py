@@ -16,7 +16,8 @@ import re
 from domain_builders import OP_STOP
 import pytest
 
-from reflex_ros.domain.motion_guard import Cause
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.safe_stop import (
     ARMING_DEADLINE_S,
@@ -39,8 +40,8 @@ from reflex_ros.domain.safe_stop import (
     State as S,
 )
 
-CAUSES = {E.FAULT: Cause('TRACKING', 'elbow_flex does not follow'), E.STOP: OP_STOP,
-          E.NODE_LOST: Cause('DRIVER_DEAD', 'no sign of life from so101')}
+CAUSES = {E.FAULT: Cause(FaultCode.TRACKING, 'elbow_flex does not follow'), E.STOP: OP_STOP,
+          E.NODE_LOST: Cause(FaultCode.DRIVER_DEAD, 'no sign of life from so101')}
 APPLYING = {S.ARMING, S.ACTIVE, S.DEGRADED}
 LATCHING = {S.STOPPING, S.LATCHED, S.FAULT, S.SHUTDOWN}
 OPERATOR = (E.PROMOTE, E.DEMOTE, E.PARK, E.RESET)
@@ -165,7 +166,8 @@ def test_every_state_can_be_reached_and_nothing_reachable_breaks_an_invariant() 
         seen |= new
         # Without epochs, and with causes as a set, only so many machines are left.
         new = {replace(found, since=0.0, epoch=0, causes=tuple(sorted(
-            (replace(cause, count=1) for cause in found.causes), key=lambda cause: cause.code)))
+            (replace(cause, count=1) for cause in found.causes),
+            key=lambda cause: cause.code.name)))
             for found in walk(new)} - seen
     assert {machine.state for machine in seen} == set(S)
 
@@ -190,7 +192,7 @@ def test_stop_is_accepted_in_every_state_and_may_be_repeated(state: S) -> None:
         machine = fire(machine, E.STOP, machine.since + 0.001)
         check_machine(machine)
     if state is not S.SHUTDOWN:
-        record = next(cause for cause in machine.causes if cause.code == 'OP_STOP')
+        record = next(cause for cause in machine.causes if cause.code == FaultCode.OP_STOP)
         assert record.count >= 1000
         assert len(machine.causes) <= 2
 
@@ -271,9 +273,9 @@ def test_refused_promotion_names_the_stop() -> None:
 
 
 @pytest.mark.parametrize(('state', 'deadline_s', 'expected', 'code'), [
-    (S.ARMING, ARMING_DEADLINE_S, S.STOPPING, 'ARM_TIMEOUT'),
-    (S.PARKING, PARKING_DEADLINE_S, S.STOPPING, 'PARK_TIMEOUT'),
-    (S.STOPPING, STANDSTILL_DEADLINE_S, S.LATCHED, 'STOP_FAILED')])
+    (S.ARMING, ARMING_DEADLINE_S, S.STOPPING, FaultCode.ARM_TIMEOUT),
+    (S.PARKING, PARKING_DEADLINE_S, S.STOPPING, FaultCode.PARK_TIMEOUT),
+    (S.STOPPING, STANDSTILL_DEADLINE_S, S.LATCHED, FaultCode.STOP_FAILED)])
 def test_state_that_must_not_last_ends_at_its_deadline(
         state: S, deadline_s: float, expected: S, code: str) -> None:
     machine = run(*WAY[state])
@@ -286,7 +288,7 @@ def test_state_that_must_not_last_ends_at_its_deadline(
 def test_planned_stop_without_standstill_latches_too() -> None:
     machine = run(*TO_ACTIVE, E.DEMOTE)
     late = elapse(machine, machine.since + 1.001)
-    assert (late.state, late.causes[0].code) == (S.LATCHED, 'STOP_FAILED')
+    assert (late.state, late.causes[0].code) == (S.LATCHED, FaultCode.STOP_FAILED)
     assert 'supply' in late.causes[0].text
 
 
@@ -313,36 +315,38 @@ def test_motion_begins_gently_after_every_start(
 def test_fault_after_a_stop_is_added_to_the_causes(state: S, event: E) -> None:
     before = run(*WAY[state])
     for _ in range(3):
-        after = react(before, event, LONG, cause=Cause('OVERHEAT', 'gripper is at 63 degC'),
+        after = react(before, event, LONG, cause=Cause(FaultCode.OVERHEAT,
+                                                       'gripper is at 63 degC'),
                       wall_time=9.0)
         assert after.state is state
         assert after.causes[0].code == before.causes[0].code
-        assert after.causes[-1].code == 'OVERHEAT'
+        assert after.causes[-1].code == FaultCode.OVERHEAT
         before = after
-    assert before.causes[-1] == CauseRecord('OVERHEAT', 'gripper is at 63 degC', 9.0, 3)
+    assert before.causes[-1] == CauseRecord(FaultCode.OVERHEAT, 'gripper is at 63 degC', 9.0, 3)
 
 
 @pytest.mark.parametrize('state', sorted(MOTION | {S.LATCHED}, key=lambda state: state.value))
 def test_loss_of_the_driver_is_a_cause(state: S) -> None:
-    assert run(*WAY[state], E.NODE_LOST).causes[-1].code == 'DRIVER_DEAD'
+    assert run(*WAY[state], E.NODE_LOST).causes[-1].code == FaultCode.DRIVER_DEAD
 
 
 def test_cause_is_never_missing() -> None:
     machine = react(run(*TO_ACTIVE), E.FAULT, LONG)
-    assert machine.causes[0].code == 'INTERNAL'
+    assert machine.causes[0].code == FaultCode.INTERNAL
 
 
 def test_causes_are_bounded_and_keep_the_first_and_the_newest() -> None:
     machine = run(*TO_ACTIVE)
-    for number in range(3 * MAX_CAUSES):
-        machine = react(machine, E.FAULT, LONG, cause=Cause(f'CODE_{number}', ''))
+    faults = list(FaultCode)[:2 * MAX_CAUSES]
+    for code in faults:
+        machine = react(machine, E.FAULT, LONG, cause=Cause(code, ''))
     codes = [cause.code for cause in machine.causes]
     assert len(codes) == MAX_CAUSES
-    assert (codes[0], codes[-1]) == ('CODE_0', f'CODE_{3 * MAX_CAUSES - 1}')
+    assert (codes[0], codes[-1]) == (faults[0], faults[-1])
 
 
 def test_restart_with_a_latch_file_comes_up_latched() -> None:
-    machine = SafeStop(S.FAULT, 5, (CauseRecord('OP_STOP', '', 1.0),))
+    machine = SafeStop(S.FAULT, 5, (CauseRecord(FaultCode.OP_STOP, '', 1.0),))
     for events in product((E.SESSION_OPEN, E.GATE_GREEN, E.PROMOTE, E.CONFIGURED, E.PARK),
                           repeat=4):
         assert mode(run(*events, start=machine)) is Mode.HOLD
@@ -355,7 +359,7 @@ def test_reset_is_refused_while_the_arm_still_stops() -> None:
     assert 'rest' in refusal
 
 
-HEAT = Cause('OVERHEAT', 'elbow_flex is at 63 degC')
+HEAT = Cause(FaultCode.OVERHEAT, 'elbow_flex is at 63 degC')
 
 
 @pytest.mark.parametrize('state', (S.ARMING, S.ACTIVE, S.DEGRADED))
@@ -368,7 +372,8 @@ def test_hot_arm_is_parked_and_latched(state: S) -> None:
     assert (machine.state, machine.epoch) == (S.PARKING, 5)
     assert machine.permit(1.6) == Permit(5, Mode.PARK) and machine.is_latched
     machine = fire(machine, E.PARKED, 4.0)
-    assert machine.state is S.LATCHED and [cause.code for cause in machine.causes] == ['OVERHEAT']
+    assert machine.state is S.LATCHED
+    assert [cause.code for cause in machine.causes] == [FaultCode.OVERHEAT]
     assert fire(machine, E.RESET, 9.0).state is S.STANDBY
 
 

@@ -20,6 +20,7 @@ from arm_fixture import (
 import numpy as np
 import pytest
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError, ServoFault
 from reflex_ros.hardware import port
@@ -448,11 +449,11 @@ def test_stale_goal_moves_nothing_whatever_the_firmware_does(latches: bool) -> N
 
 
 @pytest.mark.parametrize('register, value, code, text', (
-    ('torque_enable', 0, 'SERVO_REBOOT', 'its torque is 0, expected 1'),
-    ('acceleration', 0, 'SERVO_REBOOT', 'acceleration and speed cap are 0, 1630'),
-    ('goal_speed', 0, 'SERVO_REBOOT', 'acceleration and speed cap are 254, 0'),
-    ('torque_limit', 700, 'FOREIGN_WRITE', 'its torque limit is 700, 1000 was written'),
-    ('goal_position', 1000, 'FOREIGN_WRITE', 'its goal is 1000, 2048 was written'),
+    ('torque_enable', 0, FaultCode.SERVO_REBOOT, 'its torque is 0, expected 1'),
+    ('acceleration', 0, FaultCode.SERVO_REBOOT, 'acceleration and speed cap are 0, 1630'),
+    ('goal_speed', 0, FaultCode.SERVO_REBOOT, 'acceleration and speed cap are 254, 0'),
+    ('torque_limit', 700, FaultCode.FOREIGN_WRITE, 'its torque limit is 700, 1000 was written'),
+    ('goal_position', 1000, FaultCode.FOREIGN_WRITE, 'its goal is 1000, 2048 was written'),
 ))
 def test_order_that_changed_by_itself_is_noticed(sim: SimulatedArm, arm: So101Arm, register: str,
                                                  value: int, code: str, text: str) -> None:

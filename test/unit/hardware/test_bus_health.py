@@ -7,6 +7,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.hardware.bus_health import BusWatch, MAX_BAD, RECOVERED_AFTER, SLOW_AFTER, WINDOW
 
 
@@ -21,7 +22,7 @@ def watch_of(*cycles: str) -> BusWatch:
 def test_ten_bad_cycles_of_a_hundred_are_borne_and_eleven_are_not() -> None:
     assert watch_of('b' * MAX_BAD, 'g' * 90).judge() is None
     cause = watch_of('b' * (MAX_BAD + 1), 'g' * 89).judge()
-    assert cause is not None and cause.code == 'BUS_NOISE'
+    assert cause is not None and cause.code == FaultCode.BUS_NOISE
     assert '11 of the last 100 cycles' in cause.text
 
 

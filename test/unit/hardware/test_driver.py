@@ -21,9 +21,11 @@ import numpy as np
 import pytest
 
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import JOINT_NAMES, REST_POSE
-from reflex_ros.domain.motion_guard import Cause, GuardBounds, MotionGuard
+from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout, PortLost, ReflexError
@@ -44,7 +46,7 @@ LEAD_TICKS = math.radians(10.0) / RAD_PER_TICK
 # for longer than a real bus ever does, and no test here is about the numbers.
 PATIENT = GuardBounds(permit_soft_s=0.12, permit_hard_s=0.4, beat_soft_s=0.12, beat_hard_s=0.4,
                       late_hard_s=0.5)
-OPERATOR = Cause('OP_STOP', 'a person said stop')
+OPERATOR = Cause(FaultCode.OP_STOP, 'a person said stop')
 
 
 class Rig:
@@ -238,7 +240,7 @@ def test_second_activation_is_refused_and_does_not_clear_the_latch(moving: Rig) 
     moving.guard.fail(OPERATOR)
     with pytest.raises(ReflexError, match='active already'):
         moving.driver.activate()
-    assert moving.holds() and moving.code == 'OP_STOP'
+    assert moving.holds() and moving.code == FaultCode.OP_STOP
 
 
 def test_torque_is_reported_as_it_is_while_passive(rig: Rig) -> None:
@@ -291,23 +293,24 @@ def put(at: Any, value: float) -> Callable[[Any], Any]:
 
 
 BAD_CHUNKS: dict[str, tuple[str, Callable[[Rig], ActionChunk]]] = {
-    'not a number': ('BAD_NUMBER', broken(put((3, 2), math.nan))),
-    'infinite': ('BAD_NUMBER', broken(put((-1, 0), math.inf))),
-    'whole numbers': ('BAD_NUMBER', broken(lambda rows: rows.astype(int))),
-    'rate not a number': ('BAD_NUMBER', lambda rig: rig.chunk(rate_hz=math.nan)),
-    'five joints': ('BAD_SHAPE', broken(lambda rows: rows[:, :5])),
-    'one row': ('BAD_SHAPE', broken(lambda rows: rows[:1])),
-    'no rate': ('BAD_SHAPE', lambda rig: rig.chunk(rate_hz=0.5)),
-    'other joints': ('BAD_SHAPE', lambda rig: rig.chunk(joint_names=JOINT_NAMES[::-1])),
-    'old epoch': ('SEQ_EPOCH', lambda rig: rig.chunk(epoch=0)),
-    'next epoch': ('SEQ_EPOCH', lambda rig: rig.chunk(epoch=2)),
-    'old number': ('SEQ_OLD', lambda rig: rig.chunk(seq=-1)),
-    'old observation': ('CHUNK_STALE',
+    'not a number': (FaultCode.BAD_NUMBER, broken(put((3, 2), math.nan))),
+    'infinite': (FaultCode.BAD_NUMBER, broken(put((-1, 0), math.inf))),
+    'whole numbers': (FaultCode.BAD_NUMBER, broken(lambda rows: rows.astype(int))),
+    'rate not a number': (FaultCode.BAD_NUMBER, lambda rig: rig.chunk(rate_hz=math.nan)),
+    'five joints': (FaultCode.BAD_SHAPE, broken(lambda rows: rows[:, :5])),
+    'one row': (FaultCode.BAD_SHAPE, broken(lambda rows: rows[:1])),
+    'no rate': (FaultCode.BAD_SHAPE, lambda rig: rig.chunk(rate_hz=0.5)),
+    'other joints': (FaultCode.BAD_SHAPE, lambda rig: rig.chunk(joint_names=JOINT_NAMES[::-1])),
+    'old epoch': (FaultCode.SEQ_EPOCH, lambda rig: rig.chunk(epoch=0)),
+    'next epoch': (FaultCode.SEQ_EPOCH, lambda rig: rig.chunk(epoch=2)),
+    'old number': (FaultCode.SEQ_OLD, lambda rig: rig.chunk(seq=-1)),
+    'old observation': (FaultCode.CHUNK_STALE,
                         lambda rig: rig.chunk(observed_at=time.monotonic() - 1.1)),
-    'from the future': ('CHUNK_STALE', lambda rig: rig.chunk(observed_at=time.monotonic() + 5)),
-    'outside the limits': ('RANGE', broken(put((-1, 1), 2.5))),
-    'far away': ('JUMP', broken(lambda rows: rows + 0.3)),
-    'too fast': ('RATE', broken(put((5, 0), 0.1))),
+    'from the future': (FaultCode.CHUNK_STALE,
+                        lambda rig: rig.chunk(observed_at=time.monotonic() + 5)),
+    'outside the limits': (FaultCode.RANGE, broken(put((-1, 1), 2.5))),
+    'far away': (FaultCode.JUMP, broken(lambda rows: rows + 0.3)),
+    'too fast': (FaultCode.RATE, broken(put((5, 0), 0.1))),
 }
 
 
@@ -361,10 +364,10 @@ def test_good_chunk_between_bad_ones_starts_the_count_anew(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize('code, stop', (
-    ('SUPERVISOR_DEAD', lambda rig: setattr(rig, 'permit', None)),
-    ('STREAM_DEAD', lambda rig: setattr(rig, 'beats', False)),
-    ('SEQ_EPOCH', lambda rig: setattr(rig, 'permit', Permit(2, Mode.APPLY_ACTIONS))),
-    ('OP_STOP', lambda rig: rig.guard.fail(OPERATOR)),
+    (FaultCode.SUPERVISOR_DEAD, lambda rig: setattr(rig, 'permit', None)),
+    (FaultCode.STREAM_DEAD, lambda rig: setattr(rig, 'beats', False)),
+    (FaultCode.SEQ_EPOCH, lambda rig: setattr(rig, 'permit', Permit(2, Mode.APPLY_ACTIONS))),
+    (FaultCode.OP_STOP, lambda rig: rig.guard.fail(OPERATOR)),
 ), ids=lambda value: value if isinstance(value, str) else '')
 def test_loss_of_permission_brings_the_arm_to_rest(moving: Rig, code: str,
                                                    stop: Callable[[Rig], None]) -> None:
@@ -407,7 +410,7 @@ def test_deactivation_brings_the_arm_to_rest_first(moving: Rig) -> None:
     assert moving.driver.deactivate()
     assert abs(moving.sim.joint(PAN)['velocity_rad_s']) < 0.1
     assert moving.sim.torque() == [True] * 6 and moving.report.has_torque
-    assert moving.is_passive() and moving.code == 'DEACTIVATED'
+    assert moving.is_passive() and moving.code == FaultCode.DEACTIVATED
 
 
 def test_deactivation_says_when_no_rest_was_seen(moving: Rig) -> None:
@@ -452,7 +455,7 @@ def test_jammed_joint_is_led_by_ten_degrees_at_the_most_and_named(moving: Rig) -
     moving.sim.control.mark()
     moving.sim.control.fault('jam', ids=[1])
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.code == 'TRACKING'
+    assert moving.code == FaultCode.TRACKING
     assert 'shoulder_pan does not follow' in moving.report.cause.text    # type: ignore[union-attr]
     assert moving.holds()
     assert moving.sim.joint(PAN)['max_goal_lead_ticks'] <= LEAD_TICKS + 1
@@ -467,7 +470,7 @@ def test_jammed_joint_is_named_with_a_smaller_lead_bound_too(sim: SimulatedArm) 
         rig.sim.control.mark()
         rig.sim.control.fault('jam', ids=[1])
         wait_for(lambda: rig.code, 'the latch')
-        assert rig.code == 'TRACKING'
+        assert rig.code == FaultCode.TRACKING
         assert rig.sim.joint(PAN)['max_goal_lead_ticks'] <= 0.12 / RAD_PER_TICK + 1
     finally:
         rig.close()
@@ -476,7 +479,7 @@ def test_jammed_joint_is_named_with_a_smaller_lead_bound_too(sim: SimulatedArm) 
 def test_silent_servo_is_named_and_gets_no_further_goal(moving: Rig) -> None:
     silent_ns = moving.sim.control.fault('silent', ids=[3])
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.code == 'SERVO_MISSING'
+    assert moving.code == FaultCode.SERVO_MISSING
     assert 'elbow_flex does not answer' in moving.report.cause.text    # type: ignore[union-attr]
     assert moving.is_passive()
     # At most the cycle whose measurement was good is finished.
@@ -497,7 +500,7 @@ def test_single_lost_replies_are_borne(moving: Rig) -> None:
 def test_noise_on_every_fourth_answer_stops_the_arm(moving: Rig) -> None:
     moving.sim.control.fault('bad_checksum', ids=[2], probability=0.25)
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.code == 'BUS_NOISE'
+    assert moving.code == FaultCode.BUS_NOISE
     assert 'cycles had damaged answers' in moving.report.cause.text  # type: ignore[union-attr]
     assert moving.report.bad_share > 0.1
     moving.sim.control.clear()
@@ -532,7 +535,7 @@ def test_somebody_else_who_writes_is_named_and_the_arm_holds(
     rig.sim.control.mark()
     rig.sim.control.set(id=servo_id, register=register, value=value)
     wait_for(lambda: rig.code, 'the latch')
-    assert rig.code == 'FOREIGN_WRITE' and text in rig.report.cause.text  # type: ignore[union-attr]
+    assert rig.code == FaultCode.FOREIGN_WRITE and text in rig.report.cause.text  # type: ignore[union-attr]
     assert rig.holds() and rig.sim.travel() < 0.05
 
 
@@ -543,7 +546,7 @@ def test_goal_of_a_second_writer_is_taken_back_before_the_joint_moves(rig: Rig) 
     # As it would stand on the line: nobody acknowledges it.
     rig.driver.submit(lambda: rig.arm.bus.sync_write(reg.GOAL_POSITION, {1: 2700})).result(8.0)
     wait_for(lambda: rig.code, 'the latch')
-    assert rig.code == 'FOREIGN_WRITE'
+    assert rig.code == FaultCode.FOREIGN_WRITE
     assert rig.holds() and rig.sim.travel() < 0.05
 
 
@@ -553,7 +556,7 @@ def test_dropped_torque_is_never_switched_on_by_the_next_goal(rig: Rig) -> None:
         rig.cycles(5)
         rig.sim.control.fault('torque_dropped', ids=[5])
         wait_for(lambda: rig.code, 'the latch')
-        assert rig.code == 'SERVO_REBOOT'
+        assert rig.code == FaultCode.SERVO_REBOOT
         assert 'wrist_roll: its torque is 0' in rig.report.cause.text   # type: ignore[union-attr]
         assert rig.is_passive()
         assert rig.sim.torque() == [True, True, True, True, False, True]
@@ -590,13 +593,14 @@ def test_wrong_value_in_a_valid_answer_is_not_believed_at_once(moving: Rig, offs
 
 
 @pytest.mark.parametrize('every_s, change, code, text', (
-    (0.03, {'register': 'homing_offset', 'value': 360}, 'CALIBRATION',
+    (0.03, {'register': 'homing_offset', 'value': 360}, FaultCode.CALIBRATION,
      'wrist_roll: its homing_offset is 360, it was 356'),
-    (999.0, {'register': 'homing_offset', 'value': 1500}, 'SENSOR_JUMP',
+    (999.0, {'register': 'homing_offset', 'value': 1500}, FaultCode.SENSOR_JUMP,
      'did its homing offset change?'),
-    (0.03, {'register': 'min_position_limit', 'value': 700}, 'CALIBRATION',
+    (0.03, {'register': 'min_position_limit', 'value': 700}, FaultCode.CALIBRATION,
      'min_position_limit is 700'),
-    (0.03, {'register': 'max_temperature', 'value': 90}, 'CALIBRATION', 'max_temperature is 90'),
+    (0.03, {'register': 'max_temperature', 'value': 90}, FaultCode.CALIBRATION,
+     'max_temperature is 90'),
 ))
 def test_calibration_and_limits_are_looked_at_while_running(
         rig: Rig, monkeypatch: pytest.MonkeyPatch, every_s: float, change: dict[str, Any],
@@ -615,7 +619,7 @@ def test_encoder_that_jumped_does_not_drive_the_joint_away(rig: Rig) -> None:
     rig.sim.control.mark()
     rig.sim.control.fault('encoder_jump', ids=[1], ticks=900)
     wait_for(lambda: rig.code, 'the latch')
-    assert rig.code == 'SENSOR_JUMP'
+    assert rig.code == FaultCode.SENSOR_JUMP
     assert 'shoulder_pan is 1.38 rad from where' in rig.report.cause.text  # type: ignore[union-attr]
     assert rig.holds()
     # The servo would turn the joint by 79 degrees until its encoder reads the old goal.
@@ -625,7 +629,7 @@ def test_encoder_that_jumped_does_not_drive_the_joint_away(rig: Rig) -> None:
 def test_servo_that_repeats_itself_is_noticed(moving: Rig) -> None:
     moving.sim.control.fault('frozen', ids=[1])
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.code in ('JOINTS_STALE', 'TRACKING')
+    assert moving.code in (FaultCode.JOINTS_STALE, FaultCode.TRACKING)
     assert 'shoulder_pan' in moving.report.cause.text                   # type: ignore[union-attr]
     wait_for(lambda: moving.report.playback_rate == 0.0, 'the goals to stand still')
     # Nobody can know whether it is at rest: it claims to move.
@@ -640,7 +644,7 @@ def test_policy_that_shakes_the_arm_is_stopped(rig: Rig) -> None:
         * np.minimum(np.arange(150) / 50, 1.0) * 0.6
     rig.driver.offer(ActionChunk(100, rows, RATE_HZ, time.monotonic(), epoch=1))
     wait_for(lambda: rig.code, 'the latch')
-    assert rig.code == 'OSCILLATION'
+    assert rig.code == FaultCode.OSCILLATION
     assert rig.holds()
 
 
@@ -655,7 +659,7 @@ def test_arm_that_is_hot_may_still_be_brought_to_rest(near_rest: Rig) -> None:
     near_rest.activate()
     near_rest.sim.control.set(temperature_c=64.0, ids=[2])
     wait_for(lambda: near_rest.code, 'the latch')
-    assert near_rest.code == 'OVERHEAT' and near_rest.holds()
+    assert near_rest.code == FaultCode.OVERHEAT and near_rest.holds()
     near_rest.driver.deactivate()
     near_rest.activate(Mode.PARK, epoch=2)
     wait_for(lambda: near_rest.report.is_parked, 'the arm to be parked')
@@ -666,13 +670,13 @@ def test_cut_chain_names_all_behind_it(moving: Rig) -> None:
     moving.sim.control.fault('chain_cut', id=5)
     wait_for(lambda: moving.code, 'the latch')
     assert moving.report.cause == Cause(
-        'SERVO_MISSING', 'wrist_roll, gripper does not answer. Check the cable before it')
+        FaultCode.SERVO_MISSING, 'wrist_roll, gripper does not answer. Check the cable before it')
 
 
 def test_pulled_cable_ends_the_thread_and_says_so(moving: Rig) -> None:
     moving.sim.control.unplug()
     wait_for(lambda: moving.report.port_lost, 'the loss to be seen')
-    assert moving.code == 'USB_GONE' and moving.is_at(MotionState.PASSIVE)
+    assert moving.code == FaultCode.USB_GONE and moving.is_at(MotionState.PASSIVE)
     for action in (moving.driver.activate,
                    lambda: moving.driver.submit(lambda: 1).result(timeout=1.0)):
         with pytest.raises(PortLost):
@@ -698,7 +702,7 @@ def test_cable_pulled_while_inactive_is_seen(rig: Rig) -> None:
 def test_rebooted_servo_gets_no_goal_and_stays_limp(moving: Rig) -> None:
     reboot_ns = moving.sim.control.fault('reboot', ids=[4])
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.code == 'SERVO_MISSING'
+    assert moving.code == FaultCode.SERVO_MISSING
     before = moving.report.cycles
     wait_for(lambda: moving.report.cycles > before + 5, 'the servo to be back')
     assert moving.is_passive()
@@ -717,7 +721,7 @@ def test_registers_of_a_servo_that_restarted_unseen_are_noticed(
     rig.cycles(30)
     rig.sim.control.set(id=servo_id, register=register, value=0)
     wait_for(lambda: rig.code, 'the latch')
-    assert rig.code == 'SERVO_REBOOT' and text in rig.report.cause.text  # type: ignore[union-attr]
+    assert rig.code == FaultCode.SERVO_REBOOT and text in rig.report.cause.text  # type: ignore[union-attr]
     assert rig.is_passive()
 
 
@@ -730,7 +734,7 @@ def test_power_cut_and_return_moves_nothing_and_torque_stays_off(sim: SimulatedA
         rig.cycles(5)
         off_ns = sim.control.power(False)
         wait_for(lambda: rig.code, 'the latch')
-        assert rig.code == 'UNPOWERED' and not rig.report.has_torque
+        assert rig.code == FaultCode.UNPOWERED and not rig.report.has_torque
         sim.control.power(True)
         before = rig.report.cycles
         wait_for(lambda: rig.report.cycles > before + 5, 'the servos to be back')
@@ -754,18 +758,18 @@ def weaken(sim: SimulatedArm) -> None:
 
 
 @pytest.mark.parametrize('code, text, spoil', (
-    ('OVERLOAD', 'gripper reports overload', lambda sim: sim.control.fault(
+    (FaultCode.OVERLOAD, 'gripper reports overload', lambda sim: sim.control.fault(
         'error_bits', ids=[6], bits=0x20)),
-    ('OVERCURRENT', 'shoulder_pan reports overcurrent', lambda sim: sim.control.fault(
+    (FaultCode.OVERCURRENT, 'shoulder_pan reports overcurrent', lambda sim: sim.control.fault(
         'error_bits', ids=[1], bits=0x08)),
-    ('OVERHEAT', 'elbow_flex reports overheat', lambda sim: sim.control.fault(
+    (FaultCode.OVERHEAT, 'elbow_flex reports overheat', lambda sim: sim.control.fault(
         'error_bits', ids=[3], bits=0x04)),
-    ('UNDERVOLT', 'shoulder_pan reports undervolt', lambda sim: sim.control.fault(
+    (FaultCode.UNDERVOLT, 'shoulder_pan reports undervolt', lambda sim: sim.control.fault(
         'error_bits', ids=[1], bits=0x01)),
-    ('SERVO_FAULT', 'wrist_roll reports error bits 0x02', lambda sim: sim.control.fault(
+    (FaultCode.SERVO_FAULT, 'wrist_roll reports error bits 0x02', lambda sim: sim.control.fault(
         'error_bits', ids=[5], bits=0x02)),
-    ('OVERHEAT', 'shoulder_lift is at 6', warm),
-    ('UNDERVOLT', ' V, allowed 10 to 13.5 V', weaken),
+    (FaultCode.OVERHEAT, 'shoulder_lift is at 6', warm),
+    (FaultCode.UNDERVOLT, ' V, allowed 10 to 13.5 V', weaken),
 ))
 def test_trouble_of_a_servo_brings_the_arm_to_rest(
         moving: Rig, code: str, text: str, spoil: Callable[[SimulatedArm], object]) -> None:
@@ -849,7 +853,7 @@ def test_servo_that_does_not_let_go_is_reported(near_rest: Rig) -> None:
     rig.arm.bus.sync_write = stubborn    # type: ignore[assignment, method-assign]
     rig.activate(Mode.PARK)
     wait_for(lambda: rig.code, 'the latch')
-    assert rig.code == 'SERVO_FAULT'
+    assert rig.code == FaultCode.SERVO_FAULT
     assert 'servo 2 would not let go' in rig.report.cause.text          # type: ignore[union-attr]
     assert rig.is_passive() and not rig.report.is_parked and len(seen) == 3
 
@@ -886,7 +890,7 @@ def test_late_cycle_is_never_caught_up(moving: Rig) -> None:
 def test_long_stall_latches_and_blames_nobody_else(moving: Rig) -> None:
     Pause(moving, 0.7)
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.code == 'DRV_STALL'
+    assert moving.code == FaultCode.DRV_STALL
     assert moving.holds()
 
 
@@ -894,7 +898,8 @@ def test_arm_does_not_go_on_after_the_machine_was_suspended(moving: Rig) -> None
     # The monotonic clock stood still: no lease has run out.
     moving.slept_s = 3600.0
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.report.cause == Cause('DRV_STALL', 'the machine was suspended for 3600 s')
+    assert moving.report.cause == Cause(FaultCode.DRV_STALL,
+                                        'the machine was suspended for 3600 s')
     assert moving.holds()
 
 
@@ -942,7 +947,7 @@ def test_programming_mistake_makes_the_driver_passive_and_is_visible(moving: Rig
     else:
         moving.on_sample = mistake
     wait_for(lambda: moving.report.port_lost, 'the end of the thread')
-    assert moving.code == 'INTERNAL' and 'a mistake' in moving.report.cause.text  # type: ignore[union-attr]
+    assert moving.code == FaultCode.INTERNAL and 'a mistake' in moving.report.cause.text  # type: ignore[union-attr]
     assert moving.is_at(MotionState.PASSIVE)
     goal = moving.sim.joint(PAN)['goal_rad']
     wait_for(lambda: abs(moving.sim.joint(PAN)['velocity_rad_s']) < 0.01, 'rest')

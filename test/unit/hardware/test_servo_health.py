@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from watch_samples import one, sample
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import GRIPPER
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.hardware.servo_health import ServoWatch
@@ -39,12 +40,12 @@ def alive(now: float, **of: Any) -> JointSample:
 
 
 @pytest.mark.parametrize('of, code, at, text', (
-    ({'load': one(1, 0.8)}, 'OVERLOAD', 1.0, 'shoulder_lift pushes with 80%'),
-    ({'load': one(1, -0.8)}, 'OVERLOAD', 1.0, 'shoulder_lift pushes with 80%'),
-    ({'current': one(2, 2.2, 0.1)}, 'OVERCURRENT', 1.0, 'elbow_flex draws 2.2 A'),
-    ({'temperature': one(3, 62.0, 35.0)}, 'OVERHEAT', 0.0, 'wrist_flex is at 62 degC'),
-    ({'errors': (0, 0, 0, 0, 0x20, 0)}, 'OVERLOAD', 0.0, 'wrist_roll reports overload'),
-    ({'position': one(0, 0.16)}, 'TRACKING', 0.3, 'shoulder_pan does not follow'),
+    ({'load': one(1, 0.8)}, FaultCode.OVERLOAD, 1.0, 'shoulder_lift pushes with 80%'),
+    ({'load': one(1, -0.8)}, FaultCode.OVERLOAD, 1.0, 'shoulder_lift pushes with 80%'),
+    ({'current': one(2, 2.2, 0.1)}, FaultCode.OVERCURRENT, 1.0, 'elbow_flex draws 2.2 A'),
+    ({'temperature': one(3, 62.0, 35.0)}, FaultCode.OVERHEAT, 0.0, 'wrist_flex is at 62 degC'),
+    ({'errors': (0, 0, 0, 0, 0x20, 0)}, FaultCode.OVERLOAD, 0.0, 'wrist_roll reports overload'),
+    ({'position': one(0, 0.16)}, FaultCode.TRACKING, 0.3, 'shoulder_pan does not follow'),
 ))
 def test_trouble_is_found_after_its_time(of: dict[str, Any], code: str, at: float,
                                          text: str) -> None:
@@ -70,7 +71,7 @@ def test_load_that_lets_go_now_and_then_is_borne() -> None:
 
 
 def test_heat_does_not_stop_the_way_to_the_rest_pose_before_the_trip() -> None:
-    for heat, code in ((67.0, ''), (68.0, 'OVERHEAT')):
+    for heat, code in ((67.0, ''), (68.0, FaultCode.OVERHEAT)):
         assert run(lambda now: alive(now, temperature=one(3, heat, 35.0)),  # noqa: B023
                    lambda now: STILL, 1.0, is_parking=True)[0] == code
 
@@ -78,7 +79,7 @@ def test_heat_does_not_stop_the_way_to_the_rest_pose_before_the_trip() -> None:
 def test_values_that_stand_still_while_the_joint_is_told_to_move_are_stale() -> None:
     code, when, text = run(lambda now: sample(now, velocity=0.4), lambda now: one(1, 0.4 * now),
                            2.0)
-    assert (code, when) == ('JOINTS_STALE', pytest.approx(0.31, abs=0.03))
+    assert (code, when) == (FaultCode.JOINTS_STALE, pytest.approx(0.31, abs=0.03))
     assert text.startswith('shoulder_lift sends the same values')
 
 
@@ -93,7 +94,7 @@ def test_one_flickering_count_is_a_sign_of_life() -> None:
 
 
 @pytest.mark.parametrize('swings_per_s, amplitude, code', (
-    (10, 0.2, 'OSCILLATION'), (6, 0.2, ''), (30, 0.004, '')))
+    (10, 0.2, FaultCode.OSCILLATION), (6, 0.2, ''), (30, 0.004, '')))
 def test_goals_that_swing_are_an_oscillation(swings_per_s: float, amplitude: float,
                                              code: str) -> None:
     def swing(now: float) -> list[float]:

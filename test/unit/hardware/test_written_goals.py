@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.hardware.registers import Control
 from reflex_ros.hardware.written_goals import (
     GOAL_ACCELERATION,
@@ -34,10 +35,10 @@ def test_servo_that_holds_its_orders_is_well(orders: Orders) -> None:
 
 
 @pytest.mark.parametrize('change, code', (
-    ({'torque': 0}, 'SERVO_REBOOT'), ({'torque': 2}, 'SERVO_REBOOT'),
-    ({'acceleration': 0}, 'SERVO_REBOOT'), ({'speed': 0}, 'SERVO_REBOOT'),
-    ({'torque_limit': 999}, 'FOREIGN_WRITE'), ({'goal': 2001}, 'FOREIGN_WRITE'),
-    ({'torque': 0, 'goal': 0}, 'SERVO_REBOOT'),
+    ({'torque': 0}, FaultCode.SERVO_REBOOT), ({'torque': 2}, FaultCode.SERVO_REBOOT),
+    ({'acceleration': 0}, FaultCode.SERVO_REBOOT), ({'speed': 0}, FaultCode.SERVO_REBOOT),
+    ({'torque_limit': 999}, FaultCode.FOREIGN_WRITE), ({'goal': 2001}, FaultCode.FOREIGN_WRITE),
+    ({'torque': 0, 'goal': 0}, FaultCode.SERVO_REBOOT),
 ))
 def test_deviation_is_named(orders: Orders, change: dict[str, Any], code: str) -> None:
     found = orders.judge(3, replace(HELD, **change))

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import CauseRecord
 from reflex_ros.runner.latch_file import ARMED, LatchFile, UNREADABLE
 
-STOPS = (CauseRecord('OP_STOP', 'a person asked to stop: »halt«', 1234.5, 3), ARMED)
+STOPS = (CauseRecord(FaultCode.OP_STOP, 'a person asked to stop: »halt«', 1234.5, 3), ARMED)
 ROW = {'code': 'OP_STOP', 'text': '', 'at': 1.0, 'count': 1}
 
 
@@ -51,8 +52,9 @@ def test_reset_is_stored_too(path: Path) -> None:
 
 
 @examples(30)
-@given(st.lists(st.builds(CauseRecord, st.text(), st.text(st.characters(codec='utf-8')),
-                          st.floats(allow_nan=False), st.integers(0, 10 ** 9)), max_size=4))
+@given(st.lists(st.builds(CauseRecord, st.sampled_from(FaultCode),
+                          st.text(st.characters(codec='utf-8')), st.floats(allow_nan=False),
+                          st.integers(0, 10 ** 9)), max_size=4))
 def test_any_causes_come_back(shared_path: Path, causes: list[CauseRecord]) -> None:
     LatchFile(shared_path).store(tuple(causes))
     assert LatchFile(shared_path).load() == tuple(causes)
@@ -118,6 +120,14 @@ def test_file_that_cannot_be_understood_is_a_latch(path: Path, content: str) -> 
     path.parent.mkdir(parents=True)
     path.write_text(content)
     assert LatchFile(path).load() == (UNREADABLE,)
+    assert UNREADABLE.code is FaultCode.RESTART_LATCHED
+
+
+def test_code_of_another_version_is_a_latch_that_keeps_its_name(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({'causes': [ROW | {'code': 'LATER_FAULT', 'text': 'why'}]}))
+    [record] = LatchFile(path).load()
+    assert record.code is FaultCode.INTERNAL and 'LATER_FAULT' in record.text
 
 
 @examples(60)

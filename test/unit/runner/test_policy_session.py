@@ -20,6 +20,7 @@ from websockets.protocol import Protocol, Side
 from reflex_ros.client.adapters import rows_from_wire
 from reflex_ros.client.credentials import Secret
 from reflex_ros.domain.action import ChunkBounds, row_at
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
@@ -206,7 +207,7 @@ def test_gripper_may_use_the_travel_that_the_arm_has(service, play, until):
             return any(chunk.rows[0][5] > 1.9 for chunk in rig.chunks)
 
         # Wider than the model allows: refused as long as nobody has said what 100 % is.
-        await until(lambda: not is_held_open() and rig.status.rejected['RANGE'])
+        await until(lambda: not is_held_open() and rig.status.rejected[FaultCode.RANGE])
         rig.session.set_gripper_travel(GripperTravel(-0.1745, 2.1))
         await until(is_held_open)
 
@@ -304,28 +305,28 @@ def fault(name, value=None):
 
 # What happens, its code, and how long it may take to notice [s].
 ENDS = {
-    'reset': (fault('reset'), 'NET_CLOSED', 0.0),
-    'closed normally': (fault('close', '0:1000'), 'NET_CLOSED', 0.0),
-    'closed, going away': (fault('close', '0:1001'), 'NET_CLOSED', 0.0),
-    'closed, internal error': (fault('close', '0:1011'), 'SERVER_ERROR', 0.0),
-    'error frame': (fault('error_frame', '0:gpu on fire'), 'SERVER_ERROR', 0.0),
-    'service stops': (lambda rig: rig.place.stop(), 'NET_CLOSED', 0.0),
-    'key revoked': (fault('revoke_key_after'), 'AUTH_REVOKED', 0.1),
-    'session expires': (fault('expire'), 'SESSION_EXPIRED', 0.1),
-    'session closed elsewhere': (close_elsewhere, 'SESSION_EXPIRED', 0.1),
-    'silence': (fault('silence'), 'NET_SILENT', HARD_S + 0.1),
-    'too slow': (fault('slow', 5000), 'NET_SILENT', HARD_S + 0.1),
-    'byte by byte': (fault('trickle', 20), 'NET_SILENT', HARD_S + 0.1),
-    'too large': (fault('oversize'), 'OVERSIZE', 0.3),
-    'endless fragments': (fault('fragments'), 'OVERSIZE', 0.3),
-    'compressed': (fault('bomb'), 'NET_CLOSED', 0.6),
+    'reset': (fault('reset'), FaultCode.NET_CLOSED, 0.0),
+    'closed normally': (fault('close', '0:1000'), FaultCode.NET_CLOSED, 0.0),
+    'closed, going away': (fault('close', '0:1001'), FaultCode.NET_CLOSED, 0.0),
+    'closed, internal error': (fault('close', '0:1011'), FaultCode.SERVER_ERROR, 0.0),
+    'error frame': (fault('error_frame', '0:gpu on fire'), FaultCode.SERVER_ERROR, 0.0),
+    'service stops': (lambda rig: rig.place.stop(), FaultCode.NET_CLOSED, 0.0),
+    'key revoked': (fault('revoke_key_after'), FaultCode.AUTH_REVOKED, 0.1),
+    'session expires': (fault('expire'), FaultCode.SESSION_EXPIRED, 0.1),
+    'session closed elsewhere': (close_elsewhere, FaultCode.SESSION_EXPIRED, 0.1),
+    'silence': (fault('silence'), FaultCode.NET_SILENT, HARD_S + 0.1),
+    'too slow': (fault('slow', 5000), FaultCode.NET_SILENT, HARD_S + 0.1),
+    'byte by byte': (fault('trickle', 20), FaultCode.NET_SILENT, HARD_S + 0.1),
+    'too large': (fault('oversize'), FaultCode.OVERSIZE, 0.3),
+    'endless fragments': (fault('fragments'), FaultCode.OVERSIZE, 0.3),
+    'compressed': (fault('bomb'), FaultCode.NET_CLOSED, 0.6),
 }
 
 
 @pytest.mark.parametrize('name', [*ENDS, 'demoted'])
 def test_failure_ends_a_session_that_applies(service, play, until, name):
     # Told by the next look at the service's list.
-    table = ENDS | {'demoted': (fault('demote'), 'MODE_MISMATCH', 0.2)}
+    table = ENDS | {'demoted': (fault('demote'), FaultCode.MODE_MISMATCH, 0.2)}
     happen, code, notice_s = table[name]
 
     async def scene(rig):
@@ -378,7 +379,7 @@ def test_failure_in_dry_run_opens_the_link_again(service, play, until, name):
 def test_key_that_is_refused_is_not_tried_again(service, play, until):
     async def scene(rig):
         await until(lambda: rig.status.fault)
-        assert rig.status.fault.code == 'AUTH_REVOKED'
+        assert rig.status.fault.code == FaultCode.AUTH_REVOKED
         calls, turns = service.count('rpc_calls'), rig.status.progress
         await until(lambda: rig.status.progress >= turns + 10)
         assert service.count('rpc_calls') == calls
@@ -391,7 +392,7 @@ def test_key_revoked_in_dry_run_is_a_fault_without_a_stop(service, play, until):
     async def scene(rig):
         service.fault('revoke_key_after')
         await until(lambda: rig.status.fault)
-        assert rig.status.fault.code == 'AUTH_REVOKED'
+        assert rig.status.fault.code == FaultCode.AUTH_REVOKED
 
     assert not play(service, scene).faults
 
@@ -402,7 +403,7 @@ def test_refused_session_is_asked_for_again(service, play, until, switch):
 
     async def scene(rig):
         await until(lambda: rig.status.lost)
-        assert rig.status.lost.code == 'REFUSED'
+        assert rig.status.lost.code == FaultCode.REFUSED
         service.clear()
         await until(lambda: rig.status.accepted)
 
@@ -414,7 +415,7 @@ def test_refused_promotion_is_no_stop_and_is_tried_again(service, play, until):
         service.fault('deployment_not_ready')
         rig.apply()
         await until(lambda: rig.status.lost)
-        assert rig.status.lost.code == 'NOT_READY'
+        assert rig.status.lost.code == FaultCode.NOT_READY
         assert 'reflex doctor' in rig.status.lost.text
         service.clear()
         await until(lambda: rig.session.is_applying)
@@ -449,20 +450,24 @@ def test_attempts_to_open_are_shown(service, play, until):
 
 
 BAD = {
-    'no number': ('nan', 'null', 'BAD_NUMBER'), 'NaN': ('nan', 'nan', 'BAD_FRAME'),
-    'infinity': ('nan', '1e999', 'BAD_NUMBER'), 'bool': ('nan', 'bool', 'BAD_NUMBER'),
-    'text': ('nan', 'string', 'BAD_NUMBER'), 'huge': ('nan', 'huge', 'BAD_NUMBER'),
-    'ragged': ('wrong_shape', 'ragged', 'BAD_SHAPE'), 'flat': ('wrong_shape', 'flat', 'BAD_SHAPE'),
-    'five joints': ('wrong_shape', 'wrong_dim', 'BAD_SHAPE'),
-    'no rows': ('wrong_shape', 'empty', 'BAD_SHAPE'),
-    'too many rows': ('wrong_shape', 'too_many', 'BAD_SHAPE'),
-    'another adapter': ('wrong_shape', 'wrong_key', 'BAD_SHAPE'),
-    'seq missing': ('wrong_seq', 'missing', 'BAD_SHAPE'),
-    'seq a text': ('wrong_seq', 'text', 'BAD_SHAPE'),
-    'not JSON': ('garbage', 'not_json', 'BAD_FRAME'), 'binary': ('garbage', 'binary', 'BAD_FRAME'),
-    'deep': ('garbage', 'deep', 'BAD_FRAME'),
-    'names twice': ('garbage', 'duplicate_keys', 'BAD_FRAME'),
-    'range': ('out_of_range', '20:gripper', 'RANGE'), 'jump': ('jump', '30', 'JUMP'),
+    'no number': ('nan', 'null', FaultCode.BAD_NUMBER), 'NaN': ('nan', 'nan', FaultCode.BAD_FRAME),
+    'infinity': ('nan', '1e999', FaultCode.BAD_NUMBER), 'bool': ('nan', 'bool',
+                                                                 FaultCode.BAD_NUMBER),
+    'text': ('nan', 'string', FaultCode.BAD_NUMBER), 'huge': ('nan', 'huge', FaultCode.BAD_NUMBER),
+    'ragged': ('wrong_shape', 'ragged', FaultCode.BAD_SHAPE), 'flat': ('wrong_shape', 'flat',
+                                                                       FaultCode.BAD_SHAPE),
+    'five joints': ('wrong_shape', 'wrong_dim', FaultCode.BAD_SHAPE),
+    'no rows': ('wrong_shape', 'empty', FaultCode.BAD_SHAPE),
+    'too many rows': ('wrong_shape', 'too_many', FaultCode.BAD_SHAPE),
+    'another adapter': ('wrong_shape', 'wrong_key', FaultCode.BAD_SHAPE),
+    'seq missing': ('wrong_seq', 'missing', FaultCode.BAD_SHAPE),
+    'seq a text': ('wrong_seq', 'text', FaultCode.BAD_SHAPE),
+    'not JSON': ('garbage', 'not_json', FaultCode.BAD_FRAME), 'binary': ('garbage', 'binary',
+                                                                         FaultCode.BAD_FRAME),
+    'deep': ('garbage', 'deep', FaultCode.BAD_FRAME),
+    'names twice': ('garbage', 'duplicate_keys', FaultCode.BAD_FRAME),
+    'range': ('out_of_range', '20:gripper', FaultCode.RANGE), 'jump': ('jump', '30',
+                                                                       FaultCode.JUMP),
 }
 
 
@@ -504,7 +509,7 @@ def test_two_bad_chunks_and_a_good_one_are_no_fault(service, play, until):
     async def scene(rig):
         for round_ in range(1, 4):
             service.fault('nan', 'null', times=2)
-            await until(lambda: rig.status.rejected['BAD_NUMBER'] == 2 * round_)  # noqa: B023
+            await until(lambda: rig.status.rejected[FaultCode.BAD_NUMBER] == 2 * round_)  # noqa: B023
             accepted = rig.status.accepted
             await until(lambda: rig.status.accepted > accepted)  # noqa: B023
 
@@ -515,9 +520,9 @@ def test_two_bad_chunks_and_a_good_one_are_no_fault(service, play, until):
 def test_wrong_sequence_number_is_ignored_and_counted(service, play, until, kind):
     async def scene(rig):
         service.fault('wrong_seq', kind)
-        await until(lambda: rig.status.rejected['SEQ_OLD'] >= 1)
+        await until(lambda: rig.status.rejected[FaultCode.SEQ_OLD] >= 1)
         assert not rig.faults
-        assert set(rig.status.rejected) == {'SEQ_OLD'}
+        assert set(rig.status.rejected) == {FaultCode.SEQ_OLD}
         service.clear()
 
     play(service, scene, is_applying=True, replan_s=0.05)
@@ -529,7 +534,7 @@ def test_late_answers_of_many_requests_are_no_fault(service, play, until):
 
     async def scene(rig):
         service.fault('wrong_seq', 'duplicate')
-        await until(lambda: rig.status.rejected['SEQ_OLD'] >= 6)
+        await until(lambda: rig.status.rejected[FaultCode.SEQ_OLD] >= 6)
         assert rig.status.accepted >= 6
 
     assert not play(service, scene, is_applying=True, replan_s=0.05, max_in_flight=4).faults
@@ -539,7 +544,7 @@ def test_answers_to_nothing_are_silence(service, play, until):
     async def scene(rig):
         service.fault('wrong_seq', 'future')
         await until(lambda: rig.faults)
-        assert rig.faults[0][1].code == 'NET_SILENT'
+        assert rig.faults[0][1].code == FaultCode.NET_SILENT
 
     play(service, scene, is_applying=True)
 
@@ -547,7 +552,7 @@ def test_answers_to_nothing_are_silence(service, play, until):
 def test_stale_chunk_is_refused(service, play, until):
     async def scene(rig):
         service.fault('slow', 250)
-        await until(lambda: rig.status.rejected['CHUNK_STALE'] >= 1)
+        await until(lambda: rig.status.rejected[FaultCode.CHUNK_STALE] >= 1)
         assert rig.status.chunk_age_ms > 200.0
         service.clear()
 
@@ -571,7 +576,7 @@ def test_missing_joint_states_are_a_gap(service, play, until):
     async def scene(rig):
         rig.is_feeding = False
         await until(lambda: rig.status.gap)
-        assert rig.status.gap.code == 'JOINTS_STALE'
+        assert rig.status.gap.code == FaultCode.JOINTS_STALE
         sent, turns = rig.status.sent, rig.status.progress
         await until(lambda: rig.status.progress >= turns + 5)
         assert rig.status.sent == sent
@@ -588,7 +593,7 @@ def test_inputs_that_stay_away_end_a_session_that_applies(service, play, until, 
         began = time.monotonic()
         rig.is_feeding = False
         await until(lambda: rig.faults)
-        assert rig.faults[0][1].code == 'JOINTS_STALE'
+        assert rig.faults[0][1].code == FaultCode.JOINTS_STALE
         assert 0.3 <= rig.faults[0][0] - began < 1.2
 
     play(service, scene, is_applying=True)
@@ -601,7 +606,7 @@ def test_joint_state_that_is_no_number_is_a_gap_and_ends_nothing(service, play, 
         while rig.status.gap is None:
             rig.observer.put_joints((value, *HOME[1:]), time.monotonic(), time.time_ns())
             await asyncio.sleep(0.005)
-        assert rig.status.gap.code == 'JOINTS_STALE'
+        assert rig.status.gap.code == FaultCode.JOINTS_STALE
         rig.feeding = asyncio.create_task(rig.feed())
         await until(lambda: rig.status.gap is None)
         assert rig.status.lost is None
@@ -620,7 +625,7 @@ def test_mistake_of_ours_stops_like_any_failure(service, play, until, is_applyin
     async def scene(rig):
         rig.session._on_chunk = stumble
         await until(lambda: rig.status.fault)
-        assert rig.status.fault.code == 'INTERNAL'
+        assert rig.status.fault.code == FaultCode.INTERNAL
         assert "KeyError('mistake')" in rig.status.fault.text
         assert len(rig.faults) == is_applying
         await until(lambda: rig.status.session_id == '')
@@ -641,7 +646,7 @@ def test_mistake_in_the_stop_itself_is_survived(service, play, until):
         rig.session._on_fault = stumble
         service.fault('reset')
         await until(lambda: rig.status.fault and rig.status.session_id == '')
-        assert rig.status.fault.code == 'NET_CLOSED'
+        assert rig.status.fault.code == FaultCode.NET_CLOSED
 
     play(service, scene, is_applying=True)
     assert len(calls) == 1
@@ -725,7 +730,7 @@ def test_service_that_stops_answering_calls_is_noticed(listen, play, until):
 
     async def scene(rig):
         await until(lambda: rig.faults)
-        assert rig.faults[0][1].code == 'NET_SILENT'
+        assert rig.faults[0][1].code == FaultCode.NET_SILENT
         assert 'not seen for' in rig.faults[0][1].text
 
     play(listen(backend), scene, is_applying=True, watch_stale_s=0.4)
@@ -746,7 +751,7 @@ def test_service_that_stops_reading_is_silence(listen, play, until, is_applying)
             rig.session.settings, cameras=('front',), max_in_flight=8)
         rig.session.is_applying = is_applying
         await until(lambda: rig.status.lost, f'{rig.status}', 10.0)
-        assert rig.status.lost.code == 'NET_SILENT'
+        assert rig.status.lost.code == FaultCode.NET_SILENT
         assert len(rig.faults) == is_applying
         # Good-bye does not wait for a peer that does not read.
         began = time.monotonic()

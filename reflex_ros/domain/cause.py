@@ -1,0 +1,48 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why something stopped or was refused: a fault code and what happened this time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.errors import ReflexError
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """
+    A fault that happened.
+
+    :param text: what happened this time, in one line for a person.
+    """
+
+    code: FaultCode
+    text: str
+
+    @classmethod
+    def named(cls, name: str, text: str) -> Cause:
+        """
+        Make a cause from a code that came as text, from a file or a message.
+
+        A name that is not in the table becomes INTERNAL; the text keeps the name.
+        """
+        if name in FaultCode.__members__:
+            return cls(FaultCode[name], text)
+        return cls(FaultCode.INTERNAL, f'unknown fault code {name!r:.40}: {text}')
+
+    def __str__(self) -> str:
+        return f'{self.code.name}: {self.text}'
+
+
+class ChunkRejected(ReflexError):
+    """
+    An action chunk must not be played.
+
+    :param code: the first check that failed (BAD_NUMBER, BAD_SHAPE, RANGE, JUMP, ...).
+    """
+
+    def __init__(self, code: FaultCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
