@@ -23,7 +23,7 @@ class InstanceWatch:
         self._before: deque[str] = deque(maxlen=8)
         self._alternated_at = -1e9
 
-    def note(self, instance: str, now: float) -> None:
+    def record(self, instance: str, now: float) -> None:
         """Take in the id of one beat that was received at ``now`` (monotonic) [s]."""
         if instance == self._present:
             return

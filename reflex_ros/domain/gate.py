@@ -52,7 +52,7 @@ class GateInputs:
     min_expiry_s: float = MIN_EXPIRY_S
 
 
-def judge(inputs: GateInputs) -> tuple[GateItem, ...]:
+def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
     """Judge every item; the gate is green when all are."""
     driver, stream = inputs.driver, inputs.stream
     ratio = stream.accepted / stream.received if stream.received else 0.0

@@ -227,7 +227,7 @@ def elapse(machine: SafeStop, now: float, wall_time: float = 0.0) -> SafeStop:
     return machine
 
 
-def why_not(machine: SafeStop, event: Event, now: float) -> str:
+def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
     """Say why an operator's request is refused now, with the next step; empty when it is not."""
     state = machine.state.value
     if machine.state is State.SHUTDOWN and event is not Event.STOP:

@@ -73,12 +73,12 @@ class MonitorNode(ReflexNode):
 
     def _serve(self) -> None:
         while not self._asked.empty():
-            self._note_call(self._asked.get_nowait())
+            self._read_call(self._asked.get_nowait())
         waiting, self._waiting = self._waiting, []
         for name, asked_at in waiting:
             self._call(name, asked_at)
 
-    def _note_call(self, line: str) -> None:
+    def _read_call(self, line: str) -> None:
         try:
             name = json.loads(line)['call']
             self._calls[name]

@@ -96,7 +96,7 @@ class Parameters:
             node.declare_parameter(spec.name, default, ParameterDescriptor(
                 description=spec.description, additional_constraints=spec.allowed,
                 dynamic_typing=True))
-        node.add_on_set_parameters_callback(self._judge_change)
+        node.add_on_set_parameters_callback(self._check_change)
 
     def read(self) -> dict[str, Any]:
         """
@@ -118,7 +118,7 @@ class Parameters:
                 raise ConfigurationError(f"parameter '{name}' does not exist. This node has: "
                                          + ', '.join(sorted(self._table)))
 
-    def _judge_change(self, changes: list[Parameter]) -> SetParametersResult:
+    def _check_change(self, changes: list[Parameter]) -> SetParametersResult:
         for change in changes:
             spec = self._table.get(change.name)
             if spec is None:

@@ -222,7 +222,7 @@ class So101DriverNode(ReflexNode):
                                       message=self.problem or self.lifecycle)]
         report, sample = self._driver.report(), self._latest
         counters = self._arm.bus.counters
-        level, message = _judge(report)
+        level, message = _bus_health(report)
         port = self._arm.bus.port.name
         bus = convert.to_status(
             'so101: driver/bus', {
@@ -268,7 +268,7 @@ def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> 
         level=level, message=message, hardware_id=port)
 
 
-def _judge(report: DriverReport) -> tuple[bytes, str]:
+def _bus_health(report: DriverReport) -> tuple[bytes, str]:
     if report.cause is not None:
         return DiagnosticStatus.ERROR, str(report.cause)
     if report.bad_share > BAD_SHARE_WARN:

@@ -26,9 +26,17 @@ from std_srvs.srv import Trigger
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.duplicate_nodes import InstanceWatch
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.gate import GateInputs, GateItem, judge
+from reflex_ros.domain.gate import evaluate, GateInputs, GateItem
 from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
-from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State, why_not
+from reflex_ros.domain.safe_stop import (
+    elapse,
+    Event,
+    MOTION,
+    react,
+    refusal_reason,
+    SafeStop,
+    State,
+)
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.managed_node import ManagedNode
@@ -92,7 +100,7 @@ class SupervisorNode(ReflexNode):
         self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_stream,
                                  qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'beat/supervisor',
-                                 lambda beat: self._note_instance('supervisor', beat), qos.LEASE)
+                                 lambda beat: self._record_instance('supervisor', beat), qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
         self._managed = (ManagedNode(self, 'so101', REPLUG_S), ManagedNode(self, 'action_stream'))
         for event, name in ((Event.PROMOTE, 'promote'), (Event.DEMOTE, 'demote'),
@@ -114,7 +122,7 @@ class SupervisorNode(ReflexNode):
                                  time.monotonic())
         self._history.append((self._machine.state.value, self._machine.since))
         self._timers = [self.every(1.0 / PERMIT_HZ, self._tick),
-                        self.every(GATE_S, self._judge)]
+                        self.every(GATE_S, self._evaluate_gate)]
 
     def _teardown(self) -> None:
         if self._machine.state is not State.UNCONFIGURED:
@@ -129,17 +137,17 @@ class SupervisorNode(ReflexNode):
 
     def _on_driver(self, message: DiagnosticStatus) -> None:
         self._driver, self._driver_at = convert.to_driver_beat(message), time.monotonic()
-        self._note_instance('so101', message)
+        self._record_instance('so101', message)
         self._stopping_beats += 1
-        self._judge_driver()
+        self._check_driver()
 
     def _on_stream(self, message: DiagnosticStatus) -> None:
         beat, now = convert.to_stream_beat(message), time.monotonic()
-        self._note_instance('action_stream', message)
+        self._record_instance('action_stream', message)
         if beat.progress != self._stream.progress or beat.lifecycle != 'active':
             self._worked_at = now
         self._stream, self._stream_at = beat, now
-        self._judge_stream()
+        self._check_stream()
 
     def _on_stop(self, message: String) -> None:
         cause = convert.from_stop(message)
@@ -150,7 +158,8 @@ class SupervisorNode(ReflexNode):
 
     def _handler(self, event: Event) -> Any:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            refusal = why_not(self._machine, event, time.monotonic()) or self._why_not_now(event)
+            refusal = (refusal_reason(self._machine, event, time.monotonic())
+                       or self._refusal_reason_now(event))
             if not refusal:
                 cause = Cause(FaultCode.OP_STOP, 'a person asked to stop')
                 if event is Event.STOP:
@@ -162,7 +171,7 @@ class SupervisorNode(ReflexNode):
             return response
         return handle
 
-    def _why_not_now(self, event: Event) -> str:
+    def _refusal_reason_now(self, event: Event) -> str:
         if event is Event.PROMOTE:
             red = [f'{item.name}: {item.text}' for item in self._items if not item.is_green]
             return f'refused, the gate is red: {"; ".join(red)}' if red else ''
@@ -185,7 +194,7 @@ class SupervisorNode(ReflexNode):
             for item in self._items) or f'not judged yet: {self._why()}'
         return response
 
-    # Judgement.
+    # Decisions.
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -193,7 +202,7 @@ class SupervisorNode(ReflexNode):
         machine = elapse(self._machine, now, time.time())
         if machine is not self._machine:
             self._adopt(machine)
-        self._judge_silence()
+        self._check_silence()
         self._permits.publish(convert.to_permit(self._machine.permit(now)))
 
     def _excuse_own_stall(self, now: float) -> None:
@@ -206,7 +215,7 @@ class SupervisorNode(ReflexNode):
                 min(at + late, now)
                 for at in (self._driver_at, self._stream_at, self._worked_at))
 
-    def _judge_silence(self) -> None:
+    def _check_silence(self) -> None:
         driver_age, worked = self._age(self._driver_at), self._age(self._worked_at)
         if driver_age > DRIVER_LOST_S and self._machine.state is not State.FAULT:
             self._apply(Event.NODE_LOST, Cause(FaultCode.DRIVER_DEAD,
@@ -218,7 +227,7 @@ class SupervisorNode(ReflexNode):
         elif worked > STREAM_GONE_S:
             self._apply(Event.SESSION_ENDED)
 
-    def _judge_driver(self) -> None:
+    def _check_driver(self) -> None:
         driver, state = self._driver, self._machine.state
         if driver.port_lost and state in MOTION | {State.LATCHED}:
             self._apply(Event.NODE_LOST, driver.cause or Cause(FaultCode.USB_GONE,
@@ -246,7 +255,7 @@ class SupervisorNode(ReflexNode):
                 State.UNCONFIGURED, State.FAULT):
             self._apply(Event.CONFIGURED)
 
-    def _judge_stream(self) -> None:
+    def _check_stream(self) -> None:
         stream, state = self._stream, self._machine.state
         is_open = stream.lifecycle == 'active' and stream.link == 'open'
         if state is State.STANDBY and is_open:
@@ -261,8 +270,8 @@ class SupervisorNode(ReflexNode):
         elif not is_open:
             self._apply(Event.SESSION_ENDED)
 
-    def _judge(self) -> None:
-        self._items = judge(GateInputs(
+    def _evaluate_gate(self) -> None:
+        self._items = evaluate(GateInputs(
             driver=self._driver, stream=self._stream, driver_age_s=self._age(self._driver_at),
             stream_age_s=self._age(self._worked_at), is_latched=self._machine.is_latched,
             duplicates=self._duplicates(),
@@ -274,8 +283,8 @@ class SupervisorNode(ReflexNode):
         self._steer()
         self._publish_state()
 
-    def _note_instance(self, name: str, beat: DiagnosticStatus) -> None:
-        self._instances[name].note(convert.values(beat).get('instance', ''), time.monotonic())
+    def _record_instance(self, name: str, beat: DiagnosticStatus) -> None:
+        self._instances[name].record(convert.values(beat).get('instance', ''), time.monotonic())
         duplicates = self._duplicates()
         if duplicates and self._machine.state in MOTION:
             self._apply(Event.FAULT, Cause(FaultCode.DUP_NODE, 'two nodes live under the name '

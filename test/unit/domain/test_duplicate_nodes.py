@@ -15,7 +15,7 @@ def is_double(ids: str, wait_s: float = 0.0) -> bool:
     """Note one beat per letter, 50 ms apart; ask some time after the last one."""
     watch = InstanceWatch()
     for number, instance in enumerate(ids):
-        watch.note(instance, number * 0.05)
+        watch.record(instance, number * 0.05)
     return watch.is_double((len(ids) - 1) * 0.05 + wait_s)
 
 
@@ -44,6 +44,6 @@ def test_many_restarts_are_no_double() -> None:
     ids = [str(number) for number in range(2000)]
     watch = InstanceWatch()
     for number, (instance, following) in enumerate(pairwise(ids)):
-        watch.note(instance, float(number))
-        watch.note(following, number + 0.5)
+        watch.record(instance, float(number))
+        watch.record(following, number + 0.5)
         assert not watch.is_double(number + 0.5)

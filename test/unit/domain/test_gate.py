@@ -13,7 +13,7 @@ import pytest
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.gate import GateInputs, judge
+from reflex_ros.domain.gate import evaluate, GateInputs
 from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
 
 DRIVER = DriverBeat(lifecycle='inactive', at_rest=True, cycles=500, rate_hz=100.0,
@@ -71,7 +71,7 @@ RED = [
 
 
 def test_gate_is_green_when_everything_is_well() -> None:
-    items = judge(GREEN)
+    items = evaluate(GREEN)
     assert all(item.is_green and item.text == '' for item in items), items
     assert {item.name for item in items} == {name for name, _, _ in RED}, 'an item has no case'
 
@@ -79,7 +79,7 @@ def test_gate_is_green_when_everything_is_well() -> None:
 @pytest.mark.parametrize(('name', 'changes', 'reason'), RED)
 def test_one_thing_that_is_wrong_makes_one_item_red_and_is_named(
         name: str, changes: dict[str, Any], reason: str) -> None:
-    red = [item for item in judge(with_changes(**changes)) if not item.is_green]
+    red = [item for item in evaluate(with_changes(**changes)) if not item.is_green]
     assert [item.name for item in red] == [name]
     assert reason in red[0].text
 
@@ -89,26 +89,26 @@ def test_one_thing_that_is_wrong_makes_one_item_red_and_is_named(
     {'expires_s': 300.1}, {'age_ms_p95': 699.0}, {'foreign_s': 5.1}, {'driver_age_s': 0.99},
     {'stream_age_s': 0.99}, {'received': 1, 'accepted': 1}])
 def test_value_just_inside_its_bound_is_green(changes: dict[str, Any]) -> None:
-    assert all(item.is_green for item in judge(with_changes(**changes)))
+    assert all(item.is_green for item in evaluate(with_changes(**changes)))
 
 
 def test_without_chunks_every_item_about_chunks_is_red_and_says_so() -> None:
-    red = {item.name: item.text for item in judge(with_changes(received=0, accepted=0))
+    red = {item.name: item.text for item in evaluate(with_changes(received=0, accepted=0))
            if not item.is_green}
     assert set(red) == {'dry_run', 'validation', 'latency'}
     assert red['latency'] == 'no chunk yet'
 
 
 def test_beats_that_say_nothing_promise_nothing() -> None:
-    red = {item.name for item in judge(with_changes(driver=DriverBeat(), stream=StreamBeat()))
+    red = {item.name for item in evaluate(with_changes(driver=DriverBeat(), stream=StreamBeat()))
            if not item.is_green}
     assert red >= {'driver', 'bus', 'standstill', 'stream', 'session', 'dry_run', 'validation',
                    'latency'}
 
 
 def test_bounds_of_the_settings_count() -> None:
-    assert all(item.is_green for item in judge(with_changes(
+    assert all(item.is_green for item in evaluate(with_changes(
         dry_run_s=12.0, max_age_ms=501.0, min_expiry_s=1499.0)))
-    red = [item.name for item in judge(with_changes(
+    red = [item.name for item in evaluate(with_changes(
         dry_run_s=12.1, max_age_ms=500.0, min_expiry_s=1500.0)) if not item.is_green]
     assert red == ['expiry', 'dry_run', 'latency']

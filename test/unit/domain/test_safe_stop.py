@@ -28,10 +28,10 @@ from reflex_ros.domain.safe_stop import (
     MOTION,
     PARKING_DEADLINE_S,
     react,
+    refusal_reason,
     RESET_DELAY_S,
     SafeStop,
     STANDSTILL_DEADLINE_S,
-    why_not,
 )
 from reflex_ros.domain.safe_stop import (
     Event as E,
@@ -177,7 +177,7 @@ def test_operator_s_request_is_refused_exactly_when_it_would_change_nothing() ->
         machine = run(*WAY[start])
         now = machine.since + LONG
         changes = fire(machine, event, now).state is not machine.state
-        refusal = why_not(machine, event, now)
+        refusal = refusal_reason(machine, event, now)
         assert (refusal == '') == changes, (start, event)
         if refusal:
             assert refusal.startswith('refused in ' + start.value + ': '), 'it names no state'
@@ -187,7 +187,7 @@ def test_operator_s_request_is_refused_exactly_when_it_would_change_nothing() ->
 @pytest.mark.parametrize('state', S, ids=lambda state: state.value)
 def test_stop_is_accepted_in_every_state_and_may_be_repeated(state: S) -> None:
     machine = run(*WAY[state])
-    assert why_not(machine, E.STOP, machine.since) == ''
+    assert refusal_reason(machine, E.STOP, machine.since) == ''
     for _ in range(1000):
         machine = fire(machine, E.STOP, machine.since + 0.001)
         check_machine(machine)
@@ -264,11 +264,11 @@ def test_reset_forgets_the_causes_and_starts_nothing() -> None:
     (0.0, True), (RESET_DELAY_S - 0.01, True), (RESET_DELAY_S, False), (LONG, False)])
 def test_reset_is_refused_right_after_the_stop(wait_s: float, is_refused: bool) -> None:
     machine = run(*WAY[S.LATCHED])
-    assert bool(why_not(machine, E.RESET, machine.since + wait_s)) == is_refused
+    assert bool(refusal_reason(machine, E.RESET, machine.since + wait_s)) == is_refused
 
 
 def test_refused_promotion_names_the_stop() -> None:
-    refusal = why_not(run(*WAY[S.LATCHED]), E.PROMOTE, LONG)
+    refusal = refusal_reason(run(*WAY[S.LATCHED]), E.PROMOTE, LONG)
     assert 'OP_STOP' in refusal and 'supervisor/reset' in refusal
 
 
@@ -354,7 +354,7 @@ def test_restart_with_a_latch_file_comes_up_latched() -> None:
 
 
 def test_reset_is_refused_while_the_arm_still_stops() -> None:
-    refusal = why_not(run(*WAY[S.STOPPING]), E.RESET, LONG)
+    refusal = refusal_reason(run(*WAY[S.STOPPING]), E.RESET, LONG)
     assert 'nothing is latched' not in refusal
     assert 'rest' in refusal
 
