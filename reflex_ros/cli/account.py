@@ -21,16 +21,21 @@ from reflex_ros.client.resources import account
 
 @click.command(epilog=options.example(
     'reflex signup --name "Ada Lovelace" --email ada@example.com'))
-@click.option('--name', default='', help='Your name.')
-@click.option('--email', default='', help='Your e-mail address.')
-@click.option('--password', help='At least 8 characters. Better leave it out: it is asked for '
-              'then, and nobody sees it in the list of processes.')
-@click.option('--site-url', help='Address of the dashboard.')
-@click.option('--callback-url', help='Where the link in the confirmation mail leads.')
+@click.option('--name', default='', help='Your name (required).')
+@click.option('--email', default='', help='Your e-mail address (required).')
+@click.option('--password', help='Password of at least 8 characters. Leave this option out to be '
+              'prompted: other users can read arguments.')
+@click.option('--site-url', help='URL of the dashboard (default: REFLEX_PLATFORM_URL, '
+              'then the saved login).')
+@click.option('--callback-url', help='Page that the link in the confirmation mail opens.')
 @local
 def signup(common: CommonOptions, name: str, email: str, password: str | None,
            site_url: str | None, callback_url: str | None) -> None:
-    """Make a Reflex account; `reflex login` follows."""
+    """
+    Create a Reflex account.
+
+    Then run `reflex login` to get an API key.
+    """
     is_complete = bool(name.strip() and email.strip())
     if password is None and is_complete and not common.as_json and sys.stdin.isatty():
         password = click.prompt('Password', hide_input=True, confirmation_prompt=True, err=True)
@@ -46,14 +51,15 @@ def signup(common: CommonOptions, name: str, email: str, password: str | None,
 
 
 @click.command(epilog=options.example('reflex whoami --json'))
-@click.option('--site-url', help='Address of the dashboard.')
+@click.option('--site-url', help='URL of the dashboard (default: REFLEX_PLATFORM_URL, '
+              'then the saved login).')
 @remote
 def whoami(common: CommonOptions, site_url: str | None) -> None:
-    """Show whom the API key belongs to."""
-    async def question(service: AsyncReflex) -> tuple[Account, str]:
+    """Show the organization that the API key belongs to."""
+    async def request(service: AsyncReflex) -> tuple[Account, str]:
         return await account.whoami(service), service.site_url
 
-    found, site = ask_at(common, question, site_url=site_url)
+    found, site = ask_at(common, request, site_url=site_url)
     organization = found.organization
     lines = {
         'Organization': organization and organization.name,
@@ -68,9 +74,9 @@ def whoami(common: CommonOptions, site_url: str | None) -> None:
 @local
 def logout(common: CommonOptions) -> None:
     """
-    Forget the saved API key.
+    Delete the saved API key.
 
-    The key itself stays valid until it is revoked at the dashboard.
+    The key stays valid until you revoke it in the dashboard.
     """
     file = credentials.path(os.environ)
     pending_login.drop(pending_login.path(file))
@@ -78,7 +84,7 @@ def logout(common: CommonOptions) -> None:
     text.report(
         common, {'ok': True, 'deleted': is_deleted, 'configPath': str(file)},
         'Logged out of Reflex\n',
-        f'Credentials deleted: {file}' if is_deleted else f'There were none at {file}',
-        'The key itself stays valid: revoke it at the dashboard, under Keys',
-        *(f'{name} is still set and is still used' for name in dotenv.KEYS
+        f'Credentials deleted: {file}' if is_deleted else f'No credentials found at {file}',
+        'The API key stays valid until you revoke it in the dashboard, under Keys',
+        *(f'{name} is still set, and commands still use it' for name in dotenv.KEYS
           if os.environ.get(name)))

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opening a link in the browser of whoever sits in front of this machine, if anybody does."""
+"""Opening a link in the browser of the desktop session, if there is one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import webbrowser
 START_S = 2.0
 
 
-def opened(url: str) -> bool:
-    """Try to open a link; say whether it worked as far as anybody can tell."""
-    command = opener(sys.platform, os.environ)
+def open_link(url: str) -> bool:
+    """Try to open a link; return whether the opening program reported no error."""
+    command = open_command(sys.platform, os.environ)
     if command is None:
         return False
     if not command:
@@ -30,16 +30,16 @@ def opened(url: str) -> bool:
     try:
         return started.wait(START_S) == 0
     except subprocess.TimeoutExpired:
-        # It stays with the browser that it has started.
+        # xdg-open can run as long as the browser that it started.
         threading.Thread(target=started.wait, daemon=True).start()
         return True
 
 
-def opener(platform: str, environment: Mapping[str, str]) -> list[str] | None:
+def open_command(platform: str, environment: Mapping[str, str]) -> list[str] | None:
     """
-    Choose the program that opens links (section b.3, step 4).
+    Return the command that opens links (protocol reference, section b.3, step 4).
 
-    :returns: its command; empty for the language's own helper, None when there is no display.
+    :returns: an empty list for Python's own ``webbrowser``, None when there is no display.
     """
     if platform == 'darwin':
         return ['open']

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Line charts as a PNG, with Pillow alone: enough to see what an arm did."""
+"""Line charts as a PNG file, drawn with Pillow alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE = (1200, 260)
-"""Of one panel [pixel]."""
+"""Width and height of one panel [pixel]."""
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 28, 26
 COLOURS = ('#1f77b4', '#d62728', '#2ca02c', '#ff7f0e', '#9467bd', '#8c564b', '#17becf', '#7f7f7f')
 GRID, INK = '#dddddd', '#333333'
@@ -22,7 +22,7 @@ class Panel:
     """
     One chart.
 
-    :param lines: name -> points as (x, y); a line may have gaps, its points do not.
+    :param lines: name -> points (x, y), x in seconds.
     """
 
     title: str
@@ -31,9 +31,9 @@ class Panel:
 
 def draw(path: Path, panels: Sequence[Panel]) -> None:
     """
-    Draw panels below each other, over one time axis [s].
+    Draw panels below each other with a common time axis [s].
 
-    :raises OSError: when the file cannot be written.
+    :raises OSError: if the file cannot be written.
     """
     image = Image.new('RGB', (SIZE[0], SIZE[1] * len(panels)), 'white')
     canvas = ImageDraw.Draw(image)

@@ -17,12 +17,16 @@ from reflex_ros.cli.options import CommonOptions, local
 @click.argument('shell', type=click.Choice(['bash', 'zsh', 'fish']))
 @local
 def completion(common: CommonOptions, shell: str) -> None:
-    """Print the script that completes commands in a shell; put it where the shell starts."""
+    """
+    Print the completion script for a shell.
+
+    Load the script when the shell starts, as in the examples.
+    """
     root = click.get_current_context().find_root()
     name = root.info_name or 'reflex'
     kind = get_completion_class(shell)
     assert kind is not None, 'click knows the three shells'
-    # The variable that click itself looks for.
+    # click looks for this variable.
     variable = f'_{name}_COMPLETE'.replace('-', '_').upper()
     script = kind(root.command, {}, name, variable).source()
     text.report(common, {'ok': True, 'script': script}, script)

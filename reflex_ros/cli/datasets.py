@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex datasets``: from the Hugging Face hub or from a file, to what training takes."""
+"""``reflex datasets``: datasets for training, from the Hugging Face Hub or from a file."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ VALIDATE = 'reflex datasets validate {}'
 
 @click.group()
 def datasets() -> None:
-    """Bring datasets to the service, and see which are there."""
+    """Register, upload, validate and list datasets."""
 
 
 @datasets.command(epilog=options.example('reflex datasets create --name pick-2 --size 1048576'))
-@click.option('--name', required=True, help='What the dataset is called.')
-@click.option('--size', 'size_bytes', type=click.IntRange(1), help='Of the file, in bytes.')
-@click.option('--request-id', help='The same one again returns the same dataset.')
+@click.option('--name', required=True, help='Name of the dataset.')
+@click.option('--size', 'size_bytes', type=click.IntRange(1), help='File size in bytes.')
+@click.option('--request-id', help='Idempotency key: repeating it returns the existing dataset.')
 @remote
 def create(common: CommonOptions, name: str, size_bytes: int | None,
            request_id: str | None) -> None:
     """
-    Ask where a dataset is to be uploaded to, to do that by hand.
+    Create a dataset and print its upload URL.
 
-    `reflex datasets upload` does all of it.
+    Upload the file to that URL yourself, then run `reflex datasets complete`. The command
+    `reflex datasets upload` does all three steps.
     """
     ticket = ask(common, calls.create, name, size_bytes=size_bytes, request_id=request_id)
     text.show_record(common, 'Dataset created', ticket, 'dataset',
@@ -43,22 +44,23 @@ def create(common: CommonOptions, name: str, size_bytes: int | None,
 
 @datasets.command(epilog=options.example('reflex datasets upload pick.tar --name pick-2'))
 @click.argument('path', type=click.Path(path_type=Path))
-@click.option('--name', help='What the dataset is called; as the file when not given.')
-@click.option('--request-id', help='The same one again is the same dataset; by default made of '
-                                   'the name, and of path, size and time of the file.')
+@click.option('--name', help='Name of the dataset (default: file name without suffix).')
+@click.option('--request-id', help='Idempotency key: repeating it returns the existing dataset '
+              '(default: generated from the name and from path, size and time of the file).')
 @remote
 def upload(common: CommonOptions, path: Path, name: str | None, request_id: str | None) -> None:
     """
-    Upload one file as a dataset: create, send, complete.
+    Upload one file as a dataset.
 
-    May be interrupted at any moment. The same command again goes on where it stopped.
+    To continue an interrupted upload, run the same command again.
     """
     try:
         with progress.upload_bar(path.name, quiet=common.as_json) as bar:
             found = ask(common, calls.upload, path, name or path.stem, request_id=request_id,
                         on_progress=bar)
     except KeyboardInterrupt:
-        click.echo('What has arrived is kept. The same command again goes on from there', err=True)
+        click.echo('The upload was interrupted. To continue it, run the same command again',
+                   err=True)
         raise
     text.show_record(common, 'Dataset uploaded', found, 'dataset',
                      next=[VALIDATE.format(found.dataset_id)])
@@ -66,10 +68,14 @@ def upload(common: CommonOptions, path: Path, name: str | None, request_id: str 
 
 @datasets.command(epilog=options.example('reflex datasets complete ds_01'))
 @click.argument('dataset_id')
-@click.option('--size', 'size_bytes', type=click.IntRange(1), help='Of the file, in bytes.')
+@click.option('--size', 'size_bytes', type=click.IntRange(1), help='File size in bytes.')
 @remote
 def complete(common: CommonOptions, dataset_id: str, size_bytes: int | None) -> None:
-    """Say that a dataset created by hand was sent."""
+    """
+    Report that the file of a dataset is uploaded.
+
+    This is only needed after `reflex datasets create`.
+    """
     found = ask(common, calls.complete, dataset_id, size_bytes)
     text.show_record(common, 'Dataset completed', found, 'dataset',
                      next=[VALIDATE.format(dataset_id)])
@@ -79,7 +85,7 @@ def complete(common: CommonOptions, dataset_id: str, size_bytes: int | None) -> 
 @click.argument('hf_source_uri')
 @remote
 def register(common: CommonOptions, hf_source_uri: str) -> None:
-    """Make a dataset of the Hugging Face hub known to the service."""
+    """Register a dataset of the Hugging Face Hub."""
     found = ask(common, calls.register, hf_source_uri)
     text.show_record(common, 'Dataset registered', found, 'dataset',
                      next=[VALIDATE.format(found.dataset_id or '<dataset-id>')])
@@ -89,17 +95,17 @@ def register(common: CommonOptions, hf_source_uri: str) -> None:
 @click.argument('dataset_id')
 @remote
 def validate(common: CommonOptions, dataset_id: str) -> None:
-    """Let the service look whether a dataset can be trained on."""
+    """Check whether a dataset can be used for training."""
     found = ask(common, calls.validate, dataset_id)
     text.show_record(common, 'Dataset validation complete', found, 'dataset', field='validation',
                      next=[f'reflex training start --dataset {dataset_id}'])
 
 
 @datasets.command('list', epilog=options.example('reflex datasets list --json'))
-@click.option('--status', help='Only those that the service lists under this word.')
+@click.option('--status', help='Only datasets with this status; the service defines the values.')
 @remote
 def list_(common: CommonOptions, status: str | None) -> None:
-    """List datasets."""
+    """List all datasets."""
     found = ask(common, calls.list_all, status)
     blocks = (_block(number, dataset) for number, dataset in enumerate(found.datasets, start=1))
     text.report(common, {'ok': True, 'datasets': found.as_sent()}, 'Datasets\n',

@@ -24,7 +24,7 @@ from reflex_ros.errors import ConfigurationError
 
 @click.group()
 def deployments() -> None:
-    """Create and look at deployments."""
+    """Create, list and show deployments."""
 
 
 @deployments.command(epilog=options.example(
@@ -32,14 +32,14 @@ def deployments() -> None:
     'reflex deployments create --file deployment.yaml'))
 @remote
 @click.option('--file', '-f', type=click.Path(path_type=Path),
-              help='All of it in a JSON or YAML file.')
-@click.option('--name', help='What the deployment is called.')
-@click.option('--artifact', help='The model.')
-@click.option('--robot-schema', help='Schema of the robots it is for.')
-@click.option('--runtime', help='Where it runs.')
-@click.option('--mode', help='dry_run or apply_actions; dry_run when not given.')
+              help='JSON or YAML file with the deployment, instead of the options below.')
+@click.option('--name', help='Name of the deployment.')
+@click.option('--artifact', help='Id of the model.')
+@click.option('--robot-schema', help='Id of the robot schema.')
+@click.option('--runtime', help='Runtime of the policy; the service defines the values.')
+@click.option('--mode', help='Mode: dry_run or apply_actions (default: dry_run).')
 def create(common: CommonOptions, **wanted: Any) -> None:
-    """Create a deployment, from flags or from a file."""
+    """Create a deployment from options or from a file."""
     found = ask(common, calls.create, _spec(**wanted))
     text.show_record(common, 'Deployment created', found, 'deployment',
                      next=[f'reflex doctor {found.deployment_id or "<deployment-id>"}'])
@@ -47,7 +47,7 @@ def create(common: CommonOptions, **wanted: Any) -> None:
 
 deploy = copy(create)
 deploy.name = 'deploy'
-deploy.help = 'Create a deployment; short for `reflex deployments create`.'
+deploy.help = 'Create a deployment (short for `deployments create`).'
 deploy.epilog = options.example('reflex deploy --file deployment.yaml')
 
 
@@ -59,16 +59,16 @@ def _spec(file: Path | None, name: str | None, artifact: str | None, robot_schem
                 raise ConfigurationError(f'--{option} is required when --file is not provided.')
         return DeploymentSpec(name or '', artifact or '', mode or 'dry_run', robot_schema, runtime)
     if any((name, artifact, robot_schema, runtime, mode)):
-        # Which of the two should win would have to be guessed.
-        raise click.UsageError('--file holds name, artifact, robot schema, runtime and mode: give '
-                               'either the file or the flags.')
+        # Two values for one field would be ambiguous.
+        raise click.UsageError('--file holds name, artifact, robot schema, runtime and mode: pass '
+                               'either --file or the other options.')
     return calls.spec_of(mapping_file.read(file, 'deployment spec'))
 
 
 @deployments.command('list', epilog=options.example('reflex deployments list'))
 @remote
 def list_(common: CommonOptions) -> None:
-    """List deployments."""
+    """List all deployments."""
     found = ask(common, calls.list_all)
     text.show_rows(common, 'Deployments', [row.as_sent() for row in found.deployments],
                    ('deploymentId', 'name', 'status', 'mode', 'modelId', 'createdAt'),
@@ -88,10 +88,14 @@ def get(common: CommonOptions, deployment_id: str) -> None:
 @click.argument('deployment_id')
 @remote
 def doctor(common: CommonOptions, deployment_id: str) -> None:
-    """Check whether a deployment may apply actions; exit 1 when it may not."""
+    """
+    Check whether a deployment is ready for apply_actions.
+
+    The command prints a remedy for each failed check. It exits with 1 when a check failed.
+    """
     found = ask(common, calls.check, deployment_id)
     text.report(common, {'ok': True, 'readiness': _with_remedies(found, deployment_id)},
-                *_tell(found, deployment_id))
+                *_report_lines(found, deployment_id))
     if not found.passed:
         sys.exit(1)
 
@@ -102,7 +106,7 @@ def _with_remedies(found: Readiness, deployment_id: str) -> dict[str, Any]:
     return found.as_sent() | {'passed': found.passed, 'checks': checks}
 
 
-def _tell(found: Readiness, deployment_id: str) -> Iterator[str]:
+def _report_lines(found: Readiness, deployment_id: str) -> Iterator[str]:
     yield 'Readiness check\n'
     for row in found.checks:
         yield f'{row.status:<8} {row.name:<28} {row.message}'.rstrip()

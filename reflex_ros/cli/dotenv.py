@@ -1,11 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The API key in a file ``.env`` of the current directory (protocol reference, section a.3).
+The API key in the file ``.env`` of the current directory (protocol reference, section a.3).
 
-A departure from the reference, where such a file may set every variable: only the key is read.
-A directory that somebody else has filled could otherwise redirect a saved key to another host.
-The nodes do not read it at all.
+Unlike the reference, where such a file can set every variable, only the key is read. Otherwise a
+``.env`` from somebody else could send a saved key to another host. The nodes do not read it.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ MAX_SIZE = 64 * 1024
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment with the keys that only ``.env`` sets."""
+    """Return the environment, with the keys of ``.env`` that it does not set itself."""
     return {**read(Path('.env')), **os.environ}
 
 
 def read(file: Path) -> dict[str, str]:
-    """Return the keys in a file, none when it cannot be read: many a ``.env`` is not for us."""
+    """Return the keys in a file, or none if it cannot be read: it may belong to another tool."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
         try:

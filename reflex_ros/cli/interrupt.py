@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What Ctrl-C and its relatives do to a command that has started processes."""
+"""How Ctrl-C, SIGTERM and SIGHUP end a command that has started processes."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ AGAIN_S = 0.2
 @contextmanager
 def interruptible() -> Iterator[None]:
     """
-    Let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt.
+    Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
 
-    It is raised again until it has got us out of here, and not while a process is being started:
-    Python can only print, and ignore, what is raised in the hooks that it calls around a fork.
+    The exception is raised again every 0.2 s until the block ends, and never while a process is
+    being started: Python prints and ignores an exception in the hooks that it calls around a fork.
     """
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         if not processes.is_starting():
             raise KeyboardInterrupt
 
-    with _handled_by(interrupt):
+    with _handling(interrupt):
         yield
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Let nothing interrupt while the arm is brought to rest: a second Ctrl-C is ignored."""
-    with _handled_by(signal.SIG_IGN):
+    """Ignore all signals, such as a second Ctrl-C, while the arm is brought to rest."""
+    with _handling(signal.SIG_IGN):
         yield
 
 
 @contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handlers
+def _handling(handler: Callable[[int, FrameType | None], None] | signal.Handlers
                 ) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A group of commands that are imported when they are used: --help imports none of them."""
+"""A command group that imports a command only when it is used; --help imports none."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 class LazyGroup(click.Group):
     """
-    A group whose commands stand in a table.
+    A group whose commands are listed in a table.
 
-    :param table: command -> module in this package and short help. The function has the
-        command's name, with ``_`` for ``-``.
+    :param table: command -> module in this package, and first line of the command's help. The
+        function in the module has the name of the command, with ``_`` instead of ``-``.
     """
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
         self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands."""
+        """Return the names of all commands."""
         return sorted(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -39,12 +39,12 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table."""
+        """Write the list of commands from the table."""
         with formatter.section('Commands'):
             formatter.write_dl([(name, text) for name, (_, text) in sorted(self._table.items())])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete a command's name from the table."""
+        """Complete the name of a command from the table."""
         if incomplete.startswith('-'):
             return super().shell_complete(ctx, incomplete)
         from click.shell_completion import CompletionItem

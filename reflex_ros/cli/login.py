@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex login``: get a key that a person approves in a browser (section b.3)."""
+"""``reflex login``: get an API key that a person approves in a browser (section b.3)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ NEXT = ['reflex whoami', 'reflex datasets list']
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for on the command line."""
+class LoginSettings:
+    """The options of the command line, with their defaults filled in."""
 
     timeout_s: float
     poll_s: float
@@ -41,76 +41,80 @@ class Wish:
 
 
 @click.command(epilog=options.example('reflex login', 'reflex login --timeout 0'))
-@click.option('--convex-url', help='Address of the backend.')
-@click.option('--site-url', help='Address of the dashboard.')
+@click.option('--convex-url', help='Backend URL (default: REFLEX_CONVEX_URL, then the saved '
+              'login).')
+@click.option('--site-url', help='URL of the dashboard (default: REFLEX_PLATFORM_URL, '
+              'then the saved login).')
 @click.option('--timeout', 'timeout_s', type=float, default=600.0, show_default=True,
-              metavar='SECONDS', help='How long to wait for the approval; 0 prints the link and '
-              'ends, and the next `reflex login` collects what was approved.')
+              metavar='SECONDS', help='Seconds to wait for the approval. 0 prints the link and '
+              'exits; the next `reflex login` fetches the approved key.')
 @click.option('--poll-interval', 'poll_s', type=float, default=2.0, show_default=True,
-              metavar='SECONDS', help='How often to ask, at the shortest each 0.25 s.')
-@click.option('--hostname', help='What this machine is called on the approval page.')
+              metavar='SECONDS', help='Seconds between polls, at least 0.25.')
+@click.option('--hostname', help='Name of this machine on the approval page (default: its host '
+              'name).')
 @local
 def login(common: CommonOptions, site_url: str | None, timeout_s: float, poll_s: float,
           hostname: str | None) -> None:
     """
-    Get an API key: open a link, approve it, done.
+    Get an API key by approving a link in the browser.
 
-    A login that was begun and not finished is resumed. With --json it prints one document when
-    it begins to wait, and one when it ends.
+    A login that is still pending is resumed. With --json, the command prints one document when it
+    begins to wait and one when it ends.
     """
     file = credentials.path(os.environ)
-    # Before anything is asked for: a key that is approved and cannot be kept is lost.
+    # Before any request: an approved key that cannot be saved is lost.
     private_file.prepare(file, credentials.WHAT)
-    wish = Wish(timeout_s, max(SHORTEST_POLL_S, poll_s), hostname or socket.gethostname(), common)
-    is_done = ask_at(common, lambda service: _login(service, wish, file), site_url=site_url,
+    settings = LoginSettings(timeout_s, max(SHORTEST_POLL_S, poll_s),
+                             hostname or socket.gethostname(), common)
+    is_done = ask_at(common, lambda service: _login(service, settings, file), site_url=site_url,
                      saved=_saved(file), is_anonymous=True)
     if not is_done:
         sys.exit(1)
 
 
 def _saved(file: Path) -> Credentials:
-    """Read the addresses in the file that this login replaces; one that is broken has none."""
+    """Return the saved login with its addresses, or an empty one if the file is broken."""
     try:
         return credentials.load(file)
     except private_file.BrokenFile:
         return Credentials()
 
 
-async def _login(service: AsyncReflex, wish: Wish, file: Path) -> bool:
+async def _login(service: AsyncReflex, settings: LoginSettings, file: Path) -> bool:
     place = pending_login.path(file)
     site = service.site_url
-    request, answer = await _resume(service, wish, place, site)
+    request, answer = await _resume(service, settings, place, site)
     is_resumed = request is not None
     if request is None:
-        request = await _begin(service, wish, site)
+        request = await _begin(service, settings, site)
         pending_login.save(place, request)
     if answer is None or answer.status != 'approved':
         url = logins.approval_url(site, request.request_id)
-        is_opened = not is_resumed and browser.opened(url)
-        _tell_pending(wish, request, url, is_resumed=is_resumed, is_opened=is_opened)
-        if wish.timeout_s <= 0:
+        is_opened = not is_resumed and browser.open_link(url)
+        _print_pending(settings, request, url, is_resumed=is_resumed, is_opened=is_opened)
+        if settings.timeout_s <= 0:
             return True
-        answer = await _wait(service, wish, request.request_id)
+        answer = await _wait(service, settings, request.request_id)
         if answer is None:
-            _tell_waiting(wish, request, url)
+            _print_timeout(settings, request, url)
             return False
     if answer.status == 'approved':
         credentials.save(file, Credentials(
             Secret(answer.api_key or ''), service.rpc.url, site))
     pending_login.drop(place)
-    _tell_end(wish, request.request_id, answer, file)
+    _print_end(settings, request.request_id, answer, file)
     return answer.status == 'approved'
 
 
-async def _resume(service: AsyncReflex, wish: Wish, place: Path,
+async def _resume(service: AsyncReflex, settings: LoginSettings, place: Path,
                   site: str) -> tuple[PendingLogin | None, LoginStatus | None]:
-    """Find the login that was begun before, and what became of it; forget it when it is over."""
+    """Return the pending login and its status; delete it and return None when it is over."""
     request = pending_login.load(place)
     if request is None:
         return None, None
     answer = None
     is_alive = request.may_be_resumed(service.rpc.url, site, time.time() * 1e3)
-    if is_alive and wish.timeout_s > 0:
+    if is_alive and settings.timeout_s > 0:
         answer = await logins.poll(service, request.request_id)
         is_alive = answer.status not in logins.OVER
     if not is_alive:
@@ -119,15 +123,16 @@ async def _resume(service: AsyncReflex, wish: Wish, place: Path,
     return request, answer
 
 
-async def _begin(service: AsyncReflex, wish: Wish, site: str) -> PendingLogin:
-    created = await logins.create(service, wish.hostname)
+async def _begin(service: AsyncReflex, settings: LoginSettings, site: str) -> PendingLogin:
+    created = await logins.create(service, settings.hostname)
     return PendingLogin(created.request_id, created.expires_at, service.rpc.url, site)
 
 
-async def _wait(service: AsyncReflex, wish: Wish, request_id: str) -> LoginStatus | None:
-    """Poll until it is decided; None when the time is over, and then it can be resumed."""
+async def _wait(service: AsyncReflex, settings: LoginSettings,
+                request_id: str) -> LoginStatus | None:
+    """Poll until the login is decided; return None after the timeout, then it can be resumed."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + wish.timeout_s
+    end = loop.time() + settings.timeout_s
     while True:
         answer = await logins.poll(service, request_id)
         if answer.status == 'approved' or answer.status in logins.OVER:
@@ -135,56 +140,56 @@ async def _wait(service: AsyncReflex, wish: Wish, request_id: str) -> LoginStatu
         left = end - loop.time()
         if left <= 0:
             return None
-        await asyncio.sleep(min(wish.poll_s, left))
+        await asyncio.sleep(min(settings.poll_s, left))
 
 
-def _tell_pending(wish: Wish, request: PendingLogin, url: str, *, is_resumed: bool,
-                  is_opened: bool) -> None:
+def _print_pending(settings: LoginSettings, request: PendingLogin, url: str, *, is_resumed: bool,
+                   is_opened: bool) -> None:
     lines = [f'{url}\n', f'Expires: {_expiry(request.expires_at)}']
     if is_resumed:
-        lines.insert(0, 'This login was begun before; it goes on. The link is still:')
-    if wish.common.is_verbose:
+        lines.insert(0, 'Resuming the login that is still pending. Its link:')
+    if settings.common.is_verbose:
         lines += [f'Request ID: {request.request_id}',
-                  f'Browser: {"opened" if is_opened else "not opened; open the link yourself"}']
-    lines.append('Waiting for approval...\n' if wish.timeout_s > 0 else
-                 'This command is not waiting. Approve the link, then run\n\n  reflex login')
-    text.report(wish.common, {
+                  f'Browser: {"opened" if is_opened else "not opened, open the link yourself"}']
+    lines.append('Waiting for approval...\n' if settings.timeout_s > 0 else
+                 'This command does not wait. Approve the link, then run\n\n  reflex login')
+    text.report(settings.common, {
         'ok': True, 'status': 'pending', 'requestId': request.request_id, 'approvalUrl': url,
         'expiresAt': request.expires_at, 'browserOpened': is_opened},
         'Reflex CLI login\n', *lines)
 
 
-def _tell_waiting(wish: Wish, request: PendingLogin, url: str) -> None:
+def _print_timeout(settings: LoginSettings, request: PendingLogin, url: str) -> None:
     title = 'Still waiting for Reflex CLI approval'
     remedy = 'Approve the link, then run `reflex login` again'
-    text.report(wish.common, {
+    text.report(settings.common, {
         'ok': False, 'status': 'timeout', 'requestId': request.request_id, 'approvalUrl': url,
         'expiresAt': request.expires_at, 'error': f'{title}. {remedy}'},
         f'{title}\n\n{url}\n\nExpires: {_expiry(request.expires_at)}',
         f'Request ID: {request.request_id}', remedy)
 
 
-def _tell_end(wish: Wish, request_id: str, answer: LoginStatus, file: Path) -> None:
+def _print_end(settings: LoginSettings, request_id: str, answer: LoginStatus, file: Path) -> None:
     if answer.status != 'approved':
         title, remedy = 'Reflex CLI login was not completed', 'Run `reflex login` again'
-        text.report(wish.common, {
+        text.report(settings.common, {
             'ok': False, 'status': answer.status, 'requestId': request_id,
             'error': f'{title}: {answer.status}. {remedy}'},
             f'{title}\n', f'Status: {answer.status}', f'Request ID: {printable(request_id)}',
             remedy)
         return
     is_overridden = any(os.environ.get(name) for name in dotenv.KEYS)
-    text.report(wish.common, {
+    text.report(settings.common, {
         'ok': True, 'status': 'approved', 'requestId': request_id, 'configPath': str(file),
         'next': NEXT},
         'Reflex CLI login complete\n', f'Credentials saved: {file}',
-        *(['REFLEX_API_KEY or RFX_API_KEY is set, and goes before the saved key']
+        *(['REFLEX_API_KEY or RFX_API_KEY is set and overrides the saved key']
           if is_overridden else []),
         '\nNext:', *(f'  {command}' for command in NEXT))
 
 
 def _expiry(expires_at: float | None) -> str:
-    """Write a time as ``in 10 minutes (2030-01-01 00:00:00 UTC)``."""
+    """Format a time [ms since 1970] as ``in 10 minutes (2030-01-01 00:00:00 UTC)``."""
     try:
         moment = datetime.fromtimestamp((expires_at or 0) / 1e3, timezone.utc)
     except (OverflowError, ValueError, OSError):

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The ``reflex`` command: global options, lazily imported commands, one map to exit codes.
+The ``reflex`` command: global options, lazily imported commands, exit codes.
 
 Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Results go to stdout, progress to stderr.
 """
@@ -22,30 +22,30 @@ from reflex_ros.cli.lazy import LazyGroup
 from reflex_ros.errors import ReflexError
 
 COMMANDS = {
-    'artifacts': ('models', 'List and show models, under the name that the service uses.'),
-    'completion': ('completion', 'Print the script that completes commands in a shell.'),
-    'datasets': ('datasets', 'Bring datasets to the service, and see which are there.'),
-    'demo': ('demo', 'Watch a hosted policy move a simulated arm.'),
-    'deploy': ('deployments', 'Create a deployment; short for deployments create.'),
-    'deployments': ('deployments', 'Create and look at deployments.'),
-    'doctor': ('deployments', 'Check whether a deployment may apply actions.'),
-    'infer': ('policy', 'Ask a policy for the actions that answer one observation.'),
-    'keys': ('models', 'Choose which model an API key serves.'),
-    'login': ('login', 'Get an API key: open a link, approve it, done.'),
-    'logout': ('account', 'Forget the saved API key.'),
-    'models': ('models', 'Bring models to the service, list them, delete them.'),
-    'receipts': ('receipts', 'List what has happened under deployments.'),
+    'artifacts': ('models', 'List and show models (the service calls them artifacts).'),
+    'completion': ('completion', 'Print the completion script for a shell.'),
+    'datasets': ('datasets', 'Register, upload, validate and list datasets.'),
+    'demo': ('demo', 'Run a policy on a simulated arm and a simulated service.'),
+    'deploy': ('deployments', 'Create a deployment (short for `deployments create`).'),
+    'deployments': ('deployments', 'Create, list and show deployments.'),
+    'doctor': ('deployments', 'Check whether a deployment is ready for apply_actions.'),
+    'infer': ('policy', 'Send one observation to a policy and print the actions.'),
+    'keys': ('models', 'Choose the model that an API key uses.'),
+    'login': ('login', 'Get an API key by approving a link in the browser.'),
+    'logout': ('account', 'Delete the saved API key.'),
+    'models': ('models', 'Import, upload, list and delete models.'),
+    'receipts': ('receipts', 'List deployment receipts, the records of what happened.'),
     'robots': ('robots', 'Register, pair and list robots.'),
     'sessions': ('sessions', 'Authorize, list, promote and close inference sessions.'),
-    'signup': ('account', 'Make a Reflex account.'),
+    'signup': ('account', 'Create a Reflex account.'),
     'sim': ('sim', 'Run the simulated service or the simulated arm.'),
-    'so101': ('so101', 'Find, look at, calibrate and move an SO-101 arm, without ROS.'),
-    'stream': ('policy', 'Open an action stream, send observations, show what comes.'),
-    'training': ('training', 'Start training runs, watch them, stop them.'),
-    'up': ('up', 'Start driver, stream and supervisor, and show what they do.'),
-    'whoami': ('account', 'Show whom the API key belongs to.'),
+    'so101': ('so101', 'Find, inspect, calibrate and move an SO-101 arm without ROS.'),
+    'stream': ('policy', 'Open an action stream, send observations and print chunks.'),
+    'training': ('training', 'Start, watch and stop training runs.'),
+    'up': ('up', 'Start driver, stream and supervisor and show their state.'),
+    'whoami': ('account', 'Show the organization that the API key belongs to.'),
 }
-"""Command -> module in this package and short help: --help imports none of them."""
+"""Command -> module in this package and first line of its help; --help imports no command."""
 
 
 @click.group(cls=LazyGroup, table=COMMANDS,
@@ -53,17 +53,18 @@ COMMANDS = {
 @click.version_option(__version__, prog_name='reflex (reflex_ros)')
 # As in options, which would import dataclasses: 3 ms of the 60 that --help takes.
 @click.option('--json', 'as_json', is_flag=True, help='Print one JSON document on stdout.')
-@click.option('-v', '--verbose', is_flag=True, help='Show tracebacks and transport logs.')
+@click.option('-v', '--verbose', is_flag=True,
+              help='Show tracebacks and transport logs on stderr.')
 def reflex(as_json: bool, verbose: bool) -> None:
     """
     Run hosted Reflex robot policies on ROS 2.
 
-    First look, with no arm and no account:  reflex demo
+    To try it without an arm and without an account, run `reflex demo`.
     """
 
 
 def main() -> None:
-    """Run the command; the only place that turns errors into text and exit codes."""
+    """Run the command and exit; the only place that turns errors into text and exit codes."""
     argv = sys.argv[1:]
     as_json, is_verbose = '--json' in argv, '-v' in argv or '--verbose' in argv
     try:
@@ -71,7 +72,7 @@ def main() -> None:
             code = _run(argv, as_json=as_json, is_verbose=is_verbose)
         sys.stdout.flush()
     except BrokenPipeError:
-        # As in `reflex ... | head`. The interpreter flushes again when it ends.
+        # As with `reflex ... | head`. The interpreter flushes stdout again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
@@ -80,7 +81,7 @@ def main() -> None:
 def _logs(is_verbose: bool) -> contextlib.AbstractContextManager[None]:
     if not is_verbose:
         return contextlib.nullcontext()
-    # Not at the top: help should be there at once.
+    # Not imported at the top, so that help appears at once.
     from reflex_ros.cli import verbose
 
     return verbose.logs()
@@ -110,19 +111,19 @@ def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:
 
 
 def _ignore_interrupts() -> None:
-    # A second Ctrl-C would end us with a traceback while we say that the first one was heard.
+    # A second Ctrl-C would print a traceback in the middle of the error message.
     for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 def program() -> str:
-    """Name the command as it was called: it is installed under two names."""
+    """Return the name that the command was called by: it is installed under two names."""
     name = os.path.basename(sys.argv[0])
     return name if name in ('reflex', 'reflex-ros') else 'reflex'
 
 
 def _fail(message: str, *, as_json: bool, usage: click.UsageError | None = None) -> None:
-    # Whoever asks for nothing gets the help where he looks for results; old clicks do it alone.
+    # Without a command, print the help to stdout, where results go; old versions of click do so.
     is_help = isinstance(usage, getattr(click.exceptions, 'NoArgsIsHelpError', ()))
     if as_json and is_help:
         message = 'Missing command.'
@@ -133,18 +134,18 @@ def _fail(message: str, *, as_json: bool, usage: click.UsageError | None = None)
     elif usage is not None:
         usage.show()
     else:
-        # A file name, e.g., may hold what steers a terminal.
-        shown = ''.join(char if char.isprintable() or char == '\n' else repr(char)[1:-1]
-                        for char in message)
-        print(f'Reflex command failed\n\nError: {shown}', file=sys.stderr)
+        # A file name, for example, can contain control sequences of the terminal.
+        escaped = ''.join(char if char.isprintable() or char == '\n' else repr(char)[1:-1]
+                          for char in message)
+        print(f'Reflex command failed\n\nError: {escaped}', file=sys.stderr)
 
 
 def _unexpected(exc: Exception) -> str:
-    # Not at the top: this brings pydantic along.
+    # Not imported at the top: it imports pydantic.
     from reflex_ros.client.messages import printable
 
     return (f'unexpected {type(exc).__name__}: {printable(str(exc))}; run again with -v and '
-            'report it')
+            'report the output')
 
 
 if __name__ == '__main__':

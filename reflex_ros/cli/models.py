@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex models``, ``reflex artifacts`` (the same, to look at) and ``reflex keys``."""
+"""``reflex models``, ``reflex artifacts`` (list and show only) and ``reflex keys``."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ GET = 'reflex models get {}'
 
 @click.group()
 def models() -> None:
-    """Bring models to the service, list them, delete them."""
+    """Import, upload, list and delete models."""
 
 
 @click.group()
 def artifacts() -> None:
-    """List and show models, under the name that the service uses."""
+    """List and show models (the service calls them artifacts)."""
 
 
 @click.group()
 def keys() -> None:
-    """Choose which model an API key serves."""
+    """Choose the model that an API key uses."""
 
 
 @models.command('list', epilog=options.example('reflex models list --json'))
 @remote
 def list_(common: CommonOptions) -> None:
-    """List models."""
+    """List all models."""
     found = ask(common, calls.list_all)
     rows = [{'id': row.model_id, **row.as_sent()} for row in found.rows]
     text.show_rows(common, 'Artifacts', rows, ('id', 'name', 'status', 'kind', 'createdAt'),
@@ -50,7 +50,7 @@ def list_(common: CommonOptions) -> None:
 
 @models.command(epilog=options.example('reflex models get model_01 --wait'))
 @click.argument('model_id')
-@click.option('--wait', is_flag=True, help='Wait until it is ready, at most 10 minutes.')
+@click.option('--wait', is_flag=True, help='Wait until the model is ready, at most 10 minutes.')
 @remote
 def get(common: CommonOptions, model_id: str, wait: bool) -> None:
     """Show one model."""
@@ -64,60 +64,64 @@ artifacts.add_command(get, 'get')
 
 @models.command('import', epilog=options.example('reflex models import me/pick-lora --wait'))
 @click.argument('hf_repo')
-@click.option('--name', help='What it is called here; as the repository when not given.')
-@click.option('--revision', help='Branch, tag or commit.')
+@click.option('--name', help='Name of the model (default: name of the repository).')
+@click.option('--revision', help='Branch, tag or commit of the repository.')
 @click.option('--with-hf-token', is_flag=True,
               help='Send the token in HF_TOKEN to the service, for a private repository.')
-@click.option('--wait', is_flag=True, help='Wait until it is ready, at most 10 minutes.')
+@click.option('--wait', is_flag=True, help='Wait until the model is ready, at most 10 minutes.')
 @remote
 def import_(common: CommonOptions, hf_repo: str, name: str | None, revision: str | None,
             with_hf_token: bool, wait: bool) -> None:
-    """Let the service pull a model from the Hugging Face hub."""
+    """Import a model from the Hugging Face Hub."""
     token = Secret(os.environ.get('HF_TOKEN', '').strip()) if with_hf_token else None
     if token is not None and not token.reveal():
-        raise ConfigurationError('--with-hf-token needs the token in HF_TOKEN, which is not set')
+        raise ConfigurationError('--with-hf-token needs HF_TOKEN: set it to your token')
 
-    async def bring(service: AsyncReflex) -> ModelAnswer:
+    async def send(service: AsyncReflex) -> ModelAnswer:
         answer = await calls.import_from_hub(
             service, hf_repo, name or hf_repo.rpartition('/')[2], revision=revision,
             hf_token=token)
         return await calls.wait_ready(service, answer.model.model_id) if wait else answer
 
-    found = ask(common, bring)
+    found = ask(common, send)
     _show(common, 'Model import started' if not wait else 'Model imported', found, 'model',
           next=[GET.format(found.model.model_id)])
 
 
 @models.command(epilog=options.example('reflex models upload adapter.safetensors --name pick'))
 @click.argument('adapter', type=click.Path(path_type=Path))
-@click.option('--name', help='What it is called; as the file when not given.')
+@click.option('--name', help='Name of the model (default: file name without suffix).')
 @click.option('--config', type=click.Path(path_type=Path),
-              help='adapter_config.json beside the adapter when not given.')
-@click.option('--wait', is_flag=True, help='Wait until it is ready, at most 10 minutes.')
+              help='Configuration of the adapter (default: adapter_config.json beside ADAPTER).')
+@click.option('--wait', is_flag=True, help='Wait until the model is ready, at most 10 minutes.')
 @remote
 def upload(common: CommonOptions, adapter: Path, name: str | None, config: Path | None,
            wait: bool) -> None:
-    """Upload a LoRA adapter: a .safetensors file of at most 500 MiB and its configuration."""
+    """
+    Upload a LoRA adapter and its configuration.
+
+    ADAPTER is a .safetensors file of at most 500 MiB.
+    """
     with progress.upload_bar(adapter.name, quiet=common.as_json) as bar:
-        async def bring(service: AsyncReflex) -> ModelAnswer:
+        async def send(service: AsyncReflex) -> ModelAnswer:
             answer = await calls.upload(service, adapter, name or adapter.stem, config=config,
                                         on_progress=bar)
             return await calls.wait_ready(service, answer.model.model_id) if wait else answer
 
-        found = ask(common, bring)
+        found = ask(common, send)
     _show(common, 'Model uploaded', found, 'model',
           next=[GET.format(found.model.model_id)])
 
 
 @models.command(epilog=options.example('reflex models delete model_01 --yes'))
 @click.argument('model_id')
-@click.option('--yes', is_flag=True, help='Do not ask.')
+@click.option('--yes', is_flag=True, help='Skip the confirmation prompt.')
 @remote
 def delete(common: CommonOptions, model_id: str, yes: bool) -> None:
-    """Delete a model."""
+    """Delete one model."""
     if not yes:
         if common.as_json or not sys.stdin.isatty():
-            raise click.UsageError(f'Deleting {model_id} cannot be undone: pass --yes.')
+            raise click.UsageError(f'Deleting {model_id} cannot be undone: pass --yes to confirm.')
         click.confirm(f'Delete {model_id}? This cannot be undone', abort=True, err=True)
     found = ask(common, calls.delete, model_id)
     _show(common, 'Model is being deleted', found, 'model')
@@ -128,7 +132,11 @@ def delete(common: CommonOptions, model_id: str, yes: bool) -> None:
 @click.argument('model_id')
 @remote
 def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
-    """Let one-shot inference with a key use a model. `reflex whoami --json` shows your key id."""
+    """
+    Bind an API key to a model for one-shot inference.
+
+    `reflex whoami --json` shows the id of your key.
+    """
     found = ask(common, key_calls.bind, key_id, model_id)
     text.show(common, 'Key bound', found.as_sent(), 'key')
 
@@ -137,7 +145,7 @@ def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
 @click.argument('key_id')
 @remote
 def unbind(common: CommonOptions, key_id: str) -> None:
-    """Let it use the default model again."""
+    """Unbind an API key, so that it uses the default model."""
     found = ask(common, key_calls.unbind, key_id)
     text.show(common, 'Key unbound', found.as_sent(), 'key')
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An observation from the command line, and the rows that answer it as text."""
+"""Options that describe an observation, and the table that shows a chunk."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ Command = TypeVar('Command', bound=Callable[..., Any])
 MAX_IMAGE = 4 * 2 ** 20
 MAX_STATE = 64 * 2 ** 10
 ENCODINGS = {b'\xff\xd8\xff': 'jpeg_base64', b'\x89PNG\r\n\x1a\n': 'png_base64'}
-"""First bytes of a file -> its encoding on the wire (section d.3)."""
+"""First bytes of a file -> its encoding on the wire (protocol reference, section d.3)."""
 
 
 class Finite(click.FloatRange):
-    """A range without infinity and NaN, which click lets through."""
+    """A range of numbers that refuses infinity and NaN, which click accepts."""
 
     def convert(self, value: Any, param: click.Parameter | None,
                 ctx: click.Context | None) -> float:
-        """Return the number."""
+        """Convert the text to a finite number in the range."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f'{value} is no finite number', param, ctx)
+            self.fail(f'{value} is not a finite number', param, ctx)
         return number
 
 
 def numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[float]:
-    """Read numbers separated by commas or blanks, or the file that holds them."""
+    """Parse numbers separated by commas or blanks, or read them from a file."""
     text = value
     if not re.fullmatch(r'[-+0-9.,eE\s]+', value):
         try:
             with open(value, encoding='utf-8') as file:
                 text = file.read(MAX_STATE)
         except (OSError, ValueError) as exc:
-            raise click.BadParameter(f'{value} is neither numbers nor a file that can be read '
-                                     f'({getattr(exc, "strerror", None) or exc})') from exc
+            raise click.BadParameter(f'{value} is neither a list of numbers nor a readable '
+                                     f'file ({getattr(exc, "strerror", None) or exc})') from exc
     try:
-        # Two commas in a row are no separator: all joints behind them would move up by one.
+        # Two commas in a row are an error: a missing number would shift all joints after it.
         words = re.split(r'\s*,\s*|\s+', text.strip('[] \t\r\n'))
         found = [float(word) for word in words]
     except ValueError as exc:
-        raise click.BadParameter(f'{value} holds no list of numbers: {exc}') from exc
+        raise click.BadParameter(f'{value} is not a list of numbers: {exc}') from exc
     if not all(map(math.isfinite, found)):
-        raise click.BadParameter(f'{value} holds a number that is not finite')
+        raise click.BadParameter(f'{value} contains a number that is not finite')
     return found
 
 
 def image_files(ctx: click.Context, param: click.Parameter,
                 values: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """Read ``CAMERA=FILE``, a JPEG or PNG each; return what goes on the wire, by camera."""
+    """Read the images of ``CAMERA=FILE``; return camera -> image as it goes on the wire."""
     found: dict[str, dict[str, str]] = {}
     for value in values:
         camera, _, name = value.partition('=')
         if not camera or not name:
-            raise click.BadParameter(f'{value!r} is not CAMERA=FILE, e.g. front=frame.jpg')
+            raise click.BadParameter(f'{value!r} is not CAMERA=FILE, for example front=frame.jpg')
         if camera in found:
-            raise click.BadParameter(f'camera {camera} is given twice')
+            raise click.BadParameter(f'camera {camera} is named twice: pass one image per camera')
         found[camera] = _image(name)
     return found
 
@@ -75,24 +75,25 @@ def _image(name: str) -> dict[str, str]:
         raise click.BadParameter(f'{name} cannot be read: {exc.strerror}') from exc
     encoding = next((known for head, known in ENCODINGS.items() if data.startswith(head)), None)
     if encoding is None:
-        raise click.BadParameter(f'{name} is neither a JPEG nor a PNG')
+        raise click.BadParameter(f'{name} is neither a JPEG nor a PNG file')
     if len(data) > MAX_IMAGE:
-        raise click.BadParameter(f'{name} is larger than {MAX_IMAGE >> 20} MiB; make it smaller, '
-                                 'e.g. 640 x 480')
+        raise click.BadParameter(f'{name} is larger than {MAX_IMAGE >> 20} MiB: make it smaller, '
+                                 'for example 640 x 480')
     return {'encoding': encoding, 'data': base64.b64encode(data).decode('ascii')}
 
 
-def observed(command: Command) -> Command:
-    """Add the options that make an observation."""
+def observation_options(command: Command) -> Command:
+    """Declare the options that describe an observation."""
     for option in (
             click.option('--image', 'images', multiple=True, callback=image_files,
                          metavar='CAMERA=FILE',
-                         help='A JPEG or PNG and its camera: front=frame.jpg. May be repeated.'),
+                         help='Camera and its JPEG or PNG file, for example front=frame.jpg; '
+                              'repeatable.'),
             click.option('--state', required=True, callback=numbers, metavar='NUMBERS|FILE',
-                         help='Joint positions in the units of the adapter: 0,-30,40,30,0,30, or '
-                              'a file with such numbers or a JSON list.'),
+                         help='Joint positions in the units of the adapter, for example '
+                              '0,-30,40,30,0,30, or a file with numbers or a JSON list.'),
             click.option('--prompt', default='do something', show_default=True,
-                         help='The task.'),
+                         help='Task text for the policy.'),
             click.option('--adapter', help='Layout of the rows: so101_joint, aloha_joint or '
                                            'pi_native.')):
         command = option(command)
@@ -100,7 +101,7 @@ def observed(command: Command) -> Command:
 
 
 def table(state: Sequence[float], rows: Sequence[Sequence[float]]) -> Iterator[str]:
-    """Lay a chunk out, one line per joint: where it is, first and last row, range."""
+    """Yield a chunk as a table, one line per joint: state, first and last row, range."""
     from reflex_ros.domain.joints import JOINT_NAMES
 
     width = len(rows[0])
@@ -114,5 +115,5 @@ def table(state: Sequence[float], rows: Sequence[Sequence[float]]) -> Iterator[s
 
 
 def milliseconds(value: float | None) -> str:
-    """Write a time [ms] that may be unknown."""
+    """Format a time [ms] that may be unknown."""
     return 'unknown' if value is None else f'{value:.1f} ms'

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options that commands share, and the one object that carries their values."""
+"""The options that commands share, and the object that carries their values."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class CommonOptions:
     """
     Values of the options that commands share.
 
-    ``--json`` and ``-v`` count also when they stand before the command. A command that does not
-    declare ``--api-key`` or ``--convex-url`` has None for it.
+    ``--json`` and ``-v`` also count when they stand before the command. If a command does not
+    declare ``--api-key`` or ``--convex-url``, the value is None.
     """
 
     as_json: bool = False
@@ -42,16 +42,18 @@ def local(command: Command) -> Command:
     declared = click.option('--json', 'as_json', is_flag=True,
                             help='Print one JSON document on stdout.')(call)
     return click.option('-v', '--verbose', is_flag=True,
-                        help='Show tracebacks and transport logs.')(declared)
+                        help='Show tracebacks and transport logs on stderr.')(declared)
 
 
 def remote(command: Command) -> Command:
-    """Declare the options of a command that talks to the service, as :func:`local` does."""
-    command = click.option('--api-key', help='API key; better in REFLEX_API_KEY.')(command)
-    return local(click.option('--convex-url', help='Address of the backend.')(command))
+    """Declare ``--api-key`` and ``--convex-url``, and the options of :func:`local`."""
+    command = click.option('--api-key', help='API key; prefer REFLEX_API_KEY, '
+                           'which other users cannot read.')(command)
+    return local(click.option('--convex-url', help='Backend URL '
+                              '(default: REFLEX_CONVEX_URL, then the saved login).')(command))
 
 
 def example(*lines: str) -> str:
-    """Make the epilog of a command's help: how it is called, one call a line."""
-    # The backspace keeps click from joining the lines.
+    """Return the epilog of a help page: example calls, one per line."""
+    # The backspace prevents click from joining the lines.
     return '\b\nExample:\n' + '\n'.join(f'  {line}' for line in lines)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far something has got: a bar on a terminal (stderr), nothing or plain lines without one."""
+"""Progress on stderr: a bar on a terminal, plain lines or nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from reflex_ros.client.messages.training import TrainingRun
 @contextmanager
 def upload_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """
-    Show a bar while a file is sent.
+    Show a progress bar while a file is uploaded.
 
-    :param name: of the file.
-    :param quiet: show nothing, whatever stderr is.
-    :returns: what to call with the bytes sent so far and all of them.
+    :param name: name of the file.
+    :param quiet: show nothing, even on a terminal.
+    :returns: function to call with the bytes sent so far and the total.
     """
     console = Console(stderr=True)
     columns = (TextColumn('{task.description}', markup=False), BarColumn(), DownloadColumn(),
                TransferSpeedColumn(), TimeRemainingColumn())
-    # rich draws a last bar even where there is no terminal.
+    # Without a terminal, rich would still print the last state of the bar.
     is_off = quiet or not console.is_terminal
     with Progress(*columns, console=console, disable=is_off) as progress:
         task = progress.add_task(printable(name), total=None)
@@ -50,17 +50,17 @@ def upload_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]
 @contextmanager
 def training_view(run_id: str, *, quiet: bool) -> Iterator[Callable[[TrainingRun], None]]:
     """
-    Show a training run that goes on: a bar on a terminal, else a line for each change.
+    Show the progress of a training run: a bar on a terminal, else a line for each change.
 
-    :param quiet: show nothing.
-    :returns: what to call with the run, as it is now.
+    :param quiet: show nothing, even on a terminal.
+    :returns: function to call with the present state of the run.
     """
     console = Console(stderr=True)
     columns = (TextColumn('{task.description}', markup=False), BarColumn(),
                TaskProgressColumn(), TextColumn('{task.fields[loss]}', markup=False),
                TimeElapsedColumn())
     is_bar = console.is_terminal and not quiet
-    said: list[str] = []
+    printed: list[str] = []
     with Progress(*columns, console=console, disable=not is_bar) as progress:
         task = progress.add_task(run_id, total=None, loss='')
 
@@ -70,8 +70,8 @@ def training_view(run_id: str, *, quiet: bool) -> Iterator[Callable[[TrainingRun
                             total=None if run.fraction is None else 1.0, completed=run.fraction)
             share = '' if run.fraction is None else f'{run.fraction:.0%}'
             line = '  '.join(part for part in (run_id, run.status, share, loss) if part)
-            if not is_bar and not quiet and said != [line]:
-                said[:] = [line]
+            if not is_bar and not quiet and printed != [line]:
+                printed[:] = [line]
                 click.echo(line, err=True)
 
         yield show

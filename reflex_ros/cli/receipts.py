@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex receipts``: what has happened under deployments."""
+"""``reflex receipts``: the records of what happened under deployments."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ IDS = ('receiptId', 'id', '_id')
 
 @click.group()
 def receipts() -> None:
-    """List what has happened under deployments."""
+    """List deployment receipts, the records of what happened."""
 
 
 @receipts.command('list', epilog=options.example(
     'reflex receipts list --deployment deploy_abc123'))
-@click.option('--deployment', help='Only those of this deployment.')
+@click.option('--deployment', help='Only receipts of this deployment.')
 @remote
 def list_(common: CommonOptions, deployment: str | None) -> None:
-    """List receipts; which fields they have is up to the service."""
+    """
+    List deployment receipts.
+
+    The service decides which fields a receipt has.
+    """
     found = ask(common, calls.list_all, deployment)
     rows = [row.as_sent() for row in found.receipts]
-    # Nobody has seen a real one, so the table takes every field that the first rows have.
+    # The fields of a real receipt are not known, so the table shows every field of the rows.
     names = dict.fromkeys(name for row in rows for name in row if name not in IDS)
     text.show_rows(common, 'Deployment receipts', rows, list(names), value=found.as_sent(),
                    field='receipts')

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to the service, as every command that talks to it sends them."""
+"""Requests to the service, the way every command sends them."""
 
 from __future__ import annotations
 
@@ -24,32 +24,36 @@ Arguments = ParamSpec('Arguments')
 def ask(common: CommonOptions, request: Callable[Concatenate[AsyncReflex, Arguments],
                                                  Awaitable[Result]],
         *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """Open the service with key and address as documented, and send it one request."""
+    """
+    Send one request to the service and return the answer; errors as the request.
+
+    :param request: function whose first argument is the open client; the others follow here.
+    """
     return ask_at(common, lambda service: request(service, *args, **kwargs))
 
 
 def ask_at(common: CommonOptions, request: Callable[[AsyncReflex], Awaitable[Result]],
            **addresses: Any) -> Result:
     """
-    Send one request to a service that is opened in another way than usual.
+    Send one request to the service, at other addresses or without a key.
 
-    :param addresses: more arguments of :class:`AsyncReflex`.
+    :param addresses: further arguments of :class:`AsyncReflex`.
     """
-    # Not at the top: help and completion need neither, and both take long to import.
+    # Not imported at the top: both take long, and help and completion need neither.
     import asyncio
 
     from reflex_ros.client.async_client import AsyncReflex
 
     async def run() -> Result:
-        async with AsyncReflex(common.api_key, convex_url=common.convex_url, on_retry=note_retry,
+        async with AsyncReflex(common.api_key, convex_url=common.convex_url, on_retry=report_retry,
                                environment=dotenv.environment(), **addresses) as service:
             return await request(service)
 
     return asyncio.run(run())
 
 
-def note_retry(attempt: Attempt) -> None:
-    """Say on a terminal why nothing happens."""
+def report_retry(attempt: Attempt) -> None:
+    """Print on a terminal why the command is waiting."""
     if sys.stderr.isatty():
         click.echo(f'{attempt.reason}; retrying in {attempt.wait_s:.1f} s '
                    f'(attempt {attempt.number + 1})', err=True)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The live view of a running system; ``text`` prints results."""
+"""The live view of a running system on a terminal."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ REFRESH_HZ = 8
 
 
 @contextmanager
-def shown(view: View, doing: Callable[[], str], *, quiet: bool) -> Iterator[None]:
+def live_display(view: View, activity: Callable[[], str], *, quiet: bool) -> Iterator[None]:
     """
-    Keep a live view on the terminal (stderr), if there is one.
+    Show a live view on stderr while the block runs, if stderr is a terminal.
 
-    :param doing: asked for what the command itself is doing, in a few words.
+    :param activity: returns what the command itself is doing, in a few words.
     """
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
@@ -40,7 +40,7 @@ def shown(view: View, doing: Callable[[], str], *, quiet: bool) -> Iterator[None
     with Live(console=console, refresh_per_second=REFRESH_HZ) as live:
         def refresh() -> None:
             while not done.wait(1.0 / REFRESH_HZ):
-                live.update(live_view(view, doing()))
+                live.update(live_view(view, activity()))
 
         thread = threading.Thread(target=refresh, daemon=True)
         thread.start()
@@ -49,14 +49,14 @@ def shown(view: View, doing: Callable[[], str], *, quiet: bool) -> Iterator[None
         finally:
             done.set()
             thread.join(1.0)
-            live.update(live_view(view, doing()))
+            live.update(live_view(view, activity()))
 
 
-def live_view(view: View, doing: str) -> RenderableType:
+def live_view(view: View, activity: str) -> RenderableType:
     """
-    Draw the system as it is now.
+    Draw the present state of the system.
 
-    :param doing: what the command itself is doing, in a few words.
+    :param activity: what the command itself is doing, in a few words.
     """
     state = view.state or 'starting'
     head = Text.assemble(('Reflex ', 'bold'), (f' {state} ', COLOURS.get(state, 'bold')),
@@ -64,8 +64,8 @@ def live_view(view: View, doing: str) -> RenderableType:
                          f'  prompt "{view.stream("prompt")}"' if view.stream('prompt') else '')
     why = view.safety('why')
     lines: list[RenderableType] = [head]
-    if doing:
-        lines.append(Text(doing, 'italic'))
+    if activity:
+        lines.append(Text(activity, 'italic'))
     if why:
         lines.append(Text(f'Why nothing moves: {why}' if state not in ('ACTIVE', 'PARKING')
                           else why, 'yellow'))

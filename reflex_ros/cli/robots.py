@@ -30,12 +30,16 @@ def robots() -> None:
     'reflex robots register-schema "SO-101" --schema so101.json'))
 @click.argument('name')
 @click.option('--schema', required=True, type=click.Path(path_type=Path),
-              help='JSON or YAML file that says what the robot observes and does.')
-@click.option('--robot-kind', help='What the file says when not given.')
+              help='JSON or YAML file that describes observations and actions.')
+@click.option('--robot-kind', help='Kind of robot (default: robot_kind of the file).')
 @remote
 def register_schema(common: CommonOptions, name: str, schema: Path,
                     robot_kind: str | None) -> None:
-    """Register what a kind of robot observes and does."""
+    """
+    Register the schema of a kind of robot.
+
+    A schema describes the observations and the actions of a robot.
+    """
     content = mapping_file.read(schema, 'robot schema')
     found = ask(common, calls.register_schema, name, content, robot_kind=robot_kind)
     schema_id = found.schema_id or '<schema-id>'
@@ -46,7 +50,7 @@ def register_schema(common: CommonOptions, name: str, schema: Path,
 @robots.command(epilog=options.example('reflex robots schemas'))
 @remote
 def schemas(common: CommonOptions) -> None:
-    """List schemas."""
+    """List all robot schemas."""
     found = ask(common, calls.list_schemas)
     rows: list[dict[str, Any]] = [
         row.as_sent() | {'id': row.schema_id} for row in found.schemas]
@@ -58,13 +62,17 @@ def schemas(common: CommonOptions) -> None:
 @robots.command(epilog=options.example(
     'reflex robots register bench-arm --schema-id schema_abc123'))
 @click.argument('name')
-@click.option('--schema-id', required=True, help='What it observes and does.')
-@click.option('--robot-kind', help='As in the schema when not given.')
-@click.option('--calibration-id', help='Which calibration it runs with.')
+@click.option('--schema-id', required=True, help='Id of the robot schema.')
+@click.option('--robot-kind', help='Kind of robot (default: kind of the schema).')
+@click.option('--calibration-id', help='Id of the calibration that the robot uses.')
 @remote
 def register(common: CommonOptions, name: str, schema_id: str, robot_kind: str | None,
              calibration_id: str | None) -> None:
-    """Register a robot; pair it next."""
+    """
+    Register a robot with a schema.
+
+    Then run `reflex robots pair` to pair the robot.
+    """
     found = ask(common, calls.register, name, schema_id, robot_kind=robot_kind,
                 calibration_id=calibration_id)
     text.show_record(common, 'Robot registered', found, 'robot',
@@ -74,7 +82,7 @@ def register(common: CommonOptions, name: str, schema_id: str, robot_kind: str |
 @robots.command('list', epilog=options.example('reflex robots list'))
 @remote
 def list_(common: CommonOptions) -> None:
-    """List robots."""
+    """List all robots."""
     found = ask(common, calls.list_all)
     rows: list[dict[str, Any]] = [row.as_sent() | {'id': row.robot_id} for row in found.robots]
     text.show_rows(common, 'Robots', rows, (
@@ -85,17 +93,23 @@ def list_(common: CommonOptions) -> None:
 @robots.command(epilog=options.example('reflex robots pair robot_xyz789 --ttl-seconds 600'))
 @click.argument('robot_id')
 @click.option('--ttl-seconds', type=click.IntRange(1), default=3600, show_default=True,
-              help='How long the token can be claimed.')
+              help='Seconds until the token expires.')
 @remote
 def pair(common: CommonOptions, robot_id: str, ttl_seconds: int) -> None:
-    """Make a token that pairs a robot, once; type it in at the robot."""
+    """
+    Create a token that pairs one robot.
+
+    Run `reflex robots claim` on the robot and enter the token there. A token works
+    once.
+    """
     found = ask(common, calls.create_pairing_token, robot_id, ttl_seconds)
     following = 'reflex robots claim'
-    # The one secret that is shown: it is what was asked for, and it works once (m 19).
+    # The only secret that text output shows: the command exists to get it, and it works once
+    # (protocol reference, m 19).
     rest = {key: value for key, value in found.as_sent().items() if key not in ('ok', 'token')}
     text.report(common, {'ok': True, 'pairing': found.as_sent(), 'next': [following]},
                 'Robot pairing token\n', f'Token: {printable(found.token)}', *text.lines(rest),
-                f'\nNext:\n  {following}     (at the robot; it asks for the token)')
+                f'\nNext:\n  {following}     (on the robot; the command prompts for the token)')
 
 
 @robots.command(epilog=options.example(
@@ -104,11 +118,12 @@ def pair(common: CommonOptions, robot_id: str, ttl_seconds: int) -> None:
 @remote
 def claim(common: CommonOptions, token: str | None) -> None:
     """
-    Pair this robot with the TOKEN that `reflex robots pair` has printed.
+    Pair this robot with a token of `reflex robots pair`.
 
-    Without a token it is asked for; - reads it from standard input.
+    Without TOKEN, the command prompts for it. With - as TOKEN, it reads the
+    token from standard input.
     """
-    is_piped = token == '-'  # noqa: S105 (the customary name of stdin)
+    is_piped = token == '-'  # noqa: S105 (the usual name of stdin)
     if is_piped:
         token = sys.stdin.readline(1000)
     elif token is None and not common.as_json and sys.stdin.isatty():
@@ -123,19 +138,19 @@ def claim(common: CommonOptions, token: str | None) -> None:
 @robots.command(epilog=options.example(
     'reflex robots heartbeat robot_xyz789', 'reflex robots heartbeat robot_xyz789 --every 10'))
 @click.argument('robot_id')
-@click.option('--every', 'every_s', type=click.FloatRange(1.0, 3600.0), metavar='SECONDS',
-              help='Go on until Ctrl-C; 10 is customary.')
-@click.option('--session', help='The session that it runs.')
-@click.option('--deployment', help='The deployment that it runs under.')
-@click.option('--transport', help='How it reaches the policy.')
-@click.option('--message', help='What it does, in a few words.')
+@click.option('--every', 'every_s', type=click.FloatRange(1.0, 3600.0), metavar='N',
+              help='Repeat every N seconds until Ctrl-C (10 is usual).')
+@click.option('--session', help='Id of the session that the robot runs.')
+@click.option('--deployment', help='Id of the deployment that the robot runs.')
+@click.option('--transport', help='Transport between robot and policy, as free text.')
+@click.option('--message', help='Status of the robot in a few words.')
 @remote
 def heartbeat(common: CommonOptions, robot_id: str, every_s: float | None, session: str | None,
               deployment: str | None, transport: str | None, message: str | None) -> None:
     """
-    Tell the service that a robot lives, once or every so often.
+    Send a heartbeat of a robot, once or repeatedly.
 
-    With --every, a service that cannot be reached is noted and does not end it.
+    With --every, an unreachable service is reported, and the heartbeats continue.
     """
     def beat() -> None:
         found = ask(common, calls.heartbeat, robot_id, session_id=session,
@@ -146,10 +161,10 @@ def heartbeat(common: CommonOptions, robot_id: str, every_s: float | None, sessi
     beat()
     due = time.monotonic()
     while every_s is not None:
-        # What was missed is not caught up.
+        # Missed heartbeats are not sent later.
         due = max(due + every_s, time.monotonic())
         time.sleep(max(0.0, due - time.monotonic()))
         try:
             beat()
         except ServiceUnavailable as exc:
-            click.echo(f'{exc}; trying again in {every_s:g} s', err=True)
+            click.echo(f'{exc}; retrying in {every_s:g} s', err=True)

@@ -28,20 +28,24 @@ def sessions() -> None:
 
 
 @sessions.command(epilog=options.example('reflex sessions authorize --deployment deploy_abc123'))
-@click.option('--base-model', default='pi0.5', show_default=True, help='Model to run.')
-@click.option('--artifact', help='A model of your own.')
-@click.option('--deployment', help='The deployment that the session belongs to.')
-@click.option('--robot', help='The robot that it is for.')
-@click.option('--runtime', help='Where it runs.')
+@click.option('--base-model', default='pi0.5', show_default=True, help='Base model to run.')
+@click.option('--artifact', help='Id of one of your own models.')
+@click.option('--deployment', help='Id of the deployment that the session belongs to.')
+@click.option('--robot', help='Id of the robot that the session is for.')
+@click.option('--runtime', help='Runtime of the policy; the service defines the values.')
 @click.option('--mode', default='dry_run', show_default=True,
-              help='dry_run or apply_actions.')
-@click.option('--client-session-id', help='Your own name for it.')
+              help='Mode: dry_run or apply_actions.')
+@click.option('--client-session-id', help='Your own name for the session.')
 @remote
 def authorize(common: CommonOptions, base_model: str, artifact: str | None, deployment: str | None,
               robot: str | None, runtime: str | None, mode: str,
               client_session_id: str | None) -> None:
-    """Ask for a session; its token is shown with --json only."""
-    async def question(service: AsyncReflex) -> Grant:
+    """
+    Authorize a new inference session.
+
+    Only --json prints the token of the session.
+    """
+    async def request(service: AsyncReflex) -> Grant:
         try:
             return await calls.authorize(
                 service, base_model=base_model, mode=mode, deployment_id=deployment,
@@ -51,13 +55,14 @@ def authorize(common: CommonOptions, base_model: str, artifact: str | None, depl
             await _explain(service, exc, deployment)
             raise
 
-    found = ask(common, question)
+    found = ask(common, request)
     following = [PROMOTE.format(found.session_id)] if mode == 'dry_run' else []
     text.show_record(common, 'Session authorized', found, 'session', next=following)
 
 
 @sessions.command('list', epilog=options.example('reflex sessions list --status active'))
-@click.option('--status', type=click.Choice(['active', 'closed', 'expired', 'failed']))
+@click.option('--status', type=click.Choice(['active', 'closed', 'expired', 'failed']),
+              help='Only sessions with this status.')
 @remote
 def list_(common: CommonOptions, status: str | None) -> None:
     """List inference sessions."""
@@ -70,27 +75,32 @@ def list_(common: CommonOptions, status: str | None) -> None:
 @sessions.command(epilog=options.example('reflex sessions promote sess_01'))
 @click.argument('session_id')
 @click.option('--to', 'mode', default='apply_actions', show_default=True,
-              help='apply_actions or dry_run.')
+              help='New mode: apply_actions or dry_run.')
 @remote
 def promote(common: CommonOptions, session_id: str, mode: str) -> None:
-    """Change the mode of a session at the service; the robot's own gate stays in force."""
-    async def question(service: AsyncReflex) -> Session:
+    """
+    Change the mode of a session at the service.
+
+    The promotion gate of the robot still applies.
+    """
+    async def request(service: AsyncReflex) -> Session:
         try:
             return await calls.promote(service, session_id, mode)
         except ServiceRefused as exc:
             await _explain(service, exc, session_id=session_id)
             raise
 
-    found = ask(common, question)
+    found = ask(common, request)
     text.show_record(common, 'Session promoted', found, 'session')
 
 
 @sessions.command(epilog=options.example('reflex sessions close sess_01'))
 @click.argument('session_id')
-@click.option('--reason', default='cli_closed', show_default=True, help='Why, for the record.')
+@click.option('--reason', default='cli_closed', show_default=True,
+              help='Reason for the records of the service.')
 @remote
 def close(common: CommonOptions, session_id: str, reason: str) -> None:
-    """Close a session."""
+    """Close one session."""
     found = ask(common, calls.close, session_id, reason)
     text.show_record(common, 'Inference session closed', found, 'session',
                      field='inferenceSession')
@@ -98,7 +108,7 @@ def close(common: CommonOptions, session_id: str, reason: str) -> None:
 
 async def _explain(service: AsyncReflex, exc: ServiceRefused, deployment_id: str | None = None,
                    session_id: str = '') -> None:
-    """Name the failed checks of the deployment, when it is that which is not ready."""
+    """Raise an error with the failed checks, if the deployment is not ready."""
     if exc.reason != 'deployment_not_ready':
         return
     if session_id:

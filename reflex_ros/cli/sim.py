@@ -13,7 +13,7 @@ from reflex_ros.cli import options
 
 
 class _Simulation(click.Group):
-    """Looks the simulated parts up by name: nothing imports them statically."""
+    """The simulated parts, imported by name: no module imports them statically."""
 
     _PARTS = {
         'arm': ('reflex_ros.sim.arm.command', 'command',
@@ -22,7 +22,7 @@ class _Simulation(click.Group):
                     'reflex sim service --port 8900 --fault handshake_status=503x3')}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the parts."""
+        """Return the names of the parts."""
         return sorted(self._PARTS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -30,13 +30,13 @@ class _Simulation(click.Group):
         if cmd_name not in self._PARTS:
             return None
         module, name, example = self._PARTS[cmd_name]
-        # A copy: the parts are also started without reflex, and know nothing of its options.
+        # A copy, because the parts also run without `reflex`, and without its options.
         command: click.Command = copy(getattr(import_module(module), name))
         command.epilog = options.example(example)
         command.params = [*command.params, *(
             click.Option(names, is_flag=True, expose_value=False, help=text) for names, text in (
-                (['--json'], 'The ready line is JSON anyway; errors are with this.'),
-                (['-v', '--verbose'], 'Show tracebacks.')))]
+                (['--json'], 'Print errors as JSON too; the ready line always is.'),
+                (['-v', '--verbose'], 'Show tracebacks on stderr.')))]
         return command
 
 
@@ -46,5 +46,5 @@ def sim() -> None:
     """
     Run the simulated service or the simulated arm.
 
-    Each prints one line of JSON when it is ready and stays in the foreground.
+    Each command prints one line of JSON when it is ready, and stays in the foreground.
     """

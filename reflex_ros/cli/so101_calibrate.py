@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex so101 calibrate``: a person moves the arm, this asks, shows, writes, and can undo."""
+"""``reflex so101 calibrate``: record the ranges of the joints, write them, and undo that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rich.table import Table
 from reflex_ros.cli import options, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, ask, id_option, open_bus, yes_option
+from reflex_ros.cli.so101_port import arm_options, confirm, id_option, open_bus, yes_option
 from reflex_ros.domain.joints import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import eeprom
@@ -37,33 +37,37 @@ SILENCE_S = 1.0
 SERVO_IDS = [joint.servo_id for joint in SO101_JOINTS]
 MIDDLE_POSE = ('Hold the arm with EVERY joint in the middle of its travel: upper arm up, forearm '
                'forward, gripper half open')
-SWEEP = 'Move every joint but wrist_roll to both of its ends, slowly'
+SWEEP = 'Move every joint except wrist_roll slowly to both ends of its travel'
 
 
 @click.command(epilog=options.example(
     'reflex so101 calibrate --id my_arm', 'reflex so101 calibrate --undo --id my_arm',
     'reflex so101 calibrate --from my_arm --yes',
     'reflex so101 calibrate --seconds 30 --yes --json'))
-@click.option('--from', 'source', metavar='FILE|ID', help="Write LeRobot's calibration file (or "
-              'that of an id) into the servos instead of recording.')
-@click.option('--seconds', type=click.FloatRange(1.0, 600.0), help='Record for so long without '
-              'asking for Enter; the arm stands in its middle pose at the beginning.')
-@click.option('--undo', is_flag=True, help='Put back what the last calibration replaced.')
+@click.option('--from', 'source', metavar='FILE|ID',
+              help="Write LeRobot's calibration file (or the file of an id) to the servos instead "
+                   'of recording.')
+@click.option('--seconds', type=click.FloatRange(1.0, 600.0), help='Record for this many seconds '
+              'instead of until Enter; put the arm into its middle pose first.')
+@click.option('--undo', is_flag=True,
+              help='Restore the values that the last calibration replaced.')
 @click.option('--backup', type=click.Path(dir_okay=False, path_type=Path),
-              help='With --undo: this backup instead of the newest one of --id.')
+              help='Backup to restore with --undo (default: the newest one of --id).')
 @click.option('--role', type=click.Choice([role.value for role in Role]), default='follower',
-              show_default=True, help="Where LeRobot's file is: with robots or teleoperators.")
+              show_default=True,
+              help="Kind of arm: selects LeRobot's folder, robots or teleoperators.")
 @yes_option
 @arm_options
 @id_option
 def calibrate(common: CommonOptions, source: str | None, seconds: float | None, undo: bool,
               backup: Path | None, role: str, yes: bool, port: str | None, arm_id: str) -> None:
     """
-    Set homing offsets and ranges of the servos, as LeRobot does, and write its file.
+    Calibrate the servos as LeRobot does, or undo it.
 
-    Nothing is written before everything is recorded and agreed to: Ctrl-C until then leaves the
-    servos as they were. The old values are kept in a backup, what is written is read back, and a
-    failure puts everything back or says what it could not.
+    The command writes the homing offset and the range of every servo, and LeRobot's calibration
+    file. You confirm the values after the recording; Ctrl-C before that leaves the servos
+    unchanged. The old values are kept in a backup, and every written value is read back. After a
+    failure, the old values are restored, or the error names what could not be restored.
     """
     if sum((bool(source), bool(seconds), undo)) > 1 or (backup and not undo):
         raise click.UsageError('--from, --seconds and --undo exclude each other; --backup belongs '
@@ -76,7 +80,7 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
             wanted = eeprom.load_backup(path)
         else:
             made = load(find(source, os.environ, Role(role))) if source \
-                else _recorded(bus, found, seconds, yes=yes)
+                else _record_ranges(bus, found, seconds, yes=yes)
             wanted = calibrated(made, found)
         todo = eeprom.changes(found, {id_: values for id_, values in wanted.items()
                                       if id_ in found})
@@ -85,7 +89,7 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
             _release(bus, yes=yes)
             for change in todo:
                 click.echo(str(change), err=True)
-            ask(f'These {len(todo)} registers will be written.', yes=yes)
+            confirm(f'These {len(todo)} registers will be written.', yes=yes)
             with shielded():
                 kept = set_up(bus, todo, backup_folder(os.environ), arm_id)
         now = eeprom.read_kept(bus, SERVO_IDS)
@@ -95,12 +99,12 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
     _report(common, todo, kept, file if calibration is not None else None, now)
 
 
-def _recorded(bus: Bus, found: eeprom.Values, seconds: float | None, *,
-              yes: bool) -> tuple[JointCalibration, ...]:
-    """Guide a person through the recording; nothing is written."""
+def _record_ranges(bus: Bus, found: eeprom.Values, seconds: float | None, *,
+                   yes: bool) -> tuple[JointCalibration, ...]:
+    """Guide a person through the recording; write nothing."""
     if seconds is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError('There is nobody at a terminal who could move the arm and press '
-                               'Enter: use --seconds or --from')
+        raise click.UsageError('Without a terminal nobody can press Enter during the recording: '
+                               'use --seconds or --from')
     _release(bus, yes=yes)
     try:
         if seconds is None:
@@ -116,15 +120,15 @@ def _recorded(bus: Bus, found: eeprom.Values, seconds: float | None, *,
         click.echo('Nothing was written to the servos; torque is off', err=True)
         raise
     for doubt in doubts(made):
-        click.echo(f'Look twice: {doubt}', err=True)
+        click.echo(f'Warning: {doubt}', err=True)
     return made
 
 
 def _release(bus: Bus, *, yes: bool) -> None:
-    """Let the arm go if it is under torque, after asking."""
+    """Switch torque off if it is on, after a confirmation."""
     if under_torque(bus):
-        ask('The arm is under torque and will be let go: it FALLS unless it rests or you hold it.',
-            yes=yes)
+        confirm('Torque is on and will be switched off: the arm FALLS unless it rests or you hold '
+                'it.', yes=yes)
         So101Arm(bus).torque_off()
 
 
@@ -160,19 +164,19 @@ def _enter_was_pressed() -> bool:
 
 def _table(recorder: RangeRecorder) -> Table:
     table = Table(box=None, header_style='dim')
-    for name in ('joint', 'lowest', 'now', 'highest', 'travel', 'other arms', ''):
+    for name in ('joint', 'lowest', 'now', 'highest', 'travel', 'usual travel', ''):
         table.add_column(name, justify='left' if name in ('joint', '') else 'right')
     for name, sweep in zip(JOINT_NAMES, recorder.joints, strict=True):
-        usual = str(USUAL_TRAVEL[name][0]) if name in USUAL_TRAVEL else 'whole turn'
+        usual = str(USUAL_TRAVEL[name][0]) if name in USUAL_TRAVEL else 'full turn'
         table.add_row(name, str(sweep.lower), str(sweep.present), str(sweep.upper),
                       str(sweep.upper - sweep.lower), usual,
-                      'ran over the seam: start again'
+                      'crossed the zero of the encoder: start again'
                       if sweep.crossed_seam and name in USUAL_TRAVEL else '')
     return table
 
 
 def _calibration(found: eeprom.Values) -> tuple[JointCalibration, ...] | None:
-    """Make the calibration that the servos hold, or None when they hold none."""
+    """Return the calibration in the servos, or None if they are not calibrated."""
     try:
         return tuple(from_range(index, found[id_][reg.MIN_POSITION_LIMIT],
                                 found[id_][reg.MAX_POSITION_LIMIT], found[id_][reg.HOMING_OFFSET])
@@ -193,7 +197,7 @@ def _report(common: CommonOptions, todo: Sequence[eeprom.Change], backup: Path |
                 'range_max': found[joint.servo_id][reg.MAX_POSITION_LIMIT],
             } for joint in SO101_JOINTS}},
         f'{len(todo)} registers written and read back' if todo
-        else 'The servos hold all this already; nothing was written',
+        else 'The servos already have these values; nothing was written',
         *([f'backup: {backup}   (undo: reflex so101 calibrate --undo)'] if backup else []),
         f'LeRobot file: {file}' if file
-        else 'The servos hold no calibration now, so no LeRobot file was written')
+        else 'The servos are not calibrated now, so no LeRobot file was written')

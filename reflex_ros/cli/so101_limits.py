@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex so101 limits``: what bounds the joints, in the driver and in the servos themselves."""
+"""``reflex so101 limits``: the limits of the joints, in the driver and in the servos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from reflex_ros.cli import options, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, ask, id_option, open_bus, yes_option
+from reflex_ros.cli.so101_port import arm_options, confirm, id_option, open_bus, yes_option
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware import eeprom
@@ -24,28 +24,28 @@ from reflex_ros.hardware.lerobot_file import find, load
 from reflex_ros.hardware.survey import Survey
 from reflex_ros.runner.servo_setup import backup_folder, calibrated, protected, set_up
 
-SHOWN = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TEMPERATURE)
+PROTECTION = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TEMPERATURE)
 
 
 @click.command(epilog=options.example(
     'reflex so101 limits', 'reflex so101 limits --write',
     'reflex so101 limits --write --calibration my_arm --yes --json'))
 @click.option('--write', 'writes', is_flag=True,
-              help='Write them into the servos for good, read them back, keep a backup.')
-@click.option('--calibration', metavar='FILE|ID', help="Take position limits and offsets from "
-              "LeRobot's file or id; without it the servos' own stay.")
+              help='Write the limits to the EEPROM, read them back and keep a backup.')
+@click.option('--calibration', metavar='FILE|ID', help="LeRobot's calibration file or id with "
+              "position limits and offsets to write (default: keep those in the servos).")
 @yes_option
 @arm_options
 @id_option
 def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bool,
            port: str | None, arm_id: str) -> None:
     """
-    Show the limits in the servos, and write them.
+    Show the limits in the servos, or write them.
 
-    Two kinds bound a joint: the driver refuses a goal outside the soft limits, and the servo
-    clamps one outside its own registers. With --write the servos keep over a power cycle what
-    the driver otherwise sets at every start (the gripper: half torque, 1.6 A) and, with
-    --calibration, get the position limits of that file. They must be limp for that.
+    The driver refuses a goal outside the soft limits; the servo clamps a goal outside its own
+    position limits. The driver also sets protection limits at every start (gripper: half torque,
+    1.6 A). --write stores these in the servos, so that they survive a power cycle; with
+    --calibration, it also stores the position limits of that file. Torque must be off.
     """
     reference = load(find(calibration, os.environ)) if calibration else None
     with open_bus(port) as bus:
@@ -53,11 +53,11 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bo
         wanted = protected(FOLLOWER, found)
         for servo_id, values in (calibrated(reference, found) if reference else {}).items():
             wanted[servo_id].update(values)
-        # While the driver's own are in the servos' memory, nothing differs, until the power goes.
+        # Values that the driver set until power-off read as equal, so --write writes these too.
         todo = eeprom.changes(found, wanted, with_equal=writes)
         backup = None
         if writes and todo:
-            ask(f'{len(todo)} registers will be written.', yes=yes)
+            confirm(f'{len(todo)} registers will be written.', yes=yes)
             with interruptible(), shielded():
                 backup = set_up(bus, todo, backup_folder(os.environ), arm_id)
             found, todo_left = eeprom.read_kept(bus, list(found)), []
@@ -70,15 +70,15 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bo
                          'differs': [str(change) for change in todo_left]})
         return
     text.show_grid(('joint', 'servo [tick]', 'soft [deg]', *(
-        f'{register.name} [{register.unit}]' for register in SHOWN)), [
+        f'{register.name} [{register.unit}]' for register in PROTECTION)), [
             (row['joint'], f'{row["min_ticks"]}..{row["max_ticks"]}', _degrees(row['soft_deg']),
-             *(row[register.name] for register in SHOWN)) for row in rows])
+             *(row[register.name] for register in PROTECTION)) for row in rows])
     for change in todo:
         click.echo(f'{"written" if backup else "differs"}: {change}')
     if backup:
         click.echo(f'backup: {backup}   (reflex so101 calibrate --undo)')
     elif todo:
-        click.echo('Write them with --write', err=True)
+        click.echo('To write these limits, add --write', err=True)
 
 
 def _rows(bus: Bus, found: eeprom.Values) -> list[dict[str, object]]:
@@ -96,7 +96,7 @@ def _rows(bus: Bus, found: eeprom.Values) -> list[dict[str, object]]:
         'max_ticks': found[joint.servo_id][reg.MAX_POSITION_LIMIT],
         'soft_deg': [round(math.degrees(soft[index].lower), 2),
                      round(math.degrees(soft[index].upper), 2)] if soft else None,
-        **{register.name: found[joint.servo_id][register] for register in SHOWN},
+        **{register.name: found[joint.servo_id][register] for register in PROTECTION},
     } for index, joint in enumerate(SO101_JOINTS)]
 
 

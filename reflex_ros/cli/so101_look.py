@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex so101 find``, ``ping`` and ``info``: look, and change nothing."""
+"""``reflex so101 find``, ``ping`` and ``info``: commands that read and change nothing."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ from reflex_ros.hardware.survey import (
 @arm_options
 def find(common: CommonOptions, port: str | None) -> None:
     """
-    List serial ports and say which is an arm; exit 1 when none is.
+    List the serial ports and show which one is an arm.
 
-    Each port is asked for the servos 1 to 6 at every usual baud rate; nothing is written.
+    The command pings servos 1 to 6 on each port, at every usual baud rate, and writes nothing.
+    It exits with 1 when no port is an arm.
     """
     ports = [Candidate(port, '--port')] if port else candidates(os.environ)
     findings = [probe(candidate) for candidate in ports]
@@ -63,7 +64,12 @@ def find(common: CommonOptions, port: str | None) -> None:
 @click.argument('servo_ids', metavar='[SERVO_ID]...', nargs=-1, type=click.IntRange(0, 253))
 @arm_options
 def ping(common: CommonOptions, servo_ids: tuple[int, ...], port: str | None) -> None:
-    """Ask servos (1 to 6) whether they are there; exit 1 when one is not."""
+    """
+    Check whether the servos answer.
+
+    Without SERVO_ID, the command checks servos 1 to 6. It exits with 1 when one of them does not
+    answer.
+    """
     answers: dict[int, int | None] = {}
     with open_bus(port) as bus:
         for servo_id in servo_ids or [joint.servo_id for joint in SO101_JOINTS]:
@@ -88,14 +94,15 @@ def ping(common: CommonOptions, servo_ids: tuple[int, ...], port: str | None) ->
 
 @click.command(epilog=options.example('reflex so101 info', 'reflex so101 info --id my_arm'))
 @click.option('--role', type=click.Choice(sorted(PROFILES)), default='follower',
-              show_default=True, help='Which build of the arm: parts, gears, place of the file.')
+              show_default=True, help="Kind of arm: selects parts, gears and LeRobot's folder.")
 @arm_options
 @id_option
 def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> None:
     """
-    Show settings and calibration of every servo, and whether LeRobot's file agrees.
+    Show settings and calibration of every servo.
 
-    Exit 1 when a servo does not answer.
+    The command compares the calibration with LeRobot's file. It exits with 1 when a servo does
+    not answer.
     """
     profile = PROFILES[role]
     with open_bus(port) as bus:

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex so101 monitor``: what every servo reports, live, into a file, as a picture."""
+"""``reflex so101 monitor``: the readings of every servo: live, in a file, or as a chart."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ WARM_C, HOT_C = 55, 62
 @dataclass(slots=True)
 class History:
     """
-    What was read so far.
+    The readings so far.
 
-    :param samples: instant [s] and readings, the newest ``HISTORY`` of them.
-    :param misses: how often each servo stayed silent.
+    :param samples: instant [s] and readings by servo id; the newest ``HISTORY`` are kept.
+    :param misses: servo id -> number of missed answers.
     """
 
     samples: deque[tuple[float, Mapping[int, Reading]]] = field(
@@ -55,7 +55,7 @@ class History:
     misses: dict[int, int] = field(default_factory=dict)
     newest: dict[int, Reading] = field(default_factory=dict)
 
-    def take(self, at: float, readings: Mapping[int, Reading], silent: tuple[int, ...]) -> None:
+    def add(self, at: float, readings: Mapping[int, Reading], silent: tuple[int, ...]) -> None:
         """Add one sample."""
         self.samples.append((at, readings))
         self.newest |= readings
@@ -76,34 +76,36 @@ class History:
 @click.command(epilog=options.example(
     'reflex so101 monitor', 'reflex so101 monitor --seconds 10 --csv arm.csv --plot arm.png',
     'reflex so101 monitor --seconds 1 --json'))
-@click.option('--seconds', type=click.FloatRange(0.1), help='How long; until Ctrl-C without it.')
+@click.option('--seconds', type=click.FloatRange(0.1),
+              help='Duration in seconds (default: until Ctrl-C).')
 @click.option('--rate', 'rate_hz', type=click.FloatRange(1.0, 200.0), default=50.0,
               show_default=True, help='Samples per second.')
 @click.option('--csv', 'csv_path', type=click.Path(dir_okay=False, path_type=Path),
-              help='Write every sample into a file.')
+              help='CSV file for every sample.')
 @click.option('--plot', type=click.Path(dir_okay=False, path_type=Path),
-              help='Draw position, load, current and temperature into a PNG at the end.')
+              help='PNG file for charts of position, load, current and temperature.')
 @arm_options
 def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_path: Path | None,
             plot: Path | None, port: str | None) -> None:
     """
-    Watch position, load, current, voltage and heat of every servo.
+    Show position, load, current and temperature of every servo.
 
-    Works with an arm that is not calibrated, and with missing servos. Nothing is written to the
-    servos. At the end the last values are printed; exit 1 when a servo never answered.
+    The command works with an arm that is not calibrated and with missing servos, and writes
+    nothing to the servos. At the end it prints the last values. It exits with 1 when a servo
+    never answered.
     """
     history = History()
-    with interruptible(), open_bus(port) as bus, _csv(csv_path) as note:
+    with interruptible(), open_bus(port) as bus, _csv(csv_path) as write_row:
         survey = Survey(bus)
         absent = survey.absent
         try:
             with _view(history, bus.port.name, quiet=common.as_json) as redraw:
                 for at, readings in _samples(survey, seconds, rate_hz):
-                    history.take(at, readings, survey.silent)
-                    note(at - history.samples[0][0], readings)
+                    history.add(at, readings, survey.silent)
+                    write_row(at - history.samples[0][0], readings)
                     redraw()
         except KeyboardInterrupt:
-            # Ctrl-C is how a person ends this.
+            # Ctrl-C is the usual way to end this command.
             pass
         name = bus.port.name
     if plot:
@@ -121,7 +123,7 @@ def _samples(survey: Survey, seconds: float | None,
     began = due = time.monotonic()
     while seconds is None or due - began <= seconds:
         yield survey.read()
-        # What comes late is not caught up.
+        # A late sample delays all later ones: the rate does not rise to catch up.
         due = max(due + 1.0 / rate_hz, time.monotonic())
         time.sleep(max(due - time.monotonic(), 0.0))
 
@@ -133,7 +135,7 @@ def _csv(path: Path | None) -> Iterator[Callable[[float, Mapping[int, Reading]],
         if writer:
             writer.writerow(CSV_HEAD)
 
-        def note(at: float, readings: Mapping[int, Reading]) -> None:
+        def write_row(at: float, readings: Mapping[int, Reading]) -> None:
             if writer is None:
                 return
             for servo_id, r in readings.items():
@@ -143,7 +145,7 @@ def _csv(path: Path | None) -> Iterator[Callable[[float, Mapping[int, Reading]],
                     r.load, f'{r.current:.4f}', r.voltage, r.temperature, int(r.torque),
                     ' '.join(r.errors)))
 
-        yield note
+        yield write_row
 
 
 @contextmanager
@@ -166,7 +168,7 @@ def _view(history: History, port: str, *, quiet: bool) -> Iterator[Callable[[], 
 
 def _live_table(history: History, port: str) -> Table:
     table = Table(box=None, header_style='dim', title_justify='left', caption_justify='left',
-                  title=f'{port}   {history.rate_hz:.1f} Hz   Ctrl-C ends it',
+                  title=f'{port}   {history.rate_hz:.1f} Hz   press Ctrl-C to stop',
                   caption=_silence(history, ()).lstrip(', ') or None)
     for name in COLUMNS:
         table.add_column(name, justify='left' if name in TEXTS else 'right')

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex so101 jog``, ``park`` and ``torque-off``: what moves the arm, or drops it."""
+"""``reflex so101 jog``, ``park`` and ``torque-off``: commands that move or drop the arm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from reflex_ros.cli import options, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, ask, locate, open_bus, yes_option
+from reflex_ros.cli.so101_port import arm_options, confirm, locate, open_bus, yes_option
 from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
@@ -23,14 +23,14 @@ from reflex_ros.hardware.port import SerialPort
 from reflex_ros.runner.manual_drive import HandDrive, UNSURE
 
 MAX_SPEED = 0.5
-HOLDS = ('The arm holds, under torque. To let it go: `reflex so101 park`, or support it and '
-         '`reflex so101 torque-off`')
+HOLDS = ('The arm holds its position under torque. To release it, run `reflex so101 park`, or '
+         'support the arm and run `reflex so101 torque-off`')
 
 
 @contextmanager
-def driven(port: str | None, *, velocity: float, parks: bool = False) -> Iterator[HandDrive]:
+def drive_arm(port: str | None, *, velocity: float, parks: bool = False) -> Iterator[HandDrive]:
     """
-    Put an arm under torque; Ctrl-C and every error bring it to rest, and it holds.
+    Put an arm under torque for the block; on Ctrl-C and any error, bring it to rest and hold.
 
     :param velocity: largest speed of a joint [rad/s].
     """
@@ -43,39 +43,40 @@ def driven(port: str | None, *, velocity: float, parks: bool = False) -> Iterato
             yield drive
             is_stopped = False
         finally:
-            # The shield first: an interrupt that was not heard is repeated after 0.2 s.
+            # Shielded first, because a pending interrupt is repeated after 0.2 s.
             with shielded():
                 drive.close()
                 if is_stopped and drive.may_hold:
                     click.echo(HOLDS if drive.holds else f'{UNSURE}. `reflex so101 monitor` shows '
-                               'which of them hold', err=True)
+                               'which joints hold', err=True)
 
 
-# A negative number is no option.
+# Otherwise click takes a negative number for an option.
 @click.command(context_settings={'ignore_unknown_options': True}, epilog=options.example(
     'reflex so101 jog wrist_roll 10', 'reflex so101 jog gripper -20',
     'reflex so101 jog shoulder_pan 30 --speed 0.1 --yes --json'))
 @click.argument('joint', metavar='JOINT', type=click.Choice(JOINT_NAMES))
 @click.argument('delta', type=click.FloatRange(-360.0, 360.0))
 @click.option('--speed', type=click.FloatRange(0.02, MAX_SPEED), default=0.2, show_default=True,
-              help='Largest speed on the way [rad/s].')
+              help='Largest speed of the joint in rad/s.')
 @yes_option
 @arm_options
 def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool,
         port: str | None) -> None:
     """
-    Move one joint by DELTA degrees (gripper: percent), slowly, and hold.
+    Move one joint slowly by DELTA degrees, then hold.
 
-    JOINT is shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll or gripper.
+    JOINT is shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll or gripper. For the
+    gripper, DELTA is in percent.
 
-    The motion passes the checks of the driver: limits, largest step, lead. The arm is put under
-    torque where it is, and stays so. Ctrl-C brings it to rest, under torque.
+    The motion passes the checks of the driver: limits, largest step, lead. Torque is switched on
+    at the present pose and stays on. Ctrl-C brings the arm to rest under torque.
     """
     unit = 'percent' if joint == 'gripper' else 'degrees'
-    ask(f'{joint} will move by {delta:g} {unit}, and the whole arm will be under torque.',
-        yes=yes)
+    confirm(f'{joint} will move by {delta:g} {unit}, and the whole arm will be under torque.',
+            yes=yes)
     index = JOINT_NAMES.index(joint)
-    with driven(port, velocity=MAX_SPEED) as drive:
+    with drive_arm(port, velocity=MAX_SPEED) as drive:
         before = drive.setpoint
         target = np.clip(before, drive.bounds.lower, drive.bounds.upper)
         travel = gripper_travel(drive.arm.calibration)
@@ -88,7 +89,7 @@ def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool
                          'from_rad': float(before[index]), 'target_rad': float(target[index]),
                          'measured_rad': float(reached[index])},
                 f'{joint}: {math.degrees(before[index]):+.1f} -> '
-                f'{math.degrees(reached[index]):+.1f} deg (told '
+                f'{math.degrees(reached[index]):+.1f} deg (target '
                 f'{math.degrees(target[index]):+.1f})')
     if not common.as_json:
         click.echo(HOLDS, err=True)
@@ -99,12 +100,13 @@ def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool
 @arm_options
 def park(common: CommonOptions, yes: bool, port: str | None) -> None:
     """
-    Go slowly to the rest pose, then let go.
+    Move slowly to the rest pose, then switch torque off.
 
-    When anything stops the arm on its way (an obstacle, a fault, Ctrl-C), it holds under torque.
+    If an obstacle, a fault or Ctrl-C stops the arm on its way, it holds under torque.
     """
-    ask('The arm will move to its rest pose (folded) and be let go there.', yes=yes)
-    with driven(port, velocity=MAX_SPEED, parks=True) as drive:
+    confirm('The arm will move to its rest pose (folded), and torque will be switched off there.',
+            yes=yes)
+    with drive_arm(port, velocity=MAX_SPEED, parks=True) as drive:
         drive.park()
     text.report(common, {'ok': True, 'parked': True, 'torque': False},
                 'The arm is in its rest pose, torque off')
@@ -114,8 +116,8 @@ def park(common: CommonOptions, yes: bool, port: str | None) -> None:
 @yes_option
 @arm_options
 def torque_off(common: CommonOptions, yes: bool, port: str | None) -> None:
-    """Let every joint go: the arm falls unless it rests or somebody holds it."""
-    ask('Every joint will be let go, and the arm FALLS unless it rests or you hold it.', yes=yes)
+    """Switch torque off: the arm falls unless it is supported."""
+    confirm('Torque will be switched off: the arm FALLS unless it rests or you hold it.', yes=yes)
     with open_bus(port) as bus:
         So101Arm(bus).torque_off()
     text.report(common, {'ok': True, 'torque': False}, 'Torque off')

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all commands for an arm share: options, opening the bus, asking before something moves."""
+"""Shared by all commands for an arm: options, opening the bus, the confirmation prompt."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from reflex_ros.hardware.discovery import Candidate, find_arm, not_found_message
 from reflex_ros.hardware.lerobot_file import DEFAULT_ID
 from reflex_ros.hardware.port import latency_warning, SerialPort
 
-yes_option = click.option('--yes', is_flag=True, help='Do not ask.')
+yes_option = click.option('--yes', is_flag=True, help='Skip the confirmation prompt.')
 
 
 def arm_options(command: options.Command) -> options.Command:
-    """Add ``--port`` and what every command has."""
-    command = click.option('--port', metavar='PATH', help='Serial port of the arm; looked for '
-                           'when not given, at REFLEX_SO101_PORT first.')(command)
+    """Declare ``--port`` and the options of every command."""
+    command = click.option('--port', metavar='PATH', help='Serial port of the arm (default: '
+                           'REFLEX_SO101_PORT, then a search).')(command)
     return options.local(command)
 
 
 def id_option(command: options.Command) -> options.Command:
-    """Add ``--id``, LeRobot's name of the arm."""
+    """Declare ``--id``, LeRobot's id of the arm."""
     return click.option('--id', 'arm_id', metavar='ID', envvar='REFLEX_SO101_ID',
                         default=DEFAULT_ID, show_default=True,
-                        help="LeRobot's id of the arm: the name of its calibration file.")(command)
+                        help="LeRobot's id of the arm, the name of its calibration file.")(command)
 
 
 def locate(port: str | None) -> tuple[str, int]:
     """
-    Find port and baud rate of an arm, whole or not.
+    Return port and baud rate of an arm, even if some servos do not answer.
 
-    :raises ConfigurationError: when no servo answers there, or anywhere.
+    :raises ConfigurationError: if no servo answers on the port, or on any port.
     """
     if not port:
         return find_arm(os.environ, partial=True)
@@ -53,7 +53,7 @@ def locate(port: str | None) -> tuple[str, int]:
 
 @contextmanager
 def open_bus(port: str | None) -> Iterator[Bus]:
-    """Open the arm's bus; a slow adapter is warned of on stderr."""
+    """Open the bus of an arm; warn on stderr about a slow USB adapter."""
     path, baud = locate(port)
     if warning := latency_warning(path):
         click.echo(f'Warning: {warning}', err=True)
@@ -65,16 +65,16 @@ def open_bus(port: str | None) -> Iterator[Bus]:
         bus.close()
 
 
-def ask(what: str, *, yes: bool) -> None:
+def confirm(action: str, *, yes: bool) -> None:
     """
-    Let a person agree to something that moves or drops the arm, or changes it for good.
+    Ask a person to confirm an action that moves the arm, drops it or writes to its EEPROM.
 
-    :raises click.UsageError: when there is nobody to ask and no ``--yes``.
-    :raises ReflexError: when the answer is no.
+    :raises click.UsageError: if there is neither a terminal nor ``--yes``.
+    :raises ReflexError: if the answer is no.
     """
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError(f'{what} Nobody can be asked here: say --yes')
-    if not click.confirm(f'{what} Go on?', err=True):
-        raise ReflexError('nothing was done')
+        raise click.UsageError(f'{action} There is no terminal to confirm this: pass --yes')
+    if not click.confirm(f'{action} Continue?', err=True):
+        raise ReflexError('not confirmed, nothing was done')

@@ -10,8 +10,8 @@ import click
 
 from reflex_ros.cli import options, text
 from reflex_ros.cli.options import CommonOptions, local
-from reflex_ros.cli.so101_move import driven
-from reflex_ros.cli.so101_port import ask, open_bus, yes_option
+from reflex_ros.cli.so101_move import drive_arm
+from reflex_ros.cli.so101_port import confirm, open_bus, yes_option
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import LEADER
@@ -20,40 +20,42 @@ from reflex_ros.runner.teleop import require_limp, Teleop
 
 @click.command(epilog=options.example(
     'reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'))
-@click.option('--leader', metavar='PATH', required=True, help='Port of the arm moved by hand.')
-@click.option('--follower', metavar='PATH', required=True, help='Port of the arm that follows.')
+@click.option('--leader', metavar='PATH', required=True,
+              help='Serial port of the leader, the arm that you move by hand.')
+@click.option('--follower', metavar='PATH', required=True, help='Serial port of the follower.')
 @click.option('--speed', type=click.FloatRange(0.05, 2.0), default=1.0, show_default=True,
-              help='Largest speed of a joint of the follower [rad/s].')
-@click.option('--seconds', type=click.FloatRange(0.1), help='How long; until Ctrl-C without it.')
+              help='Largest joint speed of the follower in rad/s.')
+@click.option('--seconds', type=click.FloatRange(0.1),
+              help='Duration in seconds (default: until Ctrl-C).')
 @yes_option
 @local
 def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seconds: float | None,
            yes: bool) -> None:
     """
-    Let a leader arm drive a follower arm, within the follower's limits.
+    Let a leader arm drive a follower arm.
 
-    The follower approaches the leader's pose slowly, then follows. It passes the checks of the
-    driver: limits, largest step, lead. When the leader falls silent, on any fault and on Ctrl-C,
-    the follower comes to rest and holds, under torque.
+    The follower approaches the pose of the leader slowly, then follows it within its own limits.
+    Its motion passes the checks of the driver: limits, largest step, lead. If the leader stops
+    answering, on any fault and on Ctrl-C, the follower comes to rest and holds under torque.
     """
     if os.path.realpath(leader) == os.path.realpath(follower):
-        raise ConfigurationError(f'leader and follower are the same port {leader}')
-    ask('The follower will move to the pose of the leader and follow it.', yes=yes)
+        raise ConfigurationError(f'leader and follower are the same port {leader}: name two ports')
+    confirm('The follower will move to the pose of the leader and follow it.', yes=yes)
     with open_bus(leader) as bus:
         arm = So101Arm(bus, profile=LEADER)
         arm.bring_up()
         require_limp(arm)
-        with driven(follower, velocity=speed) as drive:
+        with drive_arm(follower, velocity=speed) as drive:
             following = Teleop(arm, drive, speed)
             if seconds is None:
-                click.echo('The follower follows; Ctrl-C ends it', err=True)
+                click.echo('The follower follows the leader; press Ctrl-C to stop', err=True)
             following.follow(seconds)
             figures = following.figures
     rate_hz = figures.turns / figures.seconds if figures.seconds else 0.0
     text.report(common, {'ok': True, 'turns': figures.turns, 'rate_hz': round(rate_hz, 1),
                          'misses': figures.misses, 'met': figures.has_met,
                          'lag_rad': round(figures.lag_rad, 4), 'torque': True},
-                f'{figures.seconds:.1f} s at {rate_hz:.1f} Hz, {figures.misses} times without '
-                f'an answer of the leader, largest lag {figures.lag_rad:.3f} rad')
+                f'{figures.seconds:.1f} s at {rate_hz:.1f} Hz, {figures.misses} missed '
+                f'answers of the leader, largest lag {figures.lag_rad:.3f} rad')
     if not common.as_json:
-        click.echo('The follower holds, under torque', err=True)
+        click.echo('The follower holds its position under torque', err=True)

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Results as a JSON document or as text that a person can read (protocol reference, section j.1).
+Results as a JSON document or as text for a person (protocol reference, section j.1).
 
-What a value holds was written by the service: it is cut, escaped and, where its key says that it
-is a secret, hidden. JSON is for programs and hides nothing.
+The values come from the service. As text, they are shortened and escaped, and hidden if their key
+names a secret. JSON is for programs and hides nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CAPITALS = {'api': 'API', 'hf': 'HF', 'id': 'ID', 'ids': 'IDs', 'json': 'JSON', 
 
 
 def document(value: Mapping[str, object]) -> None:
-    """Print one JSON document; a number that JSON does not have becomes null."""
+    """Print one JSON document; infinity and NaN become null."""
     try:
         text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
     except ValueError:
@@ -38,7 +38,7 @@ def document(value: Mapping[str, object]) -> None:
 
 
 def report(common: CommonOptions, value: Mapping[str, object], *text: str) -> None:
-    """Print a result: a JSON document when that was asked for, else lines of text."""
+    """Print a result: a JSON document with ``--json``, else lines of text."""
     if common.as_json:
         document(value)
         return
@@ -53,38 +53,38 @@ def show(common: CommonOptions, title: str, value: Mapping[str, object], field: 
 
     :param title: first line of the text.
     :param field: name of the value in the JSON document.
-    :param more: further fields of the document; in text they follow the value.
+    :param more: further fields of the document; the text prints them after the value.
     """
     if common.as_json:
         document({'ok': True, field: value, **more})
         return
-    # That it is well is what the title says.
-    shown = {key: each for key, each in value.items() if (key, each) != ('ok', True)}
-    _say(title, lines(shown), more)
+    # The title already says that the request succeeded.
+    printed = {key: each for key, each in value.items() if (key, each) != ('ok', True)}
+    _print(title, lines(printed), more)
 
 
 def show_rows(common: CommonOptions, title: str, rows: Sequence[Mapping[str, object]],
               columns: Sequence[str], *, value: Mapping[str, object], field: str) -> None:
     """
-    Print a list: in JSON the whole answer, in text a table with all rows.
+    Print a list: the whole answer as JSON, or a table of all rows as text.
 
-    :param columns: the keys that make the table; one that no row holds is left out.
+    :param columns: keys that make the columns; a key without any value is left out.
     :param value: the whole answer, as in :func:`show`.
     """
     if common.as_json:
         document({'ok': True, field: value})
     else:
-        _say(title, table(rows, columns) if rows else [f'No {title.lower()} found.'], {})
+        _print(title, table(rows, columns) if rows else [f'No {title.lower()} found.'], {})
 
 
 def show_record(common: CommonOptions, title: str, answer: Row, noun: str, *, field: str = '',
                 ids: Sequence[str] = (), **more: object) -> None:
     """
-    Print an answer about one thing: in JSON the whole of it, in text the thing once.
+    Print an answer about one object: the whole answer as JSON, or the object once as text.
 
-    :param noun: the key under which the answer holds the thing, if it does not lie around it.
-    :param field: name of the answer in the JSON document; the noun by default.
-    :param ids: further names of its id, of which the service sends several at once.
+    :param noun: key of the object in the answer; without that key, the answer is the object.
+    :param field: name of the answer in the JSON document (default: the noun).
+    :param ids: further keys of its id: the service sends the id under several keys at once.
     """
     value = answer.as_sent()
     if not common.as_json:
@@ -99,25 +99,25 @@ def show_record(common: CommonOptions, title: str, answer: Row, noun: str, *, fi
 
 
 def lines(value: Mapping[str, object], depth: int = 0) -> Iterator[str]:
-    """Lay a mapping out, one line for each plain value, two blanks deeper for each level."""
-    said: set[tuple[str, object]] = set()
+    """Yield a mapping as lines, one per plain value, indented by two blanks per level."""
+    printed: set[tuple[str, object]] = set()
     for key, each in value.items():
-        # Ids come under two names at once, ``_id`` and ``id``, that read the same.
+        # The service sends an id as ``_id`` and as ``id``; both have the same label.
         mark = (label(str(key)), each if isinstance(each, str) else key)
-        if mark not in said:
+        if mark not in printed:
             yield from _item(str(key), each, depth)
-        said.add(mark)
+        printed.add(mark)
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Iterator[str]:
-    """Lay rows out in columns as wide as their widest cell, under a line of labels."""
+    """Yield rows as aligned columns under a line of labels."""
     used = [key for key in columns if any(row.get(key) not in (None, '') for row in rows)]
     yield from grid([label(key) for key in used],
                     ([_cell(key, row.get(key)) for key in used] for row in rows))
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Lay cells out in columns as wide as they need be: for people, and for grep."""
+    """Yield cells as aligned columns, one line per row."""
     every = [tuple(head), *(tuple(map(str, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*every, strict=True)]
     for cells in every:
@@ -126,20 +126,20 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]
 
 
 def show_grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print cells in columns."""
+    """Print cells as aligned columns."""
     for line in grid(head, rows):
         click.echo(line)
 
 
 def label(key: str) -> str:
-    """Make words of a key: ``robotSchemaId`` and ``robot_schema_id`` are ``Robot schema ID``."""
+    """Convert a key to words: ``robotSchemaId`` and ``robot_schema_id`` to ``Robot schema ID``."""
     words = re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z_]+', key) or [key]
     text = ' '.join(CAPITALS.get(word.lower(), word.lower()) for word in words)
     return printable(text[:1].upper() + text[1:], 80)
 
 
 def plain(key: str, value: object) -> str:
-    """Write one value that is neither a mapping nor a list; its key says what it means."""
+    """Format one value that is neither a mapping nor a list; its key tells a time or a secret."""
     if value is None or value == '':
         return MISSING
     if any(word in key.lower() for word in SECRETS):
@@ -159,7 +159,7 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _say(title: str, body: Iterable[str], more: Mapping[str, object]) -> None:
+def _print(title: str, body: Iterable[str], more: Mapping[str, object]) -> None:
     click.echo(f'{title}\n')
     for line in [*body, *_more(more)]:
         click.echo(line)
@@ -193,7 +193,7 @@ def _rows(key: str, rows: Sequence[object], depth: int) -> Iterator[str]:
     bullet = '  ' * depth + '- '
     for row in rows[:MAX_ROWS]:
         if isinstance(row, Mapping) and row:
-            # The first line of a row carries its mark, where the others have blanks.
+            # The first line of a row starts with the bullet, the others with blanks.
             block = list(lines(row, depth + 1))
             yield from [bullet + block[0].lstrip(), *block[1:]]
         elif isinstance(row, (Mapping, list, tuple)):
@@ -211,12 +211,12 @@ def _cell(key: str, value: object) -> str:
 
 
 def _is_time(key: str) -> bool:
-    # The word, not the letters: a heartbeat or a format is no time.
+    # Only the whole word: "heartbeat" and "format" end in "at" and are not times.
     return bool(re.search(r'(^|_)at$|[a-z0-9]At$', key))
 
 
 def _moment(value: float) -> str:
-    """Write milliseconds since 1970 as local time, or nothing when no clock can show them."""
+    """Format milliseconds since 1970 as local time; return nothing outside the range of dates."""
     try:
         moment = datetime.fromtimestamp(value / 1000).astimezone()
     except (OverflowError, ValueError, OSError):

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex training``: start runs, watch them, stop them."""
+"""``reflex training``: start, watch and stop training runs."""
 
 from __future__ import annotations
 
@@ -24,28 +24,37 @@ from reflex_ros.client.training_parameters import PARAMETERS
 from reflex_ros.errors import ConfigurationError
 
 WATCH = 'reflex training status {} --watch'
-NOTE = ('Active runs, and runs that failed in the last 15 minutes; --all shows every run, and '
-        '--json always does.')
+NOTE = ('Only active runs and runs that failed in the last 15 minutes; --all shows every run, and '
+        '--json always shows every run.')
 STATUSES = sorted(ACTIVE | TERMINAL)
+PURPOSES = {
+    'maxSteps': 'Number of training steps', 'batchSize': 'Samples per training step',
+    'learningRate': 'Learning rate', 'warmupSteps': 'Steps in which the learning rate rises',
+    'saveFreq': 'Steps between checkpoints', 'maxMinutes': 'Time limit in minutes',
+    'gradient_checkpointing': 'Save memory by computing activations twice',
+    'freeze_vision_encoder': 'Keep the weights of the vision encoder',
+    'dtype': 'Number format', 'lora.rank': 'Rank of the LoRA adapter',
+    'lora.alpha': 'Scale of the LoRA adapter', 'lora.dropout': 'Dropout of the LoRA adapter',
+    'lora.target_modules': 'Layers that the LoRA adapter changes'}
 
 
 @click.group()
 def training() -> None:
-    """Start training runs, watch them, stop them."""
+    """Start, watch and stop training runs."""
 
 
 def _parameters(command: options.Command) -> options.Command:
-    """Add a flag for each training parameter; see the table for what each may be."""
+    """Declare one option for each training parameter."""
     for key, row in reversed(PARAMETERS.items()):
         name = key.replace('.', '_')
-        allowed = f'{row.allowed[0].upper()}{row.allowed[1:]}.'
+        text = f'{PURPOSES[key]}: {row.allowed}.'
         if row.kind is bool:
             declared = click.option(f'{row.flag}/--no-{row.flag[2:]}', name, default=None,
-                                    help='As the service decides when not given.')
+                                    help=f'{PURPOSES[key]} (default: as the service decides).')
         elif row.kind is list:
-            declared = click.option(row.flag, name, metavar='NAME,...', help=allowed)
+            declared = click.option(row.flag, name, metavar='NAME,...', help=text)
         else:
-            declared = click.option(row.flag, name, type=row.kind, help=allowed)
+            declared = click.option(row.flag, name, type=row.kind, help=text)
         command = declared(command)
     return command
 
@@ -53,44 +62,57 @@ def _parameters(command: options.Command) -> options.Command:
 @training.command(epilog=options.example(
     'reflex training start --dataset ds_01 --epochs 2 --rank 16 --max-steps 200',
     'reflex training start --hf hf://datasets/me/pick-2 --parameters-json @run.json'))
-@click.option('--dataset', 'dataset_id', help='Id of a dataset that was validated.')
-@click.option('--hf', 'hf_source_uri', help='Or a dataset of the Hugging Face hub.')
-@click.option('--base-model', default=calls.BASE_MODEL, show_default=True)
-@click.option('--base-model-id', help='Go on from this model of yours.')
-@click.option('--trainable', default='lora', show_default=True, help='lora or full.')
-@click.option('--epochs', type=int, default=3, show_default=True)
-@click.option('--model-name', help='Of what comes out; made of the time when not given.')
-@click.option('--model-version', help='Likewise.')
-@click.option('--request-id', help='The same one again is the same run; use a new one for a fresh '
-                                   'run.')
-@click.option('--parameters-json', help='Parameters as JSON, or @FILE; the flags below add to it.')
+@click.option('--dataset', 'dataset_id', help='Id of a validated dataset.')
+@click.option('--hf', 'hf_source_uri',
+              help='Dataset of the Hugging Face Hub, instead of --dataset.')
+@click.option('--base-model', default=calls.BASE_MODEL, show_default=True,
+              help='Base model to fine-tune.')
+@click.option('--base-model-id', help='Id of one of your own models, to continue from it.')
+@click.option('--trainable', default='lora', show_default=True,
+              help='Kind of fine-tuning: lora or full.')
+@click.option('--epochs', type=int, default=3, show_default=True,
+              help='Number of passes over the dataset.')
+@click.option('--model-name', help='Name of the resulting model (default: generated from the '
+                                   'current time).')
+@click.option('--model-version', help='Version of the resulting model (default: generated).')
+@click.option('--request-id', help='Idempotency key: repeating it returns the existing run.')
+@click.option('--parameters-json', help='Training parameters as JSON or @FILE; the options below '
+                                        'add to them.')
 @_parameters
 @remote
 def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | None,
           base_model: str, base_model_id: str | None, trainable: str, epochs: int,
           model_name: str | None, model_version: str | None, request_id: str | None,
           parameters_json: str | None, **flags: Any) -> None:
-    """Start a training run on a dataset."""
+    """
+    Start a training run on a dataset.
+
+    The service chooses every training parameter that is not set.
+    """
     if (dataset_id is None) == (hf_source_uri is None):
         raise ConfigurationError('Pass exactly one of --dataset and --hf.')
-    given = _given(flags, parameters_json)
+    parameters = _merge(flags, parameters_json)
     found = ask(common, calls.start, dataset_id=dataset_id, hf_source_uri=hf_source_uri,
                 base_model=base_model, fine_tuning=trainable, epochs=epochs,
                 model_name=model_name, model_version=model_version, base_model_id=base_model_id,
-                parameters=given, request_id=request_id)
+                parameters=parameters, request_id=request_id)
     text.show_record(common, 'Training run started', found, 'trainingRun',
                      next=[WATCH.format(found.run_id)])
 
 
 @training.command(epilog=options.example('reflex training status run_01 --watch'))
 @click.argument('run_id', metavar='TRAINING_RUN_ID')
-@click.option('--watch', is_flag=True, help='Look again until the run is over; exit 1 if it '
+@click.option('--watch', is_flag=True, help='Poll until the run is finished; exit with 1 if it '
                                             'failed.')
 @click.option('--poll-interval', type=click.FloatRange(1.0), default=10.0, show_default=True,
-              help='Between two looks, in seconds.')
+              help='Seconds between polls.')
 @remote
 def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float) -> None:
-    """Show a training run; with --json and --watch one document for each look."""
+    """
+    Show one training run.
+
+    With --json and --watch, the command prints one document per poll.
+    """
     if not watch:
         found = ask(common, calls.get, run_id)
         _report(common, found, run_id)
@@ -111,7 +133,7 @@ def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float
         try:
             last = ask(common, follow)
         except KeyboardInterrupt:
-            click.echo(f'The run goes on. {WATCH.format(run_id)} looks again', err=True)
+            click.echo(f'The run continues. Watch it with `{WATCH.format(run_id)}`', err=True)
             raise
     if last is not None and not common.as_json:
         _report(common, last, run_id)
@@ -123,11 +145,17 @@ training.add_command(status, 'get')
 
 
 @training.command('list', epilog=options.example('reflex training list --all'))
-@click.option('--all', 'is_all', is_flag=True, help='Those that are over too.')
-@click.option('--status', 'wanted', type=click.Choice(STATUSES), help='All of one status.')
+@click.option('--all', 'is_all', is_flag=True, help='Include finished runs.')
+@click.option('--status', 'wanted', type=click.Choice(STATUSES),
+              help='Only runs with this status.')
 @remote
 def list_(common: CommonOptions, is_all: bool, wanted: str | None) -> None:
-    """List training runs: what is active, and what failed in the last 15 minutes."""
+    """
+    List active and recently failed training runs.
+
+    Without --all and --status, a finished run is only listed for 15 minutes after a failure. With
+    --json, every run is listed.
+    """
     found = ask(common, calls.list_all, wanted)
     is_brief = not is_all and wanted is None
     runs = calls.recent(found.runs) if is_brief else found.runs
@@ -141,7 +169,7 @@ def list_(common: CommonOptions, is_all: bool, wanted: str | None) -> None:
 @click.argument('run_id', metavar='TRAINING_RUN_ID')
 @remote
 def stop(common: CommonOptions, run_id: str) -> None:
-    """Stop a training run."""
+    """Stop one training run."""
     found = ask(common, calls.stop, run_id)
     text.show_record(common, 'Training run stop requested', found, 'trainingRun')
 
@@ -149,19 +177,24 @@ def stop(common: CommonOptions, run_id: str) -> None:
 training.add_command(stop, 'cancel')
 
 
-def _given(flags: Mapping[str, Any], parameters_json: str | None) -> dict[str, object]:
-    """Join the JSON and the flags; naming one in both is a mistake that the check finds."""
-    given: dict[str, object] = {}
+def _merge(flags: Mapping[str, Any], parameters_json: str | None) -> dict[str, object]:
+    """
+    Merge the parameters of ``--parameters-json`` and of the options.
+
+    :raises ConfigurationError: if the JSON is not valid or a parameter is set in both.
+    """
+    merged: dict[str, object] = {}
     if parameters_json is not None:
-        given |= training_parameters.from_json(_read(parameters_json))
+        merged |= training_parameters.from_json(_read(parameters_json))
     for key, row in PARAMETERS.items():
         value = flags[key.replace('.', '_')]
         if value is None:
             continue
-        if key in given:
-            raise ConfigurationError(f'{row.flag} is also in --parameters-json ({key})')
-        given[key] = value.split(',') if row.kind is list else value
-    return given
+        if key in merged:
+            raise ConfigurationError(f'{row.flag} is also in --parameters-json ({key}): '
+                                     'set it in one place')
+        merged[key] = value.split(',') if row.kind is list else value
+    return merged
 
 
 def _read(parameters_json: str) -> str:
@@ -182,12 +215,12 @@ def _report(common: CommonOptions, found: TrainingRunAnswer, run_id: str) -> Non
 
 
 def _warn(run: TrainingRun) -> bool:
-    """Say that a run does not leave the queue, if so (error reference, 11)."""
+    """Warn about a run that is stuck in the queue (error reference, 11); return True if it is."""
     if not calls.is_stuck(run):
         return False
-    click.echo('The run has been queued for more than 10 minutes: the queue is backed up. See '
-               'what is in it with `reflex training list --all`, or stop the run and start it '
-               'again with a new --request-id', err=True)
+    click.echo('The run has been queued for more than 10 minutes: the queue is backed up. List '
+               'the queue with `reflex training list --all`, or stop the run and start it again '
+               'with a new --request-id', err=True)
     return True
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex up``: the node graph without ``launch``, from the same description."""
+"""``reflex up``: start the nodes without ``launch``, from the same process table."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from reflex_ros.cli.options import CommonOptions, local
 
 @click.command(epilog=options.example('reflex up --config my_robot.yaml', 'reflex up --sim'))
 @click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
-              help='ROS parameter file of the robot; config/robot.yaml by default.')
-@click.option('--sim', is_flag=True, help='Simulated arm, service and camera.')
-@click.option('--namespace', default='', help='ROS namespace for all nodes.')
+              help='ROS parameter file of the robot (default: config/robot.yaml).')
+@click.option('--sim', is_flag=True, help='Use a simulated arm, service and camera.')
+@click.option('--namespace', default='', help='ROS namespace of all nodes (default: none).')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
-              help='Folder for the log of each process; a temporary one by default.')
+              help='Folder for the log of each process (default: a temporary folder).')
 @local
 def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
        logs: Path | None) -> None:
     """
-    Start driver, stream and supervisor, and show what they do until Ctrl-C.
+    Start driver, stream and supervisor and show their state.
 
-    It does what `ros2 launch reflex_ros connect.launch.py` does, without `launch`. The policy
-    runs in dry_run; promote it with
+    The command runs until Ctrl-C. It does the same as `ros2 launch reflex_ros connect.launch.py`,
+    without `launch`. The policy runs in dry_run; to promote it, run
     `ros2 service call /supervisor/promote std_srvs/srv/Trigger`.
     """
     if len(process_table.namespaces(namespace)) > 1:
-        raise click.UsageError('one robot at a time: start the others in terminals of their own')
+        raise click.UsageError('--namespace names several robots: run one `reflex up` for each')
     folder = logs or Path(tempfile.mkdtemp(prefix='reflex-up-'))
     world = process_table.make_world() if sim else None
-    # A simulated robot must not meet a real one: it gets a domain of its own.
+    # A simulated robot must not meet a real one, so it gets its own ROS domain.
     environment = private_domain() if sim else {}
     system = System(folder, config=config, world=world, namespace=namespace,
                     environment=environment)
@@ -47,8 +47,9 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     stopped_by_fault = False
     with interruptible():
         try:
-            with render.shown(system.view, lambda: f'{hint}logs: {folder}   Ctrl-C ends it',
-                       quiet=common.as_json):
+            with render.live_display(system.view,
+                                     lambda: f'{hint}logs: {folder}   press Ctrl-C to stop',
+                                     quiet=common.as_json):
                 system.start()
                 _follow(system)
         except KeyboardInterrupt:
@@ -62,19 +63,19 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
 
 
 def _follow(system: System) -> None:
-    """Say each new state once, where there is no live view."""
-    told = ''
+    """Print each new state once, unless stderr is a terminal with the live view."""
+    printed = ''
     while True:
         time.sleep(0.2)
         line = ': '.join(filter(None, (system.view.state, system.view.safety('why'))))
-        if line != told and not sys.stderr.isatty():
+        if line != printed and not sys.stderr.isatty():
             click.echo(line, err=True)
-        told = line
+        printed = line
 
 
 def _report(common: CommonOptions, view: View, killed: list[str], *,
             stopped_by_fault: bool) -> None:
-    errors = [f'had to be killed: {", ".join(killed)}'] if killed else []
+    errors = [f'killed because they did not exit: {", ".join(killed)}'] if killed else []
     if stopped_by_fault:
         codes = ', '.join(cause['code'] for cause in view.causes)
         errors.insert(0, f'Safe stop fired: {codes or "no cause named"}: '

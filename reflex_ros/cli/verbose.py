@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What ``-v`` adds: our own logs on stderr."""
+"""The logs that ``-v`` writes to stderr."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FORM = '%(asctime)s [%(levelname)s] %(name)s: %(message)s'
 @contextmanager
 def logs() -> Iterator[None]:
     """
-    Show what our own loggers say, and nobody else's.
+    Write the logs of this package to stderr, and of no other package.
 
-    The logs of httpx and websockets hold headers, and a header holds the key.
+    The logs of httpx and websockets contain headers, and a header contains the API key.
     """
     logger = logging.getLogger('reflex_ros')
     handler = logging.StreamHandler()

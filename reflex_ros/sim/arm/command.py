@@ -78,7 +78,11 @@ _DEFAULTS = Settings()
 def command(link: Path | None, control: Path | None, image: Path | None, at: Path | None,
             faults: tuple[str, ...], clear: bool, list_faults: bool, chain: str | None,
             linger_s: float, **chosen: Any) -> None:
-    """Simulate an SO-101 arm; print one line of JSON when the arm is ready."""
+    """
+    Simulate an SO-101 arm.
+
+    The command prints one line of JSON when the arm is ready.
+    """
     if list_faults:
         click.echo(_table())
         return

@@ -16,38 +16,38 @@ from reflex_ros.sim.service.settings import Settings
 
 @click.command(context_settings={'help_option_names': ['-h', '--help']})
 @click.option('--port', type=click.IntRange(0, 65535), default=0, show_default=True,
-              help='Port on 127.0.0.1; 0 takes a free one.')
+              help='Port on 127.0.0.1; 0 chooses a free port.')
 @click.option('--key', default='rfx_sim', show_default=True, envvar='REFLEX_SIM_KEY',
-              help='The API key to accept; better given in the environment: REFLEX_SIM_KEY.')
+              help='API key that the service accepts; prefer the variable REFLEX_SIM_KEY.')
 @click.option('--latency-ms', type=float, default=20.0, show_default=True,
-              help='Time that one inference takes.')
+              help='Duration of one inference in milliseconds.')
 @click.option('--jitter-ms', type=float, default=0.0, show_default=True,
-              help='Largest extra time per inference.')
+              help='Largest random extra duration of an inference in milliseconds.')
 @click.option('--hz', type=float, default=30.0, show_default=True,
-              help='Rate of the rows when the client names none.')
+              help='Rows per second, if the client requests no rate.')
 @click.option('--chunk-size', type=int, default=50, show_default=True,
-              help='Rows per chunk when the client names none.')
+              help='Rows per chunk, if the client requests no size.')
 @click.option('--expiry-s', type=float, default=1800.0, show_default=True,
-              help='Life of a session.')
+              help='Seconds until a session expires.')
 @click.option('--seed', type=int, default=0, show_default=True,
-              help='Of jitter and policies.')
+              help='Seed of the random generator for jitter and policies.')
 @click.option('--ping-s', type=float, default=0.0, show_default=True,
-              help='Period of pings on the action stream; 0 sends none.')
+              help='Seconds between pings on the action stream; 0 sends none.')
 @click.option('--queue-s', type=float, default=5.0, show_default=True,
-              help='How long a training run is queued.')
+              help='Seconds for which a training run is queued.')
 @click.option('--provision-s', type=float, default=15.0, show_default=True,
-              help='How long it is provisioned after that.')
+              help='Seconds for which a training run is provisioned.')
 @click.option('--train-s', type=float, default=100.0, show_default=True,
-              help='How long it runs after that.')
+              help='Seconds for which a training run is running.')
 @click.option('--pull-s', type=float, default=10.0, show_default=True,
-              help='How long the import of a model takes.')
+              help='Seconds that the import of a model takes.')
 @click.option('--balance-usd', type=float, default=100.0, show_default=True,
-              help='Balance of the organisation; below 5 nothing is started.')
+              help='Balance of the organisation in USD; below 5 nothing starts.')
 @click.option('--state', 'directory', metavar='DIR', type=click.Path(path_type=Path),
-              help='Keep the state in DIR, so that it survives a restart.')
+              help='Folder that keeps the state across restarts (default: memory only).')
 @click.option('--fault', 'faults', multiple=True, metavar='NAME[=VALUE][*TIMES]',
-              help='Switch a fault on; may be repeated. See --list-faults.')
-@click.option('--list-faults', is_flag=True, help='Show every fault and exit.')
+              help='Fault to switch on; repeatable (--list-faults shows all).')
+@click.option('--list-faults', is_flag=True, help='Print the table of faults and exit.')
 def main(
     port: int, directory: Path | None, faults: tuple[str, ...], list_faults: bool,
     **values: Any,
@@ -55,11 +55,11 @@ def main(
     """
     Serve a simulated Reflex service on 127.0.0.1.
 
-    One JSON line on stdout says where, as soon as it is ready. It stays in the foreground, and
-    leaves with exit code 0 on SIGINT or SIGTERM.
+    The command prints one line of JSON with its URLs when it is ready, and stays in the
+    foreground. It exits with 0 on SIGINT or SIGTERM.
 
-    While it runs, requests to the admin address of that line throw faults, move its clock,
-    approve logins and make keys; doc/simulated_service.md tells how.
+    Requests to the admin URL of that line switch faults, advance the clock, approve logins and
+    create keys: see doc/simulated_service.md.
     """
     if list_faults:
         click.echo(_fault_list())

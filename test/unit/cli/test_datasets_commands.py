@@ -144,7 +144,7 @@ def test_interrupted_upload_says_how_to_go_on_and_goes_on(service, no_settings, 
     job.send_signal(signal.SIGINT)
     out, err = job.communicate(timeout=20)
     assert (job.returncode, out) == (130, '')
-    assert 'The same command again goes on from there' in err and 'Traceback' not in err
+    assert 'To continue it, run the same command again' in err and 'Traceback' not in err
     # A smaller one of the same name would be another dataset: this is the same one.
     done = subprocess.run([*argv, '--json'], env=environment(service), timeout=60, check=True,
                           capture_output=True, text=True)

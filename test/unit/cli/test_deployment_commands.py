@@ -80,7 +80,7 @@ def test_spec_that_is_not_there_is_named(ask, tmp_path):
 def test_file_and_flags_together_are_wrong_usage(ask, spec):
     outcome = ask('deploy', '--file', spec(), '--name', 'x')
     assert outcome.code == 2
-    assert 'give either the file or the flags' in ' '.join(outcome.err.split())
+    assert 'pass either --file or the other options' in ' '.join(outcome.err.split())
 
 
 def test_deployments_are_listed_and_shown(ask):

@@ -88,7 +88,7 @@ def test_link_is_printed_and_nothing_waits(login, service, folder):
     pending = json.loads((folder / 'credentials.pending.json').read_text())
     assert lines[2] == f'{service.url}/cli/authorize?requestId={pending["requestId"]}'
     assert lines[4].startswith('Expires: in 10 minutes (20')
-    assert lines[5:] == ['This command is not waiting. Approve the link, then run', '',
+    assert lines[5:] == ['This command does not wait. Approve the link, then run', '',
                          '  reflex login']
     assert stat.S_IMODE((folder / 'credentials.pending.json').stat().st_mode) == 0o600
     assert not (folder / 'credentials.json').exists()
@@ -189,7 +189,7 @@ def test_link_is_the_same_while_the_request_lives(login):
     first = begin(login)
     assert begin(login) == first
     outcome = login('--timeout', '0')
-    assert 'This login was begun before; it goes on. The link is still:' in outcome.out
+    assert 'Resuming the login that is still pending. Its link:' in outcome.out
 
 
 def test_interruption_leaves_the_request_for_the_next_login(login, decide, meanwhile, folder):
@@ -262,7 +262,7 @@ def test_broken_credentials_do_not_stop_the_login_that_repairs_them(login, decid
 def test_verbose_adds_request_id_and_browser(login):
     outcome = login('--timeout', '0', '-v')
     assert 'Request ID: login_' in outcome.out
-    assert 'Browser: not opened; open the link yourself' in outcome.out
+    assert 'Browser: not opened, open the link yourself' in outcome.out
 
 
 def test_logout_forgets_key_and_request_and_says_that_the_key_stays_valid(
@@ -273,8 +273,8 @@ def test_logout_forgets_key_and_request_and_says_that_the_key_stays_valid(
     monkeypatch.setenv('RFX_API_KEY', 'rfx_x')
     outcome = login(command='logout')
     assert outcome.code == 0
-    assert 'The key itself stays valid' in outcome.out
-    assert 'RFX_API_KEY is still set and is still used' in outcome.out
+    assert 'The API key stays valid until you revoke it in the dashboard' in outcome.out
+    assert 'RFX_API_KEY is still set, and commands still use it' in outcome.out
     assert list(folder.iterdir()) == []
     assert login('--json', command='logout').document == {
         'ok': True, 'deleted': False, 'configPath': str(folder / 'credentials.json')}
@@ -288,7 +288,7 @@ def test_logout_forgets_key_and_request_and_says_that_the_key_stays_valid(
     ('linux', {'DISPLAY': ':0'}, ['xdg-open']), ('linux', {'WAYLAND_DISPLAY': 'w'}, ['xdg-open']),
     ('linux', {'DISPLAY': ''}, None)])
 def test_browser_is_opened_where_somebody_sees_it(platform, environment, command):
-    assert browser.opener(platform, environment) == command
+    assert browser.open_command(platform, environment) == command
 
 
 @pytest.mark.parametrize('script, is_opened', [

@@ -73,29 +73,29 @@ def test_group_without_a_command_is_one_document_in_json(reflex):
     assert outcome.document == {'ok': False, 'error': 'Missing command.'}
 
 
-# ---- what nobody expected
+# ---- unexpected errors
 
 
 @pytest.fixture
 def broken(monkeypatch):
-    """Have a mistake in a command."""
+    """Make a command raise an unexpected error."""
     async def whoami(service):
         raise ZeroDivisionError('by\nzero\x1b[2J')
 
     monkeypatch.setattr(account, 'whoami', whoami)
 
 
-LINE = 'unexpected ZeroDivisionError: by\\nzero\\x1b[2J; run again with -v and report it'
+LINE = 'unexpected ZeroDivisionError: by\\nzero\\x1b[2J; run again with -v and report the output'
 
 
-def test_mistake_of_ours_is_one_line(ask, broken):
+def test_unexpected_error_is_one_line(ask, broken):
     outcome = ask('whoami')
     assert outcome.code == 1
     assert outcome.err == f'Reflex command failed\n\nError: {LINE}\n'
     assert ask('whoami', '--json').document == {'ok': False, 'error': LINE}
 
 
-def test_mistake_of_ours_has_its_traceback_with_v(ask, broken):
+def test_unexpected_error_has_its_traceback_with_v(ask, broken):
     outcome = ask('whoami', '-v')
     assert outcome.code == 1
     assert 'Traceback (most recent call last):' in outcome.err

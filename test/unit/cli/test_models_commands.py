@@ -61,7 +61,7 @@ def test_model_of_the_hub_is_pulled(ask, service, monkeypatch):
 def test_private_model_takes_the_token_from_the_environment(ask, service, monkeypatch):
     monkeypatch.delenv('HF_TOKEN', raising=False)
     ask('models', 'import', 'me/gated', '--with-hf-token').failed(
-        '--with-hf-token needs the token in HF_TOKEN')
+        '--with-hf-token needs HF_TOKEN: set it to your token')
     monkeypatch.setenv('HF_TOKEN', 'hf_canary_token')
     outcome = ask('models', 'import', 'me/gated', '--with-hf-token', '--json')
     assert 'hf_canary_token' not in outcome.out + outcome.err

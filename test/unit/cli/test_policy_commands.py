@@ -334,18 +334,19 @@ def test_infer_url_may_be_given(ask, service):
 @pytest.mark.parametrize('command', ['stream', 'infer'])
 @pytest.mark.parametrize('argv, text', [
     ((), "Missing option '--state'"),
-    (('--state', '1,x'), 'neither numbers nor a file that can be read (No such file'),
-    (('--state', '1,,2'), '1,,2 holds no list of numbers'),
-    (('--state', ','), 'holds no list of numbers'),
+    (('--state', '1,x'), 'neither a list of numbers nor a readable file (No such file'),
+    (('--state', '1,,2'), '1,,2 is not a list of numbers'),
+    (('--state', ','), 'is not a list of numbers'),
     (('--state', '1e999'), 'not finite'),
-    (('--state', '{tmp}/words'), 'words holds no list of numbers'),
-    (('--state', '{tmp}/binary'), 'neither numbers nor a file'),
+    (('--state', '{tmp}/words'), 'words is not a list of numbers'),
+    (('--state', '{tmp}/binary'), 'neither a list of numbers nor a readable file'),
     (('--state', '1', '--image', 'front'), "'front' is not CAMERA=FILE"),
     (('--state', '1', '--image', 'front={tmp}/none.jpg'), 'cannot be read: No such file'),
     (('--state', '1', '--image', 'front={tmp}/words'), 'is neither a JPEG nor a PNG'),
-    (('--state', '1', '--image', 'a={tmp}/a.jpg', '--image', 'a={tmp}/a.jpg'), 'given twice'),
-    (('--state', '1', '--image', 'a={tmp}/huge.jpg'), 'larger than 4 MiB; make it smaller'),
-    (('--state', '1', '--timeout', 'nan'), 'nan is no finite number'),
+    (('--state', '1', '--image', 'a={tmp}/a.jpg', '--image', 'a={tmp}/a.jpg'),
+     'camera a is named twice'),
+    (('--state', '1', '--image', 'a={tmp}/huge.jpg'), 'larger than 4 MiB: make it smaller'),
+    (('--state', '1', '--timeout', 'nan'), 'nan is not a finite number'),
     (('--state', '1', '--timeout', '0'), 'not in the range'),
 ])
 def test_wrong_usage_is_told_with_exit_two(reflex, tmp_path, command, argv, text):

@@ -296,7 +296,7 @@ def test_jog_beyond_the_limits_is_refused(reflex: Command, arm: SimulatedArm, jo
     assert outcome.code == 1
     assert f'{joint} would be at' in outcome.err and 'allowed' in outcome.err
     # It is under torque now, and a person must know.
-    assert 'The arm holds, under torque' in outcome.err
+    assert 'The arm holds its position under torque' in outcome.err
     assert arm.joint(JOINT_NAMES.index(joint))['position_rad'] == pytest.approx(
         READY[JOINT_NAMES.index(joint)], abs=0.003)
 
@@ -306,7 +306,8 @@ def test_jog_that_never_got_torque_does_not_say_that_the_arm_holds(reflex: Comma
     arm.control.fault('error_bits', ids=[2], bits=0x20)
     outcome = reflex('jog', 'wrist_roll', '5', '--yes')
     assert outcome.code == 1 and 'shoulder_lift' in outcome.err and not any(arm.torque())
-    assert 'holds, under torque' not in outcome.err and 'support the arm' in outcome.err
+    assert 'holds its position under torque' not in outcome.err
+    assert 'support the arm' in outcome.err
 
 
 def test_jog_is_refused_while_the_driver_has_the_port(reflex: Command, arm: SimulatedArm) -> None:
@@ -330,7 +331,7 @@ def test_interrupted_jog_comes_to_rest_and_holds(arm: SimulatedArm, home: Path) 
         wait_for(lambda: arm.joint(0)['position_rad'] > 0.05, 'the joint to move')
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
-    assert process.returncode == 130 and 'The arm holds, under torque' in err
+    assert process.returncode == 130 and 'The arm holds its position under torque' in err
     assert all(arm.torque())
     goals = [write.value for write in arm.writes(since, 42) if write.servo_id == 1]
     # It ramped down where it was: 60 degrees would be 683 ticks.
@@ -531,10 +532,11 @@ def test_calibration_is_guided_recorded_written_and_undone(
                        stderr=terminal.slave) as process:
         wait_for(lambda: terminal.shows('Then press Enter'), 'the question for the middle pose')
         terminal.type('\n')
-        wait_for(lambda: terminal.shows('other arms'), 'the live table')
+        wait_for(lambda: terminal.shows('usual travel'), 'the live table')
         sweep(arm)
         terminal.type('\n')
-        wait_for(lambda: terminal.shows('registers will be written. Go on?'), 'the last question')
+        wait_for(lambda: terminal.shows('registers will be written. Continue?'),
+                 'the last question')
         assert arm.writes(since) == []
         terminal.type('y\n')
         out, _ = process.communicate(timeout=20)
@@ -559,7 +561,7 @@ def test_calibration_without_a_terminal_records_for_some_seconds(
     middle = reported(arm)
     with in_background('calibrate', '--seconds', '3', '--yes', stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        assert 'both of its ends' in process.stderr.readline()
+        assert 'both ends of its travel' in process.stderr.readline()
         sweep(arm)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0, out + err
@@ -573,7 +575,7 @@ def test_interrupted_calibration_leaves_the_servos_as_they_were(
     with in_background('calibrate', stdin=terminal.slave, stderr=terminal.slave) as process:
         wait_for(lambda: terminal.shows('Then press Enter'), 'the first question')
         terminal.type('\n')
-        wait_for(lambda: terminal.shows('both of its ends'), 'the recording')
+        wait_for(lambda: terminal.shows('both ends of its travel'), 'the recording')
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 130

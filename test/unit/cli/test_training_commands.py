@@ -103,7 +103,8 @@ def test_documents_have_the_fields_of_the_reference(ask, dataset):
 def test_list_shows_what_is_active_and_what_failed_a_moment_ago(ask, service, run_id):
     lines = ask('training', 'list').out.splitlines()
     assert lines[:2] == ['Training runs', '']
-    assert lines[2].startswith('Note: Active runs, and runs that failed in the last 15 minutes')
+    assert lines[2].startswith(
+        'Note: Only active runs and runs that failed in the last 15 minutes')
     assert lines[3:6] == ['1. pick', f'   ID: {run_id}', '   Status: queued (0%)']
     assert '   Base model: pi0.5' in lines and '   Fine tuning: lora' in lines
     assert any(line.startswith('   Dataset: me/pick (dataset_') for line in lines)
@@ -280,7 +281,8 @@ def test_interrupted_watching_leaves_the_run_alone(service, no_settings, run_id)
     job.send_signal(signal.SIGINT)
     out, err = job.communicate(timeout=20)
     assert (job.returncode, out) == (130, b'')
-    assert b'The run goes on.' in err and b'Traceback' not in err
+    assert b'The run continues. Watch it with `reflex training status ' in err
+    assert b'Traceback' not in err
     assert service.call('getTrainingRun', trainingRunId=run_id)['trainingRun']['status'] in (
         'queued', 'provisioning')
 

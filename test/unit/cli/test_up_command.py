@@ -17,7 +17,7 @@ STOP = 'Safe stop fired: NET_SILENT: no answer for 0.5 s; reset, then promote'
 
 
 @pytest.mark.parametrize('killed, error', [
-    ([], STOP), (['so101'], f'{STOP}; had to be killed: so101')])
+    ([], STOP), (['so101'], f'{STOP}; killed because they did not exit: so101')])
 def test_entry_7_end_on_a_safe_stop_is_no_success_in_json(capsys, killed, error):
     up._report(JSON, LATCHED, killed, stopped_by_fault=True)
     document = json.loads(capsys.readouterr().out)
