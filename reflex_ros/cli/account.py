@@ -9,8 +9,13 @@ import sys
 
 import click
 
-from reflex_ros.cli import dotenv, options, text
-from reflex_ros.cli.options import CommonOptions, local, remote
+from reflex_ros.cli import dotenv, text
+from reflex_ros.cli.options import (
+    CommonOptions,
+    local_command,
+    service_command,
+    site_url_option,
+)
 from reflex_ros.cli.remote import ask_at
 from reflex_ros.client import credentials, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
@@ -19,16 +24,13 @@ from reflex_ros.client.messages import Account
 from reflex_ros.client.resources import account
 
 
-@click.command(epilog=options.example(
-    'reflex signup --name "Ada Lovelace" --email ada@example.com'))
+@local_command('reflex signup --name "Ada Lovelace" --email ada@example.com')
 @click.option('--name', default='', help='Your name (required).')
 @click.option('--email', default='', help='Your e-mail address (required).')
 @click.option('--password', help='Password of at least 8 characters. Leave this option out to be '
               'prompted: other users can read arguments.')
-@click.option('--site-url', help='URL of the dashboard (default: REFLEX_PLATFORM_URL, '
-              'then the saved login).')
+@site_url_option
 @click.option('--callback-url', help='Page that the link in the confirmation mail opens.')
-@local
 def signup(common: CommonOptions, name: str, email: str, password: str | None,
            site_url: str | None, callback_url: str | None) -> None:
     """
@@ -50,10 +52,8 @@ def signup(common: CommonOptions, name: str, email: str, password: str | None,
         text.show(common, 'Reflex account created', {'email': address}, 'account', next=commands)
 
 
-@click.command(epilog=options.example('reflex whoami --json'))
-@click.option('--site-url', help='URL of the dashboard (default: REFLEX_PLATFORM_URL, '
-              'then the saved login).')
-@remote
+@service_command('reflex whoami --json')
+@site_url_option
 def whoami(common: CommonOptions, site_url: str | None) -> None:
     """Show the organization that the API key belongs to."""
     async def request(service: AsyncReflex) -> tuple[Account, str]:
@@ -70,8 +70,7 @@ def whoami(common: CommonOptions, site_url: str | None) -> None:
         f'{label}: {value or text.MISSING}' for label, value in lines.items()))
 
 
-@click.command(epilog=options.example('reflex logout'))
-@local
+@local_command('reflex logout')
 def logout(common: CommonOptions) -> None:
     """
     Delete the saved API key.

@@ -7,15 +7,13 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from reflex_ros.cli import options, text
-from reflex_ros.cli.options import CommonOptions, local
+from reflex_ros.cli import text
+from reflex_ros.cli.options import CommonOptions, local_command
 
 
-@click.command(epilog=options.example(
-    'eval "$(reflex completion bash)"', 'reflex completion fish > '
-    '~/.config/fish/completions/reflex.fish'))
+@local_command('eval "$(reflex completion bash)"',
+               'reflex completion fish > ~/.config/fish/completions/reflex.fish')
 @click.argument('shell', type=click.Choice(['bash', 'zsh', 'fish']))
-@local
 def completion(common: CommonOptions, shell: str) -> None:
     """
     Print the completion script for a shell.

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import click
 
-from reflex_ros.cli import options, progress, text
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli import progress, text
+from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.messages.datasets import Dataset
 from reflex_ros.client.resources import datasets as calls
 
 VALIDATE = 'reflex datasets validate {}'
+size_option = click.option('--size', 'size_bytes', type=click.IntRange(1),
+                           help='File size in bytes.')
 
 
 @click.group()
@@ -24,11 +26,10 @@ def datasets() -> None:
     """Register, upload, validate and list datasets."""
 
 
-@datasets.command(epilog=options.example('reflex datasets create --name pick-2 --size 1048576'))
+@service_command('reflex datasets create --name pick-2 --size 1048576', group=datasets)
 @click.option('--name', required=True, help='Name of the dataset.')
-@click.option('--size', 'size_bytes', type=click.IntRange(1), help='File size in bytes.')
+@size_option
 @click.option('--request-id', help='Idempotency key: repeating it returns the existing dataset.')
-@remote
 def create(common: CommonOptions, name: str, size_bytes: int | None,
            request_id: str | None) -> None:
     """
@@ -42,12 +43,11 @@ def create(common: CommonOptions, name: str, size_bytes: int | None,
                      next=[f'reflex datasets complete {ticket.dataset_id}'])
 
 
-@datasets.command(epilog=options.example('reflex datasets upload pick.tar --name pick-2'))
+@service_command('reflex datasets upload pick.tar --name pick-2', group=datasets)
 @click.argument('path', type=click.Path(path_type=Path))
 @click.option('--name', help='Name of the dataset (default: file name without suffix).')
 @click.option('--request-id', help='Idempotency key: repeating it returns the existing dataset '
               '(default: generated from the name and from path, size and time of the file).')
-@remote
 def upload(common: CommonOptions, path: Path, name: str | None, request_id: str | None) -> None:
     """
     Upload one file as a dataset.
@@ -66,10 +66,9 @@ def upload(common: CommonOptions, path: Path, name: str | None, request_id: str 
                      next=[VALIDATE.format(found.dataset_id)])
 
 
-@datasets.command(epilog=options.example('reflex datasets complete ds_01'))
+@service_command('reflex datasets complete ds_01', group=datasets)
 @click.argument('dataset_id')
-@click.option('--size', 'size_bytes', type=click.IntRange(1), help='File size in bytes.')
-@remote
+@size_option
 def complete(common: CommonOptions, dataset_id: str, size_bytes: int | None) -> None:
     """
     Report that the file of a dataset is uploaded.
@@ -81,9 +80,8 @@ def complete(common: CommonOptions, dataset_id: str, size_bytes: int | None) -> 
                      next=[VALIDATE.format(dataset_id)])
 
 
-@datasets.command(epilog=options.example('reflex datasets register hf://datasets/me/pick-2'))
+@service_command('reflex datasets register hf://datasets/me/pick-2', group=datasets)
 @click.argument('hf_source_uri')
-@remote
 def register(common: CommonOptions, hf_source_uri: str) -> None:
     """Register a dataset of the Hugging Face Hub."""
     found = ask(common, calls.register, hf_source_uri)
@@ -91,9 +89,8 @@ def register(common: CommonOptions, hf_source_uri: str) -> None:
                      next=[VALIDATE.format(found.dataset_id or '<dataset-id>')])
 
 
-@datasets.command(epilog=options.example('reflex datasets validate ds_01'))
+@service_command('reflex datasets validate ds_01', group=datasets)
 @click.argument('dataset_id')
-@remote
 def validate(common: CommonOptions, dataset_id: str) -> None:
     """Check whether a dataset can be used for training."""
     found = ask(common, calls.validate, dataset_id)
@@ -101,9 +98,8 @@ def validate(common: CommonOptions, dataset_id: str) -> None:
                      next=[f'reflex training start --dataset {dataset_id}'])
 
 
-@datasets.command('list', epilog=options.example('reflex datasets list --json'))
+@service_command('reflex datasets list --json', group=datasets)
 @click.option('--status', help='Only datasets with this status; the service defines the values.')
-@remote
 def list_(common: CommonOptions, status: str | None) -> None:
     """List all datasets."""
     found = ask(common, calls.list_all, status)
@@ -112,9 +108,8 @@ def list_(common: CommonOptions, status: str | None) -> None:
                 *(chain(*blocks) if found.datasets else ['No datasets found.']))
 
 
-@datasets.command(epilog=options.example('reflex datasets get ds_01'))
+@service_command('reflex datasets get ds_01', group=datasets)
 @click.argument('dataset_id')
-@remote
 def get(common: CommonOptions, dataset_id: str) -> None:
     """Show one dataset."""
     found = ask(common, calls.get, dataset_id)

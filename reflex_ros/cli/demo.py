@@ -12,13 +12,12 @@ import tempfile
 import click
 
 from reflex_ros.bringup.demo import Demo, fault_named, FAULTS
-from reflex_ros.cli import options, render, text
+from reflex_ros.cli import render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
-from reflex_ros.cli.options import CommonOptions, local
+from reflex_ros.cli.options import CommonOptions, local_command
 
 
-@click.command(epilog=options.example(
-    'reflex demo --seconds 15', 'reflex demo --fault kill_stream --recover --json'))
+@local_command('reflex demo --seconds 15', 'reflex demo --fault kill_stream --recover --json')
 @click.option('--seconds', type=click.FloatRange(1.0, 3600.0), default=15.0, show_default=True,
               help='Seconds for which the arm moves.')
 @click.option('--fault', metavar='NAME', help='Inject a fault while the arm moves and measure how '
@@ -33,7 +32,6 @@ from reflex_ros.cli.options import CommonOptions, local
               help='Largest random extra duration in milliseconds.')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process (default: a temporary folder).')
-@local
 def demo(common: CommonOptions, seconds: float, fault: str | None, recover: bool, prompt: str,
          latency_ms: float, jitter_ms: float, logs: Path | None) -> None:
     """

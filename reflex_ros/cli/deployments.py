@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from reflex_ros.cli import options, text
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli import text
+from reflex_ros.cli.options import CommonOptions, example, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client import mapping_file
 from reflex_ros.client.messages import Readiness
@@ -27,10 +27,9 @@ def deployments() -> None:
     """Create, list and show deployments."""
 
 
-@deployments.command(epilog=options.example(
+@service_command(
     'reflex deployments create --name pick --artifact model_abc123 --robot-schema schema_abc123',
-    'reflex deployments create --file deployment.yaml'))
-@remote
+    'reflex deployments create --file deployment.yaml', group=deployments)
 @click.option('--file', '-f', type=click.Path(path_type=Path),
               help='JSON or YAML file with the deployment, instead of the options below.')
 @click.option('--name', help='Name of the deployment.')
@@ -48,7 +47,7 @@ def create(common: CommonOptions, **wanted: Any) -> None:
 deploy = copy(create)
 deploy.name = 'deploy'
 deploy.help = 'Create a deployment (short for `deployments create`).'
-deploy.epilog = options.example('reflex deploy --file deployment.yaml')
+deploy.epilog = example('reflex deploy --file deployment.yaml')
 
 
 def _spec(file: Path | None, name: str | None, artifact: str | None, robot_schema: str | None,
@@ -65,8 +64,7 @@ def _spec(file: Path | None, name: str | None, artifact: str | None, robot_schem
     return calls.spec_of(mapping_file.read(file, 'deployment spec'))
 
 
-@deployments.command('list', epilog=options.example('reflex deployments list'))
-@remote
+@service_command('reflex deployments list', group=deployments)
 def list_(common: CommonOptions) -> None:
     """List all deployments."""
     found = ask(common, calls.list_all)
@@ -75,18 +73,16 @@ def list_(common: CommonOptions) -> None:
                    value=found.as_sent(), field='deployments')
 
 
-@deployments.command(epilog=options.example('reflex deployments get deploy_abc123'))
+@service_command('reflex deployments get deploy_abc123', group=deployments)
 @click.argument('deployment_id')
-@remote
 def get(common: CommonOptions, deployment_id: str) -> None:
     """Show one deployment."""
     found = ask(common, calls.get, deployment_id)
     text.show_record(common, 'Deployment', found, 'deployment')
 
 
-@click.command(epilog=options.example('reflex doctor deploy_abc123'))
+@service_command('reflex doctor deploy_abc123')
 @click.argument('deployment_id')
-@remote
 def doctor(common: CommonOptions, deployment_id: str) -> None:
     """
     Check whether a deployment is ready for apply_actions.

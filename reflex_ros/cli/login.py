@@ -15,8 +15,8 @@ import time
 
 import click
 
-from reflex_ros.cli import browser, dotenv, options, text
-from reflex_ros.cli.options import CommonOptions, local
+from reflex_ros.cli import browser, dotenv, text
+from reflex_ros.cli.options import CommonOptions, local_command, site_url_option
 from reflex_ros.cli.remote import ask_at
 from reflex_ros.client import credentials, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
@@ -40,11 +40,10 @@ class LoginSettings:
     common: CommonOptions
 
 
-@click.command(epilog=options.example('reflex login', 'reflex login --timeout 0'))
+@local_command('reflex login', 'reflex login --timeout 0')
 @click.option('--convex-url', help='Backend URL (default: REFLEX_CONVEX_URL, then the saved '
               'login).')
-@click.option('--site-url', help='URL of the dashboard (default: REFLEX_PLATFORM_URL, '
-              'then the saved login).')
+@site_url_option
 @click.option('--timeout', 'timeout_s', type=float, default=600.0, show_default=True,
               metavar='SECONDS', help='Seconds to wait for the approval. 0 prints the link and '
               'exits; the next `reflex login` fetches the approved key.')
@@ -52,7 +51,6 @@ class LoginSettings:
               metavar='SECONDS', help='Seconds between polls, at least 0.25.')
 @click.option('--hostname', help='Name of this machine on the approval page (default: its host '
               'name).')
-@local
 def login(common: CommonOptions, site_url: str | None, timeout_s: float, poll_s: float,
           hostname: str | None) -> None:
     """

@@ -10,8 +10,8 @@ import sys
 
 import click
 
-from reflex_ros.cli import options, progress, text
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli import progress, text
+from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
@@ -21,6 +21,8 @@ from reflex_ros.client.resources import models as calls
 from reflex_ros.errors import ConfigurationError
 
 GET = 'reflex models get {}'
+wait_option = click.option('--wait', is_flag=True,
+                           help='Wait until the model is ready, at most 10 minutes.')
 
 
 @click.group()
@@ -38,8 +40,7 @@ def keys() -> None:
     """Choose the model that an API key uses."""
 
 
-@models.command('list', epilog=options.example('reflex models list --json'))
-@remote
+@service_command('reflex models list --json', group=models)
 def list_(common: CommonOptions) -> None:
     """List all models."""
     found = ask(common, calls.list_all)
@@ -48,10 +49,9 @@ def list_(common: CommonOptions) -> None:
                    value=found.as_sent(), field='artifacts')
 
 
-@models.command(epilog=options.example('reflex models get model_01 --wait'))
+@service_command('reflex models get model_01 --wait', group=models)
 @click.argument('model_id')
-@click.option('--wait', is_flag=True, help='Wait until the model is ready, at most 10 minutes.')
-@remote
+@wait_option
 def get(common: CommonOptions, model_id: str, wait: bool) -> None:
     """Show one model."""
     found = ask(common, calls.wait_ready if wait else calls.get, model_id)
@@ -62,14 +62,13 @@ artifacts.add_command(list_, 'list')
 artifacts.add_command(get, 'get')
 
 
-@models.command('import', epilog=options.example('reflex models import me/pick-lora --wait'))
+@service_command('reflex models import me/pick-lora --wait', group=models)
 @click.argument('hf_repo')
 @click.option('--name', help='Name of the model (default: name of the repository).')
 @click.option('--revision', help='Branch, tag or commit of the repository.')
 @click.option('--with-hf-token', is_flag=True,
               help='Send the token in HF_TOKEN to the service, for a private repository.')
-@click.option('--wait', is_flag=True, help='Wait until the model is ready, at most 10 minutes.')
-@remote
+@wait_option
 def import_(common: CommonOptions, hf_repo: str, name: str | None, revision: str | None,
             with_hf_token: bool, wait: bool) -> None:
     """Import a model from the Hugging Face Hub."""
@@ -88,13 +87,12 @@ def import_(common: CommonOptions, hf_repo: str, name: str | None, revision: str
           next=[GET.format(found.model.model_id)])
 
 
-@models.command(epilog=options.example('reflex models upload adapter.safetensors --name pick'))
+@service_command('reflex models upload adapter.safetensors --name pick', group=models)
 @click.argument('adapter', type=click.Path(path_type=Path))
 @click.option('--name', help='Name of the model (default: file name without suffix).')
 @click.option('--config', type=click.Path(path_type=Path),
               help='Configuration of the adapter (default: adapter_config.json beside ADAPTER).')
-@click.option('--wait', is_flag=True, help='Wait until the model is ready, at most 10 minutes.')
-@remote
+@wait_option
 def upload(common: CommonOptions, adapter: Path, name: str | None, config: Path | None,
            wait: bool) -> None:
     """
@@ -113,10 +111,9 @@ def upload(common: CommonOptions, adapter: Path, name: str | None, config: Path 
           next=[GET.format(found.model.model_id)])
 
 
-@models.command(epilog=options.example('reflex models delete model_01 --yes'))
+@service_command('reflex models delete model_01 --yes', group=models)
 @click.argument('model_id')
 @click.option('--yes', is_flag=True, help='Skip the confirmation prompt.')
-@remote
 def delete(common: CommonOptions, model_id: str, yes: bool) -> None:
     """Delete one model."""
     if not yes:
@@ -127,10 +124,9 @@ def delete(common: CommonOptions, model_id: str, yes: bool) -> None:
     _show(common, 'Model is being deleted', found, 'model')
 
 
-@keys.command(epilog=options.example('reflex keys bind key_01 model_01'))
+@service_command('reflex keys bind key_01 model_01', group=keys)
 @click.argument('key_id')
 @click.argument('model_id')
-@remote
 def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
     """
     Bind an API key to a model for one-shot inference.
@@ -141,9 +137,8 @@ def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
     text.show(common, 'Key bound', found.as_sent(), 'key')
 
 
-@keys.command(epilog=options.example('reflex keys unbind key_01'))
+@service_command('reflex keys unbind key_01', group=keys)
 @click.argument('key_id')
-@remote
 def unbind(common: CommonOptions, key_id: str) -> None:
     """Unbind an API key, so that it uses the default model."""
     found = ask(common, key_calls.unbind, key_id)

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import math
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-Command = TypeVar('Command', bound=Callable[..., Any])
+from reflex_ros.cli.options import Function
 
 MAX_IMAGE = 4 * 2 ** 20
 MAX_STATE = 64 * 2 ** 10
@@ -82,7 +82,7 @@ def _image(name: str) -> dict[str, str]:
     return {'encoding': encoding, 'data': base64.b64encode(data).decode('ascii')}
 
 
-def observation_options(command: Command) -> Command:
+def observation_options(command: Function) -> Function:
     """Declare the options that describe an observation."""
     for option in (
             click.option('--image', 'images', multiple=True, callback=image_files,

@@ -4,14 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
 import click
 
-Command = Callable[..., Any]
+Function = Callable[..., Any]
+
+VERBOSE = click.Option(['-v', '--verbose'], is_flag=True,
+                       help='Show tracebacks and transport logs on stderr.')
+JSON = click.Option(['--json', 'as_json'], is_flag=True,
+                    help='Print one JSON document on stdout.')
+CONVEX_URL = click.Option(['--convex-url'], help='Backend URL (default: REFLEX_CONVEX_URL, then '
+                          'the saved login).')
+API_KEY = click.Option(['--api-key'], help='API key; prefer REFLEX_API_KEY, which other users '
+                       'cannot read.')
+site_url_option = click.option('--site-url', help='URL of the dashboard (default: '
+                               'REFLEX_PLATFORM_URL, then the saved login).')
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +40,46 @@ class CommonOptions:
     convex_url: str | None = None
 
 
-def local(command: Command) -> Command:
-    """Declare ``--json`` and ``-v``; pass the shared options as the first argument."""
-    @wraps(command)
-    def call(*, as_json: bool, verbose: bool, api_key: str | None = None,
-             convex_url: str | None = None, **values: Any) -> Any:
-        before = click.get_current_context().find_root().params
-        common = CommonOptions(as_json or bool(before.get('as_json')),
-                               verbose or bool(before.get('verbose')), api_key, convex_url)
-        return command(common, **values)
-
-    declared = click.option('--json', 'as_json', is_flag=True,
-                            help='Print one JSON document on stdout.')(call)
-    return click.option('-v', '--verbose', is_flag=True,
-                        help='Show tracebacks and transport logs on stderr.')(declared)
+def local_command(*calls: str, **attributes: Any) -> Callable[[Function], click.Command]:
+    """Declare a command with ``--json`` and ``-v``; arguments as for :func:`declare`."""
+    return declare(calls, [VERBOSE, JSON], **attributes)
 
 
-def remote(command: Command) -> Command:
-    """Declare ``--api-key`` and ``--convex-url``, and the options of :func:`local`."""
-    command = click.option('--api-key', help='API key; prefer REFLEX_API_KEY, '
-                           'which other users cannot read.')(command)
-    return local(click.option('--convex-url', help='Backend URL '
-                              '(default: REFLEX_CONVEX_URL, then the saved login).')(command))
+def service_command(*calls: str, **attributes: Any) -> Callable[[Function], click.Command]:
+    """Declare a command that also has ``--api-key`` and ``--convex-url``, as :func:`declare`."""
+    return declare(calls, [VERBOSE, JSON, CONVEX_URL, API_KEY], **attributes)
+
+
+def declare(calls: Sequence[str], shared: Sequence[click.Option], *,
+            group: click.Group | None = None,
+            **attributes: Any) -> Callable[[Function], click.Command]:
+    """
+    Declare a command that gets :class:`CommonOptions` as its first argument.
+
+    The name of the function is the name of the command, with ``-`` for ``_``.
+
+    :param calls: example calls for the help page.
+    :param shared: options that follow the command's own options on the help page.
+    :param group: the group that the command is added to.
+    :param attributes: further arguments of :class:`click.Command`.
+    """
+    def decorate(function: Function) -> click.Command:
+        @wraps(function)
+        def call(*, as_json: bool, verbose: bool, api_key: str | None = None,
+                 convex_url: str | None = None, **values: Any) -> Any:
+            before = click.get_current_context().find_root().params
+            common = CommonOptions(as_json or bool(before.get('as_json')),
+                                   verbose or bool(before.get('verbose')), api_key, convex_url)
+            return function(common, **values)
+
+        name = function.__name__.strip('_').replace('_', '-')
+        command = click.command(name, click.Command, epilog=example(*calls), **attributes)(call)
+        command.params += shared
+        if group is not None:
+            group.add_command(command)
+        return command
+
+    return decorate
 
 
 def example(*lines: str) -> str:

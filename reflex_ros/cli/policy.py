@@ -10,18 +10,18 @@ from typing import Any
 import click
 
 from reflex_ros import client
-from reflex_ros.cli import dotenv, observation, options, text
+from reflex_ros.cli import dotenv, observation, text
 from reflex_ros.cli.observation import Finite, milliseconds, observation_options
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask_at, report_retry
 
 SECONDS = Finite(0.0, 3600.0)
 POSITIVE = Finite(0.0, 3600.0, min_open=True)
 
 
-@click.command(epilog=options.example(
+@service_command(
     'reflex stream --robot so101 --state 0,-30,40,30,0,30 --image front=frame.jpg',
-    'reflex stream --robot so101 --state pose.json --prompt "pick up the cube" --count 10 --json'))
+    'reflex stream --robot so101 --state pose.json --prompt "pick up the cube" --count 10 --json')
 @observation_options
 @click.option('--robot', help='Kind of robot, for example so101.')
 @click.option('--model', help='Base model, for example pi0.5.')
@@ -39,7 +39,6 @@ POSITIVE = Finite(0.0, 3600.0, min_open=True)
                    '(default: REFLEX_WS_CONNECT_RETRY_SECONDS, then 90).')
 @click.option('--url',
               help='URL of the action stream (default: REFLEX_ACTIONS_URL, then the backend).')
-@remote
 def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str, str]],
            prompt: str, adapter: str | None, count: int, retry_seconds: float | None,
            **settings: Any) -> None:
@@ -82,16 +81,15 @@ def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str
             'sessionId': link.session_id, 'openTiming': dict(link.open_timing)}})
 
 
-@click.command(epilog=options.example(
+@service_command(
     'reflex infer --adapter aloha_joint --state state.json --image cam_high=top.jpg '
-    '--image cam_left_wrist=left.jpg --image cam_right_wrist=right.jpg'))
+    '--image cam_left_wrist=left.jpg --image cam_right_wrist=right.jpg')
 @observation_options
 @click.option('--request-id', help='Name of the request in the logs of the service.')
 @click.option('--timeout', type=POSITIVE, default=120.0, show_default=True,
               help='Seconds to wait for the answer to each attempt.')
 @click.option('--infer-url',
               help='URL of the inference service (default: REFLEX_INFER_URL, then the backend).')
-@remote
 def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str, str]],
           prompt: str, adapter: str | None, request_id: str | None, timeout: float,
           infer_url: str | None) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import click
 
-from reflex_ros.cli import options, text
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli import text
+from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.resources import receipts as calls
 
@@ -19,10 +19,8 @@ def receipts() -> None:
     """List deployment receipts, the records of what happened."""
 
 
-@receipts.command('list', epilog=options.example(
-    'reflex receipts list --deployment deploy_abc123'))
+@service_command('reflex receipts list --deployment deploy_abc123', group=receipts)
 @click.option('--deployment', help='Only receipts of this deployment.')
-@remote
 def list_(common: CommonOptions, deployment: str | None) -> None:
     """
     List deployment receipts.

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from reflex_ros.cli import options, text
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli import text
+from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client import mapping_file
 from reflex_ros.client.credentials import Secret
@@ -26,13 +26,11 @@ def robots() -> None:
     """Register, pair and list robots."""
 
 
-@robots.command('register-schema', epilog=options.example(
-    'reflex robots register-schema "SO-101" --schema so101.json'))
+@service_command('reflex robots register-schema "SO-101" --schema so101.json', group=robots)
 @click.argument('name')
 @click.option('--schema', required=True, type=click.Path(path_type=Path),
               help='JSON or YAML file that describes observations and actions.')
 @click.option('--robot-kind', help='Kind of robot (default: robot_kind of the file).')
-@remote
 def register_schema(common: CommonOptions, name: str, schema: Path,
                     robot_kind: str | None) -> None:
     """
@@ -47,8 +45,7 @@ def register_schema(common: CommonOptions, name: str, schema: Path,
                      next=[f'reflex robots register <name> --schema-id {schema_id}'])
 
 
-@robots.command(epilog=options.example('reflex robots schemas'))
-@remote
+@service_command('reflex robots schemas', group=robots)
 def schemas(common: CommonOptions) -> None:
     """List all robot schemas."""
     found = ask(common, calls.list_schemas)
@@ -59,13 +56,11 @@ def schemas(common: CommonOptions) -> None:
         value=found.as_sent(), field='robotSchemas')
 
 
-@robots.command(epilog=options.example(
-    'reflex robots register bench-arm --schema-id schema_abc123'))
+@service_command('reflex robots register bench-arm --schema-id schema_abc123', group=robots)
 @click.argument('name')
 @click.option('--schema-id', required=True, help='Id of the robot schema.')
 @click.option('--robot-kind', help='Kind of robot (default: kind of the schema).')
 @click.option('--calibration-id', help='Id of the calibration that the robot uses.')
-@remote
 def register(common: CommonOptions, name: str, schema_id: str, robot_kind: str | None,
              calibration_id: str | None) -> None:
     """
@@ -79,8 +74,7 @@ def register(common: CommonOptions, name: str, schema_id: str, robot_kind: str |
                      next=[f'reflex robots pair {found.robot_id or "<robot-id>"}'])
 
 
-@robots.command('list', epilog=options.example('reflex robots list'))
-@remote
+@service_command('reflex robots list', group=robots)
 def list_(common: CommonOptions) -> None:
     """List all robots."""
     found = ask(common, calls.list_all)
@@ -90,11 +84,10 @@ def list_(common: CommonOptions) -> None:
         value=found.as_sent(), field='robots')
 
 
-@robots.command(epilog=options.example('reflex robots pair robot_xyz789 --ttl-seconds 600'))
+@service_command('reflex robots pair robot_xyz789 --ttl-seconds 600', group=robots)
 @click.argument('robot_id')
 @click.option('--ttl-seconds', type=click.IntRange(1), default=3600, show_default=True,
               help='Seconds until the token expires.')
-@remote
 def pair(common: CommonOptions, robot_id: str, ttl_seconds: int) -> None:
     """
     Create a token that pairs one robot.
@@ -112,10 +105,8 @@ def pair(common: CommonOptions, robot_id: str, ttl_seconds: int) -> None:
                 f'\nNext:\n  {following}     (on the robot; the command prompts for the token)')
 
 
-@robots.command(epilog=options.example(
-    'reflex robots claim', 'reflex robots claim - < token.txt'))
+@service_command('reflex robots claim', 'reflex robots claim - < token.txt', group=robots)
 @click.argument('token', required=False)
-@remote
 def claim(common: CommonOptions, token: str | None) -> None:
     """
     Pair this robot with a token of `reflex robots pair`.
@@ -135,8 +126,9 @@ def claim(common: CommonOptions, token: str | None) -> None:
     text.show_record(common, 'Robot paired', found, 'robot')
 
 
-@robots.command(epilog=options.example(
-    'reflex robots heartbeat robot_xyz789', 'reflex robots heartbeat robot_xyz789 --every 10'))
+@service_command(
+    'reflex robots heartbeat robot_xyz789', 'reflex robots heartbeat robot_xyz789 --every 10',
+    group=robots)
 @click.argument('robot_id')
 @click.option('--every', 'every_s', type=click.FloatRange(1.0, 3600.0), metavar='N',
               help='Repeat every N seconds until Ctrl-C (10 is usual).')
@@ -144,7 +136,6 @@ def claim(common: CommonOptions, token: str | None) -> None:
 @click.option('--deployment', help='Id of the deployment that the robot runs.')
 @click.option('--transport', help='Transport between robot and policy, as free text.')
 @click.option('--message', help='Status of the robot in a few words.')
-@remote
 def heartbeat(common: CommonOptions, robot_id: str, every_s: float | None, session: str | None,
               deployment: str | None, transport: str | None, message: str | None) -> None:
     """

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflex_ros.cli import options, text
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli import text
+from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.messages import Grant, Session
 from reflex_ros.client.resources import deployments
@@ -27,7 +27,7 @@ def sessions() -> None:
     """Authorize, list, promote and close inference sessions."""
 
 
-@sessions.command(epilog=options.example('reflex sessions authorize --deployment deploy_abc123'))
+@service_command('reflex sessions authorize --deployment deploy_abc123', group=sessions)
 @click.option('--base-model', default='pi0.5', show_default=True, help='Base model to run.')
 @click.option('--artifact', help='Id of one of your own models.')
 @click.option('--deployment', help='Id of the deployment that the session belongs to.')
@@ -36,7 +36,6 @@ def sessions() -> None:
 @click.option('--mode', default='dry_run', show_default=True,
               help='Mode: dry_run or apply_actions.')
 @click.option('--client-session-id', help='Your own name for the session.')
-@remote
 def authorize(common: CommonOptions, base_model: str, artifact: str | None, deployment: str | None,
               robot: str | None, runtime: str | None, mode: str,
               client_session_id: str | None) -> None:
@@ -60,10 +59,9 @@ def authorize(common: CommonOptions, base_model: str, artifact: str | None, depl
     text.show_record(common, 'Session authorized', found, 'session', next=following)
 
 
-@sessions.command('list', epilog=options.example('reflex sessions list --status active'))
+@service_command('reflex sessions list --status active', group=sessions)
 @click.option('--status', type=click.Choice(['active', 'closed', 'expired', 'failed']),
               help='Only sessions with this status.')
-@remote
 def list_(common: CommonOptions, status: str | None) -> None:
     """List inference sessions."""
     rows = [row.as_sent() for row in ask(common, calls.list_all, status)]
@@ -72,11 +70,10 @@ def list_(common: CommonOptions, status: str | None) -> None:
         value={'ok': True, 'sessions': rows}, field='inferenceSessions')
 
 
-@sessions.command(epilog=options.example('reflex sessions promote sess_01'))
+@service_command('reflex sessions promote sess_01', group=sessions)
 @click.argument('session_id')
 @click.option('--to', 'mode', default='apply_actions', show_default=True,
               help='New mode: apply_actions or dry_run.')
-@remote
 def promote(common: CommonOptions, session_id: str, mode: str) -> None:
     """
     Change the mode of a session at the service.
@@ -94,11 +91,10 @@ def promote(common: CommonOptions, session_id: str, mode: str) -> None:
     text.show_record(common, 'Session promoted', found, 'session')
 
 
-@sessions.command(epilog=options.example('reflex sessions close sess_01'))
+@service_command('reflex sessions close sess_01', group=sessions)
 @click.argument('session_id')
 @click.option('--reason', default='cli_closed', show_default=True,
               help='Reason for the records of the service.')
-@remote
 def close(common: CommonOptions, session_id: str, reason: str) -> None:
     """Close one session."""
     found = ask(common, calls.close, session_id, reason)

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from reflex_ros.cli import options, text
+from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, confirm, id_option, open_bus, yes_option
+from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
 from reflex_ros.domain.joints import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import eeprom
@@ -40,10 +40,10 @@ MIDDLE_POSE = ('Hold the arm with EVERY joint in the middle of its travel: upper
 SWEEP = 'Move every joint except wrist_roll slowly to both ends of its travel'
 
 
-@click.command(epilog=options.example(
+@arm_command(
     'reflex so101 calibrate --id my_arm', 'reflex so101 calibrate --undo --id my_arm',
     'reflex so101 calibrate --from my_arm --yes',
-    'reflex so101 calibrate --seconds 30 --yes --json'))
+    'reflex so101 calibrate --seconds 30 --yes --json', asks=True, has_id=True)
 @click.option('--from', 'source', metavar='FILE|ID',
               help="Write LeRobot's calibration file (or the file of an id) to the servos instead "
                    'of recording.')
@@ -56,9 +56,6 @@ SWEEP = 'Move every joint except wrist_roll slowly to both ends of its travel'
 @click.option('--role', type=click.Choice([role.value for role in Role]), default='follower',
               show_default=True,
               help="Kind of arm: selects LeRobot's folder, robots or teleoperators.")
-@yes_option
-@arm_options
-@id_option
 def calibrate(common: CommonOptions, source: str | None, seconds: float | None, undo: bool,
               backup: Path | None, role: str, yes: bool, port: str | None, arm_id: str) -> None:
     """

@@ -9,10 +9,10 @@ import os
 
 import click
 
-from reflex_ros.cli import options, text
+from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, confirm, id_option, open_bus, yes_option
+from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware import eeprom
@@ -27,16 +27,13 @@ from reflex_ros.runner.servo_setup import backup_folder, calibrated, protected, 
 PROTECTION = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TEMPERATURE)
 
 
-@click.command(epilog=options.example(
+@arm_command(
     'reflex so101 limits', 'reflex so101 limits --write',
-    'reflex so101 limits --write --calibration my_arm --yes --json'))
+    'reflex so101 limits --write --calibration my_arm --yes --json', asks=True, has_id=True)
 @click.option('--write', 'writes', is_flag=True,
               help='Write the limits to the EEPROM, read them back and keep a backup.')
 @click.option('--calibration', metavar='FILE|ID', help="LeRobot's calibration file or id with "
               "position limits and offsets to write (default: keep those in the servos).")
-@yes_option
-@arm_options
-@id_option
 def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bool,
            port: str | None, arm_id: str) -> None:
     """

@@ -10,9 +10,9 @@ import sys
 
 import click
 
-from reflex_ros.cli import options, text
+from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, id_option, open_bus
+from reflex_ros.cli.so101_port import arm_command, open_bus
 from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
@@ -32,8 +32,7 @@ from reflex_ros.hardware.survey import (
 )
 
 
-@click.command(epilog=options.example('reflex so101 find', 'reflex so101 find --json'))
-@arm_options
+@arm_command('reflex so101 find', 'reflex so101 find --json')
 def find(common: CommonOptions, port: str | None) -> None:
     """
     List the serial ports and show which one is an arm.
@@ -60,9 +59,8 @@ def find(common: CommonOptions, port: str | None) -> None:
         sys.exit(1)
 
 
-@click.command(epilog=options.example('reflex so101 ping', 'reflex so101 ping 6'))
+@arm_command('reflex so101 ping', 'reflex so101 ping 6')
 @click.argument('servo_ids', metavar='[SERVO_ID]...', nargs=-1, type=click.IntRange(0, 253))
-@arm_options
 def ping(common: CommonOptions, servo_ids: tuple[int, ...], port: str | None) -> None:
     """
     Check whether the servos answer.
@@ -92,11 +90,9 @@ def ping(common: CommonOptions, servo_ids: tuple[int, ...], port: str | None) ->
         sys.exit(1)
 
 
-@click.command(epilog=options.example('reflex so101 info', 'reflex so101 info --id my_arm'))
+@arm_command('reflex so101 info', 'reflex so101 info --id my_arm', has_id=True)
 @click.option('--role', type=click.Choice(sorted(PROFILES)), default='follower',
               show_default=True, help="Kind of arm: selects parts, gears and LeRobot's folder.")
-@arm_options
-@id_option
 def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> None:
     """
     Show settings and calibration of every servo.

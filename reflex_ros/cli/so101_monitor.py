@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from reflex_ros.cli import chart, options, text
+from reflex_ros.cli import chart, text
 from reflex_ros.cli.interrupt import interruptible
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, open_bus
+from reflex_ros.cli.so101_port import arm_command, open_bus
 from reflex_ros.hardware.survey import joint_name, Reading, Survey
 
 COLUMNS = ('joint', 'tick', 'deg', 'rad', 'rad/s', 'load %', 'A', 'V', 'degC', 'torque', 'errors')
@@ -73,9 +73,9 @@ class History:
         return (len(self.samples) - 1) / self.seconds if self.seconds else 0.0
 
 
-@click.command(epilog=options.example(
+@arm_command(
     'reflex so101 monitor', 'reflex so101 monitor --seconds 10 --csv arm.csv --plot arm.png',
-    'reflex so101 monitor --seconds 1 --json'))
+    'reflex so101 monitor --seconds 1 --json')
 @click.option('--seconds', type=click.FloatRange(0.1),
               help='Duration in seconds (default: until Ctrl-C).')
 @click.option('--rate', 'rate_hz', type=click.FloatRange(1.0, 200.0), default=50.0,
@@ -84,7 +84,6 @@ class History:
               help='CSV file for every sample.')
 @click.option('--plot', type=click.Path(dir_okay=False, path_type=Path),
               help='PNG file for charts of position, load, current and temperature.')
-@arm_options
 def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_path: Path | None,
             plot: Path | None, port: str | None) -> None:
     """

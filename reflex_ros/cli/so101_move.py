@@ -11,10 +11,10 @@ import math
 import click
 import numpy as np
 
-from reflex_ros.cli import options, text
+from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.cli.so101_port import arm_options, confirm, locate, open_bus, yes_option
+from reflex_ros.cli.so101_port import arm_command, confirm, locate, open_bus
 from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
@@ -52,15 +52,14 @@ def drive_arm(port: str | None, *, velocity: float, parks: bool = False) -> Iter
 
 
 # Otherwise click takes a negative number for an option.
-@click.command(context_settings={'ignore_unknown_options': True}, epilog=options.example(
+@arm_command(
     'reflex so101 jog wrist_roll 10', 'reflex so101 jog gripper -20',
-    'reflex so101 jog shoulder_pan 30 --speed 0.1 --yes --json'))
+    'reflex so101 jog shoulder_pan 30 --speed 0.1 --yes --json', asks=True,
+    context_settings={'ignore_unknown_options': True})
 @click.argument('joint', metavar='JOINT', type=click.Choice(JOINT_NAMES))
 @click.argument('delta', type=click.FloatRange(-360.0, 360.0))
 @click.option('--speed', type=click.FloatRange(0.02, MAX_SPEED), default=0.2, show_default=True,
               help='Largest speed of the joint in rad/s.')
-@yes_option
-@arm_options
 def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool,
         port: str | None) -> None:
     """
@@ -95,9 +94,7 @@ def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool
         click.echo(HOLDS, err=True)
 
 
-@click.command(epilog=options.example('reflex so101 park', 'reflex so101 park --yes --json'))
-@yes_option
-@arm_options
+@arm_command('reflex so101 park', 'reflex so101 park --yes --json', asks=True)
 def park(common: CommonOptions, yes: bool, port: str | None) -> None:
     """
     Move slowly to the rest pose, then switch torque off.
@@ -112,9 +109,7 @@ def park(common: CommonOptions, yes: bool, port: str | None) -> None:
                 'The arm is in its rest pose, torque off')
 
 
-@click.command(epilog=options.example('reflex so101 torque-off', 'reflex so101 torque-off --yes'))
-@yes_option
-@arm_options
+@arm_command('reflex so101 torque-off', 'reflex so101 torque-off --yes', asks=True)
 def torque_off(common: CommonOptions, yes: bool, port: str | None) -> None:
     """Switch torque off: the arm falls unless it is supported."""
     confirm('Torque will be switched off: the arm FALLS unless it rests or you hold it.', yes=yes)

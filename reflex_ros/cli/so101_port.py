@@ -4,35 +4,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import os
 import sys
+from typing import Any
 
 import click
 
-from reflex_ros.cli import options
+from reflex_ros.cli.options import declare, Function, JSON, VERBOSE
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.discovery import Candidate, find_arm, not_found_message, probe
 from reflex_ros.hardware.lerobot_file import DEFAULT_ID
 from reflex_ros.hardware.port import latency_warning, SerialPort
 
-yes_option = click.option('--yes', is_flag=True, help='Skip the confirmation prompt.')
+YES = click.Option(['--yes'], is_flag=True, help='Skip the confirmation prompt.')
+PORT = click.Option(['--port'], metavar='PATH',
+                    help='Serial port of the arm (default: REFLEX_SO101_PORT, then a search).')
+ID = click.Option(['--id', 'arm_id'], metavar='ID', envvar='REFLEX_SO101_ID', default=DEFAULT_ID,
+                  show_default=True, help="LeRobot's id of the arm, the name of its calibration "
+                  'file.')
 
 
-def arm_options(command: options.Command) -> options.Command:
-    """Declare ``--port`` and the options of every command."""
-    command = click.option('--port', metavar='PATH', help='Serial port of the arm (default: '
-                           'REFLEX_SO101_PORT, then a search).')(command)
-    return options.local(command)
+def arm_command(*calls: str, asks: bool = False, has_id: bool = False,
+                **attributes: Any) -> Callable[[Function], click.Command]:
+    """
+    Declare a command that also has ``--port``; further arguments as for :func:`declare`.
 
-
-def id_option(command: options.Command) -> options.Command:
-    """Declare ``--id``, LeRobot's id of the arm."""
-    return click.option('--id', 'arm_id', metavar='ID', envvar='REFLEX_SO101_ID',
-                        default=DEFAULT_ID, show_default=True,
-                        help="LeRobot's id of the arm, the name of its calibration file.")(command)
+    :param asks: add ``--yes``.
+    :param has_id: add ``--id``.
+    """
+    shared = [*([YES] if asks else []), VERBOSE, JSON, PORT, *([ID] if has_id else [])]
+    return declare(calls, shared, **attributes)
 
 
 def locate(port: str | None) -> tuple[str, int]:

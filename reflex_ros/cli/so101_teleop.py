@@ -8,18 +8,18 @@ import os
 
 import click
 
-from reflex_ros.cli import options, text
-from reflex_ros.cli.options import CommonOptions, local
+from reflex_ros.cli import text
+from reflex_ros.cli.options import CommonOptions, declare, JSON, VERBOSE
 from reflex_ros.cli.so101_move import drive_arm
-from reflex_ros.cli.so101_port import confirm, open_bus, yes_option
+from reflex_ros.cli.so101_port import confirm, open_bus, YES
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import LEADER
 from reflex_ros.runner.teleop import require_limp, Teleop
 
 
-@click.command(epilog=options.example(
-    'reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'))
+@declare(['reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'],
+         [YES, VERBOSE, JSON])
 @click.option('--leader', metavar='PATH', required=True,
               help='Serial port of the leader, the arm that you move by hand.')
 @click.option('--follower', metavar='PATH', required=True, help='Serial port of the follower.')
@@ -27,8 +27,6 @@ from reflex_ros.runner.teleop import require_limp, Teleop
               help='Largest joint speed of the follower in rad/s.')
 @click.option('--seconds', type=click.FloatRange(0.1),
               help='Duration in seconds (default: until Ctrl-C).')
-@yes_option
-@local
 def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seconds: float | None,
            yes: bool) -> None:
     """

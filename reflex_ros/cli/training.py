@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from reflex_ros.cli import options, progress, text
-from reflex_ros.cli.options import CommonOptions, remote
+from reflex_ros.cli import progress, text
+from reflex_ros.cli.options import CommonOptions, Function, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client import training_parameters
 from reflex_ros.client.async_client import AsyncReflex
@@ -43,7 +43,7 @@ def training() -> None:
     """Start, watch and stop training runs."""
 
 
-def _parameters(command: options.Command) -> options.Command:
+def _parameters(command: Function) -> Function:
     """Declare one option for each training parameter."""
     for key, row in reversed(PARAMETERS.items()):
         name = key.replace('.', '_')
@@ -59,9 +59,10 @@ def _parameters(command: options.Command) -> options.Command:
     return command
 
 
-@training.command(epilog=options.example(
+@service_command(
     'reflex training start --dataset ds_01 --epochs 2 --rank 16 --max-steps 200',
-    'reflex training start --hf hf://datasets/me/pick-2 --parameters-json @run.json'))
+    'reflex training start --hf hf://datasets/me/pick-2 --parameters-json @run.json',
+    group=training)
 @click.option('--dataset', 'dataset_id', help='Id of a validated dataset.')
 @click.option('--hf', 'hf_source_uri',
               help='Dataset of the Hugging Face Hub, instead of --dataset.')
@@ -79,7 +80,6 @@ def _parameters(command: options.Command) -> options.Command:
 @click.option('--parameters-json', help='Training parameters as JSON or @FILE; the options below '
                                         'add to them.')
 @_parameters
-@remote
 def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | None,
           base_model: str, base_model_id: str | None, trainable: str, epochs: int,
           model_name: str | None, model_version: str | None, request_id: str | None,
@@ -100,13 +100,12 @@ def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | No
                      next=[WATCH.format(found.run_id)])
 
 
-@training.command(epilog=options.example('reflex training status run_01 --watch'))
+@service_command('reflex training status run_01 --watch', group=training)
 @click.argument('run_id', metavar='TRAINING_RUN_ID')
 @click.option('--watch', is_flag=True, help='Poll until the run is finished; exit with 1 if it '
                                             'failed.')
 @click.option('--poll-interval', type=click.FloatRange(1.0), default=10.0, show_default=True,
               help='Seconds between polls.')
-@remote
 def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float) -> None:
     """
     Show one training run.
@@ -144,11 +143,10 @@ def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float
 training.add_command(status, 'get')
 
 
-@training.command('list', epilog=options.example('reflex training list --all'))
+@service_command('reflex training list --all', group=training)
 @click.option('--all', 'is_all', is_flag=True, help='Include finished runs.')
 @click.option('--status', 'wanted', type=click.Choice(STATUSES),
               help='Only runs with this status.')
-@remote
 def list_(common: CommonOptions, is_all: bool, wanted: str | None) -> None:
     """
     List active and recently failed training runs.
@@ -165,9 +163,8 @@ def list_(common: CommonOptions, is_all: bool, wanted: str | None) -> None:
                 *(chain(*blocks) if runs else ['No training runs found.']))
 
 
-@training.command(epilog=options.example('reflex training stop run_01'))
+@service_command('reflex training stop run_01', group=training)
 @click.argument('run_id', metavar='TRAINING_RUN_ID')
-@remote
 def stop(common: CommonOptions, run_id: str) -> None:
     """Stop one training run."""
     found = ask(common, calls.stop, run_id)

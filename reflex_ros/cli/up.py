@@ -13,19 +13,18 @@ import click
 
 from reflex_ros.bringup import process_table
 from reflex_ros.bringup.system import private_domain, System, View
-from reflex_ros.cli import options, render, text
+from reflex_ros.cli import render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
-from reflex_ros.cli.options import CommonOptions, local
+from reflex_ros.cli.options import CommonOptions, local_command
 
 
-@click.command(epilog=options.example('reflex up --config my_robot.yaml', 'reflex up --sim'))
+@local_command('reflex up --config my_robot.yaml', 'reflex up --sim')
 @click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
               help='ROS parameter file of the robot (default: config/robot.yaml).')
 @click.option('--sim', is_flag=True, help='Use a simulated arm, service and camera.')
 @click.option('--namespace', default='', help='ROS namespace of all nodes (default: none).')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process (default: a temporary folder).')
-@local
 def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
        logs: Path | None) -> None:
     """
