@@ -8,16 +8,16 @@ Every exception that this package raises on purpose.
     ReflexError
     |- ConfigurationError         fix your settings; nothing was started
     |- ServiceError               the Reflex service
-    |  |- ServiceUnavailable      not reachable or overloaded: try again later
+    |  |- ServiceUnavailable      cannot be reached or is overloaded: try again later
     |  |- AuthenticationError     the key is missing or refused: do not retry
-    |  |- ServiceRefused          it answered, and said no (carries the reason slug)
-    |  |- ServiceProtocolError    it answered something that the protocol does not allow
+    |  |- ServiceRefused          answered with a refusal (carries the reason slug)
+    |  |- ServiceProtocolError    sent an answer that violates the protocol
     |  `- StreamClosed            the action stream ended
     |- BusError                   the servo bus
     |  |- PortLost                the port is gone (unplugged) or unusable
     |  |- BusTimeout              a servo did not answer in time (also a TimeoutError)
-    |  |- PacketError             bytes arrived, and they are not an answer
-    |  `- ServoFault              a servo answers, and reports or shows a fault
+    |  |- PacketError             bytes arrived that are not a valid answer
+    |  `- ServoFault              a servo answers and reports a fault, or is in a wrong state
     `- ChunkRejected              an action chunk that must not be played (domain.cause: it
                                   carries a fault code)
 
@@ -30,22 +30,22 @@ from collections.abc import Iterable
 
 
 class ReflexError(Exception):
-    """Root of the tree: catch this to catch everything that is not a programming mistake."""
+    """Root of the tree: catch it to catch every error that is not a bug."""
 
 
 class ConfigurationError(ReflexError):
-    """A setting is wrong: fix it and configure again."""
+    """A setting is wrong: fix it and try again. Nothing was started."""
 
 
 class ServiceError(ReflexError):
-    """The Reflex service did not do what was asked."""
+    """The Reflex service did not do what was requested."""
 
 
 class ServiceUnavailable(ServiceError):
     """
-    The service cannot be reached or is overloaded: worth another try later.
+    The service cannot be reached or is overloaded: try again later.
 
-    :param status: with which HTTP status it said so, None when it said nothing.
+    :param status: HTTP status of the answer, None without an answer.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -54,14 +54,14 @@ class ServiceUnavailable(ServiceError):
 
 
 class AuthenticationError(ServiceError):
-    """The API key is missing, unknown or revoked: another try will not help."""
+    """The API key is missing, unknown or revoked: do not retry with the same key."""
 
 
 class ServiceRefused(ServiceError):
     """
-    The service answered, and refused.
+    The service refused the request.
 
-    :param reason: the service's slug, verbatim.
+    :param reason: reason slug of the service, unchanged; empty if the service sent none.
     """
 
     def __init__(self, message: str, reason: str = '') -> None:
@@ -70,14 +70,14 @@ class ServiceRefused(ServiceError):
 
 
 class ServiceProtocolError(ServiceError):
-    """The service answered something that the protocol does not allow."""
+    """The service sent an answer that violates the protocol."""
 
 
 class StreamClosed(ServiceError):
     """
     The action stream ended.
 
-    :param code: WebSocket close code, 1006 when the connection just broke.
+    :param code: WebSocket close code; 1006 if the connection broke without one.
     """
 
     def __init__(self, message: str, code: int = 1006) -> None:
@@ -86,7 +86,7 @@ class StreamClosed(ServiceError):
 
 
 class BusError(ReflexError):
-    """The servo bus did not do what was asked."""
+    """The servo bus did not do what was requested."""
 
 
 class PortLost(BusError):
@@ -97,7 +97,7 @@ class BusTimeout(BusError, TimeoutError):
     """
     One or more servos did not answer in time.
 
-    :param servo_ids: the silent ones.
+    :param servo_ids: ids of the servos that did not answer.
     """
 
     def __init__(self, message: str, servo_ids: Iterable[int] = ()) -> None:
@@ -106,14 +106,14 @@ class BusTimeout(BusError, TimeoutError):
 
 
 class PacketError(BusError):
-    """Bytes arrived that are not a valid answer to what was asked."""
+    """Bytes arrived that are not a valid answer to the request."""
 
 
 class ServoFault(BusError):
     """
     A servo answers, but reports a fault or is not in the state it should be in.
 
-    :param servo_id: which one.
+    :param servo_id: id of the servo, 0 if it is not known.
     """
 
     def __init__(self, message: str, servo_id: int = 0) -> None:
