@@ -1,18 +1,24 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Whether the driver may move the arm now: leases, own lateness, and the latch.
+Decide whether the driver may move the arm now: leases, own lateness, and the latch.
 
-Absence of permission means stop. Two leases must be renewed: the supervisor's permit and the
-stream's beat. Past its soft bound a lease slows the arm down, past its hard bound it latches.
-Everything is judged by local receipt on one monotonic clock, passed in. This is the last layer
-that runs: it needs nobody alive (safety design, sections 2, 3 and 5).
+Without permission the arm stops. Two leases must be renewed: the supervisor's permit and the
+stream's beat. When a lease is older than its soft bound, the arm slows down; beyond its hard bound
+the guard latches. All times are local receipt times on one monotonic clock, given as arguments.
+This is the last layer that runs: it needs no other process (safety design, sections 2, 3 and 5).
+
+Two threads write here: the executor (``renew_permit``, ``renew_beat``, ``fail``) and the bus
+thread (``begin``, ``arm``, ``disarm``, ``record_playing``, ``evaluate``, ``fail``). Every method
+takes one lock, so any thread may call any method. None of them blocks for longer than another one
+computes: some microseconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+import threading
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
@@ -27,12 +33,21 @@ class Verdict(Enum):
     STOP = 'stop'
 
 
+class _Phase(Enum):
+    """Progress of an activation."""
+
+    IDLE = 'idle'
+    ARMING = 'arming'
+    ARMED = 'armed'
+
+
 @dataclass(frozen=True, slots=True)
 class GuardBounds:
     """
-    Bounds of the leases and of our own lateness, all in seconds.
+    Bounds of the leases and of the driver's own lateness, all in seconds.
 
-    :param starved_s: how long the arm may rest with nothing to play before it is a fault.
+    :param starved_s: longest time with nothing to play, after the first chunk.
+    :param first_chunk_s: longest time from the activation to the first chunk.
     """
 
     permit_soft_s: float = 0.06
@@ -50,114 +65,160 @@ class MotionGuard:
 
     def __init__(self, bounds: GuardBounds) -> None:
         self._bounds = bounds
+        self._lock = threading.Lock()
+        self._phase = _Phase.IDLE
+        self._early: Cause | None = None    # latched while arming
         self._permit: Permit | None = None
         self._permit_at = 0.0
         self._beat_at = 0.0
         self._progress = -1
-        self._is_armed = False
+        self._played_at = 0.0
+        self._has_played = False
         self.epoch = 0
         """Epoch of the present activation, or of the last one."""
-        self._fed_at = 0.0
-        self._has_fed = False
         self.cause: Cause | None = None
         """What stopped this activation, or None. Only the first cause counts."""
 
     @property
     def mode(self) -> Mode:
-        """What the newest permit allows; HOLD when there is none."""
-        return self._permit.mode if self._permit else Mode.HOLD
+        """What the newest permit allows; HOLD without a permit."""
+        permit = self._permit
+        return permit.mode if permit else Mode.HOLD
 
     @property
     def speed_scale(self) -> float:
-        """Upper bound of the playback speed, from the permit."""
-        return self._permit.speed_scale if self._permit else 0.0
+        """Upper bound of the playback speed, from the newest permit."""
+        permit = self._permit
+        return permit.speed_scale if permit else 0.0
 
-    def why_not_arm(self, now: float) -> str:
-        """Say why the arm may not be armed now, or return an empty text."""
-        if self._permit is None or now - self._permit_at > self._bounds.permit_hard_s:
-            return ('no permit from the supervisor. Start it, and let it activate this node '
-                    '(ros2 service call /supervisor/promote std_srvs/srv/Trigger)')
-        if self._permit.mode is Mode.HOLD:
-            return ('the supervisor permits no motion now. Ask it why: '
-                    'ros2 service call /supervisor/gate std_srvs/srv/Trigger')
-        return ''
+    def refusal_reason(self, now: float) -> str:
+        """Return why the arm may not be armed now, or an empty text."""
+        with self._lock:
+            return self._refusal_reason(now)
+
+    def begin(self, now: float) -> str:
+        """
+        Begin an activation, before the arm is put under torque; ``arm`` or ``disarm`` must follow.
+
+        From now on ``fail`` latches.
+
+        :returns: why the arm may not be armed now; then nothing has begun. Else an empty text.
+        """
+        with self._lock:
+            reason = self._refusal_reason(now)
+            if not reason:
+                self._phase, self._early = _Phase.ARMING, None
+            return reason
 
     def arm(self, now: float) -> None:
-        """Begin an activation under the newest permit; ``why_not_arm`` was asked before."""
-        assert self._permit is not None
-        self._is_armed = True
-        self.epoch = self._permit.epoch
-        self._permit_at = self._beat_at = self._fed_at = now
-        self._has_fed = False
-        self.cause = None
+        """
+        Start the leases: the arm is under torque now, and ``begin`` has allowed it.
+
+        A fault that arrived since ``begin`` is latched.
+        """
+        with self._lock:
+            assert self._permit is not None
+            assert self._phase is _Phase.ARMING, 'begin was not called'
+            self._phase = _Phase.ARMED
+            self.epoch = self._permit.epoch
+            self._permit_at = self._beat_at = self._played_at = now
+            self._has_played = False
+            self.cause = self._early
 
     def disarm(self) -> None:
-        """End the activation."""
-        self._is_armed = False
+        """End the activation; ``cause`` stays until the next one."""
+        with self._lock:
+            self._phase = _Phase.IDLE
 
     def renew_permit(self, permit: Permit, now: float) -> None:
-        """Take in a permit that was received now."""
-        self._permit, self._permit_at = permit, now
+        """Renew the supervisor's lease with a permit that was received now."""
+        with self._lock:
+            self._permit, self._permit_at = permit, now
 
     def renew_beat(self, progress: int, fault: Cause | None, now: float) -> None:
         """
-        Take in the stream's beat: only one that shows progress renews the lease.
+        Renew the stream's lease, if its beat shows progress.
 
-        :param progress: a counter that grows with work done.
-        :param fault: what the stream itself has found, or None.
+        :param progress: counter that grows with the work of the stream.
+        :param fault: fault that the stream reports, or None; it latches while actions are applied.
         """
-        if progress != self._progress:
-            self._progress, self._beat_at = progress, now
-        if fault is not None and self.mode is Mode.APPLY_ACTIONS:
-            self.fail(fault)
+        with self._lock:
+            if progress != self._progress:
+                self._progress, self._beat_at = progress, now
+            if fault is not None and self.mode is Mode.APPLY_ACTIONS:
+                self._latch(fault)
 
-    def feed(self, now: float) -> None:
-        """Note that there is something to play."""
-        self._fed_at, self._has_fed = now, True
+    def record_playing(self, now: float) -> None:
+        """Record that there is something to play now."""
+        with self._lock:
+            self._played_at, self._has_played = now, True
 
     def fail(self, cause: Cause) -> None:
-        """Latch; only while armed, and only the first cause counts."""
-        if self._is_armed and self.cause is None:
-            self.cause = cause
+        """Latch a fault; ignored while no activation has begun, or another cause is latched."""
+        with self._lock:
+            self._latch(cause)
 
-    def tick(self, now: float, late_s: float) -> Verdict:
+    def evaluate(self, now: float, late_s: float) -> Verdict:
         """
-        Judge this cycle.
+        Check the leases for this cycle, and latch what has run out.
 
         :param late_s: how much later than planned this cycle began [s].
+        :returns: what the player may do; STOP while not armed.
         """
-        if not self._is_armed or self._permit is None:
-            return Verdict.STOP
-        bounds = self._bounds
-        if late_s > bounds.late_hard_s:
-            self.fail(Cause(FaultCode.DRV_STALL,
-                            f'the driver itself was held up for {late_s:.2f} s'))
-        elif late_s > bounds.late_soft_s:
-            # Nobody else is to blame for what we could not receive meanwhile; what was received
-            # all the same is no fresher than now.
-            self._permit_at = min(self._permit_at + late_s, now)
-            self._beat_at = min(self._beat_at + late_s, now)
-        permit_age = now - self._permit_at
-        if permit_age > bounds.permit_hard_s:
-            self.fail(Cause(FaultCode.SUPERVISOR_DEAD, f'no permit for {permit_age * 1e3:.0f} ms'))
-        if self._permit.epoch != self.epoch:
-            self.fail(Cause(FaultCode.SEQ_EPOCH,
-                            f'the permit is of epoch {self._permit.epoch}, this '
-                            f'activation of {self.epoch}'))
-        slow = permit_age > bounds.permit_soft_s or late_s > bounds.late_soft_s
-        if self._permit.mode is Mode.APPLY_ACTIONS:
-            slow |= self._judge_stream(now)
-        if self.cause is not None or self._permit.mode is Mode.HOLD:
-            return Verdict.STOP
-        return Verdict.SLOW if slow else Verdict.GO
+        with self._lock:
+            permit = self._permit
+            if self._phase is not _Phase.ARMED or permit is None:
+                return Verdict.STOP
+            bounds = self._bounds
+            if late_s > bounds.late_hard_s:
+                self._latch(Cause(FaultCode.DRV_STALL,
+                                  f'the driver itself was held up for {late_s:.2f} s'))
+            elif late_s > bounds.late_soft_s:
+                # Messages could not be received in this time, which is not the senders' fault. A
+                # lease that was renewed all the same is no fresher than now.
+                self._permit_at = min(self._permit_at + late_s, now)
+                self._beat_at = min(self._beat_at + late_s, now)
+            permit_age = now - self._permit_at
+            if permit_age > bounds.permit_hard_s:
+                self._latch(Cause(FaultCode.SUPERVISOR_DEAD,
+                                  f'no permit for {permit_age * 1e3:.0f} ms'))
+            if permit.epoch != self.epoch:
+                self._latch(Cause(FaultCode.SEQ_EPOCH,
+                                  f'the permit has epoch {permit.epoch}, this activation has '
+                                  f'epoch {self.epoch}'))
+            slow = permit_age > bounds.permit_soft_s or late_s > bounds.late_soft_s
+            if permit.mode is Mode.APPLY_ACTIONS:
+                slow |= self._check_stream(now)
+            if self.cause is not None or permit.mode is Mode.HOLD:
+                return Verdict.STOP
+            return Verdict.SLOW if slow else Verdict.GO
 
-    def _judge_stream(self, now: float) -> bool:
+    # The lock is held by the callers of everything below.
+
+    def _refusal_reason(self, now: float) -> str:
+        permit = self._permit
+        if permit is None or now - self._permit_at > self._bounds.permit_hard_s:
+            return ('no permit from the supervisor. Start it, and let it activate this node '
+                    '(ros2 service call /supervisor/promote std_srvs/srv/Trigger)')
+        if permit.mode is Mode.HOLD:
+            return ('the supervisor permits no motion now. Ask it for the reason: '
+                    'ros2 service call /supervisor/gate std_srvs/srv/Trigger')
+        return ''
+
+    def _latch(self, cause: Cause) -> None:
+        if self._phase is _Phase.ARMED and self.cause is None:
+            self.cause = cause
+        elif self._phase is _Phase.ARMING and self._early is None:
+            self._early = cause
+
+    def _check_stream(self, now: float) -> bool:
+        """Check the stream's lease and starvation; return whether to slow down."""
         bounds = self._bounds
         beat_age = now - self._beat_at
         if beat_age > bounds.beat_hard_s:
-            self.fail(Cause(FaultCode.STREAM_DEAD, 'no sign of work from action_stream for '
-                            f'{beat_age * 1e3:.0f} ms'))
-        starved_s = now - self._fed_at
-        if starved_s > (bounds.starved_s if self._has_fed else bounds.first_chunk_s):
-            self.fail(Cause(FaultCode.UNDERRUN, f'nothing to play for {starved_s:.1f} s'))
+            self._latch(Cause(FaultCode.STREAM_DEAD, 'no sign of work from action_stream for '
+                              f'{beat_age * 1e3:.0f} ms'))
+        starved_s = now - self._played_at
+        if starved_s > (bounds.starved_s if self._has_played else bounds.first_chunk_s):
+            self._latch(Cause(FaultCode.UNDERRUN, f'nothing to play for {starved_s:.1f} s'))
         return beat_age > bounds.beat_soft_s

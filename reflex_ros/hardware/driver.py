@@ -239,9 +239,9 @@ class ArmDriver:
         if self._mailbox:
             self._take(self._mailbox.popleft(), now)
         if self._parking or not self._player.is_starved:
-            self._guard.feed(now)
+            self._guard.record_playing(now)
         # Held up before this cycle or in it: its work alone is far below the bounds.
-        verdict = self._guard.tick(now, now - planned)
+        verdict = self._guard.evaluate(now, now - planned)
         if verdict is Verdict.GO and not self._bus_watch.is_degraded:
             self._player.resume()
         else:
@@ -347,10 +347,14 @@ class ArmDriver:
 
     def _do_arm(self) -> None:
         refusal = 'the driver is active already: deactivate it first' if self._armed \
-            else self._guard.why_not_arm(self._clock.monotonic())
+            else self._guard.begin(self._clock.monotonic())
         if refusal:
             raise ReflexError(refusal)
-        pose = self._arm.arm()
+        try:
+            pose = self._arm.arm()
+        except BaseException:
+            self._guard.disarm()
+            raise
         self._player.seed(pose)
         self._mailbox.clear()
         self._last_seq = -1

@@ -1,8 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Absence of permission means stop: leases, own lateness, starvation, and the latch."""
+"""Without permission the arm stops: leases, own lateness, starvation, the latch, threads."""
 
 from __future__ import annotations
+
+import threading
+from typing import Any
 
 from domain_builders import examples, NET_CLOSED, OP_STOP
 from hypothesis import given
@@ -25,19 +28,20 @@ def armed(permit: Permit = APPLY, now: float = 0.0, **bounds: float) -> MotionGu
     """Make a guard that was armed under a permit."""
     guard = MotionGuard(GuardBounds(**bounds))
     guard.renew_permit(permit, now)
+    assert guard.begin(now) == ''
     guard.arm(now)
     return guard
 
 
 def renew(guard: MotionGuard, now: float, permit: Permit | None = APPLY,
           has_beat: bool = True, has_chunk: bool = True) -> None:
-    """Renew what is not left out."""
+    """Renew the leases; ``permit`` None and ``has_...`` False leave one out."""
     if permit is not None:
         guard.renew_permit(permit, now)
     if has_beat:
         guard.renew_beat(int(now * 1e6), None, now)
     if has_chunk:
-        guard.feed(now)
+        guard.record_playing(now)
 
 
 def code_of(guard: MotionGuard) -> str:
@@ -51,7 +55,7 @@ def test_lease_slows_past_its_soft_bound_and_latches_past_its_hard_bound(
     guard = armed()
     lost_permit = lease == FaultCode.SUPERVISOR_DEAD
     renew(guard, silent_s, None if lost_permit else APPLY, has_beat=lost_permit)
-    assert guard.tick(silent_s, 0.0) is verdict
+    assert guard.evaluate(silent_s, 0.0) is verdict
     assert code_of(guard) == (lease if latched else '')
 
 
@@ -62,27 +66,27 @@ def test_bounds_are_settings(bounds: dict[str, float]) -> None:
     for silent_s, verdict in ((0.03, GO), (0.031, SLOW), (0.1, SLOW), (0.101, STOP)):
         guard = armed(**bounds)
         renew(guard, silent_s, None if loses_permit else APPLY, has_beat=loses_permit)
-        assert guard.tick(silent_s, 0.0) is verdict
+        assert guard.evaluate(silent_s, 0.0) is verdict
 
 
 @pytest.mark.parametrize('missing', ['permit', 'beat'])
 def test_soft_loss_ends_with_the_next_renewal(missing: str) -> None:
     guard = armed()
     renew(guard, 0.15, None if missing == 'permit' else APPLY, has_beat=missing != 'beat')
-    assert guard.tick(0.15, 0.0) is SLOW
+    assert guard.evaluate(0.15, 0.0) is SLOW
     renew(guard, 0.16)
-    assert guard.tick(0.16, 0.0) is GO
+    assert guard.evaluate(0.16, 0.0) is GO
 
 
 @pytest.mark.parametrize('lost', ['permit', 'beat'])
 def test_hard_loss_stays_latched_when_the_lease_comes_back(lost: str) -> None:
     guard = armed()
     renew(guard, 0.3, None if lost == 'permit' else APPLY, has_beat=lost != 'beat')
-    assert guard.tick(0.3, 0.0) is STOP
+    assert guard.evaluate(0.3, 0.0) is STOP
     cause = guard.cause
     for step in range(31, 60):
         renew(guard, step * 0.01)
-        assert guard.tick(step * 0.01, 0.0) is STOP
+        assert guard.evaluate(step * 0.01, 0.0) is STOP
     assert guard.cause is cause is not None
 
 
@@ -93,7 +97,7 @@ def test_beat_without_progress_does_not_renew() -> None:
         now = step * 0.01
         renew(guard, now, has_beat=False)
         guard.renew_beat(5, None, now)
-        verdicts[step] = guard.tick(now, 0.0)
+        verdicts[step] = guard.evaluate(now, 0.0)
     # The first beat of the 30 is news; the lease runs from there.
     assert (verdicts[6], verdicts[8], verdicts[20], verdicts[22]) == (GO, SLOW, SLOW, STOP)
     assert code_of(guard) == FaultCode.STREAM_DEAD
@@ -104,7 +108,7 @@ def test_beat_of_a_stream_that_began_anew_renews() -> None:
     guard.renew_beat(5000, None, 0.05)
     guard.renew_beat(1, None, 0.1)
     guard.renew_permit(APPLY, 0.15)
-    assert guard.tick(0.15, 0.0) is GO
+    assert guard.evaluate(0.15, 0.0) is GO
 
 
 @pytest.mark.parametrize(('late_s', 'verdict', 'code'), [
@@ -114,19 +118,19 @@ def test_beat_of_a_stream_that_began_anew_renews() -> None:
 def test_own_lateness_slows_and_then_latches(late_s: float, verdict: Verdict, code: str) -> None:
     guard = armed()
     renew(guard, 10.0)
-    assert guard.tick(10.0, late_s) is verdict
+    assert guard.evaluate(10.0, late_s) is verdict
     assert code_of(guard) == code
 
 
 def test_own_lateness_is_not_blamed_on_others() -> None:
     guard = armed()
     renew(guard, 1.0)
-    assert guard.tick(1.01, 0.0) is GO
+    assert guard.evaluate(1.01, 0.0) is GO
     # Held up for 190 ms, so nothing could be received for 210 ms.
-    assert guard.tick(1.21, 0.19) is SLOW
+    assert guard.evaluate(1.21, 0.19) is SLOW
     assert guard.cause is None
     renew(guard, 1.215)
-    assert guard.tick(1.22, 0.0) is GO
+    assert guard.evaluate(1.22, 0.0) is GO
 
 
 @pytest.mark.parametrize('lost', ['permit', 'beat'])
@@ -138,12 +142,12 @@ def test_loss_is_found_within_the_hard_bound_after_own_lateness(
     if received_late:
         # Another thread receives: this came while the late cycle was waited for.
         renew(guard, 1.19)
-    guard.tick(1.2, 0.19)
+    guard.evaluate(1.2, 0.19)
     assert guard.cause is None
     for step in range(1, 22):
         now = 1.2 + step * 0.01
         renew(guard, now, None if lost == 'permit' else APPLY, has_beat=lost != 'beat')
-        guard.tick(now, 0.0)
+        guard.evaluate(now, 0.0)
     assert code_of(guard) is (
         FaultCode.SUPERVISOR_DEAD if lost == 'permit' else FaultCode.STREAM_DEAD)
 
@@ -151,8 +155,8 @@ def test_loss_is_found_within_the_hard_bound_after_own_lateness(
 def test_loss_is_found_even_when_every_cycle_is_late_and_nothing_goes_meanwhile() -> None:
     guard = armed()
     for step in range(1, 40):
-        guard.feed(step * 0.08)
-        assert guard.tick(step * 0.08, 0.07) is not GO
+        guard.record_playing(step * 0.08)
+        assert guard.evaluate(step * 0.08, 0.07) is not GO
     assert code_of(guard) == FaultCode.SUPERVISOR_DEAD
 
 
@@ -160,10 +164,10 @@ def test_loss_is_found_even_when_every_cycle_is_late_and_nothing_goes_meanwhile(
 def test_permit_of_another_epoch_latches(epoch: int) -> None:
     guard = armed()
     renew(guard, 0.02, Permit(epoch, Mode.APPLY_ACTIONS))
-    assert guard.tick(0.02, 0.0) is STOP
+    assert guard.evaluate(0.02, 0.0) is STOP
     assert code_of(guard) == FaultCode.SEQ_EPOCH
     renew(guard, 0.03)
-    assert guard.tick(0.03, 0.0) is STOP
+    assert guard.evaluate(0.03, 0.0) is STOP
     assert guard.epoch == 7
 
 
@@ -171,19 +175,19 @@ def test_first_cause_wins() -> None:
     guard = armed()
     guard.fail(OP_STOP)
     guard.fail(NET_CLOSED)
-    guard.tick(99.0, 99.0)
+    guard.evaluate(99.0, 99.0)
     assert guard.cause == OP_STOP
 
 
 def test_only_an_armed_guard_latches() -> None:
     guard = MotionGuard(GuardBounds())
     guard.fail(OP_STOP)
-    assert guard.tick(0.0, 9.0) is STOP
+    assert guard.evaluate(0.0, 9.0) is STOP
     assert guard.cause is None
     guard = armed()
     guard.disarm()
     guard.fail(OP_STOP)
-    assert guard.tick(50.0, 0.0) is STOP
+    assert guard.evaluate(50.0, 0.0) is STOP
     assert guard.cause is None
 
 
@@ -193,41 +197,43 @@ def test_next_activation_begins_without_the_old_cause_and_with_its_own_epoch() -
     guard.disarm()
     assert guard.cause == OP_STOP, 'the reason must stay readable until the next activation'
     guard.renew_permit(Permit(8, Mode.APPLY_ACTIONS), 1.0)
+    assert guard.begin(1.1) == ''
     guard.arm(1.1)
     assert (guard.cause, guard.epoch) == (None, 8)
     renew(guard, 1.2, Permit(8, Mode.APPLY_ACTIONS))
-    assert guard.tick(1.2, 0.0) is GO
+    assert guard.evaluate(1.2, 0.0) is GO
 
 
-@pytest.mark.parametrize(('fed_at', 'now', 'code'), [
+@pytest.mark.parametrize(('played_at', 'now', 'code'), [
     (None, 10.0, ''), (None, 10.01, FaultCode.UNDERRUN), (0.5, 2.5, ''), (0.5, 2.51,
                                                                           FaultCode.UNDERRUN),
     (9.9, 11.9, ''), (9.9, 11.91, FaultCode.UNDERRUN)])
 def test_starvation_latches_and_the_first_chunk_may_take_longer(
-        fed_at: float | None, now: float, code: str) -> None:
+        played_at: float | None, now: float, code: str) -> None:
     guard = armed()
-    if fed_at is not None:
-        guard.feed(fed_at)
+    if played_at is not None:
+        guard.record_playing(played_at)
     renew(guard, now, has_chunk=False)
-    assert guard.tick(now, 0.0) is (STOP if code else GO)
+    assert guard.evaluate(now, 0.0) is (STOP if code else GO)
     assert code_of(guard) == code
 
 
 def test_first_chunk_of_the_next_activation_may_take_longer_again() -> None:
     guard = armed()
-    guard.feed(1.0)
+    guard.record_playing(1.0)
     guard.disarm()
     guard.renew_permit(APPLY, 20.0)
+    assert guard.begin(20.0) == ''
     guard.arm(20.0)
     renew(guard, 29.0, has_chunk=False)
-    assert guard.tick(29.0, 0.0) is GO
+    assert guard.evaluate(29.0, 0.0) is GO
 
 
 def test_hold_permit_stops_without_a_cause_and_needs_no_stream() -> None:
     guard = armed()
     for step in range(1, 2000):
         guard.renew_permit(Permit(7, Mode.HOLD), step * 0.01)
-        assert guard.tick(step * 0.01, 0.0) is STOP
+        assert guard.evaluate(step * 0.01, 0.0) is STOP
     assert guard.cause is None
     assert guard.mode is Mode.HOLD
 
@@ -238,8 +244,8 @@ def test_parking_needs_the_permit_and_no_stream() -> None:
     for step in range(1, 2000):
         guard.renew_permit(park, step * 0.01)
         guard.renew_beat(1, NET_CLOSED, step * 0.01)
-        assert guard.tick(step * 0.01, 0.0) is GO
-    assert guard.tick(20.3, 0.0) is STOP
+        assert guard.evaluate(step * 0.01, 0.0) is GO
+    assert guard.evaluate(20.3, 0.0) is STOP
     assert code_of(guard) == FaultCode.SUPERVISOR_DEAD
 
 
@@ -247,7 +253,8 @@ def test_parking_needs_the_permit_and_no_stream() -> None:
     (Mode.APPLY_ACTIONS, FaultCode.NET_CLOSED), (Mode.PARK, ''), (Mode.HOLD, '')])
 def test_fault_that_the_stream_reports_latches_while_actions_are_applied(
         mode: Mode, code: str) -> None:
-    guard = armed(Permit(7, mode))
+    guard = armed()
+    guard.renew_permit(Permit(7, mode), 0.0)
     guard.renew_beat(1, NET_CLOSED, 0.01)
     assert code_of(guard) == code
 
@@ -260,7 +267,8 @@ def test_arming_is_refused_without_a_fresh_permit_to_move(
     guard = MotionGuard(GuardBounds())
     if permit is not None:
         guard.renew_permit(permit, 0.0)
-    refusal = guard.why_not_arm(age)
+    refusal = guard.refusal_reason(age)
+    assert guard.begin(age) == refusal
     assert (fragment in refusal) if fragment else refusal == ''
     assert not refusal or 'ros2 service call /supervisor/' in refusal, 'it names no next step'
 
@@ -272,8 +280,75 @@ def test_nothing_is_permitted_before_the_first_permit() -> None:
     assert (guard.mode, guard.speed_scale) == (Mode.APPLY_ACTIONS, 0.5)
 
 
+def test_fault_that_arrives_before_the_arm_is_under_torque_is_latched() -> None:
+    guard = MotionGuard(GuardBounds())
+    guard.renew_permit(APPLY, 0.0)
+    assert guard.begin(0.0) == ''
+    guard.fail(OP_STOP)
+    guard.fail(NET_CLOSED)
+    assert guard.evaluate(0.01, 0.0) is STOP and guard.cause is None
+    guard.arm(0.02)
+    assert guard.cause == OP_STOP
+    assert guard.evaluate(0.03, 0.0) is STOP
+
+
+def test_fault_during_an_arming_that_failed_is_not_latched_later() -> None:
+    guard = armed()
+    guard.fail(NET_CLOSED)
+    assert guard.begin(0.01) == ''
+    guard.fail(OP_STOP)
+    guard.disarm()
+    assert guard.cause == NET_CLOSED, 'the reason of the last activation must stay readable'
+    assert guard.begin(0.02) == ''
+    guard.arm(0.03)
+    assert guard.cause is None
+
+
+class Gate(Permit):
+    """A permit whose epoch lets another thread call the guard before it is read."""
+
+    def __init__(self, permit: Permit) -> None:
+        super().__init__(permit.epoch, permit.mode, permit.speed_scale)
+        object.__setattr__(self, 'thread', None)
+
+    def __getattribute__(self, name: str) -> Any:
+        thread = super().__getattribute__('__dict__').get('thread')
+        if name == 'epoch' and thread is not None:
+            # Once. The guard is inside its method now; the other thread gets the time to call
+            # it. A guard with a lock makes the other thread wait, so this wait runs out.
+            object.__setattr__(self, 'thread', None)
+            thread.start()
+            thread.join(0.2)
+        return super().__getattribute__(name)
+
+
+def test_stop_of_another_thread_in_the_middle_of_arming_is_not_lost() -> None:
+    guard, permit = MotionGuard(GuardBounds()), Gate(APPLY)
+    stop = threading.Thread(target=guard.fail, args=(OP_STOP,))
+    guard.renew_permit(permit, 0.0)
+    assert guard.begin(0.0) == ''
+    object.__setattr__(permit, 'thread', stop)
+    guard.arm(0.0)
+    stop.join(5.0)
+    assert guard.cause == OP_STOP
+    assert guard.evaluate(0.01, 0.0) is STOP
+
+
+def test_permit_of_another_thread_in_the_middle_of_a_cycle_is_not_mixed_with_the_old() -> None:
+    guard, permit = armed(), Gate(APPLY)
+    hold = threading.Thread(target=guard.renew_permit, args=(Permit(8, Mode.HOLD), 0.01))
+    guard.renew_permit(permit, 0.01)
+    object.__setattr__(permit, 'thread', hold)
+    # The cycle runs with the permit that was there when it began; the next one sees the new epoch.
+    assert guard.evaluate(0.01, 0.0) is GO
+    hold.join(5.0)
+    assert (guard.mode, guard.cause) == (Mode.HOLD, None)
+    assert guard.evaluate(0.02, 0.0) is STOP
+    assert code_of(guard) is FaultCode.SEQ_EPOCH
+
+
 EVENTS = st.lists(st.tuples(
-    st.floats(0.0, 0.3), st.sampled_from(['permit', 'hold', 'epoch', 'beat', 'same', 'feed',
+    st.floats(0.0, 0.3), st.sampled_from(['permit', 'hold', 'epoch', 'beat', 'same', 'play',
                                           'fail', 'tick', 'late']), st.floats(0.0, 0.3)),
     min_size=1, max_size=40)
 
@@ -296,11 +371,11 @@ def test_go_needs_fresh_leases_and_a_cause_never_goes_away(
             if kind == 'beat' or progress == 0:
                 progress, beat_at = progress + 1, now
             guard.renew_beat(progress, None, now)
-        elif kind == 'feed':
-            guard.feed(now)
+        elif kind == 'play':
+            guard.record_playing(now)
         elif kind == 'fail':
             guard.fail(OP_STOP)
-        verdict = guard.tick(now, late_s if kind == 'late' else 0.0)
+        verdict = guard.evaluate(now, late_s if kind == 'late' else 0.0)
         if verdict is GO:
             assert guard.cause is None and permit == APPLY
             # 0.3: what own lateness, which is at most that here, may have forgiven.

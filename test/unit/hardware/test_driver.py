@@ -207,7 +207,7 @@ def test_driver_measures_at_its_rate(rig: Rig) -> None:
 def test_driver_is_not_armed_without_permission(rig: Rig, permit: Permit | None,
                                                 text: str) -> None:
     rig.permit = permit
-    wait_for(lambda: rig.guard.why_not_arm(time.monotonic()), 'the permit to go')
+    wait_for(lambda: rig.guard.refusal_reason(time.monotonic()), 'the permit to go')
     with pytest.raises(ReflexError, match=text):
         rig.driver.activate()
     assert rig.is_passive() and rig.sim.torque() == [False] * 6
@@ -932,6 +932,22 @@ def test_activation_that_comes_too_late_is_taken_back(rig: Rig,
     timer.join()
     rig.cycles(10)
     assert entered.is_set() and rig.is_passive()
+
+
+def test_stop_that_arrives_while_the_arm_is_put_under_torque_is_latched(
+        rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    arm = So101Arm.arm
+
+    def interrupted(self: So101Arm) -> Any:
+        pose = arm(self)
+        executor = threading.Thread(target=rig.guard.fail, args=(OPERATOR,))
+        executor.start()
+        executor.join()
+        return pose
+
+    monkeypatch.setattr(So101Arm, 'arm', interrupted)
+    rig.activate()
+    assert rig.code is FaultCode.OP_STOP and rig.holds()
 
 
 @pytest.mark.parametrize('where', ('job', 'callback'))
