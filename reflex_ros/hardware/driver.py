@@ -173,7 +173,8 @@ class ArmDriver:
 
     def report(self) -> DriverReport:
         """Take a snapshot; values may be one cycle apart."""
-        player, times = self._player, self._times.summary()
+        # Read the count first: a report that counts a chunk must also show that it plays.
+        accepted, player, times = self._accepted, self._player, self._times.summary()
         return DriverReport(
             state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
             is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
@@ -185,7 +186,7 @@ class ArmDriver:
             late_ms_max=times.late_ms_max,
             max_step_rad=player.max_step_rad, playback_rate=player.rate,
             is_starved=player.is_starved, lead_slowdowns=player.lead_slowdowns,
-            accepted=self._accepted, rejected=dict(self._rejected),
+            accepted=accepted, rejected=dict(self._rejected),
             setpoint=tuple(player.setpoint.tolist()), port_lost=self._port_lost)
 
     # What follows runs in the bus thread.
@@ -341,9 +342,10 @@ class ArmDriver:
                 self._guard.fail(Cause(exc.code, str(exc)))
             return
         self._rejects_in_a_row = 0
-        self._accepted += 1
         self._last_seq = chunk.seq
         self._player.offer(chunk, now)
+        # Last: a report that counts this chunk must not call the player starved.
+        self._accepted += 1
 
     def _do_arm(self) -> None:
         refusal = 'the driver is active already: deactivate it first' if self._armed \

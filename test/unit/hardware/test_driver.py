@@ -22,7 +22,7 @@ import pytest
 
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
-from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import JOINT_NAMES, REST_POSE
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
@@ -290,6 +290,23 @@ def put(at: Any, value: float) -> Callable[[Any], Any]:
         rows[at] = value
         return rows
     return change
+
+
+def test_chunk_is_counted_only_when_it_is_in_the_player(
+        rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A caller that waits for the end of a chunk looks for: counted, and nothing left to play.
+    counts: list[int] = []
+    offer = ChunkPlayer.offer
+
+    def recorded(player: ChunkPlayer, chunk: ActionChunk, now: float) -> None:
+        counts.append(rig.report.accepted)
+        offer(player, chunk, now)
+
+    monkeypatch.setattr(ChunkPlayer, 'offer', recorded)
+    rig.activate()
+    rig.driver.offer(rig.chunk(0.2))
+    wait_for(lambda: rig.report.accepted, 'the chunk')
+    assert counts == [0]
 
 
 BAD_CHUNKS: dict[str, tuple[str, Callable[[Rig], ActionChunk]]] = {
