@@ -1,13 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The SO-101's joints: names, order, limits, rest pose.
+The bounds of one joint, and the travel of a gripper.
 
-The order of ``SO101_JOINTS`` is the order of every joint array in this package. Angles are
-radians about the zero of the official URDF (new calibration: every joint in the middle of its
-travel), positive as in that URDF; the gripper is 0 at the middle of nothing in particular: its
-lower limit is closed, and how far it opens is a matter of its calibration. Source: SO-101
-reference, sections 5.2, 5.3, 5.6 and 6.4.
+Which joints an arm has, and in which order, is said by its ``ArmDescription``.
 """
 
 from __future__ import annotations
@@ -21,7 +17,7 @@ from numpy.typing import NDArray
 from reflex_ros.errors import ConfigurationError
 
 Vector = NDArray[np.float64]
-"""One value per joint, in the order of the joint table."""
+"""One value per joint, in the order of the arm's description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +28,31 @@ class JointLimits:
     :param lower: smallest position [rad].
     :param upper: largest position [rad].
     :param velocity: largest speed of the commanded position [rad/s].
+    :param acceleration: largest acceleration of the commanded position [rad/s^2]; the default is
+        that of the ramp to rest.
+    :raises ConfigurationError: when a value is not finite, the range is empty, or the velocity or
+        the acceleration is not positive.
     """
 
     lower: float
     upper: float
     velocity: float = 2.0
+    acceleration: float = 10.0
 
     def __post_init__(self) -> None:
-        """Refuse limits that bound nothing."""
-        values = (self.lower, self.upper, self.velocity)
-        if not all(map(math.isfinite, values)) or self.lower >= self.upper or self.velocity <= 0:
-            raise ConfigurationError(f'joint limits {values} bound nothing')
+        values = (self.lower, self.upper, self.velocity, self.acceleration)
+        if not (all(map(math.isfinite, values)) and self.lower < self.upper
+                and self.velocity > 0.0 and self.acceleration > 0.0):
+            raise ConfigurationError(
+                f'joint limits {values}: expected four finite numbers, lower < upper, velocity > '
+                '0 and acceleration > 0')
 
     def clamp(self, position: float) -> float:
-        """Bring a position [rad] into the bounds."""
+        """Return the nearest position inside the bounds [rad]."""
         return min(max(position, self.lower), self.upper)
 
     def contains(self, position: float, tolerance: float = 0.0) -> bool:
-        """Whether a position [rad] lies inside, give or take a tolerance [rad]."""
+        """Tell whether a position [rad] is inside, or outside by the tolerance [rad] at most."""
         return self.lower - tolerance <= position <= self.upper + tolerance
 
 
@@ -59,21 +62,21 @@ class GripperTravel:
     The ends of a gripper's calibrated range: 0 % and 100 % for every policy.
 
     :param closed: angle at 0 % [rad].
-    :param opened: angle at 100 % [rad].
+    :param opened: angle at 100 % [rad]; above ``closed``.
+    :raises ConfigurationError: when an angle is not finite, or ``opened`` is not above.
     """
 
     closed: float
     opened: float
 
     def __post_init__(self) -> None:
-        """Refuse a travel that is none."""
         if not (math.isfinite(self.closed) and math.isfinite(self.opened)
                 and self.closed < self.opened):
             raise ConfigurationError(f'a gripper cannot travel from {self.closed} to '
                                      f'{self.opened} rad')
 
     def to_percent(self, position: float) -> float:
-        """Convert an angle [rad] to percent; beyond the ends it is below 0 or above 100."""
+        """Convert an angle [rad] to percent: below 0 or above 100 beyond the ends."""
         return (position - self.closed) / (self.opened - self.closed) * 100.0
 
     def to_rad(self, percent: float) -> float:

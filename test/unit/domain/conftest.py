@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make ``domain_builders`` importable: in importlib mode pytest adds no folder to the path."""
+"""Make the builders here importable: in importlib mode pytest adds no folder to the path."""
 
 from pathlib import Path
 import sys

@@ -26,9 +26,10 @@ from reflex_ros.errors import ConfigurationError
 @pytest.mark.parametrize('values', [
     (1.0, 1.0), (1.0, -1.0), (-1.0, 1.0, 0.0), (-1.0, 1.0, -2.0), (math.nan, 1.0),
     (-1.0, math.nan), (-math.inf, 1.0), (-1.0, math.inf), (-1.0, 1.0, math.nan),
-    (-1.0, 1.0, math.inf)])
+    (-1.0, 1.0, math.inf), (-1.0, 1.0, 2.0, 0.0), (-1.0, 1.0, 2.0, -1.0),
+    (-1.0, 1.0, 2.0, math.nan)])
 def test_limits_that_bound_nothing_are_refused(values: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigurationError, match='bound nothing'):
+    with pytest.raises(ConfigurationError, match='lower < upper, velocity > 0 and acc'):
         JointLimits(*values)
 
 
