@@ -20,7 +20,6 @@ from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
-from reflex_ros.domain.joints import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
@@ -29,6 +28,7 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration
 from reflex_ros.hardware.lerobot_file import find, load, path_of, Role, save
 from reflex_ros.hardware.range_recorder import doubts, RangeRecorder, USUAL_TRAVEL
+from reflex_ros.hardware.so101 import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.hardware.survey import under_torque
 from reflex_ros.runner.servo_setup import backup_folder, calibrated, set_up
 

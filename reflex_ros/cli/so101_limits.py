@@ -13,7 +13,6 @@ from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
-from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
@@ -21,6 +20,7 @@ from reflex_ros.hardware.arm_build import FOLLOWER
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import soft_limits
 from reflex_ros.hardware.lerobot_file import find, load
+from reflex_ros.hardware.so101 import SO101_JOINTS
 from reflex_ros.hardware.survey import Survey
 from reflex_ros.runner.servo_setup import backup_folder, calibrated, protected, set_up
 

@@ -13,7 +13,6 @@ import click
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, open_bus
-from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import Profile, PROFILES
@@ -22,6 +21,7 @@ from reflex_ros.hardware.discovery import Candidate, candidates, Finding, not_fo
 from reflex_ros.hardware.lerobot_file import find as find_file
 from reflex_ros.hardware.lerobot_file import load, Role
 from reflex_ros.hardware.port import latency_warning
+from reflex_ros.hardware.so101 import SO101_JOINTS
 from reflex_ros.hardware.survey import (
     error_names,
     JOINT_INDEX,

@@ -15,11 +15,11 @@ from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, locate, open_bus
-from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel
 from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.so101 import JOINT_NAMES
 from reflex_ros.runner.manual_drive import HandDrive, UNSURE
 
 MAX_SPEED = 0.5

@@ -17,7 +17,7 @@ import statistics
 import numpy as np
 
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import SO101_JOINTS, Vector
+from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import codec
@@ -35,6 +35,7 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, with_trim
 from reflex_ros.hardware.feedback import FeedbackArrays
 from reflex_ros.hardware.servo_health import FAULT_BITS, WARM_C
+from reflex_ros.hardware.so101 import SO101_JOINTS
 from reflex_ros.hardware.written_goals import Deviation, GOAL_ACCELERATION, GOAL_SPEED, Orders
 
 _log = logging.getLogger(__name__)

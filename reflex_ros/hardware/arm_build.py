@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from reflex_ros.domain.joints import GRIPPER, SO101_JOINTS
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.registers import Register
+from reflex_ros.hardware.so101 import GRIPPER, SO101_JOINTS
 
 _PLAIN_GEAR = 345
 

@@ -12,11 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 import logging
 
-from reflex_ros.domain.joints import Joint, SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import Profile, Supply
 from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.so101 import ServoJoint, SO101_JOINTS
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def read_configuration(bus: Bus, servo_id: int) -> bytes:
                          exc.servo_ids) from exc
 
 
-def identify(joint: Joint, block: bytes) -> ServoInfo:
+def identify(joint: ServoJoint, block: bytes) -> ServoInfo:
     """
     Identify a servo by its EEPROM.
 
@@ -157,14 +157,14 @@ def _lock(bus: Bus, servo_id: int, name: str) -> None:
                          'be permanent. Switch its supply off and on', servo_id)
 
 
-def _doubled(bus: Bus) -> list[Joint]:
+def _doubled(bus: Bus) -> list[ServoJoint]:
     """Return the joints whose id answered more than once, in two tries."""
     heard = [Counter(status.servo_id for status in bus.ping_all()) for _ in range(2)]
     return [joint for joint in SO101_JOINTS
             if all(count[joint.servo_id] > 1 for count in heard)]
 
 
-def _double_id_hint(bus: Bus, missing: list[Joint]) -> str:
+def _double_id_hint(bus: Bus, missing: list[ServoJoint]) -> str:
     """Name an id that may belong to two servos: only their replies to a ping are identical."""
     for joint in SO101_JOINTS:
         try:
@@ -176,5 +176,5 @@ def _double_id_hint(bus: Bus, missing: list[Joint]) -> str:
     return ''
 
 
-def _names(joints: list[Joint]) -> str:
+def _names(joints: list[ServoJoint]) -> str:
     return ', '.join(f'{joint.servo_id} ({joint.name})' for joint in joints)

@@ -17,14 +17,9 @@ from dataclasses import dataclass, replace
 import math
 from typing import ClassVar
 
-from reflex_ros.domain.joints import (
-    GRIPPER,
-    GripperTravel,
-    JOINT_NAMES,
-    JointLimits,
-    SO101_JOINTS,
-)
+from reflex_ros.domain.joints import GripperTravel, JointLimits
 from reflex_ros.errors import ConfigurationError
+from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101_JOINTS
 
 RAD_PER_TICK = 2.0 * math.pi / 4096
 WRIST_ROLL = 4

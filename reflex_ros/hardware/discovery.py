@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.registers import MODEL_NUMBER, MODEL_STS3215
+from reflex_ros.hardware.so101 import SO101_JOINTS
 
 VARIABLE = 'REFLEX_SO101_PORT'
 USB_IDS = {

@@ -29,7 +29,7 @@ from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import REST_POSE, SO101_JOINTS, Vector
+from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.motion_guard import MotionGuard, Verdict
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.sample import JointSample
@@ -47,6 +47,7 @@ from reflex_ros.hardware.cycle_times import CycleTimes
 from reflex_ros.hardware.report import DriverReport, MotionState
 from reflex_ros.hardware.sample_filter import SampleFilter
 from reflex_ros.hardware.servo_health import name_silence, ServoWatch
+from reflex_ros.hardware.so101 import SO101, SO101_JOINTS
 
 _log = logging.getLogger(__name__)
 
@@ -374,7 +375,7 @@ class ArmDriver:
         self._guard.disarm()
 
     def _begin_parking(self, pose: Vector) -> None:
-        rest = np.clip(np.array(REST_POSE), self._bounds.lower, self._bounds.upper)
+        rest = np.clip(SO101.rest_pose, self._bounds.lower, self._bounds.upper)
         duration_s = float(np.abs(rest - pose).max()) / PARK_SPEED + 0.1
         count = max(int(duration_s * PARK_ROWS_HZ), 2)
         rows = pose + np.linspace(0.0, 1.0, count)[:, None] * (rest - pose)

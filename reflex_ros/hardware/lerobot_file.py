@@ -16,9 +16,9 @@ import os
 from pathlib import Path
 import tempfile
 
-from reflex_ros.domain.joints import Joint, SO101_JOINTS
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import from_range, JointCalibration
+from reflex_ros.hardware.so101 import ServoJoint, SO101_JOINTS
 
 DEFAULT_ID = 'reflex_so101'
 
@@ -130,7 +130,7 @@ def write_json(path: Path, content: object) -> None:
         raise
 
 
-def _from_entry(path: Path, index: int, joint: Joint, entry: object) -> JointCalibration:
+def _from_entry(path: Path, index: int, joint: ServoJoint, entry: object) -> JointCalibration:
     fields = ('id', 'drive_mode', 'homing_offset', 'range_min', 'range_max')
     if not isinstance(entry, Mapping) or any(type(entry.get(name)) is not int for name in fields):
         raise ConfigurationError(f'calibration file {path}: {joint.name} needs whole numbers for '

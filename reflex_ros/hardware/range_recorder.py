@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reflex_ros.domain.joints import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import from_range, JointCalibration, WRIST_ROLL
+from reflex_ros.hardware.so101 import JOINT_NAMES, SO101_JOINTS
 
 TURN = 4096
 MIDDLE = 2047

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.hardware.calibration import RAD_PER_TICK
+from reflex_ros.hardware.so101 import SO101_JOINTS
 
 MAX_SPEED = 5.2
 """No load, 7.4 V part, the fastest follower [rad/s]."""

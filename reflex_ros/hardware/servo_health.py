@@ -16,10 +16,11 @@ import numpy as np
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import GRIPPER, SO101_JOINTS, Vector
+from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware.codec import StatusError
+from reflex_ros.hardware.so101 import GRIPPER, SO101_JOINTS
 
 OVERHEAT_C = 62.0
 """Before the servo's own trip at 70, which lets the arm fall."""

@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 import time
 
-from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.bring_up import read_configuration
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, RAD_PER_TICK
 from reflex_ros.hardware.codec import StatusError
+from reflex_ros.hardware.so101 import SO101_JOINTS
 
 AMPERE_PER_COUNT = 0.0065
 JOINT_INDEX = {joint.servo_id: index for index, joint in enumerate(SO101_JOINTS)}

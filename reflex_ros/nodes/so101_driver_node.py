@@ -27,7 +27,6 @@ from reflex_ros.domain.action import ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.chunk_player import Motion
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError
@@ -42,6 +41,7 @@ from reflex_ros.hardware.port import latency_warning, SerialPort
 from reflex_ros.hardware.port_identity import stable_name
 from reflex_ros.hardware.report import DriverReport
 from reflex_ros.hardware.servo_health import FAULT_BITS, OVERHEAT_C, WARM_C
+from reflex_ros.hardware.so101 import JOINT_NAMES
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec

@@ -18,7 +18,7 @@ import numpy as np
 
 from reflex_ros.domain.action import ActionChunk, ChunkBounds, MAX_HORIZON
 from reflex_ros.domain.chunk_player import Motion
-from reflex_ros.domain.joints import JOINT_NAMES, Vector
+from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
@@ -27,6 +27,7 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import soft_limits
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.report import DriverReport
+from reflex_ros.hardware.so101 import JOINT_NAMES
 
 LOOP_S = 0.01
 ROWS_HZ = 50.0

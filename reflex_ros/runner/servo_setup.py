@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
@@ -15,6 +14,7 @@ from reflex_ros.hardware.arm_build import Profile
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.eeprom import Change, Values
+from reflex_ros.hardware.so101 import SO101_JOINTS
 
 FULL_TURN_FEEDBACK = 0b10000
 """Phase bit: positions run past one turn after a power cycle, and no calibration holds."""

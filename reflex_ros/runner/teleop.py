@@ -16,10 +16,11 @@ import time
 import numpy as np
 
 from reflex_ros.domain.action import row_at
-from reflex_ros.domain.joints import GRIPPER, Vector
+from reflex_ros.domain.joints import Vector
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import gripper_travel
+from reflex_ros.hardware.so101 import GRIPPER
 from reflex_ros.hardware.survey import under_torque
 from reflex_ros.runner.manual_drive import HandDrive
 

@@ -11,7 +11,7 @@ import pytest
 from reflex_ros.bringup import process_table
 from reflex_ros.bringup.demo import Demo
 from reflex_ros.bringup.processes import Child
-from reflex_ros.domain.joints import REST_POSE
+from reflex_ros.hardware.so101 import SO101
 
 from .conftest import wait_for
 
@@ -40,7 +40,7 @@ def demo(domain, monkeypatch, tmp_path):
 def trajectory(frame, rows):
     from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-    from reflex_ros.domain.joints import JOINT_NAMES
+    from reflex_ros.hardware.so101 import JOINT_NAMES
     message = JointTrajectory(joint_names=list(JOINT_NAMES))
     message.header.frame_id = frame
     for index, row in enumerate(rows):
@@ -94,7 +94,7 @@ def test_a_stranger_with_a_wrong_epoch_is_ignored_while_the_policy_moves(demo):
     publisher = demo.node.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
     view = demo.system.view
     publish_until(demo, publisher, trajectory('epoch=1 seq=999999 age_ms=1.0',
-                                              [list(REST_POSE)] * 30),
+                                              [SO101.rest_pose.tolist()] * 30),
                   lambda: 'SEQ_EPOCH' in view.driver('rejected') or view.state != 'ACTIVE',
                   'refusal')
     assert demo.arm.state()['max_goal_step_ticks'] < 15

@@ -22,7 +22,7 @@ import pytest
 
 from reflex_ros.cli import main as module
 from reflex_ros.cli.so101 import COMMANDS
-from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.hardware.so101 import JOINT_NAMES
 
 READY = (0.0, math.radians(-45), math.radians(45), math.radians(45), 0.0, math.radians(20))
 SHIELD = {'REFLEX_SO101_PORT': '', 'REFLEX_SO101_ID': ''}

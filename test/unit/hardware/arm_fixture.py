@@ -20,10 +20,10 @@ import tempfile
 import time
 from typing import Any, NamedTuple, TypeVar
 
-from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.so101 import JOINT_NAMES
 from reflex_ros.sim.arm.client import ArmControl
 
 T = TypeVar('T')

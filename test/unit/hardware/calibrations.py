@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reflex_ros.domain.joints import SO101_JOINTS
 from reflex_ros.hardware.calibration import from_range, JointCalibration
+from reflex_ros.hardware.so101 import SO101_JOINTS
 
 # Means over 15 real arms: joint -> (range_min, range_max, homing_offset).
 RANGES = {

@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError, ServoFault
 from reflex_ros.hardware import port
 from reflex_ros.hardware import registers as reg
@@ -30,6 +29,7 @@ from reflex_ros.hardware.arm_build import LEADER
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, RAD_PER_TICK
 from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.so101 import JOINT_NAMES
 from reflex_ros.hardware.written_goals import GOAL_ACCELERATION, GOAL_SPEED
 
 READY = np.radians([0, -45, 45, 45, 0, 20])

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES, SO101_JOINTS
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import (
     from_range,
@@ -22,6 +21,7 @@ from reflex_ros.hardware.calibration import (
     with_trim,
     WRIST_ROLL,
 )
+from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101_JOINTS
 
 every_joint = pytest.mark.parametrize('index', range(6), ids=JOINT_NAMES)
 

@@ -24,7 +24,6 @@ from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import JOINT_NAMES, REST_POSE
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
@@ -36,6 +35,7 @@ from reflex_ros.hardware.calibration import RAD_PER_TICK, soft_limits
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.report import DriverReport, MotionState
+from reflex_ros.hardware.so101 import JOINT_NAMES, SO101
 
 PAN = 0
 SPEED = 0.6
@@ -828,7 +828,7 @@ def test_parking_ends_limp_in_the_rest_pose(near_rest: Rig) -> None:
     wait_for(lambda: rig.is_at(MotionState.PARKING), 'the way to the rest pose')
     wait_for(lambda: rig.report.is_parked, 'the arm to be parked')
     joints = rig.sim.control.state()['joints'].values()
-    for joint, rest in list(zip(joints, REST_POSE, strict=True))[:5]:
+    for joint, rest in list(zip(joints, SO101.rest_pose, strict=True))[:5]:
         assert joint['position_rad'] == pytest.approx(rest, abs=0.09)
     assert 0.3 < max(speeds) < 0.7
     assert rig.sim.torque() == [False] * 6 and not rig.report.has_torque

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import from_range, JointCalibration, WRIST_ROLL
 from reflex_ros.hardware.lerobot_file import find, load, path_of, Role, root, save
+from reflex_ros.hardware.so101 import JOINT_NAMES
 
 every_joint = pytest.mark.parametrize('index', range(6), ids=JOINT_NAMES)
 

@@ -13,9 +13,9 @@ import pytest
 from watch_samples import one, sample
 
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import GRIPPER
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.hardware.servo_health import ServoWatch
+from reflex_ros.hardware.so101 import GRIPPER
 
 PERIOD_S = 0.01
 STILL = np.zeros(6)
