@@ -153,3 +153,31 @@ def test_importing_a_layer_brings_along_nothing_from_beside_or_above(layer):
         name for name in OWNERS
         if name in loaded and not {layer_of(owner) for owner in owners_of(name)} & reachable}
     assert not third_parties
+
+
+def service_part(name):
+    """Name the module or wing at the top of the simulated service that a dotted name is in."""
+    parts = name.removeprefix('reflex_ros.sim.service').split('.')
+    return parts[1] if name.startswith('reflex_ros.sim.service.') else None
+
+
+def test_simulated_service_has_at_most_20_modules_and_wings_at_its_top():
+    top = ROOT / 'reflex_ros' / 'sim' / 'service'
+    names = {path.stem for path in top.glob('*.py')} | {path.parent.name for path in top.glob(
+        '*/__init__.py')}
+    assert len(names - {'__init__'}) <= 20
+
+
+def test_wings_of_the_simulated_service_import_each_other_in_no_circle():
+    # Imports for type checking count too: a reader follows them as well.
+    graph = {}
+    for path in files_of('sim'):
+        if (part := service_part(module_name(path))) is not None:
+            graph.setdefault(part, set()).update(
+                other for name in imports_of(path) if (other := service_part(name)) not in (
+                    None, part))
+    graph = {part: {other for other in others if other in graph} for part, others in graph.items()}
+    while free := {part for part, others in graph.items() if not others}:
+        graph = {part: others - free for part, others in graph.items() if part not in free}
+    # What is left, imports itself through others.
+    assert graph == {}

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import os
+
 from reflex_ros.sim.service.command import main
 
 if __name__ == '__main__':
+    # To import aiohttp reads all root certificates, 0.05 s; this process makes no TLS connection.
+    os.environ['SSL_CERT_FILE'] = os.devnull
     main()

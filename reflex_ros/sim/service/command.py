@@ -66,7 +66,7 @@ def main(
         return
     # Not needed for --help, and 0.2 s to import.
     from reflex_ros.sim.service.server import run
-    from reflex_ros.sim.service.storage.store import StateError
+    from reflex_ros.sim.service.storage import StateError
 
     try:
         # Every other option is a setting of the same name.

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The service's polite no: a reason slug inside a call that worked (protocol c.2, l.3)."""
+"""Refusals: a reason slug inside an RPC answer of HTTP 200, an HTTP status of REST (c.2, l.3)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Reason(str, Enum):
     SESSION_EXPIRED = 'session_expired'
     SESSION_FAILED = 'session_failed'
     RECORDING_NOT_FOUND = 'recording_not_found'
-    # Beyond l.3: what the list has no word for.
+    # Of our own: cases that l.3 has no slug for.
     UPLOAD_NOT_FOUND = 'upload_not_found'
     UPLOAD_INCOMPLETE = 'upload_incomplete'
     KEY_NOT_FOUND = 'key_not_found'
@@ -50,14 +50,18 @@ class Reason(str, Enum):
 
 class Refusal(Exception):
     """
-    Say no to a well-formed request.
+    A well-formed request is refused.
 
     :param reason: the slug.
     :param message: one sentence for a person, optional.
     """
 
     def __init__(self, reason: Reason, message: str = '') -> None:
-        """Keep the slug and the sentence."""
         super().__init__(message or reason.value)
         self.reason = reason
         self.message = message
+
+
+def invalid(message: str) -> Refusal:
+    """Return a refusal with the reason ``invalid_parameters``."""
+    return Refusal(Reason.INVALID_PARAMETERS, message)

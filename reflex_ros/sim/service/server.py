@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from reflex_ros.sim.service.advance import settle
 from reflex_ros.sim.service.faults import http_faults
 from reflex_ros.sim.service.http import rpc
 from reflex_ros.sim.service.http.admin import Admin
 from reflex_ros.sim.service.http.dashboard import Site
-from reflex_ros.sim.service.http.rest.serving import Rest
+from reflex_ros.sim.service.http.rest import Rest
 from reflex_ros.sim.service.http.upload_target import UploadTarget
 from reflex_ros.sim.service.http.worker import Worker
 from reflex_ros.sim.service.oneshot.edge import Edge
 from reflex_ros.sim.service.oneshot.infer import Infer
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.state import ServiceState
-from reflex_ros.sim.service.storage.store import StateError
+from reflex_ros.sim.service.storage import StateError
 from reflex_ros.sim.service.stream.handshake import serve_stream
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ class Server:
     def __init__(self, state: ServiceState, port: int = 0) -> None:
         """Store the state; nothing is bound yet."""
         self.state = state
+        self._rpc = rpc.Rpc(state)
         self._port = port
         self._runner: web.AppRunner | None = None
         self._serving: set[asyncio.Task[object]] = set()
@@ -59,10 +59,10 @@ class Server:
 
         :raises OSError: when the port is taken.
         """
-        faults = http_faults.make_middleware(self.state)
+        faults = http_faults.make_middleware(self.state.faults, self.state.counters.calls)
         app = web.Application(
             client_max_size=MAX_BODY,
-            middlewares=[self._track, faults, self._settle_and_save, _as_json],
+            middlewares=[self._track, faults, self._save, _as_json],
         )
         admin = Admin(self.state)
         app.router.add_post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
@@ -136,12 +136,12 @@ class Server:
             self._serving.discard(task)
 
     @web.middleware
-    async def _settle_and_save(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Write down what a call or a stream has changed, before a client can rely on it."""
-        settle(self.state)
+    async def _save(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Save what time, a call or a stream has changed before a client can rely on it."""
+        self.state.advance()
         response = await handler(request)
         # The call may have moved the clock.
-        settle(self.state)
+        self.state.advance()
         try:
             self.state.save()
         except StateError as exc:
@@ -150,7 +150,7 @@ class Server:
         return response
 
     async def _call(self, request: web.Request) -> web.Response:
-        answer = rpc.answer(self.state, await request.read())
+        answer = self._rpc.answer(await request.read())
         return web.Response(
             status=answer.status, text=answer.body, content_type='application/json'
         )

@@ -109,7 +109,7 @@ def test_statuses_may_be_a_list():
 def test_fault_switches_itself_off_after_its_times():
     faults = Faults()
     faults.switch_on('slow', 10, 2)
-    assert [faults.take('slow') is not None for _ in range(3)] == [True, True, False]
+    assert [faults.consume('slow') is not None for _ in range(3)] == [True, True, False]
 
 
 def test_every_fault_says_what_it_is_and_takes():

@@ -116,7 +116,7 @@ def test_key_survives_a_restart_and_its_secret_is_nowhere(tmp_path):
     state.close()
     assert secret.encode() not in (tmp_path / 'state.sqlite3').read_bytes()
     state = ServiceState(Settings(), directory=tmp_path)
-    assert state.key_of(secret).id == key.id
+    assert state.keys.find(secret).id == key.id
     state.close()
 
 

@@ -9,8 +9,8 @@ import math
 
 import pytest
 
-from reflex_ros.sim.service.policy.motion import JOINTS, LOWER, UPPER
 from reflex_ros.sim.service.policy.policies import choose, ObservationClock, Policy
+from reflex_ros.sim.service.so101 import JOINTS, LOWER, UPPER
 
 # Written down again from the brief, so that a changed limit in the code is a failed test.
 LIMITS = {

@@ -189,15 +189,15 @@ def test_pairing_survives_a_restart(tmp_path):
 
     state = start()
     schema = state.robots.register_schema(
-        name='mine', version='1', schema_json='{}', has_safe_stop=False)
-    robot = state.robots.register(name='arm', schema_id=schema.id)
-    token = state.robots.create_token(robot.id, 60)
+        name='mine', schema_version='1', schema_json='{}', has_explicit_safe_stop=False)
+    robot_id = state.robots.register(name='arm', robot_schema_id=schema['id'])['id']
+    token = state.robots.create_token(robot_id=robot_id, ttl_seconds=60)['token']
     state.save()
     state.close()
     state = start()
-    assert state.robots.claim(token.id).id == robot.id
+    assert state.robots.claim(token=token)['id'] == robot_id
     state.save()
     state.close()
     state = start()
-    assert state.robots.table.get(robot.id).paired_ms is not None
+    assert state.robots.table.get(robot_id).paired_ms is not None
     state.close()

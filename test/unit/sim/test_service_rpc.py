@@ -12,15 +12,15 @@ import sys
 
 from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, http_client, KEY, post, reason_of, run, serving  # noqa: E402
 
-from reflex_ros.sim.service.advance import settle  # noqa: E402
-from reflex_ros.sim.service.http import encoding, rpc  # noqa: E402
-from reflex_ros.sim.service.http.functions import FUNCTIONS  # noqa: E402
+from reflex_ros.sim.service.http import encoding  # noqa: E402
+from reflex_ros.sim.service.http.rpc import Rpc  # noqa: E402
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
 
@@ -400,16 +400,30 @@ VALUES = [
     {'a': [1]}]
 
 
+FUNCTIONS = Rpc(ServiceState(Settings())).functions
+
+
+def fits(field, value):
+    """Tell whether a value is of the type of an argument."""
+    try:
+        TypeAdapter(field.annotation).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
 @st.composite
 def calls(draw):
     """Make a call of any function with arguments of any kind, most of the right type."""
     function = FUNCTIONS[draw(st.sampled_from(sorted(FUNCTIONS)))]
-    args = {'apiKey': KEY} if function.needs_key else {}
-    for name, kind in {**function.required, **function.optional}.items():
-        if name in function.required or draw(st.booleans()):
-            fitting = [value for value in VALUES if isinstance(value, kind)]
+    args = {}
+    for name, field in function.model.model_fields.items():
+        if field.is_required() or draw(st.booleans()):
+            fitting = [value for value in VALUES if fits(field, value)]
             is_fitting = draw(st.integers(0, 9)) > 0
             args[name] = draw(st.sampled_from(fitting if is_fitting else VALUES))
+    if 'apiKey' in args:
+        args['apiKey'] = KEY
     return {'path': function.path, 'args': args, 'format': 'json'}
 
 
@@ -417,15 +431,16 @@ def calls(draw):
 @given(st.lists(calls(), min_size=5, max_size=10))
 def test_no_arguments_break_a_function(made):
     state = ServiceState(Settings())
+    rpc = Rpc(state)
     try:
         for each in made:
-            answer = rpc.answer(state, json.dumps(each).encode())
+            answer = rpc.answer(json.dumps(each).encode())
             assert answer.status == 200
             body = json.loads(answer.body)
             assert body['status'] == 'error' or body['value'] is None or (
                 isinstance(body['value']['ok'], bool))
             state.clock.advance(30.0)
-            settle(state)
+            state.advance()
         json.dumps(state.to_json())
     finally:
         state.close()

@@ -8,8 +8,10 @@ import pytest
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Refusal
-from reflex_ros.sim.service.resources.receipts import MOST_RECEIPTS, Receipts
-from reflex_ros.sim.service.resources.sessions import Mode, SessionRequest, Sessions, Status
+from reflex_ros.sim.service.resources.deployments import Mode
+from reflex_ros.sim.service.resources.sessions import MOST_RECEIPTS, SessionRequest, Status
+from reflex_ros.sim.service.settings import Settings
+from reflex_ros.sim.service.state import ServiceState
 
 EPOCH_S = 1_800_000_000.0
 
@@ -21,11 +23,12 @@ def clock():
 
 @pytest.fixture
 def sessions(clock):
-    return Sessions(clock, Receipts(clock))
+    return ServiceState(Settings(), clock).sessions
 
 
-def opened(sessions, expiry_s=60.0):
-    return sessions.open(SessionRequest('pi0.5'), expiry_s)
+def opened(sessions, expiry_s=60.0, **request):
+    sessions._context.settings = Settings(expiry_s=expiry_s)
+    return sessions.open(SessionRequest('pi0.5', **request))
 
 
 def ended(sessions, how):
@@ -124,9 +127,9 @@ def test_clock_moves_forward_only(clock, seconds):
     assert clock.now_s() == EPOCH_S
 
 
-def test_receipts_are_bounded_and_the_oldest_go_first(clock):
-    receipts = Receipts(clock)
+def test_receipts_are_bounded_and_the_oldest_go_first(sessions):
     for index in range(MOST_RECEIPTS + 5):
-        receipts.write('deploy_sim', f'sess_{index}', 'authorized', 'dry_run')
-    rows = receipts.table.all()
-    assert (len(rows), rows[0].session_id) == (MOST_RECEIPTS, 'sess_5')
+        opened(sessions, deployment_id='deploy_sim', robot_id=str(index))
+    rows = sessions.receipts.all()
+    assert len(rows) == MOST_RECEIPTS
+    assert sessions.get(rows[0].session_id).request.robot_id == '5'

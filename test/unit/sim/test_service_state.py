@@ -32,7 +32,8 @@ from reflex_ros.sim.service.refusals import Reason, Refusal  # noqa: E402
 from reflex_ros.sim.service.server import Server  # noqa: E402
 from reflex_ros.sim.service.settings import Settings  # noqa: E402
 from reflex_ros.sim.service.state import ServiceState  # noqa: E402
-from reflex_ros.sim.service.storage.store import APPLICATION_ID, StateError, Store, VERSION  # noqa: E402
+from reflex_ros.sim.service.storage import StateError  # noqa: E402
+from reflex_ros.sim.service.storage.store import APPLICATION_ID, Store, VERSION  # noqa: E402
 from reflex_ros.sim.service.storage.table import new_id, Row, Table  # noqa: E402
 
 EPOCH_S = 1_800_000_000.0

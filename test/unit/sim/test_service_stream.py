@@ -488,7 +488,7 @@ def test_mistake_of_the_service_ends_the_connection_and_shows(monkeypatch, caplo
     def broken(*args, **kwargs):
         raise ZeroDivisionError('on order')
 
-    monkeypatch.setattr('reflex_ros.sim.service.policy.inference.Inference.infer', broken)
+    monkeypatch.setattr('reflex_ros.sim.service.stream.inference.Inference.infer', broken)
 
     async def main():
         async with serving() as server, streaming(server) as robot:

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import itertools
+import json
 import math
 
 from reflex_ros.sim.service.faults import wire
 from reflex_ros.sim.service.faults.switches import Faults
-from reflex_ros.sim.service.policy.adapters import Rows
-from reflex_ros.sim.service.policy.motion import JOINTS, Pose, UPPER
-from reflex_ros.sim.service.stream.messages import to_text
+from reflex_ros.sim.service.so101 import JOINTS, Pose, Rows, UPPER
 
 Frame = dict[str, object]
 
@@ -26,28 +25,28 @@ _BAD_VALUES: dict[str, object] = {
 _MOST_ROWS = 1000
 
 
-def bend_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
+def corrupt_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
     """
     Return rows that are well formed and wrong.
 
     :param rows: (T, 6) degrees and percent; not changed.
     :param first_pose: the first observed pose of the stream.
     """
-    if faults.take('constant'):
+    if faults.consume('constant'):
         rows = [list(first_pose) for _ in rows]
-    if fault := faults.take('oscillate'):
+    if fault := faults.consume('oscillate'):
         roll = JOINTS.index('wrist_roll')
         rows = [_shifted(row, roll, fault.number * (k % 2)) for k, row in enumerate(rows)]
-    if fault := faults.take('jump'):
+    if fault := faults.consume('jump'):
         joint = JOINTS.index(fault.text)
         # To the side where there is room, so that the jump is not a range fault as well.
         sign = -1.0 if rows[0][joint] + fault.number > UPPER[joint] else 1.0
         rows = [_shifted(row, joint, sign * fault.number) for row in rows]
-    if fault := faults.take('out_of_range'):
+    if fault := faults.consume('out_of_range'):
         rows = _out_of_range(rows, JOINTS.index(fault.text), fault.number)
-    if faults.take('radians'):
+    if faults.consume('radians'):
         rows = [[*(math.radians(value) for value in row[:5]), row[5] / 100.0] for row in rows]
-    if faults.take('all_zero'):
+    if faults.consume('all_zero'):
         rows = [[0.0] * len(row) for row in rows]
     return rows
 
@@ -60,12 +59,12 @@ def break_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> No
     :param layouts: key of the frame -> rows; the keys may share their rows.
     """
     frame.update(layouts)
-    if fault := faults.take('nan'):
+    if fault := faults.consume('nan'):
         for key, rows in layouts.items():
             values: list[list[object]] = [list(row) for row in rows]
             values[len(rows) // 2][2] = _BAD_VALUES[fault.text]
             frame[key] = values
-    if fault := faults.take('wrong_shape'):
+    if fault := faults.consume('wrong_shape'):
         if fault.text in ('wrong_key', 'missing'):
             for key in layouts:
                 del frame[key]
@@ -74,7 +73,7 @@ def break_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> No
         if fault.text == 'wrong_key':
             other = 'actions_aloha' if 'actions_so101' in layouts else 'actions_so101'
             frame[other] = [[*row, *[0.0] * 8] for row in layouts['actions']]
-    if faults.take('wrong_session'):
+    if faults.consume('wrong_session'):
         frame['session_id'] = 'sess_of_somebody_else'
 
 
@@ -94,6 +93,11 @@ def renumber(frame: Frame, seq: int, kind: str, held: list[Frame]) -> list[Frame
     wrong: dict[str, object] = {'old': max(0, seq - 1), 'future': seq + 1000, 'text': str(seq)}
     renumbered = {name: value for name, value in frame.items() if name != 'seq'}
     return [renumbered | ({'seq': wrong[kind]} if kind in wrong else {})]
+
+
+def to_text(frame: object) -> str:
+    """Write a frame as compact JSON; NaN and infinities come out as Python writes them."""
+    return json.dumps(frame, separators=(',', ':'))
 
 
 def write(frame: Frame) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from reflex_ros.sim.service.state import ServiceState
+from reflex_ros.sim.service.faults.switches import Faults
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
@@ -29,20 +29,24 @@ _PREFIXES = (
 )
 
 
-def make_middleware(state: ServiceState) -> Middleware:
-    """Return the middleware that counts the calls of each family and breaks some of them."""
+def make_middleware(faults: Faults, calls: dict[str, int]) -> Middleware:
+    """
+    Return the middleware that counts the calls of each family and breaks some of them.
+
+    :param calls: family -> number of calls; counted up in place.
+    """
     @web.middleware
     async def obstruct(request: web.Request, handler: Handler) -> web.StreamResponse:
         family = _family(request)
         if family is None:
             return await handler(request)
-        state.counters.calls[family] += 1
-        refusal = _refusal(state, family)
+        calls[family] += 1
+        refusal = _refusal(faults, family)
         if refusal is not None:
-            return with_retry_after(state, refusal)
-        if fault := state.faults.take(f'{family}_slow'):
+            return with_retry_after(faults, refusal)
+        if fault := faults.consume(f'{family}_slow'):
             await asyncio.sleep(fault.number * 1e-3)
-        close = state.faults.take(f'{family}_close')
+        close = faults.consume(f'{family}_close')
         if close is not None and close.text == 'before':
             return hang_up(request)
         response = await handler(request)
@@ -50,19 +54,19 @@ def make_middleware(state: ServiceState) -> Middleware:
             return response
         if close is not None and close.text == 'after':
             return hang_up(request)
-        body = _bend(state, family, response)
+        body = _bend(faults, family, response)
         if close is not None:
             return await _send(request, response, body[:len(body) // 2], len(body))
-        if fault := state.faults.take(f'{family}_trickle'):
+        if fault := faults.consume(f'{family}_trickle'):
             return await _send(request, response, body, len(body), fault.number * 1e-3)
         return response
 
     return obstruct
 
 
-def with_retry_after(state: ServiceState, refusal: web.Response) -> web.Response:
+def with_retry_after(faults: Faults, refusal: web.Response) -> web.Response:
     """Put Retry-After on a refusal when that is switched on; return it."""
-    if fault := state.faults.take('retry_after'):
+    if fault := faults.consume('retry_after'):
         refusal.headers['Retry-After'] = f'{fault.number:g}'
     return refusal
 
@@ -74,11 +78,11 @@ def _family(request: web.Request) -> str | None:
     return _EXACT.get(request.path) or next(prefixed, None)
 
 
-def _refusal(state: ServiceState, family: str) -> web.Response | None:
-    status = state.faults.next_status(f'{family}_status')
+def _refusal(faults: Faults, family: str) -> web.Response | None:
+    status = faults.next_status(f'{family}_status')
     if status is not None:
         return web.json_response({'error': f'HTTP {status} on order'}, status=status)
-    if fault := state.faults.take(f'{family}_redirect'):
+    if fault := faults.consume(f'{family}_redirect'):
         return web.Response(status=302, headers={'Location': fault.text})
     return None
 
@@ -90,12 +94,12 @@ def hang_up(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _bend(state: ServiceState, family: str, response: web.Response) -> bytes:
+def _bend(faults: Faults, family: str, response: web.Response) -> bytes:
     """Break the body of a response where that is switched on; return what it is now."""
     body = response.body if isinstance(response.body, bytes) else b''
-    if fault := state.faults.take(f'{family}_garbage'):
+    if fault := faults.consume(f'{family}_garbage'):
         body = _garble(fault.text, body)
-    if fault := state.faults.take(f'{family}_oversize'):
+    if fault := faults.consume(f'{family}_oversize'):
         body += b' ' * int(fault.number * (1 << 20))
     response.body = body
     return body

@@ -107,7 +107,7 @@ class Faults:
         """Say whether a fault is on."""
         return self.get(name) is not None
 
-    def take(self, name: str) -> Fault | None:
+    def consume(self, name: str) -> Fault | None:
         """Let a fault happen once: return it and count, or None when it is off."""
         fault = self.get(name)
         if fault is not None:
@@ -128,7 +128,7 @@ class Faults:
             fault.statuses.popleft()
             if count > 1:
                 fault.statuses.appendleft((status, count - 1))
-        self.take(name)
+        self.consume(name)
         if not fault.statuses:
             self.clear(name)
         return status

@@ -47,19 +47,19 @@ class Admin:
 
     async def show(self, request: web.Request) -> web.Response:
         """Serve ``GET /admin/state``."""
-        if why := loopback.why_not(request):
+        if why := loopback.refusal_reason(request):
             return _refuse(403, why)
         return web.json_response(self._state.to_json())
 
     async def list_faults(self, request: web.Request) -> web.Response:
         """Serve ``GET /admin/faults``."""
-        if why := loopback.why_not(request):
+        if why := loopback.refusal_reason(request):
             return _refuse(403, why)
         return web.json_response({'faults': [kind.to_json() for kind in KINDS.values()]})
 
     async def act(self, request: web.Request) -> web.Response:
         """Serve the POSTs; a mistake of the caller is a 400 that says what."""
-        if why := loopback.why_not(request):
+        if why := loopback.refusal_reason(request):
             return _refuse(403, why)
         action = self._actions.get(request.match_info['action'])
         if action is None:

@@ -42,7 +42,7 @@ class Site:
 
     async def ask(self, request: web.Request) -> web.Response:
         """Show the question, or why there is none."""
-        if why := loopback.why_not(request):
+        if why := loopback.refusal_reason(request):
             return _page(403, 'Not here', why)
         login_id = request.query.get('requestId', '')
         status = self._state.logins.status(login_id)
@@ -55,7 +55,7 @@ class Site:
 
     async def decide(self, request: web.Request) -> web.Response:
         """Take the answer of a person; only our own page can send it."""
-        if why := loopback.why_not(request):
+        if why := loopback.refusal_reason(request):
             return _page(403, 'Not here', why)
         form = {key: str(value) for key, value in (await request.post()).items()}
         login = self._state.logins.table.find(form.get('requestId', ''))
@@ -76,10 +76,10 @@ class Site:
 
     async def sign_up(self, request: web.Request) -> web.Response:
         """Make an account; a mistake is a code and a message, or what ``signup_error`` says."""
-        if loopback.why_not(request):
+        if loopback.refusal_reason(request):
             return web.json_response(
                 {'code': 'INVALID_ORIGIN', 'message': 'Invalid origin'}, status=403)
-        if fault := self._state.faults.take('signup_error'):
+        if fault := self._state.faults.consume('signup_error'):
             return web.json_response(_ERRORS[fault.text], status=400)
         try:
             body = json.loads(await request.read())

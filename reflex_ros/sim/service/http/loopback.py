@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 
-def why_not(request: web.Request) -> str | None:
+def refusal_reason(request: web.Request) -> str | None:
     """Return why a request must be refused, or None when it is one of ours."""
     if not _is_loopback(request.remote or ''):
         return 'loopback only'

@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 import json
 
+from reflex_ros.sim.service.calls import ArgumentError, Call, Json
 from reflex_ros.sim.service.http import encoding
-from reflex_ros.sim.service.http.functions import FUNCTIONS
-from reflex_ros.sim.service.http.functions.base import ArgumentError, Value
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.state import ServiceState
 
@@ -24,7 +23,7 @@ FUNCTION_FAILED = 560
 
 
 # What a client may meet where it expects an object in ``value`` (c.2).
-_ODD_ENVELOPES: dict[str, Value] = {
+_ODD_ENVELOPES: dict[str, Json] = {
     'null': {'status': 'success', 'value': None},
     'array': {'status': 'success', 'value': [{'ok': True}]},
     'text': {'status': 'success', 'value': 'ok'},
@@ -35,11 +34,11 @@ _ODD_ENVELOPES: dict[str, Value] = {
 
 
 class BadRequest(Exception):
-    """The body is no call at all: HTTP 400."""
+    """The body is not a call: HTTP 400."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Request:
     """One function call, decoded."""
 
     path: str
@@ -55,31 +54,76 @@ class Answer:
     body: str
 
 
-def answer(state: ServiceState, raw: bytes) -> Answer:
-    """Serve one ``POST /api/{query,mutation,action}``; any kind runs any function (c.4)."""
-    try:
-        call = parse(raw)
-    except BadRequest as exc:
-        return Answer(400, json.dumps({'code': 'BadJsonBody', 'message': str(exc)}))
-    status = 200
-    try:
-        value = _run(state, call)
-        written = encoding.encode(value) if call.is_encoded else value
-        envelope: Value = {'status': 'success', 'value': written, 'logLines': []}
-    except ArgumentError as exc:
-        envelope = {'status': 'error', 'errorMessage': str(exc), 'logLines': []}
-        if call.is_encoded and state.faults.is_on('http_560'):
-            status = FUNCTION_FAILED
-    if fault := state.faults.take('rpc_value'):
-        envelope = _ODD_ENVELOPES[fault.text]
-    return Answer(status, json.dumps(envelope, allow_nan=False))
+class Rpc:
+    """
+    Answer calls of functions.
+
+    :param state: its resources declare the functions.
+    """
+
+    def __init__(self, state: ServiceState) -> None:
+        self._state = state
+        self.functions: dict[str, Call] = {
+            call.path: call for call in state.calls if not call.is_rest}
+
+    def answer(self, raw: bytes) -> Answer:
+        """Serve one ``POST /api/{query,mutation,action}``; any kind runs any function (c.4)."""
+        try:
+            request = parse(raw)
+        except BadRequest as exc:
+            return Answer(400, json.dumps({'code': 'BadJsonBody', 'message': str(exc)}))
+        faults, status = self._state.faults, 200
+        try:
+            value: object = self._run(request)
+            value = encoding.encode(value) if request.is_encoded else value
+            envelope: Json = {'status': 'success', 'value': value, 'logLines': []}
+        except ArgumentError as exc:
+            envelope = {'status': 'error', 'errorMessage': str(exc), 'logLines': []}
+            if request.is_encoded and faults.is_on('http_560'):
+                status = FUNCTION_FAILED
+        if fault := faults.consume('rpc_value'):
+            envelope = _ODD_ENVELOPES[fault.text]
+        return Answer(status, json.dumps(envelope, allow_nan=False))
+
+    def _run(self, request: Request) -> Json | None:
+        function = self.functions.get(request.path)
+        if function is None:
+            raise ArgumentError(f"Could not find public function for '{request.path[:200]}'.")
+        values = function.check(request.args)
+        if fault := self._state.faults.consume('rpc_error'):
+            raise ArgumentError(fault.text)
+        if reason := self._ordered_reason(request):
+            self._state.counters.rpc_refused += 1
+            return {'ok': False, 'reason': reason}
+        try:
+            if function.needs_key:
+                key = self._state.keys.find(str(request.args['apiKey']))
+                if 'key' in function.parameters:
+                    values['key'] = key
+            value = function.handler(**values)
+            return None if value is None else {'ok': True} | value
+        except Refusal as refusal:
+            self._state.counters.rpc_refused += 1
+            no: Json = {'ok': False, 'reason': refusal.reason.value}
+            return no | ({'message': refusal.message} if refusal.message else {})
+
+    def _ordered_reason(self, request: Request) -> str:
+        """Return the reason with which a fault refuses the call, real or made up, or nothing."""
+        fault = self._state.faults.get('rpc_refuse')
+        if fault is None:
+            return ''
+        function, _, reason = fault.text.rpartition(':')
+        if function not in ('', request.path.partition(':')[2]):
+            return ''
+        self._state.faults.consume('rpc_refuse')
+        return reason
 
 
-def parse(raw: bytes) -> Call:
+def parse(raw: bytes) -> Request:
     """
     Decode the body of a call in either format.
 
-    :raises BadRequest: when it is not a call; says why.
+    :raises BadRequest: saying why it is not a call.
     """
     try:
         body = json.loads(raw)
@@ -93,7 +137,7 @@ def parse(raw: bytes) -> Call:
     if form == 'json':
         if not isinstance(args, dict):
             raise BadRequest("'args' must be an object in format json")
-        return Call(path, args, is_encoded=False)
+        return Request(path, args, is_encoded=False)
     if form != ENCODED:
         raise BadRequest(f"'format' must be 'json' or '{ENCODED}'")
     if not isinstance(args, list) or len(args) != 1 or not isinstance(args[0], dict):
@@ -104,37 +148,4 @@ def parse(raw: bytes) -> Call:
         raise BadRequest(str(exc)) from exc
     if not isinstance(decoded, dict):
         raise BadRequest("'args' must hold an object")
-    return Call(path, decoded, is_encoded=True)
-
-
-def _run(state: ServiceState, call: Call) -> Value | None:
-    function = FUNCTIONS.get(call.path)
-    if function is None:
-        raise ArgumentError(f"Could not find public function for '{call.path[:200]}'.")
-    args = function.check(call.args)
-    if fault := state.faults.take('rpc_error'):
-        raise ArgumentError(fault.text)
-    if reason := _reason_on_order(state, call):
-        state.counters.rpc_refused += 1
-        return {'ok': False, 'reason': reason}
-    try:
-        if function.needs_key:
-            state.key_of(args.text('apiKey'))
-        value = function.handler(state, args)
-        return None if value is None else {'ok': True} | value
-    except Refusal as refusal:
-        state.counters.rpc_refused += 1
-        no: Value = {'ok': False, 'reason': refusal.reason.value}
-        return no | ({'message': refusal.message} if refusal.message else {})
-
-
-def _reason_on_order(state: ServiceState, call: Call) -> str:
-    """Return why a fault says no, or nothing; real reasons and invented ones alike."""
-    fault = state.faults.get('rpc_refuse')
-    if fault is None:
-        return ''
-    function, _, reason = fault.text.rpartition(':')
-    if function not in ('', call.path.partition(':')[2]):
-        return ''
-    state.faults.take('rpc_refuse')
-    return reason
+    return Request(path, decoded, is_encoded=True)

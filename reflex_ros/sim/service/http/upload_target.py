@@ -25,7 +25,7 @@ import re
 
 from aiohttp import web
 
-from reflex_ros.sim.service.http.rest.serving import error, wrong_method
+from reflex_ros.sim.service.http.rest import error, wrong_method
 from reflex_ros.sim.service.resources.uploads import LIMITS, METHODS, Upload
 from reflex_ros.sim.service.state import ServiceState
 
@@ -148,7 +148,7 @@ class UploadTarget:
                     raise _no(413, 'too_large', f'more than {limit - start} bytes')
                 if cut_at is not None and position + len(block) > cut_at:
                     file.write(block[:cut_at - position])
-                    self._state.faults.take('upload_cut')
+                    self._state.faults.consume('upload_cut')
                     raise _hung_up(request)
                 file.write(block)
                 digest.update(block)
@@ -167,7 +167,7 @@ class UploadTarget:
         :param sha256: None when it was not sent in one piece.
         """
         blobs = self._uploads.blobs
-        if self._state.faults.take('upload_corrupt'):
+        if self._state.faults.consume('upload_corrupt'):
             blobs.damage(upload.id)
             sha256 = None
         if sha256 is None:

@@ -22,14 +22,14 @@ from aiohttp import web
 from reflex_ros.sim.service.faults import corruption
 from reflex_ros.sim.service.http.bearer import bearer
 from reflex_ros.sim.service.oneshot.oneshot import OneShot
-from reflex_ros.sim.service.policy.adapters import Adapter, ADAPTERS, Rows
-from reflex_ros.sim.service.policy.inference import check_length
+from reflex_ros.sim.service.policy.adapters import Adapter, ADAPTERS
 from reflex_ros.sim.service.refusals import Refusal
-from reflex_ros.sim.service.resources.capacity import is_balance_low
 from reflex_ros.sim.service.resources.keys import Key
 from reflex_ros.sim.service.resources.models import Status
+from reflex_ros.sim.service.so101 import Rows
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
+from reflex_ros.sim.service.stream.inference import check_length
 from reflex_ros.sim.service.stream.messages import BadInput, Observation
 
 ROWS = 50
@@ -100,10 +100,10 @@ class Infer:
 
     def _check_access(self, secret: str) -> Key:
         try:
-            key = self._state.key_of(secret)
+            key = self._state.keys.find(secret)
         except Refusal as refusal:
             raise _Refused(401, 'invalid_key', refusal.message) from refusal
-        if is_balance_low(self._state):
+        if self._state.is_balance_low():
             raise _Refused(402, 'below_minimum_balance', 'the balance is below 5 USD')
         return key
 
@@ -118,7 +118,7 @@ class Infer:
         """Let the gateway give up while a worker starts; the next call finds it warm."""
         now_s, faults = self._state.clock.now_s(), self._state.faults
         is_cold, self._used_s = now_s - self._used_s > IDLE_S, now_s
-        if fault := faults.take('cold_start'):
+        if fault := faults.consume('cold_start'):
             is_cold = True
             if fault.fired >= fault.number:
                 faults.clear('cold_start')

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import random
 import time
 
-from reflex_ros.sim.service.policy.adapters import Rows
 from reflex_ros.sim.service.policy.inference import PoseInference
-from reflex_ros.sim.service.policy.motion import Pose
+from reflex_ros.sim.service.so101 import Pose, Rows
 from reflex_ros.sim.service.state import ServiceState
 
 # [s] of silence after which a caller begins anew, and how many callers are remembered.

@@ -12,9 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 import math
 
-from reflex_ros.sim.service.policy.motion import Pose
-
-Rows = list[list[float]]
+from reflex_ros.sim.service.so101 import Pose, Rows
 
 _ALIASES = {
     'so101': 'so101_joint', 'so_101': 'so101_joint', 'aloha': 'aloha_joint',

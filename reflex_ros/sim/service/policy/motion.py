@@ -12,9 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import math
 
-JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
-LOWER = (-105.0, -95.0, -92.0, -90.0, -150.0, 2.0)
-UPPER = (105.0, 95.0, 92.0, 90.0, 150.0, 98.0)
+from reflex_ros.sim.service.so101 import LOWER, Pose, UPPER
 
 # [deg/s] of any row-to-row change; the promise is 60, the rest is for rounding.
 MAX_SPEED = 57.0
@@ -24,7 +22,6 @@ APPROACH_SPEED = 32.0
 # [s] time constant at which a small distance to the reference shrinks.
 BLEND_S = 0.3
 
-Pose = tuple[float, ...]
 Reference = Callable[[float], Pose]
 
 

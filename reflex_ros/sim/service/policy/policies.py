@@ -14,7 +14,8 @@ import math
 import random
 import re
 
-from reflex_ros.sim.service.policy.motion import follow, into_range, Pose, Reference
+from reflex_ros.sim.service.policy.motion import follow, into_range, Reference
+from reflex_ros.sim.service.so101 import Pose
 
 # pan, lift, elbow, wrist_flex, wrist_roll, gripper; all keep the tool above the table.
 READY = (0.0, -30.0, 40.0, 30.0, 0.0, 30.0)

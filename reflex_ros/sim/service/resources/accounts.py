@@ -1,15 +1,14 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who has signed up (protocol b.4). Passwords are checked and forgotten: nothing logs in here."""
+"""Accounts of people who have signed up (b.4); passwords are checked and not kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 import re
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 _EMAIL = re.compile(r'[^@\s]+@[^@\s]+\.[^@\s]+')
 
@@ -33,23 +32,17 @@ class SignUpError(Exception):
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        """Keep the three."""
         super().__init__(message)
         self.status = status
         self.code = code
 
 
 class Accounts:
-    """
-    Every account.
+    """Every account."""
 
-    :param clock: stamps the creation.
-    """
-
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start without any."""
-        self._clock = clock
-        self.table = Table(Account, Reason.INVALID_PARAMETERS)
+    def __init__(self, context: Context) -> None:
+        self._clock = context.clock
+        self.table = context.add_table('accounts', Account)
 
     def sign_up(self, name: object, email: object, password: object) -> Account:
         """
@@ -68,7 +61,7 @@ class Accounts:
             raise SignUpError(400, 'PASSWORD_TOO_SHORT', 'Password too short')
         if len(password) > 128:
             raise SignUpError(400, 'PASSWORD_TOO_LONG', 'Password too long')
-        if any(account.email == address for account in self.table.all()):
+        if self.table.first(lambda account: account.email == address):
             raise SignUpError(422, 'USER_ALREADY_EXISTS', 'User already exists')
         return self.table.add(
             Account(new_id('user'), name.strip(), address, self._clock.now_ms()))

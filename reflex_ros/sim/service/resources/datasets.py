@@ -1,22 +1,23 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Datasets: from the Hugging Face hub, or uploaded over REST (protocol i.5).
+Datasets: from the Hugging Face hub, or uploaded over REST (protocol c.4, c.5, i.5).
 
-Both kinds share one table. The statuses are our proposal; nobody has seen the real ones.
+Both kinds share one table. The statuses are our proposal; those of the real service are not known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.resources.hf_dataset_name import HubDataset
-from reflex_ros.sim.service.resources.rows import given, ids
+from reflex_ros.sim.service.calls import check_not_empty, ids, Json, known, rest, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.resources.hf_dataset_name import parse_dataset
 from reflex_ros.sim.service.resources.uploads import Purpose, Upload, Uploads
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 # A name with this in it fails its validation, so that a user can see how that looks.
 INVALID_NAME = 'invalid'
@@ -37,8 +38,8 @@ class Dataset(Row):
     One dataset; empty texts are unknown.
 
     :param upload_id: of the file that it was uploaded as, empty when it is on the hub.
-    :param is_complete: whether there is anything to validate.
-    :param request_id: the caller's name for its creation.
+    :param is_complete: whether its bytes are all there.
+    :param request_id: the caller's idempotency key of its creation.
     :param validated_ms: epoch [ms] of the last validation that passed.
     """
 
@@ -60,123 +61,158 @@ class Dataset(Row):
 
     @property
     def status(self) -> Status:
-        """What can be said about it in one word."""
+        """The word for what is known about it."""
         if not self.is_complete:
             return Status.AWAITING_UPLOAD
         if self.validated_ms is not None:
             return Status.VALIDATED
         return Status.INVALID if self.validation_message else Status.REGISTERED
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> Json:
         """Return the row of the RPC functions."""
-        row = ids('datasetId', self.id) | {
-            'name': self.name,
-            'status': self.status.value, 'createdAt': self.created_ms,
+        return ids('datasetId', self.id) | {
+            'name': self.name, 'status': self.status.value, 'createdAt': self.created_ms,
             'updatedAt': self.updated_ms, 'deleted': False,
-        }
-        return row | given({
+        } | known({
             'hfSourceUri': self.source, 'hfRepo': self.repo, 'hfPath': self.path,
             'hfRevision': self.revision, 'sizeBytes': self.size_bytes, 'sha256': self.sha256,
             'lastValidatedAt': self.validated_ms, 'validationMessage': self.validation_message,
         })
 
-    def to_rest(self) -> dict[str, object]:
-        """Return the object of the REST endpoints, which spell with underscores."""
-        row: dict[str, object] = {
+    def to_rest(self) -> Json:
+        """Return the object of the REST routes, which spell with underscores."""
+        return {
             'dataset_id': self.id, 'id': self.id, 'name': self.name,
             'status': self.status.value, 'created_at': self.created_ms,
             'updated_at': self.updated_ms,
-        }
-        return row | given({
+        } | known({
             'hf_source_uri': self.source, 'size_bytes': self.size_bytes, 'sha256': self.sha256,
             'last_validated_at': self.validated_ms, 'validation_message': self.validation_message,
         })
 
 
 class Datasets:
-    """
-    Every dataset, oldest first.
+    """Every dataset, oldest first."""
 
-    :param clock: stamps what happens.
-    """
-
-    def __init__(self, clock: ServiceClock, uploads: Uploads) -> None:
-        """Start without any."""
-        self._clock = clock
+    def __init__(self, context: Context, uploads: Uploads) -> None:
+        self._context = context
         self._uploads = uploads
-        self.table = Table(Dataset, Reason.DATASET_NOT_FOUND)
+        self.table = context.add_table('datasets', Dataset, Reason.DATASET_NOT_FOUND)
 
-    def register(self, source: str, hub: HubDataset) -> Dataset:
-        """Return the dataset of a place on the hub, a new one when it is not known yet."""
-        for dataset in self.table.all():
-            if (dataset.repo, dataset.path, dataset.revision) == (
-                    hub.repo, hub.path, hub.revision):
-                return dataset
-        return self.table.add(Dataset(
-            new_id('dataset'), hub.repo, self._clock.now_ms(), self._clock.now_ms(),
-            source=source, repo=hub.repo, path=hub.path, revision=hub.revision,
-        ))
+    @rpc('publicApi:registerDataset')
+    def register(self, *, hf_source_uri: str) -> Json:
+        """Register a dataset on the hub; the same place again is the same dataset."""
+        row = self.find_or_add(hf_source_uri).to_json()
+        return row | {'dataset': row}
 
-    def create(self, name: str, request_id: str, size_bytes: int | None) -> Dataset:
+    @rpc('publicApi:validateDataset')
+    def validate_row(self, *, dataset_id: str) -> Json:
+        """Validate a dataset."""
+        row = self.validate(dataset_id).to_json()
+        return row | {'valid': True, 'dataset': row}
+
+    @rpc('publicApi:listDatasets')
+    def list_rows(self) -> Json:
+        """Return every dataset, from the hub or uploaded."""
+        return {'datasets': [dataset.to_json() for dataset in self.table.all()]}
+
+    @rest('POST /v1/datasets')
+    def create(self, *, name: str, request_id: str = '', size_bytes: int | None = None) -> Json:
+        """Make room for a dataset; the same request id again is the same dataset."""
+        check_not_empty(name=name)
+        dataset = self.table.first(lambda row: bool(request_id) and row.request_id == request_id)
+        if dataset is None:
+            upload = self._uploads.begin(Purpose.DATASET, size_bytes)
+            now_ms = self._context.clock.now_ms()
+            dataset = self.table.add(Dataset(
+                new_id('dataset'), name, now_ms, now_ms, upload_id=upload.id,
+                request_id=request_id, is_complete=False, size_bytes=size_bytes))
+        return dataset.to_rest() | {
+            'upload_url': self._uploads.url(self._uploads.table.get(dataset.upload_id)),
+            'upload_method': 'PUT',
+            'upload_headers': {'Content-Type': 'application/octet-stream'},
+            # Our extension, see upload_target; a client that ignores it sends one whole PUT.
+            'upload_resumable': True,
+        }
+
+    @rest('GET /v1/datasets')
+    def list_objects(self, *, query: Mapping[str, str]) -> Json:
+        """Return every dataset, or those in a status; an unknown status matches none."""
+        wanted = query.get('status')
+        objects = [dataset.to_rest() for dataset in self.table.all()]
+        return {'datasets': [each for each in objects if wanted in (None, '', each['status'])]}
+
+    @rest('GET /v1/datasets/{dataset_id}')
+    def get(self, *, dataset_id: str) -> Json:
+        """Return one dataset; while its upload is not complete, also how far that got."""
+        dataset = self.table.get(dataset_id)
+        upload = self._upload_of(dataset)
+        if upload is None or dataset.is_complete:
+            return dataset.to_rest()
+        return dataset.to_rest() | {'received_bytes': self._uploads.received_bytes(upload)}
+
+    @rest('POST /v1/datasets/{dataset_id}/complete')
+    def complete(self, *, dataset_id: str, size_bytes: int | None = None) -> Json:
         """
-        Promise a dataset that will be uploaded; the same request id again is the same dataset.
-
-        :param request_id: empty for none.
-        :raises Refusal: ``invalid_parameters`` when the size is out of bounds.
-        """
-        for dataset in self.table.all():
-            if request_id and dataset.request_id == request_id:
-                return dataset
-        upload = self._uploads.begin(Purpose.DATASET, size_bytes)
-        return self.table.add(Dataset(
-            new_id('dataset'), name, self._clock.now_ms(), self._clock.now_ms(),
-            upload_id=upload.id, request_id=request_id, is_complete=False, size_bytes=size_bytes,
-        ))
-
-    def upload_of(self, dataset: Dataset) -> Upload | None:
-        """Return the upload of a dataset, None for one that is on the hub."""
-        return self._uploads.table.find(dataset.upload_id)
-
-    def complete(self, dataset_id: str, size_bytes: int | None) -> Dataset:
-        """
-        Follow the client's word that every byte is sent; saying it again is no error.
+        Close the upload when every byte is there; repeating it is no error.
 
         :raises Refusal: ``dataset_not_found``; ``upload_incomplete`` when bytes are missing;
-            ``invalid_parameters`` when there is nothing to upload, or another size is named.
+            ``invalid_parameters`` for a dataset of the hub, or another size than is stored.
         """
         dataset = self.table.get(dataset_id)
-        upload = self.upload_of(dataset)
+        upload = self._upload_of(dataset)
         if upload is None:
-            raise Refusal(Reason.INVALID_PARAMETERS, 'this dataset is not uploaded')
+            raise invalid('this dataset is not uploaded')
         if upload.is_whole and size_bytes not in (None, upload.size_bytes):
-            raise Refusal(Reason.INVALID_PARAMETERS,
-                          f'{upload.size_bytes} bytes are stored, not {size_bytes}')
+            raise invalid(f'{upload.size_bytes} bytes are stored, not {size_bytes}')
         if not dataset.is_complete:
             self._uploads.use(upload.id, Purpose.DATASET)
             dataset.is_complete = True
             dataset.size_bytes, dataset.sha256 = upload.size_bytes, upload.sha256
-            dataset.updated_ms = self._clock.now_ms()
-        return dataset
+            dataset.updated_ms = self._context.clock.now_ms()
+        return dataset.to_rest()
 
-    def validate(self, dataset_id: str, fails: bool) -> Dataset:
+    def find_or_add(self, source: str) -> Dataset:
         """
-        Look whether a dataset can be trained on, and remember the outcome.
+        Return the dataset at a place on the hub.
 
-        :param fails: whether it is to fail, whatever it holds.
-        :raises Refusal: ``dataset_not_found``; ``dataset_invalid`` with what is wrong;
-            ``upload_incomplete``.
+        :raises Refusal: ``invalid_parameters``, saying what is wrong with the ``hfSourceUri``.
         """
+        try:
+            hub = parse_dataset(source)
+        except ValueError as exc:
+            raise invalid(f'hfSourceUri: {exc}') from exc
+        dataset = self.table.first(lambda row: (row.repo, row.path, row.revision) == (
+            hub.repo, hub.path, hub.revision))
+        if dataset is not None:
+            return dataset
+        now_ms = self._context.clock.now_ms()
+        return self.table.add(Dataset(
+            new_id('dataset'), hub.repo, now_ms, now_ms, source=source, repo=hub.repo,
+            path=hub.path, revision=hub.revision))
+
+    def validate(self, dataset_id: str) -> Dataset:
+        """
+        Check whether a dataset can be trained on, and keep the outcome in its row.
+
+        :raises Refusal: ``dataset_not_found``; ``upload_incomplete``; ``dataset_invalid``, saying
+            what is wrong.
+        """
+        fails = self._context.faults.consume('dataset_invalid') is not None
         dataset = self.table.get(dataset_id)
         if not dataset.is_complete:
             raise Refusal(Reason.UPLOAD_INCOMPLETE, 'complete the upload first')
-        complaint = ''
+        problem = ''
         if fails or INVALID_NAME in dataset.name.lower():
-            complaint = 'meta/info.json is missing or not readable'
+            problem = 'meta/info.json is missing or not readable'
         elif dataset.size_bytes == 0:
-            complaint = 'the uploaded file is empty'
-        dataset.updated_ms = self._clock.now_ms()
-        dataset.validation_message = complaint
-        dataset.validated_ms = None if complaint else dataset.updated_ms
-        if complaint:
-            raise Refusal(Reason.DATASET_INVALID, complaint)
+            problem = 'the uploaded file is empty'
+        dataset.updated_ms = self._context.clock.now_ms()
+        dataset.validation_message = problem
+        dataset.validated_ms = None if problem else dataset.updated_ms
+        if problem:
+            raise Refusal(Reason.DATASET_INVALID, problem)
         return dataset
+
+    def _upload_of(self, dataset: Dataset) -> Upload | None:
+        return self._uploads.table.find(dataset.upload_id)

@@ -1,25 +1,35 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Deployments: which model may move which kind of robot (protocol i.3)."""
+"""Deployments: which model may move which kind of robot (protocol c.4, i.3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason
-from reflex_ros.sim.service.resources.robots import SIM_SCHEMA, UNPAIRED_SCHEMA
-from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.calls import check_json_object, ids, Json, known, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason
+from reflex_ros.sim.service.resources.models import Models
+from reflex_ros.sim.service.resources.readiness import examine
+from reflex_ros.sim.service.resources.robots import Robots, SIM_SCHEMA, UNPAIRED_SCHEMA
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 READY = 'ready'
 BLOCKED = 'blocked'
 UNCHECKED = 'draft'
 
 
+class Mode(str, Enum):
+    """What the robot's owner allows the actions to do."""
+
+    DRY_RUN = 'dry_run'
+    APPLY_ACTIONS = 'apply_actions'
+
+
 @dataclass
 class Deployment(Row):
-    """One deployment; empty texts were not given."""
+    """One deployment; empty texts mean that it was not sent."""
 
     id: str
     name: str
@@ -31,45 +41,103 @@ class Deployment(Row):
     spec_json: str = ''
     status: str = UNCHECKED
 
-    def to_json(self, status: str) -> dict[str, object]:
-        """Return the row of the lists, with the status that the caller decided on."""
-        row = ids('deploymentId', self.id) | {
-            'name': self.name,
-            'modelId': self.model_id, 'mode': self.mode, 'status': status,
-            'createdAt': self.created_ms,
-        }
-        return row | given({
-            'robotSchemaId': self.robot_schema_id, 'runtime': self.runtime,
-            'specJson': self.spec_json,
-        })
-
 
 class Deployments:
-    """
-    Every deployment, oldest first.
+    """Every deployment; at the start one that is ready, and one whose robot is not paired."""
 
-    :param clock: stamps the creation.
-    """
+    def __init__(self, context: Context, models: Models, robots: Robots) -> None:
+        self._context = context
+        self._models = models
+        self._robots = robots
+        self.table = context.add_table(
+            'deployments', Deployment, Reason.DEPLOYMENT_NOT_FOUND)
+        now_ms = context.clock.now_ms()
+        for deployment_id, name, schema_id, status in (
+            ('deploy_sim', 'Simulated SO-101', SIM_SCHEMA, READY),
+            ('deploy_blocked', 'Robot never paired', UNPAIRED_SCHEMA, BLOCKED),
+        ):
+            self.table.add(Deployment(
+                deployment_id, name, 'model_sim', Mode.APPLY_ACTIONS.value, now_ms,
+                robot_schema_id=schema_id, runtime='cloud', status=status))
 
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start with the two presets: one that is ready, one whose robot was never paired."""
-        self._clock = clock
-        self.table = Table(Deployment, Reason.DEPLOYMENT_NOT_FOUND)
-        self.table.add(Deployment(
-            'deploy_sim', 'Simulated SO-101', 'model_sim', 'apply_actions', clock.now_ms(),
-            robot_schema_id=SIM_SCHEMA, runtime='cloud', status=READY,
-        ))
-        self.table.add(Deployment(
-            'deploy_blocked', 'Robot never paired', 'model_sim', 'apply_actions', clock.now_ms(),
-            robot_schema_id=UNPAIRED_SCHEMA, runtime='cloud', status=BLOCKED,
-        ))
-
+    @rpc('publicApi:createDeployment')
     def create(
         self, *, name: str, model_id: str, mode: str, robot_schema_id: str = '',
         runtime: str = '', spec_json: str = '',
-    ) -> Deployment:
-        """Add a deployment that nobody has checked yet."""
-        return self.table.add(Deployment(
-            new_id('deploy'), name, model_id, mode, self._clock.now_ms(),
-            robot_schema_id=robot_schema_id, runtime=runtime, spec_json=spec_json,
-        ))
+    ) -> Json:
+        """Add a deployment of a known model and schema; the readiness check makes it ready."""
+        wanted = parse_mode(mode)
+        if not name or not model_id:
+            raise invalid('name and modelId must not be empty')
+        self._models.table.get(model_id)
+        if robot_schema_id:
+            self._robots.schemas.get(robot_schema_id)
+        if spec_json:
+            check_json_object('specJson', spec_json)
+        row = self.to_json(self.table.add(Deployment(
+            new_id('deploy'), name, model_id, wanted.value, self._context.clock.now_ms(),
+            robot_schema_id, runtime, spec_json)))
+        return row | {'deployment': row}
+
+    @rpc('publicApi:listDeployments')
+    def list_rows(self) -> Json:
+        """Return every deployment, oldest first."""
+        return {'deployments': [self.to_json(each) for each in self.table.all()]}
+
+    @rpc('publicApi:getDeployment')
+    def get(self, *, deployment_id: str) -> Json:
+        """Return one deployment with its status."""
+        return {'deployment': self.to_json(self.table.get(deployment_id))}
+
+    @rpc('publicApi:runReadinessCheck')
+    def check(self, *, deployment_id: str) -> Json:
+        """Run the readiness check; a failed check is an answer with ``ok: true``."""
+        deployment = self.table.get(deployment_id)
+        checks = examine(
+            self._context, self._models.table.find(deployment.model_id),
+            self._robots.schemas.find(deployment.robot_schema_id),
+            self._robots.paired(deployment.robot_schema_id))
+        has_passed = all(check.status == 'passed' for check in checks)
+        deployment.status = READY if has_passed else BLOCKED
+        self._context.notify()
+        return {
+            'deploymentId': deployment.id, 'status': deployment.status, 'passed': has_passed,
+            'checks': [check.to_json() for check in checks],
+        }
+
+    def status(self, deployment: Deployment) -> str:
+        """Return the status that clients see."""
+        is_blocked = self._context.faults.is_on('deployment_not_ready')
+        return BLOCKED if is_blocked else deployment.status
+
+    def is_ready(self, deployment_id: str) -> bool:
+        """
+        Return whether a deployment may apply actions; an empty id means no deployment.
+
+        :raises Refusal: ``deployment_not_found``.
+        """
+        if not deployment_id:
+            return not self._context.faults.is_on('deployment_not_ready')
+        return self.status(self.table.get(deployment_id)) == READY
+
+    def to_json(self, deployment: Deployment) -> Json:
+        """Return the row of the lists."""
+        return ids('deploymentId', deployment.id) | {
+            'name': deployment.name, 'modelId': deployment.model_id, 'mode': deployment.mode,
+            'status': self.status(deployment), 'createdAt': deployment.created_ms,
+        } | known({
+            'robotSchemaId': deployment.robot_schema_id, 'runtime': deployment.runtime,
+            'specJson': deployment.spec_json,
+        })
+
+
+def parse_mode(text: str) -> Mode:
+    """
+    Return the mode of that name.
+
+    :raises Refusal: ``invalid_parameters`` for another name.
+    """
+    try:
+        return Mode(text)
+    except ValueError as exc:
+        raise invalid('mode must be dry_run or apply_actions') from exc

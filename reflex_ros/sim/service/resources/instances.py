@@ -1,23 +1,16 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""GPU instances (protocol i.8): a legacy surface that knows only the latest one of a key."""
+"""GPU instances (protocol c.5, i.8): a legacy interface that knows only the latest of a key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
-
-
-class Status(str, Enum):
-    """Where an instance is in its life."""
-
-    PROVISIONING = 'provisioning'
-    RUNNING = 'running'
-    TERMINATED = 'terminated'
+from reflex_ros.sim.service.calls import Json, rest
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.resources.keys import Key
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 
 @dataclass
@@ -25,7 +18,7 @@ class Instance(Row):
     """
     One instance.
 
-    :param key_id: whose it is.
+    :param key_id: of the key that asked for it.
     :param ready_ms: epoch [ms] at which it is provisioned.
     :param options: what it was asked for, without secrets.
     """
@@ -34,49 +27,70 @@ class Instance(Row):
     key_id: str
     created_ms: int
     ready_ms: int
-    options: dict[str, object]
+    options: Json
     is_terminated: bool = False
 
-    def status(self, now_ms: int) -> Status:
-        """Say where it is."""
-        if self.is_terminated:
-            return Status.TERMINATED
-        return Status.RUNNING if now_ms >= self.ready_ms else Status.PROVISIONING
+    def to_json(self, now_ms: int) -> Json:
+        """Return the object of every answer."""
+        status = 'running' if now_ms >= self.ready_ms else 'provisioning'
+        return {
+            'deployment_id': self.id, 'instance_id': self.id, 'id': self.id,
+            'status': 'terminated' if self.is_terminated else status,
+            'created_at': self.created_ms,
+        } | self.options
 
 
 class Instances:
-    """
-    Every instance, oldest first.
+    """Every instance, oldest first."""
 
-    :param clock: decides when one is provisioned.
-    """
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.table = context.add_table('instances', Instance, Reason.INSTANCE_NOT_FOUND)
 
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start without any."""
-        self._clock = clock
-        self.table = Table(Instance, Reason.INSTANCE_NOT_FOUND)
-
+    @rest('POST /deployments/provision')
     def provision(
-        self, key_id: str, options: dict[str, object], provision_s: float
-    ) -> Instance:
-        """Begin to make an instance for a key."""
-        now_ms = self._clock.now_ms()
+        self, *, key: Key, region: str = 'auto', instance_type: str = 'auto',
+        allowed_ssh_cidrs: list[object] | None = None,
+        allowed_webrtc_cidrs: list[object] | None = None, spot: bool = False,
+        volume_size: int = 200, robot_id: str = '', billing_max_gpu_seconds: int = 3600,
+        hf_token: str = '',
+    ) -> Json:
+        """Begin to make an instance; the token is not kept."""
+        options: Json = {
+            'region': region, 'instance_type': instance_type,
+            'allowed_ssh_cidrs': allowed_ssh_cidrs or [],
+            'allowed_webrtc_cidrs':
+                ['0.0.0.0/0'] if allowed_webrtc_cidrs is None else allowed_webrtc_cidrs,
+            'spot': spot, 'volume_size': volume_size, 'robot_id': robot_id,
+            'billing_max_gpu_seconds': billing_max_gpu_seconds,
+        }
+        for name, value in options.items():
+            if type(value) is int and not 1 <= value <= 1_000_000:
+                raise invalid(f'{name} must be in 1..1000000')
+            if isinstance(value, list) and not all(isinstance(each, str) for each in value):
+                raise invalid(f'{name} must be a list of texts')
+        now_ms = self._context.clock.now_ms()
+        ready_ms = now_ms + round(self._context.settings.provision_s * 1e3)
         return self.table.add(Instance(
-            new_id('instance'), key_id, now_ms, now_ms + round(provision_s * 1e3), options))
+            new_id('instance'), key.id, now_ms, ready_ms, options)).to_json(now_ms)
 
-    def latest(self, key_id: str) -> Instance | None:
-        """Return the one that status and teardown are about for a key."""
-        rows = [row for row in self.table.all() if row.key_id == key_id]
-        return rows[-1] if rows else None
+    @rest('GET /deployments/status')
+    def status(self, *, key: Key) -> Json:
+        """Return the latest instance; the status is ``none`` when there never was one."""
+        instance = self._latest(key)
+        if instance is None:
+            return {'status': 'none'}
+        return instance.to_json(self._context.clock.now_ms())
 
-    def tear_down(self, key_id: str) -> Instance:
-        """
-        End the latest instance of a key; again is no error.
-
-        :raises Refusal: ``instance_not_found``.
-        """
-        instance = self.latest(key_id)
+    @rest('POST /deployments/teardown')
+    def tear_down(self, *, key: Key) -> Json:
+        """End the latest instance; repeating it is no error."""
+        instance = self._latest(key)
         if instance is None:
             raise Refusal(Reason.INSTANCE_NOT_FOUND)
         instance.is_terminated = True
-        return instance
+        return instance.to_json(self._context.clock.now_ms())
+
+    def _latest(self, key: Key) -> Instance | None:
+        rows = [row for row in self.table.all() if row.key_id == key.id]
+        return rows[-1] if rows else None

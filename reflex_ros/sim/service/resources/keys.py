@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The API keys: the one that the service was started with, others for tests, and what each serves.
+The API keys: the one of the settings, and others for tests; and which model each serves.
 
-Of the others only a digest is kept, as a service would do it (protocol b.1, i.7).
+Of the others only a digest is kept, as a service would do it (protocol b.1, b.4, i.7).
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import hashlib
 import secrets
 
-from reflex_ros.sim.service.clock import ServiceClock
+from reflex_ros.sim.service.calls import Json, rpc
+from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 OWN_KEY = 'key_sim'
+ORGANISATION = {'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}
 
 
 @dataclass
@@ -38,74 +40,75 @@ class Key(Row):
 
 
 class Keys:
-    """
-    Every key.
+    """Every key; at the start only that of the settings."""
 
-    :param clock: decides about expiry.
-    """
-
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start with the key that the service accepts."""
-        self._clock = clock
-        self.table = Table(Key, Reason.KEY_NOT_FOUND)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.table = context.add_table('keys', Key, Reason.KEY_NOT_FOUND)
         self.table.add(Key(OWN_KEY, 'simulated key'))
+
+    @rpc('publicApi:whoami')
+    def whoami(self, *, key: Key) -> Json:
+        """Return the organisation and the key's name (b.4)."""
+        account: Json = {
+            'organization': dict(ORGANISATION), 'orgId': ORGANISATION['id'],
+            'keyName': key.name, 'keyId': key.id,
+            'userId': 'user_sim', 'email': 'owner@example.com',
+        }
+        return account | ({} if key.expires_ms is None else {'expiresAt': key.expires_ms})
 
     def make(self, name: str, life_s: float | None = None) -> tuple[Key, str]:
         """
-        Add a key and return it with its secret, which nobody can ask for again.
+        Add a key and return it with its secret, which cannot be read again.
 
-        :param life_s: None for one that does not expire.
+        :param life_s: None for a key that does not expire.
         """
         secret = f'rfx_{secrets.token_urlsafe(24)}'
-        expires_ms = None if life_s is None else self._clock.now_ms() + round(life_s * 1e3)
+        now_ms = self._context.clock.now_ms()
+        expires_ms = None if life_s is None else now_ms + round(life_s * 1e3)
         key = Key(new_id('key'), name, digest=_digest(secret), expires_ms=expires_ms)
         return self.table.add(key), secret
 
-    def check(self, secret: str) -> Key:
+    def find(self, secret: str) -> Key:
         """
-        Return the key that a secret belongs to; not for that of the settings.
+        Return the key that a secret belongs to.
 
-        :raises Refusal: ``unknown_key``, also when it has expired, or ``key_revoked``.
+        :raises Refusal: ``unknown_key``, also for a key that has expired, or ``key_revoked``.
         """
+        # JSON and HTTP can both carry texts that are not valid UTF-8.
+        asked = secret.encode(errors='surrogatepass')
+        if secrets.compare_digest(asked, self._context.settings.key.encode()):
+            if self._context.key_revoked:
+                raise Refusal(Reason.UNKNOWN_KEY)
+            return self.table.get(OWN_KEY)
         digest = _digest(secret)
-        key = next((key for key in self.table.all() if key.digest == digest), None)
+        key = self.table.first(lambda row: row.digest == digest)
         if key is None:
             raise Refusal(Reason.UNKNOWN_KEY)
         if key.is_revoked:
             raise Refusal(Reason.KEY_REVOKED)
-        if key.expires_ms is not None and self._clock.now_ms() >= key.expires_ms:
+        if key.expires_ms is not None and self._context.clock.now_ms() >= key.expires_ms:
             raise Refusal(Reason.UNKNOWN_KEY, 'the key has expired')
         return key
 
     def revoke(self, key_id: str) -> None:
         """
-        Let a key open nothing any more.
+        Refuse a key from now on.
 
-        :raises ValueError: for an unknown key, and for that of the settings.
+        :raises ValueError: for an unknown key, and for the key of the settings.
         """
         key = self.table.find(key_id)
         if key is None or not key.digest:
-            raise ValueError(f'{key_id[:100]!r} cannot be revoked; the key of the settings goes '
-                             'with the fault revoke_key_after')
+            raise ValueError(f'{key_id[:100]!r} cannot be revoked: only a key from /admin/key '
+                             'can; the fault revoke_key_after revokes the key of the settings')
         key.is_revoked = True
 
-    def bind(self, key_id: str, model_id: str) -> Key:
-        """
-        Let a key serve a model, or the base model again when the id is empty.
-
-        :raises Refusal: ``key_not_found``.
-        """
-        key = self.table.get(key_id)
-        key.model_id = model_id
-        return key
-
     def unbind_model(self, model_id: str) -> None:
-        """Let nobody serve a model that is gone."""
+        """Let the keys of a model that is gone serve the base model again."""
         for key in self.table.all():
             if key.model_id == model_id:
                 key.model_id = ''
 
 
 def _digest(secret: str) -> str:
-    # JSON and HTTP can both carry texts that are no UTF-8.
     return hashlib.sha256(secret.encode(errors='surrogatepass')).hexdigest()

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Logins that wait for a person: the state machine behind ``cliAuth:*`` (protocol b.3).
+Login requests that wait for a person: the state machine behind ``cliAuth:*`` (protocol b.3).
 
     pending --approve--> approved --poll--> consumed
        |                    |
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from enum import Enum
 import secrets
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.calls import ids, Json, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 # [ms] that a person has to approve.
 LIFE_MS = 600_000
-# Anybody may ask, so that the number of requests must have an end; the oldest go first.
+# No key is needed to ask, so that the number of requests must be bounded.
 MOST_LOGINS = 200
 MOST_LETTERS = 100
 
 
 class Stage(str, Enum):
-    """What has happened to a login request; time is not counted in."""
+    """What has happened to a login request, apart from the passing of time."""
 
     PENDING = 'pending'
     APPROVED = 'approved'
@@ -40,7 +40,7 @@ class Login(Row):
     """
     One request for a key.
 
-    :param hostname: what the client calls its machine; anything.
+    :param hostname: what the client calls its machine, made printable.
     :param form_token: proves that an approval comes from the page that we served.
     """
 
@@ -58,24 +58,35 @@ class Login(Row):
 
 
 class Logins:
-    """
-    The latest login requests.
+    """The latest login requests."""
 
-    :param clock: decides about expiry.
-    """
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.table = context.add_table('logins', Login, limit=MOST_LOGINS)
 
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start without any."""
-        self._clock = clock
-        self.table = Table(Login, Reason.INVALID_PARAMETERS, limit=MOST_LOGINS)
+    @rpc('cliAuth:createRequest', needs_key=False)
+    def create_request(self, *, hostname: str) -> Json:
+        """Add a login request."""
+        login = self.create(hostname)
+        return ids('requestId', login.id) | {'expiresAt': login.expires_ms}
+
+    @rpc('cliAuth:poll', needs_key=False)
+    def poll(self, *, id: str) -> Json:
+        """Return what became of a request; hand out the key once."""
+        status = self.status(id)
+        if status != 'approved':
+            return {'status': status}
+        self.table.get(id).stage = Stage.CONSUMED
+        return {'status': status, 'apiKey': self._context.settings.key}
 
     def create(self, hostname: str) -> Login:
-        """Add a request that waits."""
-        now_ms = self._clock.now_ms()
-        # Half characters cannot be shown, and turned directions would lie.
-        shown = ''.join(char if char.isprintable() else '?' for char in hostname[:MOST_LETTERS])
-        return self.table.add(Login(
-            new_id('login'), shown, secrets.token_urlsafe(24), now_ms, now_ms + LIFE_MS))
+        """Add a request that is pending."""
+        now_ms = self._context.clock.now_ms()
+        # Lone surrogates cannot be encoded, and marks of writing direction would mislead.
+        printable = ''.join(
+            char if char.isprintable() else '?' for char in hostname[:MOST_LETTERS])
+        return self.table.add(Login(new_id('login'), printable, secrets.token_urlsafe(24), now_ms,
+                                    now_ms + LIFE_MS))
 
     def status(self, login_id: str) -> str:
         """Return what a poll says: pending, approved, consumed, expired or unknown."""
@@ -84,24 +95,16 @@ class Logins:
             return 'unknown'
         if login.stage is Stage.CONSUMED:
             return 'consumed'
-        is_over = self._clock.now_ms() >= login.expires_ms
+        is_over = self._context.clock.now_ms() >= login.expires_ms
         return 'expired' if is_over or login.stage is Stage.DENIED else login.stage.value
 
     def decide(self, login_id: str, *, approve: bool) -> None:
         """
-        Approve or deny a request; to say the same twice is no error.
+        Approve or deny a request; repeating a decision is no error.
 
-        :raises ValueError: when there is nothing to decide any more.
+        :raises ValueError: when the request is unknown, consumed or expired.
         """
         status = self.status(login_id)
-        login = self.table.find(login_id)
-        if login is None or status not in ('pending', 'approved'):
+        if status not in ('pending', 'approved'):
             raise ValueError(f'the login request is {status}')
-        login.stage = Stage.APPROVED if approve else Stage.DENIED
-
-    def consume(self, login_id: str) -> bool:
-        """Say once whether the request is approved."""
-        if self.status(login_id) != 'approved':
-            return False
-        self.table.get(login_id).stage = Stage.CONSUMED
-        return True
+        self.table.get(login_id).stage = Stage.APPROVED if approve else Stage.DENIED

@@ -1,20 +1,23 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Models, which the command line calls artifacts (protocol i.7): pulled, uploaded or trained."""
+"""Models, which the command line calls artifacts: pulled, uploaded or trained (c.4, i.7)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.calls import check_json_object, check_not_empty, ids, Json, known, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.resources.hf_dataset_name import parse_repo
+from reflex_ros.sim.service.resources.keys import Keys
+from reflex_ros.sim.service.resources.uploads import Purpose, Uploads
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 # [ms] after which a model that is being deleted is gone.
 DELETION_MS = 30_000
-PRESET = 'model_sim'
+_SIZE_BYTES = 42_000_000
 
 
 class Status(str, Enum):
@@ -55,58 +58,107 @@ class Model(Row):
     doom: str = ''
     failure_reason: str = ''
 
-    def to_json(self) -> dict[str, object]:
-        """Return the row of the lists; what is unknown is left out."""
-        row = ids('modelId', self.id) | {
-            'name': self.name,
-            'kind': self.kind, 'status': self.status.value, 'sizeBytes': self.size_bytes,
+    def to_json(self) -> Json:
+        """Return the row of the lists."""
+        return self.ids() | {
+            'name': self.name, 'kind': self.kind, 'sizeBytes': self.size_bytes,
             'createdAt': self.created_ms, 'updatedAt': self.updated_ms,
-        }
-        return row | given({
+        } | known({
             'version': self.version, 'baseModel': self.base_model, 'hfRepo': self.repo,
             'hfRevision': self.revision, 'adapterConfigJson': self.adapter_config,
             'storageId': self.storage_id, 'trainingRunId': self.training_run_id,
             'failureReason': self.failure_reason,
         })
 
+    def ids(self) -> Json:
+        """Return id and status, the short form of a row."""
+        return ids('modelId', self.id) | {'status': self.status.value}
+
 
 class Models:
-    """
-    Every model, oldest first.
+    """Every model; at the start the one that the preset deployments run."""
 
-    :param clock: decides when a pull or a deletion is over.
-    """
+    def __init__(self, context: Context, uploads: Uploads, keys: Keys) -> None:
+        self._context = context
+        self._uploads = uploads
+        self._keys = keys
+        self.table = context.add_table('models', Model, Reason.MODEL_NOT_FOUND)
+        now_ms = context.clock.now_ms()
+        self.table.add(Model('model_sim', 'Simulated policy', 'base', now_ms, now_ms,
+                             version='v1', base_model='pi0.5'))
 
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start with the one that the preset deployments run."""
-        self._clock = clock
-        self.table = Table(Model, Reason.MODEL_NOT_FOUND)
-        self.table.add(Model(
-            PRESET, 'Simulated policy', 'base', clock.now_ms(), clock.now_ms(), version='v1',
-            base_model='pi0.5',
-        ))
+    @rpc('publicApi:importModelFromHuggingFace')
+    def import_from_hub(
+        self, *, hf_repo: str, name: str, hf_revision: str = '', hf_token: str = ''
+    ) -> Json:
+        """Begin to pull a model; some names fail, so that a user can see how that looks."""
+        try:
+            repo = parse_repo(hf_repo)
+        except ValueError as exc:
+            raise invalid(f'hfRepo: {exc}') from exc
+        check_not_empty(name=name)
+        doom = ''
+        if self._context.faults.consume('import_fails') or 'missing' in repo.lower():
+            doom = f'{repo} was not found on the hub'
+        elif 'gated' in repo.lower() and not hf_token:
+            doom = f'{repo} is gated; an hfToken is needed'
+        model = self.add(
+            name=name, kind='hf_import', repo=repo, revision=hf_revision, size_bytes=_SIZE_BYTES,
+            status=Status.PULLING, doom=doom)
+        model.due_ms = model.created_ms + round(self._context.settings.pull_s * 1e3)
+        return model.ids() | {'kind': model.kind, 'sizeBytes': model.size_bytes}
+
+    @rpc('models:beginDirectUpload', needs_key=False)
+    def begin_upload(self) -> Json:
+        """Make room for an adapter; needs no key."""
+        return {'uploadUrl': self._uploads.url(self._uploads.begin(Purpose.MODEL))}
+
+    @rpc('publicApi:uploadModelDirect')
+    def upload_direct(self, *, storage_id: str, name: str, adapter_config_json: str) -> Json:
+        """Make a model of an uploaded adapter and its configuration."""
+        check_json_object('adapterConfigJson', adapter_config_json)
+        check_not_empty(name=name)
+        upload = self._uploads.use(storage_id, Purpose.MODEL)
+        return self.add(
+            name=name, kind='direct_upload', size_bytes=upload.size_bytes, storage_id=upload.id,
+            adapter_config=adapter_config_json).ids()
+
+    @rpc('models:listWithApiKey')
+    def list_rows(self) -> Json:
+        """Return every model, oldest first."""
+        return {'models': [model.to_json() for model in self.table.all()]}
+
+    @rpc('models:getWithApiKey')
+    def get(self, *, model_id: str) -> Json | None:
+        """Return one model, null for an unknown id."""
+        model = self.table.find(model_id)
+        return None if model is None else {'artifact': model.to_json()}
+
+    @rpc('publicApi:deleteModel')
+    def delete(self, *, model_id: str) -> Json:
+        """Begin to delete a model."""
+        model = self.table.get(model_id)
+        if model.status is Status.DELETING:
+            raise Refusal(Reason.ALREADY_DELETING)
+        model.status, model.updated_ms = Status.DELETING, self._context.clock.now_ms()
+        model.due_ms = model.updated_ms + DELETION_MS
+        return model.ids()
+
+    @rpc('publicApi:bindKeyToModel')
+    def bind_key(self, *, key_id: str, model_id: str | None) -> Json:
+        """Let a key serve a model; null lets it serve the base model again."""
+        if model_id is not None:
+            self.get_ready(model_id)
+        key = self._keys.table.get(key_id)
+        key.model_id = model_id or ''
+        return {'keyId': key.id, 'modelId': model_id}
 
     def add(self, *, name: str, kind: str, **fields: object) -> Model:
-        """Add a model that is ready at once; the fields are those of ``Model``."""
-        now_ms = self._clock.now_ms()
+        """Add a model, ready unless told otherwise; the fields are those of ``Model``."""
+        now_ms = self._context.clock.now_ms()
         # mypy cannot see through the mapping; the callers are ours.
         return self.table.add(Model(
             new_id('model'), name, kind, now_ms, now_ms, **fields))  # type: ignore[arg-type]
-
-    def pull(
-        self, repo: str, *, name: str, revision: str, size_bytes: int, pull_s: float, doom: str
-    ) -> Model:
-        """
-        Begin to fetch a model from the hub.
-
-        :param pull_s: how long it takes.
-        :param doom: why it will fail, empty when it will not.
-        """
-        model = self.add(
-            name=name, kind='hf_import', repo=repo, revision=revision, size_bytes=size_bytes)
-        model.status, model.doom = Status.PULLING, doom
-        model.due_ms = model.created_ms + round(pull_s * 1e3)
-        return model
 
     def get_ready(self, model_id: str) -> Model:
         """
@@ -119,33 +171,17 @@ class Models:
             raise Refusal(Reason.MODEL_NOT_READY, f'the model is {model.status.value}')
         return model
 
-    def delete(self, model_id: str) -> Model:
-        """
-        Begin to delete a model.
-
-        :raises Refusal: ``model_not_found``, ``already_deleting``.
-        """
-        model = self.table.get(model_id)
-        if model.status is Status.DELETING:
-            raise Refusal(Reason.ALREADY_DELETING)
-        self._enter(model, Status.DELETING, self._clock.now_ms())
-        model.due_ms = model.updated_ms + DELETION_MS
-        return model
-
-    def settle(self) -> list[Model]:
-        """Let happen what is due; return the models that are gone now."""
-        now_ms, gone = self._clock.now_ms(), []
+    def advance(self) -> None:
+        """Finish the pulls and deletions that are due."""
+        now_ms = self._context.clock.now_ms()
         for model in self.table.all():
             if model.due_ms is None or now_ms < model.due_ms:
                 continue
             if model.status is Status.DELETING:
                 self.table.remove(model.id)
-                gone.append(model)
+                self._uploads.discard(model.storage_id)
+                self._keys.unbind_model(model.id)
                 continue
+            model.status = Status.FAILED if model.doom else Status.READY
+            model.updated_ms, model.due_ms = model.due_ms, None
             model.failure_reason = model.doom
-            self._enter(model, Status.FAILED if model.doom else Status.READY, model.due_ms)
-            model.due_ms = None
-        return gone
-
-    def _enter(self, model: Model, status: Status, now_ms: int) -> None:
-        model.status, model.updated_ms = status, now_ms

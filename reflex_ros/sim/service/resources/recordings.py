@@ -1,18 +1,25 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings of sessions: begun, sent, committed (protocol h.5)."""
+"""
+Recordings of sessions: begun, sent, committed (protocol c.4, h.5).
+
+A recording that is not committed within a day is removed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+import re
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.resources.uploads import Purpose, Upload, Uploads
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.calls import ids, Json, JsonObject, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.resources.uploads import Purpose, Uploads
+from reflex_ros.sim.service.storage.table import new_id, Row
 
-# [ms] after which a recording that nobody committed is swept away.
 SWEEP_MS = 24 * 3600 * 1000
+_SHA256 = re.compile(r'[0-9a-fA-F]{64}')
+_MOST_FORMATS = 16
 
 
 @dataclass
@@ -28,15 +35,15 @@ class Recording(Row):
     id: str
     session_id: str
     user_slug: str
-    formats: list[str]
+    formats: list[object]
     size_bytes: int
     sha256: str
     upload_id: str
     created_ms: int
     is_committed: bool = False
-    meta: dict[str, object] = field(default_factory=dict)
+    meta: Json = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> Json:
         """Return the row of ``/admin/state``."""
         return {
             'id': self.id, 'sessionId': self.session_id, 'formats': self.formats,
@@ -46,65 +53,66 @@ class Recording(Row):
 
 
 class Recordings:
-    """
-    Every recording, oldest first.
+    """Every recording, oldest first."""
 
-    :param clock: decides about the sweep.
-    """
-
-    def __init__(self, clock: ServiceClock, uploads: Uploads) -> None:
-        """Start without any."""
-        self._clock = clock
+    def __init__(self, context: Context, uploads: Uploads) -> None:
+        self._clock = context.clock
         self._uploads = uploads
-        self.table = Table(Recording, Reason.RECORDING_NOT_FOUND)
+        self.table = context.add_table('recordings', Recording, Reason.RECORDING_NOT_FOUND)
 
+    @rpc('publicApi:beginRecordingUpload')
     def begin(
-        self, *, session_id: str, user_slug: str, formats: list[str], size_bytes: int, sha256: str
-    ) -> tuple[Recording, Upload]:
-        """
-        Promise a place for a recording.
-
-        :raises Refusal: ``invalid_parameters`` when the size is out of bounds.
-        """
+        self, *, session_id: str, user_slug: str, formats: list[object], size_bytes: int,
+        sha256: str,
+    ) -> Json:
+        """Make room for a recording, and say where its bytes go."""
+        if not 1 <= len(formats) <= _MOST_FORMATS or not all(
+                isinstance(name, str) and name for name in formats):
+            raise invalid(f'formats must be a list of 1 to {_MOST_FORMATS} names')
+        if not session_id:
+            raise invalid('sessionId must not be empty')
+        digest = _parse_sha256(sha256)
         upload = self._uploads.begin(Purpose.RECORDING, size_bytes)
         recording = self.table.add(Recording(
-            new_id('rec'), session_id, user_slug, formats, size_bytes, sha256, upload.id,
-            self._clock.now_ms(),
-        ))
-        return recording, upload
+            new_id('rec'), session_id, user_slug, formats, size_bytes, digest, upload.id,
+            self._clock.now_ms()))
+        return ids('recordingId', recording.id) | {'uploadUrl': self._uploads.url(upload)}
 
+    @rpc('publicApi:commitRecordingUpload')
     def commit(
-        self, recording_id: str, *, storage_id: str, size_bytes: int, sha256: str,
-        meta: dict[str, object],
-    ) -> Recording:
-        """
-        Keep a recording whose bytes are there and are the promised ones; again is no error.
-
-        :raises Refusal: ``recording_not_found``; ``upload_incomplete``; ``invalid_parameters``
-            when promise, commit and what is stored are not the same.
-        """
+        self, *, recording_id: str, storage_id: str, size_bytes: int, sha256: str,
+        meta: JsonObject,
+    ) -> Json:
+        """Keep a recording whose bytes are there and as promised; repeating it is no error."""
+        digest = _parse_sha256(sha256)
         recording = self.table.get(recording_id)
         upload = self._uploads.table.get(recording.upload_id)
         if storage_id != upload.id:
-            raise Refusal(Reason.INVALID_PARAMETERS, 'the storageId is not that of the recording')
+            raise invalid('the storageId is not that of the recording')
         if not upload.is_whole:
             raise Refusal(Reason.UPLOAD_INCOMPLETE, 'send the recording first')
-        for name, stored, promised, said in (
+        for name, stored, promised, committed in (
             ('sizeBytes', upload.size_bytes, recording.size_bytes, size_bytes),
-            ('sha256', upload.sha256, recording.sha256, sha256.lower()),
+            ('sha256', upload.sha256, recording.sha256, digest),
         ):
-            if not stored == promised == said:
-                raise Refusal(Reason.INVALID_PARAMETERS,
-                              f'{name}: {promised} was promised, {stored} is stored, {said} said')
+            if not stored == promised == committed:
+                raise invalid(f'{name}: {promised} was promised, {stored} is stored, '
+                              f'{committed} is committed')
         if not recording.is_committed:
             self._uploads.use(storage_id, Purpose.RECORDING)
             recording.is_committed, recording.meta = True, meta
-        return recording
+        return ids('recordingId', recording.id)
 
-    def settle(self) -> None:
-        """Sweep away what nobody committed in time."""
+    def advance(self) -> None:
+        """Remove the recordings that were not committed in time."""
         too_old_ms = self._clock.now_ms() - SWEEP_MS
         for recording in self.table.all():
             if not recording.is_committed and recording.created_ms <= too_old_ms:
                 self.table.remove(recording.id)
                 self._uploads.discard(recording.upload_id)
+
+
+def _parse_sha256(digest: str) -> str:
+    if not _SHA256.fullmatch(digest):
+        raise invalid('sha256 must have 64 hexadecimal digits')
+    return digest.lower()

@@ -1,9 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Robots, what they look like, how they are paired and when they were last heard of (protocol i.4).
+Robots, their schemas, how they are paired and their heartbeats (protocol c.4, i.4).
 
-The row fields that no client of the vendor reads are ours; those it sends are kept by their name.
+Names of row fields that no client of the vendor reads are our choice; fields that clients send
+keep their name.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 import json
 import secrets
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.calls import check_json_object, check_not_empty, ids, Json, known, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 # Connectors send one every 10 s; three may be lost.
 HEARTBEAT_MS = 30_000
@@ -30,7 +31,7 @@ _SIM_SCHEMA_JSON = json.dumps({
 
 @dataclass(frozen=True)
 class RobotSchema(Row):
-    """What a kind of robot observes and does; empty texts and 0 were not given."""
+    """What a kind of robot observes and does; empty texts and 0 mean that it was not sent."""
 
     id: str
     name: str
@@ -42,20 +43,20 @@ class RobotSchema(Row):
     action_dim: int = 0
     safe_stop_mode: str = ''
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> Json:
         """Return the row of ``listRobotSchemas``."""
         return ids('robotSchemaId', self.id) | {
             'name': self.name, 'schemaVersion': self.version, 'schemaJson': self.schema_json,
             'hasExplicitSafeStop': self.has_safe_stop, 'createdAt': self.created_ms,
-        } | given({
+        } | known({
             'robotKind': self.robot_kind, 'actionDim': self.action_dim or None,
             'safeStopMode': self.safe_stop_mode,
         })
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Heartbeat:
-    """What a robot said of itself last; empty texts were not given."""
+    """What a robot last sent about itself; empty texts mean that it was not sent."""
 
     at_ms: int
     session_id: str = ''
@@ -68,7 +69,7 @@ class Heartbeat:
 @dataclass
 class Robot(Row):
     """
-    One robot; empty texts were not given.
+    One robot; empty texts mean that it was not sent.
 
     :param paired_ms: when a pairing token was first claimed for it, epoch [ms].
     :param is_simulated: it needs no heartbeat to count as alive.
@@ -85,11 +86,11 @@ class Robot(Row):
     is_simulated: bool = False
 
     def is_alive(self, now_ms: int) -> bool:
-        """Say whether it was heard of lately."""
+        """Return whether a heartbeat came in the last 30 s."""
         beat = self.heartbeat
         return self.is_simulated or (beat is not None and now_ms - beat.at_ms <= HEARTBEAT_MS)
 
-    def to_json(self, now_ms: int) -> dict[str, object]:
+    def to_json(self, now_ms: int) -> Json:
         """Return the row of ``listRobots``."""
         status = 'unpaired' if self.paired_ms is None else 'paired'
         if self.paired_ms is not None and self.is_alive(now_ms):
@@ -98,7 +99,7 @@ class Robot(Row):
         return ids('robotId', self.id) | {
             'name': self.name, 'robotSchemaId': self.schema_id, 'status': status,
             'createdAt': self.created_ms,
-        } | given({
+        } | known({
             'robotKind': self.robot_kind, 'calibrationId': self.calibration_id,
             'pairedAt': self.paired_ms, 'lastHeartbeatAt': beat.at_ms or None,
             'sessionId': beat.session_id, 'deploymentId': beat.deployment_id,
@@ -119,107 +120,113 @@ class PairingToken(Row):
 
 
 class Robots:
-    """
-    Every robot, schema and pairing token.
+    """Every robot, schema and pairing token; at the start two robots, one of them unpaired."""
 
-    :param clock: decides about ages.
-    """
-
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start with the simulated robot, and with one that was never paired."""
-        self._clock = clock
-        self.schemas = Table(RobotSchema, Reason.SCHEMA_NOT_FOUND)
-        self.table = Table(Robot, Reason.ROBOT_NOT_FOUND)
-        self.tokens = Table(PairingToken, Reason.INVALID_PARAMETERS)
-        now_ms = clock.now_ms()
-        for schema_id, name in ((SIM_SCHEMA, 'SO-101'), (UNPAIRED_SCHEMA, 'SO-101, nobody home')):
+    def __init__(self, context: Context) -> None:
+        self._clock = context.clock
+        self.schemas = context.add_table('robot_schemas', RobotSchema, Reason.SCHEMA_NOT_FOUND)
+        self.table = context.add_table('robots', Robot, Reason.ROBOT_NOT_FOUND)
+        self.tokens = context.add_table('pairing_tokens', PairingToken)
+        now_ms = self._clock.now_ms()
+        for schema_id, name in ((SIM_SCHEMA, 'SO-101'), (UNPAIRED_SCHEMA, 'SO-101, unpaired')):
             self.schemas.add(RobotSchema(
                 schema_id, name, 'robot_schema.v1', _SIM_SCHEMA_JSON, has_safe_stop=True,
-                created_ms=now_ms, robot_kind='so101', action_dim=6, safe_stop_mode='hold',
-            ))
+                created_ms=now_ms, robot_kind='so101', action_dim=6, safe_stop_mode='hold'))
         self.table.add(Robot(
             'robot_sim', 'Simulated SO-101', SIM_SCHEMA, now_ms, robot_kind='so101',
-            paired_ms=now_ms, is_simulated=True,
-        ))
+            paired_ms=now_ms, is_simulated=True))
         self.table.add(Robot(
             'robot_unpaired', 'Never paired', UNPAIRED_SCHEMA, now_ms, robot_kind='so101'))
 
+    @rpc('publicApi:registerRobotSchema')
     def register_schema(
-        self, *, name: str, version: str, schema_json: str, has_safe_stop: bool,
+        self, *, name: str, schema_version: str, schema_json: str, has_explicit_safe_stop: bool,
         robot_kind: str = '', action_dim: int = 0, safe_stop_mode: str = '',
-    ) -> RobotSchema:
-        """
-        Add a schema; a missing action dimension is looked up in the schema itself.
-
-        :raises Refusal: ``invalid_parameters`` when the text is no JSON object.
-        """
-        try:
-            schema = json.loads(schema_json)
-        except (ValueError, RecursionError):
-            schema = None
-        if not isinstance(schema, dict):
-            raise Refusal(Reason.INVALID_PARAMETERS, 'schemaJson must hold a JSON object')
+    ) -> Json:
+        """Add a schema; without an action dimension, that in the schema itself counts."""
+        check_not_empty(name=name, schemaVersion=schema_version)
+        content = check_json_object('schemaJson', schema_json)
         if action_dim < 0:
-            raise Refusal(Reason.INVALID_PARAMETERS, 'actionDim must be positive')
-        return self.schemas.add(RobotSchema(
-            new_id('schema'), name, version, schema_json, has_safe_stop, self._clock.now_ms(),
-            robot_kind=robot_kind, action_dim=action_dim or _action_dim(schema),
-            safe_stop_mode=safe_stop_mode,
-        ))
+            raise invalid('actionDim must be positive')
+        row = self.schemas.add(RobotSchema(
+            new_id('schema'), name, schema_version, schema_json, has_explicit_safe_stop,
+            self._clock.now_ms(), robot_kind=robot_kind,
+            action_dim=action_dim or _action_dim(content), safe_stop_mode=safe_stop_mode,
+        )).to_json()
+        return row | {'robotSchema': row}
 
+    @rpc('publicApi:listRobotSchemas')
+    def list_schemas(self) -> Json:
+        """Return every schema, oldest first."""
+        return {'robotSchemas': [schema.to_json() for schema in self.schemas.all()]}
+
+    @rpc('publicApi:registerRobot')
     def register(
-        self, *, name: str, schema_id: str, robot_kind: str = '', calibration_id: str = ''
-    ) -> Robot:
-        """
-        Add a robot that is not paired yet.
+        self, *, name: str, robot_schema_id: str, robot_kind: str = '', calibration_id: str = ''
+    ) -> Json:
+        """Add a robot that is not paired yet."""
+        check_not_empty(name=name)
+        schema = self.schemas.get(robot_schema_id)
+        return self._answer(self.table.add(Robot(
+            new_id('robot'), name, schema.id, self._clock.now_ms(),
+            robot_kind=robot_kind or schema.robot_kind, calibration_id=calibration_id)))
 
-        :raises Refusal: ``schema_not_found``.
-        """
-        schema = self.schemas.get(schema_id)
-        return self.table.add(Robot(
-            new_id('robot'), name, schema_id, self._clock.now_ms(),
-            robot_kind=robot_kind or schema.robot_kind, calibration_id=calibration_id,
-        ))
-
-    def of_schema(self, schema_id: str) -> list[Robot]:
-        """Return the robots that look like this."""
-        return [robot for robot in self.table.all() if robot.schema_id == schema_id]
-
-    def create_token(self, robot_id: str, ttl_s: int) -> PairingToken:
-        """
-        Make a token that whoever sits at the robot can claim.
-
-        :raises Refusal: ``robot_not_found``, or ``invalid_parameters`` for the time.
-        """
-        robot = self.table.get(robot_id)
-        if not 1 <= ttl_s <= 30 * 86_400:
-            raise Refusal(Reason.INVALID_PARAMETERS, 'ttlSeconds must be 1 second to 30 days')
+    @rpc('publicApi:listRobots')
+    def list_rows(self) -> Json:
+        """Return every robot, oldest first."""
         now_ms = self._clock.now_ms()
-        return self.tokens.add(PairingToken(
-            f'pair_{secrets.token_urlsafe(24)}', robot.id, now_ms, now_ms + ttl_s * 1000))
+        return {'robots': [robot.to_json(now_ms) for robot in self.table.all()]}
 
-    def claim(self, token_id: str) -> Robot:
-        """
-        Pair the robot of a token.
+    @rpc('publicApi:createRobotPairingToken')
+    def create_token(self, *, robot_id: str, ttl_seconds: int = 3600) -> Json:
+        """Make a pairing token; this answer is the only one that shows it."""
+        robot = self.table.get(robot_id)
+        if not 1 <= ttl_seconds <= 30 * 86_400:
+            raise invalid('ttlSeconds must be 1 second to 30 days')
+        now_ms = self._clock.now_ms()
+        token = self.tokens.add(PairingToken(
+            f'pair_{secrets.token_urlsafe(24)}', robot.id, now_ms, now_ms + ttl_seconds * 1000))
+        return {'token': token.id, 'robotId': robot.id, 'expiresAt': token.expires_ms}
 
-        :raises Refusal: ``pairing_token_claimed``, ``pairing_token_expired``, or
-            ``invalid_parameters`` for a token that never was.
-        """
-        token = self.tokens.find(token_id)
-        if token is None:
-            raise Refusal(Reason.INVALID_PARAMETERS, 'no such pairing token')
-        if token.claimed_ms is not None:
+    @rpc('publicApi:claimRobotPairingToken')
+    def claim(self, *, token: str) -> Json:
+        """Pair the robot that a token was made for."""
+        pairing = self.tokens.find(token)
+        if pairing is None:
+            raise invalid('no such pairing token')
+        if pairing.claimed_ms is not None:
             raise Refusal(Reason.PAIRING_CLAIMED)
         now_ms = self._clock.now_ms()
-        if now_ms >= token.expires_ms:
+        if now_ms >= pairing.expires_ms:
             raise Refusal(Reason.PAIRING_EXPIRED)
-        robot = self.table.get(token.robot_id)
-        token.claimed_ms = now_ms
+        robot = self.table.get(pairing.robot_id)
+        pairing.claimed_ms = now_ms
         robot.paired_ms = robot.paired_ms or now_ms
-        return robot
+        return self._answer(robot)
+
+    @rpc('publicApi:robotHeartbeat')
+    def heartbeat(
+        self, *, robot_id: str, session_id: str = '', deployment_id: str = '',
+        connector_version: str = '', transport: str = '', message: str = '',
+    ) -> Json:
+        """Record that a robot is alive; this has no effect on sessions (m.1)."""
+        robot = self.table.get(robot_id)
+        now_ms = self._clock.now_ms()
+        robot.heartbeat = Heartbeat(
+            now_ms, session_id, deployment_id, connector_version, transport, message[:500])
+        return {'robotId': robot.id, 'lastHeartbeatAt': now_ms}
+
+    def paired(self, schema_id: str) -> list[Robot]:
+        """Return the paired robots of a schema."""
+        return [robot for robot in self.table.all()
+                if robot.schema_id == schema_id and robot.paired_ms is not None]
+
+    def _answer(self, robot: Robot) -> Json:
+        row = robot.to_json(self._clock.now_ms())
+        return row | {'robot': row}
 
 
-def _action_dim(schema: dict[str, object]) -> int:
+def _action_dim(schema: Json) -> int:
     """Return ``actions.action.shape[0]``, or 0."""
     value: object = schema
     for name in ('actions', 'action', 'shape'):

@@ -1,9 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Inference sessions: the state machine of protocol section i.2, and the table of all sessions.
+Inference sessions: the state machine of protocol section i.2, and their receipts (c.4, i.3).
 
-Expiry is an event like the others; it is noticed when a session is next looked at.
+Expiry is an event like the others; it is noticed when a session is next looked at. Each event of
+a session that runs under a deployment leaves a receipt; the fields of receipts are our choice.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from dataclasses import dataclass
 from enum import Enum
 import secrets
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.resources.receipts import Receipts
-from reflex_ros.sim.service.resources.rows import given, ids
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.calls import ABSENT, ids, Json, known, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.resources.deployments import Deployments, Mode, parse_mode
+from reflex_ros.sim.service.storage.table import new_id, Row
+
+PRODUCT_MODEL = 'pi0.5'
+MOST_RECEIPTS = 1000
+# Faults that happen to a session, not to its stream.
+SESSION_FAULTS = ('expire', 'fail', 'demote')
 
 
 class Status(str, Enum):
@@ -26,13 +32,6 @@ class Status(str, Enum):
     CLOSED = 'closed'
     EXPIRED = 'expired'
     FAILED = 'failed'
-
-
-class Mode(str, Enum):
-    """What the robot's owner allows the actions to do."""
-
-    DRY_RUN = 'dry_run'
-    APPLY_ACTIONS = 'apply_actions'
 
 
 class Event(str, Enum):
@@ -60,7 +59,7 @@ ENDED: dict[Status, Reason] = {
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """What the client asked for; empty texts were not given."""
+    """What the client asked for; empty texts mean that it was not sent."""
 
     base_model: str
     mode: Mode = Mode.DRY_RUN
@@ -95,43 +94,134 @@ class Session(Row):
     prompt: str = ''
     chunks_sent: int = 0
 
-    def to_json(self) -> dict[str, object]:
+    def ids(self) -> Json:
+        """Return id, status and mode, the short form of a row."""
+        return ids('sessionId', self.id) | {'status': self.status.value, 'mode': self.mode.value}
+
+    def to_json(self) -> Json:
         """Return the row of ``listInferenceSessions``; what is unknown is left out."""
-        row = ids('sessionId', self.id) | {
-            'status': self.status.value,
-            'mode': self.mode.value, 'createdAt': self.created_ms, 'expiresAt': self.expires_ms,
-        }
-        return row | given({
-            'baseModel': self.request.base_model, 'robotType': self.request.robot_type,
-            'modelId': self.request.model_id, 'deploymentId': self.request.deployment_id,
-            'robotId': self.request.robot_id, 'runtime': self.request.runtime,
-            'clientSessionId': self.request.client_session_id,
-            'closeReason': self.end_reason, 'endedAt': self.ended_ms,
+        asked = self.request
+        return self.ids() | {'createdAt': self.created_ms, 'expiresAt': self.expires_ms} | known({
+            'baseModel': asked.base_model, 'robotType': asked.robot_type,
+            'modelId': asked.model_id, 'deploymentId': asked.deployment_id,
+            'robotId': asked.robot_id, 'runtime': asked.runtime,
+            'clientSessionId': asked.client_session_id, 'closeReason': self.end_reason,
+            'endedAt': self.ended_ms,
         })
 
 
+@dataclass(frozen=True)
+class Receipt(Row):
+    """
+    One event of a session under a deployment.
+
+    :param event: authorized, promoted, demoted, promotion_refused, closed, expired or failed.
+    :param mode: of the session after the event.
+    :param reason: why it was refused or has ended, empty otherwise.
+    """
+
+    id: str
+    deployment_id: str
+    session_id: str
+    event: str
+    mode: str
+    reason: str
+    created_ms: int
+
+    def to_json(self) -> Json:
+        """Return the row of ``listDeploymentReceipts``."""
+        return ids('receiptId', self.id) | {
+            'event': self.event, 'deploymentId': self.deployment_id,
+            'sessionId': self.session_id, 'mode': self.mode, 'createdAt': self.created_ms,
+        } | known({'reason': self.reason})
+
+
 class Sessions:
-    """
-    Every session, oldest first.
+    """Every session, oldest first, and the latest receipts."""
 
-    :param clock: decides about expiry.
-    :param receipts: where it is written what happens under a deployment.
-    """
+    def __init__(self, context: Context, deployments: Deployments) -> None:
+        self._context = context
+        self._deployments = deployments
+        self.table = context.add_table('sessions', Session, Reason.SESSION_NOT_FOUND)
+        self.receipts = context.add_table('receipts', Receipt, limit=MOST_RECEIPTS)
 
-    def __init__(self, clock: ServiceClock, receipts: Receipts) -> None:
-        """Start without any."""
-        self._clock = clock
-        self._receipts = receipts
-        self.table = Table(Session, Reason.SESSION_NOT_FOUND)
+    @rpc('publicApi:authorizeSession')
+    def authorize(
+        self, *, base_model: str, robot_type: str = '', client_region: str = '',
+        action_adapter: str = '', mode: str = ABSENT, model_id: str = '', deployment_id: str = '',
+        robot_id: str = '', runtime: str = '', client_session_id: str = '',
+    ) -> Json:
+        """
+        Open a session and grant a token for it.
 
-    def open(self, request: SessionRequest, expiry_s: float) -> Session:
-        """Start an active session that lives ``expiry_s`` seconds."""
-        now_ms = self._clock.now_ms()
+        The product form differs from the connect form by its ``mode``; it knows one base model.
+        """
+        wanted = Mode.DRY_RUN if mode is ABSENT else parse_mode(mode)
+        if mode is not ABSENT and base_model != PRODUCT_MODEL:
+            raise invalid(f'Only base model {PRODUCT_MODEL} is supported.')
+        if self._context.is_balance_low():
+            raise Refusal(Reason.BALANCE_TOO_LOW)
+        if not base_model or not self._context.has_worker(base_model):
+            raise Refusal(Reason.NO_INFERENCE_NODE)
+        if deployment_id:
+            self._deployments.table.get(deployment_id)
+        if wanted is Mode.APPLY_ACTIONS and not self._deployments.is_ready(deployment_id):
+            raise Refusal(Reason.DEPLOYMENT_NOT_READY)
+        session = self.open(SessionRequest(
+            base_model, wanted, robot_type, model_id, deployment_id, robot_id, runtime,
+            client_session_id))
+        url = self._context.base_url
+        return session.ids() | {
+            'token': session.token, 'primeUrl': url, 'workerUrl': url,
+            'expiresAt': session.expires_ms, 'model': base_model,
+        }
+
+    @rpc('publicApi:listInferenceSessions')
+    def list_rows(self, *, status: str = ABSENT) -> Json:
+        """Return the sessions, newest last, or those in one status."""
+        try:
+            wanted = None if status is ABSENT else Status(status)
+        except ValueError as exc:
+            raise invalid('unknown status') from exc
+        return {'sessions': [session.to_json() for session in self.all(wanted)]}
+
+    @rpc('publicApi:promoteSession')
+    def promote_row(self, *, session_id: str, mode: str) -> Json:
+        """Set the mode, in either direction; up only when the deployment is ready."""
+        wanted = parse_mode(mode)
+        session = self.get(session_id)
+        if wanted is Mode.APPLY_ACTIONS and (reason := self._promotion_refusal(session)):
+            self._record(session, 'promotion_refused', reason.value)
+            raise Refusal(reason)
+        self.promote(session_id, wanted)
+        self._context.notify()
+        return session.ids()
+
+    @rpc('publicApi:closeSession')
+    def close_row(self, *, session_id: str, reason: str) -> Json:
+        """End a session; a stream that runs on it ends too."""
+        session = self.close(session_id, reason)
+        self._context.notify()
+        return session.ids()
+
+    @rpc('publicApi:listDeploymentReceipts')
+    def list_receipts(self, *, deployment_id: str = '') -> Json:
+        """Return the receipts of one deployment or of all, oldest first."""
+        if deployment_id:
+            self._deployments.table.get(deployment_id)
+        # Notices the sessions that have expired, which leaves receipts.
+        self.all()
+        return {'receipts': [
+            receipt.to_json() for receipt in self.receipts.all()
+            if deployment_id in ('', receipt.deployment_id)]}
+
+    def open(self, request: SessionRequest) -> Session:
+        """Start an active session that lives as long as the settings say."""
+        now_ms = self._context.clock.now_ms()
         session = self.table.add(Session(
-            id=new_id('sess'), token=secrets.token_hex(24), request=request,
-            created_ms=now_ms, expires_ms=now_ms + round(expiry_s * 1e3), mode=request.mode,
-        ))
-        self._write(session, 'authorized')
+            new_id('sess'), secrets.token_hex(24), request, now_ms,
+            now_ms + round(self._context.settings.expiry_s * 1e3), request.mode))
+        self._record(session, 'authorized')
         return session
 
     def find(self, session_id: str) -> Session | None:
@@ -154,21 +244,15 @@ class Sessions:
 
     def promote(self, session_id: str, mode: Mode) -> Session:
         """
-        Set the mode of an active session; the same mode again is no error.
+        Set the mode of an active session; repeating a mode is no error.
 
         :raises Refusal: ``session_not_found``, or what ended the session.
         """
-        session = self.get(session_id)
-        self._apply(session, Event.PROMOTE)
+        session = self._apply(self.get(session_id), Event.PROMOTE)
         if session.mode is not mode:
             session.mode = mode
-            self._write(session, 'promoted' if mode is Mode.APPLY_ACTIONS else 'demoted')
+            self._record(session, 'promoted' if mode is Mode.APPLY_ACTIONS else 'demoted')
         return session
-
-    def refuse_promotion(self, session: Session, reason: Reason) -> Refusal:
-        """Write down that a session was not promoted, and return the refusal to raise."""
-        self._write(session, 'promotion_refused', reason.value)
-        return Refusal(reason)
 
     def close(self, session_id: str, reason: str) -> Session:
         """
@@ -176,9 +260,7 @@ class Sessions:
 
         :raises Refusal: ``session_not_found``, or what ended the session before.
         """
-        session = self.get(session_id)
-        self._apply(session, Event.CLOSE, reason)
-        return session
+        return self._apply(self.get(session_id), Event.CLOSE, reason)
 
     def expire(self, session_id: str) -> Session:
         """
@@ -186,45 +268,75 @@ class Sessions:
 
         :raises Refusal: ``session_not_found``, or what ended the session before.
         """
-        session = self.get(session_id)
-        self._apply(session, Event.EXPIRE, 'expired')
-        session.expires_ms = min(session.expires_ms, self._clock.now_ms())
+        session = self._apply(self.get(session_id), Event.EXPIRE, 'expired')
+        session.expires_ms = min(session.expires_ms, self._context.clock.now_ms())
         return session
 
-    def fail(self, session_id: str, reason: str) -> Session:
+    def fail(self, session_id: str, reason: str = 'worker lost') -> Session:
         """
         End an active session because its worker is gone.
 
         :raises Refusal: ``session_not_found``, or what ended the session before.
         """
-        session = self.get(session_id)
-        self._apply(session, Event.FAIL, reason)
-        return session
+        return self._apply(self.get(session_id), Event.FAIL, reason)
+
+    def apply_fault(self, session: Session, name: str) -> bool:
+        """
+        End or demote an active session as a fault of ``SESSION_FAULTS`` does.
+
+        :returns: False when there was nothing to end or to demote.
+        """
+        if self._updated(session).status is not Status.ACTIVE:
+            return False
+        if name == 'expire':
+            self.expire(session.id)
+        elif name == 'fail':
+            self.fail(session.id)
+        elif session.mode is Mode.DRY_RUN:
+            return False
+        else:
+            # Without a receipt: nobody is told.
+            session.mode = Mode.DRY_RUN
+        return True
 
     def has_token(self, token: str) -> bool:
-        """Say whether the token is the grant of a session that is active now."""
-        given = token.encode(errors='surrogatepass')
+        """Return whether the token is the grant of a session that is active now."""
+        asked = token.encode(errors='surrogatepass')
         return any(
-            secrets.compare_digest(session.token.encode(), given)
-            for session in self.all(Status.ACTIVE)
-        )
+            secrets.compare_digest(session.token.encode(), asked)
+            for session in self.all(Status.ACTIVE))
+
+    def _promotion_refusal(self, session: Session) -> Reason | None:
+        """Return why a session cannot be promoted, None when it can."""
+        if session.status is not Status.ACTIVE:
+            return ENDED[session.status]
+        if not self._deployments.is_ready(session.request.deployment_id):
+            return Reason.DEPLOYMENT_NOT_READY
+        if self._context.faults.consume('session_dry_run'):
+            return Reason.SESSION_DRY_RUN
+        return None
 
     def _updated(self, session: Session) -> Session:
-        """Notice that the session's time is over."""
-        if session.status is Status.ACTIVE and self._clock.now_ms() >= session.expires_ms:
+        """Expire the session when its time is over."""
+        is_over = self._context.clock.now_ms() >= session.expires_ms
+        if session.status is Status.ACTIVE and is_over:
             self._apply(session, Event.EXPIRE, 'expired')
         return session
 
-    def _apply(self, session: Session, event: Event, reason: str = '') -> None:
+    def _apply(self, session: Session, event: Event, reason: str = '') -> Session:
         following = TRANSITIONS.get((session.status, event))
         if following is None:
             raise Refusal(ENDED[session.status])
         session.status = following
         if following is not Status.ACTIVE:
             session.end_reason = reason
-            session.ended_ms = self._clock.now_ms()
-            self._write(session, following.value, reason)
+            session.ended_ms = self._context.clock.now_ms()
+            self._record(session, following.value, reason)
+        return session
 
-    def _write(self, session: Session, event: str, reason: str = '') -> None:
-        self._receipts.write(
-            session.request.deployment_id, session.id, event, session.mode.value, reason)
+    def _record(self, session: Session, event: str, reason: str = '') -> None:
+        """Add a receipt; a session without a deployment has none."""
+        if session.request.deployment_id:
+            self.receipts.add(Receipt(
+                new_id('receipt'), session.request.deployment_id, session.id, event,
+                session.mode.value, reason, self._context.clock.now_ms()))

@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Step-wise LoRA runs of the REST interface (protocol c.5): the client drives every step.
+Step-wise LoRA training (protocol c.5): a legacy interface, on which the client drives every step.
 
-There is no model to train. The loss of a batch falls with the steps taken, the more the higher the
+There is no model to train. The loss of a batch falls with the steps done, the more the higher the
 learning rate, and a rate far too high makes it rise; so a client sees that its calls have effect.
 """
 
@@ -13,22 +13,60 @@ from dataclasses import dataclass, field
 import hashlib
 import json
 import math
+from typing import Annotated
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from pydantic import Field
 
+from reflex_ros.sim.service.calls import (
+    ABSENT,
+    check_not_empty,
+    check_part,
+    check_parts,
+    Json,
+    JsonObject,
+    known,
+    rest,
+    Strict,
+)
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.resources.datasets import Datasets
+from reflex_ros.sim.service.resources.models import Models
+from reflex_ros.sim.service.storage.table import new_id, Row
+
+BASE_MODEL = 'pi0.7-flash'
+LOSS_FUNCTION = 'behavior_cloning'
+_RANKS = (4, 8, 16, 32, 64)
 _FIRST_LOSS, _LAST_LOSS = 1.5, 0.05
-# Where a step does the most good, and what it does there.
+# The learning rate at which a step has the largest gain, and that gain.
 _BEST_RATE, _BEST_GAIN = 1e-3, 0.05
-# Answers to request ids that are remembered.
+# Answers that are kept for request ids that come again.
 _MOST_ANSWERS = 100
+
+
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Example(Strict):
+    observation: Json
+    actions: list[list[float]]
+    loss_weights: list[object] = ABSENT
+    metadata: Json = ABSENT
+
+
+class _Adam(Strict):
+    learning_rate: Annotated[float, Field(ge=0.0, le=1e3)]
+    beta1: _Share = ABSENT
+    beta2: _Share = ABSENT
+    eps: _Share = ABSENT
+    weight_decay: Annotated[float, Field(ge=0.0, le=1e3)] = ABSENT
+    max_grad_norm: Annotated[float, Field(ge=0.0, le=1e9)] = ABSENT
 
 
 @dataclass
 class StepRun(Row):
     """
-    One run; empty texts were not given.
+    One run; empty texts mean that it was not sent.
 
     :param ends_ms: epoch [ms] at which its ``max_minutes`` are over.
     :param remaining: how much of the fall of the loss is still to come, 1 at the start.
@@ -37,119 +75,176 @@ class StepRun(Row):
     """
 
     id: str
-    base_model: str
     rank: int
     created_ms: int
     updated_ms: int
     name: str = ''
     dataset_id: str = ''
     request_id: str = ''
-    config: dict[str, object] = field(default_factory=dict)
+    config: Json = field(default_factory=dict)
     ends_ms: int | None = None
     step: int = 0
     remaining: float = 1.0
     pending: int = 0
     last_loss: float | None = None
-    answers: dict[str, dict[str, object]] = field(default_factory=dict)
+    answers: dict[str, Json] = field(default_factory=dict)
 
-    def to_json(self, now_ms: int) -> dict[str, object]:
+    def to_json(self, now_ms: int) -> Json:
         """Return the object of ``GET``."""
-        row: dict[str, object] = {
+        return {
             'training_run_id': self.id, 'run_id': self.id, 'id': self.id,
             'status': 'stopped' if self.is_over(now_ms) else 'running', 'step': self.step,
-            'base_model': self.base_model, 'rank': self.rank, 'config': self.config,
+            'base_model': BASE_MODEL, 'rank': self.rank, 'config': self.config,
             'created_at': self.created_ms, 'updated_at': self.updated_ms,
-        }
-        optional = {'name': self.name, 'dataset_id': self.dataset_id, 'loss': self.last_loss,
-                    'ends_at': self.ends_ms}
-        return row | {name: value for name, value in optional.items() if value not in ('', None)}
+        } | known({'name': self.name, 'dataset_id': self.dataset_id, 'loss': self.last_loss,
+                   'ends_at': self.ends_ms})
 
     def is_over(self, now_ms: int) -> bool:
-        """Say whether its time is over."""
+        """Return whether its time is over."""
         return self.ends_ms is not None and now_ms >= self.ends_ms
+
+    def backpropagate(self, data: list[object], microbatch_size: int) -> Json:
+        """Compute the gradient of a batch; return ``loss`` and ``metrics``."""
+        text = json.dumps(data, sort_keys=True)
+        difficulty = 0.9 + hashlib.sha256(text.encode()).digest()[0] / 1280
+        fall = (_FIRST_LOSS - _LAST_LOSS) * self.remaining * difficulty
+        self.pending += 1
+        self.last_loss = round(_LAST_LOSS + fall, 6)
+        return {'loss': self.last_loss, 'metrics': {
+            'loss': self.last_loss, 'examples': len(data),
+            'microbatches': math.ceil(len(data) / microbatch_size),
+            'grad_norm': round(2.0 * self.remaining * difficulty, 6),
+        }}
+
+    def optimize(self, learning_rate: float) -> Json:
+        """
+        Apply the gradients since the last step; return ``step`` and ``metrics``.
+
+        :raises Refusal: ``no_gradients`` when there are none.
+        """
+        if self.pending == 0:
+            raise Refusal(Reason.NO_GRADIENTS, 'call forward-backward first')
+        ratio = learning_rate / _BEST_RATE
+        # A parabola: nothing at 0, best at 1, nothing again at 2, and upward beyond.
+        gain = _BEST_GAIN * ratio * (2.0 - ratio)
+        self.remaining = min(10.0, self.remaining * (1.0 - max(-1.0, gain)))
+        self.step += 1
+        metrics = {'learning_rate': learning_rate, 'batches': self.pending}
+        self.pending = 0
+        return {'step': self.step, 'metrics': metrics}
+
+    def keep(self, request_id: str, answer: Json) -> Json:
+        """Keep the answer to a request id, when there is one; return it."""
+        if request_id:
+            kept = list(self.answers.items())[1 - _MOST_ANSWERS:]
+            self.answers = {**dict(kept), request_id: answer}
+        return answer
 
 
 class StepRuns:
-    """
-    Every step-wise run, oldest first.
+    """Every step-wise run, oldest first."""
 
-    :param clock: ends those with a limit.
-    """
+    def __init__(self, context: Context, datasets: Datasets, models: Models) -> None:
+        self._clock = context.clock
+        self._datasets = datasets
+        self._models = models
+        self.table = context.add_table('step_runs', StepRun, Reason.TRAINING_RUN_NOT_FOUND)
 
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start without any."""
-        self._clock = clock
-        self.table = Table(StepRun, Reason.TRAINING_RUN_NOT_FOUND)
-
+    @rest('POST /v1/training-runs/lora')
     def start(
-        self, *, base_model: str, rank: int, name: str, dataset_id: str, request_id: str,
-        config: dict[str, object], max_minutes: float | None,
-    ) -> StepRun:
+        self, *, base_model: str = BASE_MODEL, rank: int = 32, name: str = '',
+        dataset_id: str = '', max_minutes: float | None = None, request_id: str = '',
+        config: JsonObject | None = None,
+    ) -> Json:
         """Start a run; the same request id again is the same run."""
-        for run in self.table.all():
-            if request_id and run.request_id == request_id:
-                return run
+        if base_model != BASE_MODEL:
+            raise invalid(f'base_model must be {BASE_MODEL}')
+        if rank not in _RANKS:
+            raise invalid(f'rank must be one of {", ".join(str(each) for each in _RANKS)}')
+        if max_minutes is not None and not 0.0 < max_minutes < 1e6:
+            raise invalid('max_minutes must be above 0 and below 1000000')
+        if dataset_id:
+            self._datasets.table.get(dataset_id)
         now_ms = self._clock.now_ms()
-        return self.table.add(StepRun(
-            new_id('steps'), base_model, rank, now_ms, now_ms, name, dataset_id, request_id,
-            config, None if max_minutes is None else now_ms + round(max_minutes * 60e3),
-        ))
+        run = self.table.first(lambda row: bool(request_id) and row.request_id == request_id)
+        if run is None:
+            ends_ms = None if max_minutes is None else now_ms + round(max_minutes * 60e3)
+            run = self.table.add(StepRun(
+                new_id('steps'), rank, now_ms, now_ms, name, dataset_id, request_id, config or {},
+                ends_ms))
+        return run.to_json(now_ms)
 
-    def get_running(self, run_id: str) -> StepRun:
+    @rest('GET /v1/training-runs/{run_id}')
+    def get(self, *, run_id: str) -> Json:
+        """Return one run."""
+        return self.table.get(run_id).to_json(self._clock.now_ms())
+
+    @rest('POST /v1/training-runs/{run_id}/forward-backward')
+    def forward_backward(
+        self, *, run_id: str, data: list[object], loss_fn: str = LOSS_FUNCTION,
+        microbatch_size: int | None = None, request_id: str = '',
+    ) -> Json:
+        """Compute the gradient of a batch; the same request id again changes nothing."""
+        run = self._running(run_id)
+        if answer := run.answers.get(request_id):
+            return answer
+        if loss_fn != LOSS_FUNCTION:
+            raise invalid(f'loss_fn must be {LOSS_FUNCTION}')
+        for example in check_parts('data', _Example, data, most=1024):
+            widths = {len(row) for row in example.actions}
+            if len(widths) != 1 or 0 in widths:
+                raise invalid('actions must be rows of equal length')
+            if not all(abs(value) < 1e300 for row in example.actions for value in row):
+                raise invalid('actions must hold finite numbers')
+        size = len(data) if microbatch_size is None else microbatch_size
+        if size < 1:
+            raise invalid('data must not be empty, and microbatch_size at least 1')
+        return run.keep(request_id, run.backpropagate(data, size))
+
+    @rest('POST /v1/training-runs/{run_id}/optim-step')
+    def optim_step(
+        self, *, run_id: str, optimizer: str, params: JsonObject, request_id: str = ''
+    ) -> Json:
+        """Apply the gradients; the same request id again changes nothing."""
+        run = self._running(run_id)
+        if answer := run.answers.get(request_id):
+            return answer
+        if optimizer != 'adam':
+            raise invalid('optimizer must be adam')
+        adam = check_part('params', _Adam, params)
+        return run.keep(request_id, run.optimize(adam.learning_rate))
+
+    @rest('POST /v1/training-runs/{run_id}/save-adapter')
+    def save_adapter(self, *, run_id: str, name: str = '', version: str = '') -> Json:
+        """Make a model of the run as it is now."""
+        run = self._running(run_id)
+        name = name or run.name or run.id
+        version = version or f'v{run.step}'
+        model = self._models.add(
+            name=name, kind='fine_tune', version=version, base_model=BASE_MODEL,
+            training_run_id=run.id)
+        return {
+            'name': name, 'version': version, 'adapter_id': model.id, 'adapterId': model.id,
+            'adapter_ref': f'{name}@{version}', 'adapterRef': f'{name}@{version}',
+            'adapter': {'_id': model.id, 'name': name, 'version': version}, 'step': run.step,
+        }
+
+    @rest('POST /v1/training-runs/{run_id}/save-state')
+    def save_state(self, *, run_id: str, name: str) -> Json:
+        """Answer as if the optimizer's state were kept; no call can read it back."""
+        run = self._running(run_id)
+        check_not_empty(name=name)
+        return {'name': name, 'state_id': new_id('state'), 'training_run_id': run.id,
+                'step': run.step}
+
+    def _running(self, run_id: str) -> StepRun:
         """
         Return a run that can go on.
 
         :raises Refusal: ``training_run_not_found``, ``training_run_finished``.
         """
-        run = self.table.get(run_id)
-        if run.is_over(self._clock.now_ms()):
+        run, now_ms = self.table.get(run_id), self._clock.now_ms()
+        if run.is_over(now_ms):
             raise Refusal(Reason.TRAINING_RUN_FINISHED, 'its max_minutes are over')
-        run.updated_ms = self._clock.now_ms()
+        run.updated_ms = now_ms
         return run
-
-    def remember(
-        self, run: StepRun, request_id: str, answer: dict[str, object]
-    ) -> dict[str, object]:
-        """Keep the answer to a request id, when there is one; return it."""
-        if request_id:
-            kept = list(run.answers.items())[-(_MOST_ANSWERS - 1):]
-            run.answers = {**dict(kept), request_id: answer}
-        return answer
-
-
-def forward_backward(run: StepRun, data: list[object], microbatch: int) -> dict[str, object]:
-    """
-    Take the gradient of a batch.
-
-    :param microbatch: examples at a time.
-    :returns: ``loss`` and ``metrics``.
-    """
-    text = json.dumps(data, sort_keys=True)
-    difficulty = 0.9 + hashlib.sha256(text.encode()).digest()[0] / 1280
-    loss = round(_LAST_LOSS + (_FIRST_LOSS - _LAST_LOSS) * run.remaining * difficulty, 6)
-    run.pending += 1
-    run.last_loss = loss
-    metrics = {
-        'loss': loss, 'examples': len(data), 'microbatches': math.ceil(len(data) / microbatch),
-        'grad_norm': round(2.0 * run.remaining * difficulty, 6),
-    }
-    return {'loss': loss, 'metrics': metrics}
-
-
-def optim_step(run: StepRun, learning_rate: float) -> dict[str, object]:
-    """
-    Apply the gradients that have come together.
-
-    :returns: ``step`` and ``metrics``.
-    :raises Refusal: ``no_gradients`` when there are none.
-    """
-    if run.pending == 0:
-        raise Refusal(Reason.NO_GRADIENTS, 'call forward-backward first')
-    ratio = learning_rate / _BEST_RATE
-    # A parabola: nothing at 0, best at 1, nothing again at 2, and upward beyond.
-    gain = _BEST_GAIN * ratio * (2.0 - ratio)
-    run.remaining = min(10.0, run.remaining * (1.0 - max(-1.0, gain)))
-    run.step += 1
-    metrics: dict[str, object] = {'learning_rate': learning_rate, 'batches': run.pending}
-    run.pending = 0
-    return {'step': run.step, 'metrics': metrics}

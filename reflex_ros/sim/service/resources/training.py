@@ -1,176 +1,159 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Hosted training runs: the state machine of protocol section i.6 on the service's clock.
+Hosted training runs: the state machine of protocol section i.6 on the service's clock (c.4).
 
     queued -> provisioning -> running -> succeeded
                                       -> failed
     queued, provisioning, running -> stopping -> stopped
 
-A run moves when it is looked at: ``settle`` lets happen what is due by then.
+A run moves when it is looked at: ``advance`` does what is due by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.resources.training_parameters import Plan
-from reflex_ros.sim.service.settings import Settings
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.calls import ABSENT, ids, Json, rpc
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.resources.datasets import Dataset, Datasets
+from reflex_ros.sim.service.resources.datasets import Status as DatasetStatus
+from reflex_ros.sim.service.resources.keys import Key
+from reflex_ros.sim.service.resources.models import Models
+from reflex_ros.sim.service.resources.training_parameters import make_plan, Plan
+from reflex_ros.sim.service.resources.training_run import Status, TrainingRequest, TrainingRun
+from reflex_ros.sim.service.storage.table import new_id
 
-# [ms] that a worker takes to notice a stop.
+BASE_MODEL = 'pi0.5'
+_ALIASES = (BASE_MODEL, 'pi05', 'lerobot/pi05_base')
+# [ms] that a worker needs to notice a stop.
 STOPPING_MS = 2_000
 
 
-class Status(str, Enum):
-    """Where a run is in its life; ``SYNC_REQUESTED`` is never entered here."""
-
-    QUEUED = 'queued'
-    PROVISIONING = 'provisioning'
-    RUNNING = 'running'
-    SYNC_REQUESTED = 'sync_requested'
-    STOPPING = 'stopping'
-    SUCCEEDED = 'succeeded'
-    FAILED = 'failed'
-    STOPPED = 'stopped'
-
-
-TERMINAL = frozenset((Status.SUCCEEDED, Status.FAILED, Status.STOPPED))
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRequest:
-    """
-    What the client asked for; empty texts were not given.
-
-    :param key_name: of the key that it asked with.
-    """
-
-    key_name: str
-    dataset_id: str
-    base_model: str
-    fine_tuning_type: str
-    epochs: int
-    model_name: str
-    model_version: str
-    base_model_id: str = ''
-    parameters_json: str = ''
-    request_id: str = ''
-
-
-@dataclass
-class TrainingRun(Row):
-    """
-    One run.
-
-    :param steps: how many it is planned to take, with a checkpoint every ``save_freq``.
-    :param provision_ms: how long it is provisioned; ``train_ms`` runs after that.
-    :param entered_ms: epoch [ms] at which it came into its status, as are the other times.
-    :param due_ms: when it leaves its status by itself; None when it has ended.
-    :param will_fail: whether it fails half way.
-    :param seen_ms: when it was last seen running.
-    """
-
-    id: str
-    request: TrainingRequest
-    steps: int
-    save_freq: int
-    created_ms: int
-    entered_ms: int
-    due_ms: int | None
-    provision_ms: int
-    train_ms: int
-    status: Status = Status.QUEUED
-    will_fail: bool = False
-    started_ms: int | None = None
-    finished_ms: int | None = None
-    seen_ms: int | None = None
-    steps_done: int = 0
-    model_id: str = ''
-    error_message: str = ''
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it has not ended."""
-        return self.status not in TERMINAL
-
-
 class TrainingRuns:
-    """
-    Every run, oldest first.
+    """Every run, oldest first."""
 
-    :param clock: moves them on.
-    """
+    def __init__(self, context: Context, datasets: Datasets, models: Models) -> None:
+        self._context = context
+        self._datasets = datasets
+        self._models = models
+        self.table = context.add_table(
+            'training_runs', TrainingRun, Reason.TRAINING_RUN_NOT_FOUND)
 
-    def __init__(self, clock: ServiceClock) -> None:
-        """Start without any."""
-        self._clock = clock
-        self.table = Table(TrainingRun, Reason.TRAINING_RUN_NOT_FOUND)
+    @rpc('publicApi:createAndProvisionTrainingRun')
+    def start(
+        self, *, key: Key, dataset_id: str, base_model: str, fine_tuning_type: str, epochs: int,
+        model_name: str, model_version: str, base_model_id: str = '', parameters_json: str = '',
+        request_id: str = '',
+    ) -> Json:
+        """Queue a run on a dataset that has been validated."""
+        return self._start(TrainingRequest(
+            key.name, dataset_id, base_model, fine_tuning_type, epochs, model_name,
+            model_version, base_model_id, parameters_json, request_id))
 
-    def find_request(self, request_id: str) -> TrainingRun | None:
-        """Return the run of a request id, None when there is none or it is empty."""
-        for run in self.table.all():
-            if request_id and run.request.request_id == request_id:
-                return run
-        return None
+    @rpc('publicApi:createAndProvisionTrainingRunFromHuggingFace')
+    def start_from_hub(
+        self, *, key: Key, hf_source_uri: str, base_model: str, fine_tuning_type: str,
+        epochs: int, model_name: str, model_version: str, base_model_id: str = '',
+        parameters_json: str = '', request_id: str = '',
+    ) -> Json:
+        """Queue a run on a dataset of the hub; it is registered and validated on the way."""
+        return self._start(TrainingRequest(
+            key.name, '', base_model, fine_tuning_type, epochs, model_name, model_version,
+            base_model_id, parameters_json, request_id), hf_source_uri)
 
-    def start(self, request: TrainingRequest, plan: Plan, settings: Settings) -> TrainingRun:
-        """Queue a run."""
-        now_ms = self._clock.now_ms()
-        return self.table.add(TrainingRun(
-            new_id('run'), request, plan.steps, plan.save_freq, now_ms, now_ms,
-            due_ms=now_ms + round(settings.queue_s * 1e3),
-            provision_ms=round(settings.provision_s * 1e3),
-            train_ms=round(settings.train_s * 1e3),
-        ))
+    @rpc('publicApi:getTrainingRun')
+    def get(self, *, training_run_id: str) -> Json:
+        """Return one run."""
+        return {'trainingRun': self._row(self.table.get(training_run_id))}
 
-    def stop(self, run_id: str) -> TrainingRun:
-        """
-        Ask a run to end; asking again is no error.
+    @rpc('publicApi:listTrainingRuns')
+    def list_rows(self, *, status: str = ABSENT) -> Json:
+        """Return every run, oldest first, or those in one status."""
+        try:
+            wanted = None if status is ABSENT else Status(status)
+        except ValueError as exc:
+            raise invalid('unknown status') from exc
+        return {'trainingRuns': [
+            self._row(run) for run in self.table.all() if wanted in (None, run.status)]}
 
-        :raises Refusal: ``training_run_not_found``, ``training_run_finished``.
-        """
-        run = self.table.get(run_id)
+    @rpc('publicApi:stopTrainingRun')
+    def stop(self, *, training_run_id: str) -> Json:
+        """Ask a run to end; repeating it is no error."""
+        run = self.table.get(training_run_id)
         if not run.is_active:
             raise Refusal(Reason.TRAINING_RUN_FINISHED, f'the run has {run.status.value}')
         if run.status is not Status.STOPPING:
-            now_ms = self._clock.now_ms()
+            now_ms = self._context.clock.now_ms()
             self._enter(run, Status.STOPPING, now_ms, now_ms + STOPPING_MS)
-        return run
+        return self._answer(run)
 
-    def settle(self, *, is_stuck: bool, fails: Callable[[], bool]) -> list[TrainingRun]:
-        """
-        Let happen what is due.
-
-        :param is_stuck: whether queued runs stay queued.
-        :param fails: asked for each run that begins, whether it will fail.
-        :returns: the runs that have succeeded just now.
-        """
-        now_ms, succeeded = self._clock.now_ms(), []
+    def advance(self) -> None:
+        """Move the runs on to where they are by now."""
+        now_ms, faults = self._context.clock.now_ms(), self._context.faults
         for run in self.table.all():
-            if is_stuck and run.status is Status.QUEUED:
+            if run.status is Status.QUEUED and faults.is_on('training_stuck'):
                 # When the queue moves again, this run is next.
                 run.due_ms = max(now_ms, run.due_ms or 0)
                 continue
             while run.due_ms is not None and run.due_ms <= now_ms:
-                self._leave(run, run.due_ms, fails)
-                if run.status is Status.SUCCEEDED:
-                    succeeded.append(run)
+                self._leave(run, run.due_ms)
             if run.status is Status.RUNNING:
                 run.seen_ms = now_ms
                 run.steps_done = int(run.steps * (now_ms - run.entered_ms) / run.train_ms)
-        return succeeded
 
-    def _leave(self, run: TrainingRun, at_ms: int, fails: Callable[[], bool]) -> None:
+    def _start(self, request: TrainingRequest, source: str = '') -> Json:
+        """
+        Queue a run; the same request id again is the same run.
+
+        :param source: of the dataset on the hub, empty when the request has its id.
+        """
+        run = self.table.first(lambda row: bool(request.request_id) and (
+            row.request.request_id == request.request_id))
+        if run is None:
+            plan = self._plan(request)
+            dataset = self._dataset(request, source)
+            settings, now_ms = self._context.settings, self._context.clock.now_ms()
+            run = self.table.add(TrainingRun(
+                new_id('run'), replace(request, dataset_id=dataset.id, base_model=BASE_MODEL),
+                plan.steps, plan.save_freq, now_ms, now_ms,
+                due_ms=now_ms + round(settings.queue_s * 1e3),
+                provision_ms=round(settings.provision_s * 1e3),
+                train_ms=round(settings.train_s * 1e3)))
+        return self._answer(run)
+
+    def _plan(self, request: TrainingRequest) -> Plan:
+        """Check the request before anything is changed, and plan the steps."""
+        if request.base_model not in _ALIASES:
+            raise invalid(f'Only base model {BASE_MODEL} is supported.')
+        if not request.model_name.strip() or not request.model_version.strip():
+            raise invalid('modelName and modelVersion must not be empty')
+        try:
+            plan = make_plan(request.parameters_json, request.fine_tuning_type, request.epochs)
+        except ValueError as exc:
+            raise invalid(str(exc)) from exc
+        if request.base_model_id:
+            self._models.get_ready(request.base_model_id)
+        if self._context.is_balance_low():
+            raise Refusal(Reason.BALANCE_TOO_LOW)
+        return plan
+
+    def _dataset(self, request: TrainingRequest, source: str) -> Dataset:
+        if source:
+            return self._datasets.validate(self._datasets.find_or_add(source).id)
+        dataset = self._datasets.table.get(request.dataset_id)
+        if dataset.status is not DatasetStatus.VALIDATED:
+            raise Refusal(Reason.DATASET_NOT_VALIDATED, 'validate the dataset first')
+        return dataset
+
+    def _leave(self, run: TrainingRun, at_ms: int) -> None:
         """Go where a run goes by itself when its time in a status is over."""
         if run.status is Status.QUEUED:
             self._enter(run, Status.PROVISIONING, at_ms, at_ms + run.provision_ms)
         elif run.status is Status.PROVISIONING:
-            run.will_fail, run.started_ms = fails(), at_ms
+            run.will_fail = self._context.faults.consume('training_fails') is not None
+            run.started_ms = at_ms
             share = 0.5 if run.will_fail else 1.0
             self._enter(run, Status.RUNNING, at_ms, at_ms + round(run.train_ms * share))
         elif run.status is Status.STOPPING:
@@ -182,6 +165,9 @@ class TrainingRuns:
         else:
             run.steps_done = run.steps
             self._finish(run, Status.SUCCEEDED, at_ms)
+            run.model_id = self._models.add(
+                name=run.request.model_name, kind='fine_tune', version=run.request.model_version,
+                base_model=run.request.base_model, training_run_id=run.id).id
 
     def _finish(self, run: TrainingRun, status: Status, at_ms: int) -> None:
         if run.status is Status.RUNNING:
@@ -191,3 +177,10 @@ class TrainingRuns:
 
     def _enter(self, run: TrainingRun, status: Status, at_ms: int, due_ms: int | None) -> None:
         run.status, run.entered_ms, run.due_ms = status, at_ms, due_ms
+
+    def _row(self, run: TrainingRun) -> Json:
+        return run.to_json(self._datasets.table.find(run.request.dataset_id))
+
+    def _answer(self, run: TrainingRun) -> Json:
+        return ids('trainingRunId', run.id) | {
+            'status': run.status.value, 'trainingRun': self._row(run)}

@@ -3,8 +3,8 @@
 """
 Files that clients send: where each may go, how much of it has come, where its bytes are.
 
-Three things are uploaded: datasets by PUT, adapters and recordings by POST. Whoever has the
-address may send: it carries a token that nobody can guess.
+Datasets are sent by PUT, adapters and recordings by POST. Every client that has the address may
+send: the address carries a token that nobody can guess.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import secrets
 import tempfile
 from typing import BinaryIO
 
-from reflex_ros.sim.service.clock import ServiceClock
-from reflex_ros.sim.service.refusals import Reason, Refusal
-from reflex_ros.sim.service.storage.table import new_id, Row, Table
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.storage.table import new_id, Row
 
 _MIB = 1 << 20
 
@@ -40,7 +40,7 @@ LIMITS = {
     Purpose.DATASET: 65536 * _MIB, Purpose.MODEL: 500 * _MIB, Purpose.RECORDING: 65536 * _MIB,
 }
 
-# Anybody may ask for a place for an adapter, so that their number must have an end.
+# No key is needed to ask for a place for an adapter, so that their number must be bounded.
 MOST_FREE_MODELS = 100
 
 
@@ -54,7 +54,7 @@ class Upload(Row):
     :param expected_bytes: what the client has promised, None when it has not.
     :param size_bytes: of the whole file, once it is there.
     :param sha256: hexadecimal, empty until the whole file is there.
-    :param is_used: whether something was made of it; then it takes no more bytes.
+    :param is_used: whether something was made of it; then it accepts no more bytes.
     """
 
     id: str
@@ -76,11 +76,10 @@ class Blobs:
     """
     The bytes, one file per upload.
 
-    :param directory: where they stay; None takes a temporary one, which ``close`` removes.
+    :param directory: where they stay; None makes a temporary one, which ``close`` removes.
     """
 
     def __init__(self, directory: Path | None) -> None:
-        """Make nothing yet."""
         self._directory = directory
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
@@ -93,7 +92,7 @@ class Blobs:
 
     @contextlib.contextmanager
     def writing(self, upload_id: str, start: int) -> Iterator[BinaryIO]:
-        """Open a file for what follows its first ``start`` bytes; all that stood there goes."""
+        """Open a file for what follows its first ``start`` bytes; drop what stood there."""
         path = self._path(upload_id)
         path.touch(mode=0o600)
         # Unbuffered: what has come is there, however the request ends.
@@ -103,7 +102,7 @@ class Blobs:
             yield file
 
     def sha256(self, upload_id: str) -> str:
-        """Read the whole file and return its digest, hexadecimal; may take a while."""
+        """Read the whole file and return its digest, hexadecimal; takes time for a large one."""
         digest = hashlib.sha256()
         with self._path(upload_id).open('rb') as file:
             while block := file.read(_MIB):
@@ -118,11 +117,11 @@ class Blobs:
                 file.write(bytes((first[0] ^ 0xFF,)))
 
     def remove(self, upload_id: str) -> None:
-        """Delete a file; one that never came is no error."""
+        """Delete a file; a missing one is no error."""
         self._path(upload_id).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Remove what is temporary; may be called twice."""
+        """Remove the temporary directory; may be called twice."""
         temporary, self._temporary = self._temporary, None
         if temporary is not None:
             temporary.cleanup()
@@ -140,38 +139,37 @@ class Uploads:
     """
     Every upload, oldest first.
 
-    :param clock: stamps the creation.
+    :param directory: where the bytes survive a restart, None for nowhere.
     """
 
-    def __init__(self, clock: ServiceClock, blobs: Blobs) -> None:
-        """Start without any."""
-        self._clock = clock
-        self.blobs = blobs
-        self.table = Table(Upload, Reason.UPLOAD_NOT_FOUND)
+    def __init__(self, context: Context, directory: Path | None) -> None:
+        self._context = context
+        self.blobs = Blobs(directory)
+        self.table = context.add_table('uploads', Upload, Reason.UPLOAD_NOT_FOUND)
 
     def begin(self, purpose: Purpose, expected_bytes: int | None = None) -> Upload:
         """
-        Promise a place for a file.
+        Make room for a file.
 
-        :raises Refusal: ``invalid_parameters`` when it is negative or larger than any may be.
+        :raises Refusal: ``invalid_parameters`` when the size is negative or beyond the limit.
         """
         if expected_bytes is not None and not 0 <= expected_bytes <= LIMITS[purpose]:
-            raise Refusal(Reason.INVALID_PARAMETERS,
-                          f'the size must be in 0..{LIMITS[purpose]} bytes')
+            raise invalid(f'the size must be in 0..{LIMITS[purpose]} bytes')
         if purpose is Purpose.MODEL:
             self._make_room()
         return self.table.add(Upload(
-            new_id('file'), secrets.token_urlsafe(32), purpose, self._clock.now_ms(),
-            expected_bytes,
-        ))
+            new_id('file'), secrets.token_urlsafe(32), purpose, self._context.clock.now_ms(),
+            expected_bytes))
+
+    def url(self, upload: Upload) -> str:
+        """Return the address that the bytes of an upload go to."""
+        return f'{self._context.base_url}/uploads/{upload.token}'
 
     def by_token(self, token: str) -> Upload | None:
         """Return the upload that an address leads to, or None."""
-        given = token.encode(errors='surrogatepass')
-        for upload in self.table.all():
-            if secrets.compare_digest(upload.token.encode(), given):
-                return upload
-        return None
+        asked = token.encode(errors='surrogatepass')
+        return self.table.first(
+            lambda upload: secrets.compare_digest(upload.token.encode(), asked))
 
     def received_bytes(self, upload: Upload) -> int:
         """Return how much of a file is there."""
@@ -179,14 +177,14 @@ class Uploads:
 
     def use(self, storage_id: str, purpose: Purpose) -> Upload:
         """
-        Take a whole file for something that is made of it; after that it is closed.
+        Use a whole file for something that is made of it; after that the file is closed.
 
-        :raises Refusal: ``invalid_parameters`` when it is unknown, for something else or taken;
+        :raises Refusal: ``invalid_parameters`` when it is unknown, for another purpose or used;
             ``upload_incomplete`` when bytes are missing.
         """
         upload = self.table.find(storage_id)
         if upload is None or upload.purpose is not purpose or upload.is_used:
-            raise Refusal(Reason.INVALID_PARAMETERS, 'the storageId names no file that is free')
+            raise invalid('the storageId is unknown, or its file is in use')
         if not upload.is_whole:
             raise Refusal(Reason.UPLOAD_INCOMPLETE,
                           f'{self.received_bytes(upload)} bytes have come')
@@ -194,13 +192,13 @@ class Uploads:
         return upload
 
     def discard(self, upload_id: str) -> None:
-        """Forget an upload and its bytes; an unknown id is no error."""
+        """Remove an upload and its bytes; an unknown id is no error."""
         if self.table.find(upload_id) is not None:
             self.table.remove(upload_id)
             self.blobs.remove(upload_id)
 
     def _make_room(self) -> None:
-        """Forget the oldest places for adapters of which nothing was made."""
+        """Remove the oldest places for adapters of which nothing was made."""
         free = [row for row in self.table.all()
                 if row.purpose is Purpose.MODEL and not row.is_used]
         for row in free[:max(0, len(free) + 1 - MOST_FREE_MODELS)]:

@@ -27,6 +27,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from reflex_ros.sim.service.clock import ServiceClock
+from reflex_ros.sim.service.storage import StateError
 from reflex_ros.sim.service.storage.table import Table
 
 # Stand in the header of the file, so that no other database is taken for ours.
@@ -44,10 +45,6 @@ _UPSERT = """
     INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body
 """
 _DELETE = 'DELETE FROM rows WHERE kind = ? AND id = ?'
-
-
-class StateError(Exception):
-    """The state directory cannot be used; the text names the file, the reason and what to do."""
 
 
 class Store:

@@ -13,11 +13,12 @@ import random
 import time
 
 from reflex_ros.sim.service.faults import corruption
-from reflex_ros.sim.service.policy.inference import Inference
-from reflex_ros.sim.service.resources.sessions import ENDED, Mode, Session, Status
+from reflex_ros.sim.service.resources.deployments import Mode
+from reflex_ros.sim.service.resources.sessions import ENDED, Session, SESSION_FAULTS, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
 from reflex_ros.sim.service.stream.connection import Connection, refuse, StreamEnd
+from reflex_ros.sim.service.stream.inference import Inference
 from reflex_ros.sim.service.stream.messages import BadInput, Observation
 
 
@@ -56,7 +57,7 @@ class Answering:
         """
         started_s = time.monotonic()
         faults = self._state.faults
-        if self.session.mode is Mode.DRY_RUN and faults.take('session_dry_run'):
+        if self.session.mode is Mode.DRY_RUN and faults.consume('session_dry_run'):
             raise StreamEnd(messages.POLICY_VIOLATION, (
                 'session_dry_run', 'the session is still in dry_run'))
         seq = self._next_seq if observation.seq is None else observation.seq
@@ -87,7 +88,7 @@ class Answering:
             frame['request_id'] = observation.request_id
         corruption.break_frame(frame, {'actions': rows, adapter.twin: rows}, faults)
         frames = [frame]
-        if fault := faults.take('wrong_seq'):
+        if fault := faults.consume('wrong_seq'):
             frames = corruption.renumber(frame, seq, fault.text, self._held)
         for each in frames:
             await self._connection.deliver(each)
@@ -104,25 +105,19 @@ class Answering:
         """
         faults = self._state.faults
         if self._is_due('revoke_key_after'):
-            faults.take('revoke_key_after')
+            faults.consume('revoke_key_after')
             self._state.key_revoked = True
             self._state.notify()
-        if self._is_due('expire') and self.session.status is Status.ACTIVE:
-            faults.take('expire')
-            self._state.sessions.expire(self.session.id)
-        if self._is_due('fail') and self.session.status is Status.ACTIVE:
-            faults.take('fail')
-            self._state.sessions.fail(self.session.id, 'worker lost')
-        if self._is_due('demote') and self.session.mode is Mode.APPLY_ACTIONS:
-            faults.take('demote')
-            self.session.mode = Mode.DRY_RUN
+        for name in SESSION_FAULTS:
+            if self._is_due(name) and self._state.sessions.apply_fault(self.session, name):
+                faults.consume(name)
         self._check_session()
         if self._is_due('reset'):
-            faults.take('reset')
+            faults.consume('reset')
             raise StreamEnd(None)
-        if self._is_due('error_frame') and (fault := faults.take('error_frame')):
+        if self._is_due('error_frame') and (fault := faults.consume('error_frame')):
             raise StreamEnd(1011, ('internal_error', fault.text))
-        if self._is_due('close') and (fault := faults.take('close')):
+        if self._is_due('close') and (fault := faults.consume('close')):
             raise StreamEnd(int(fault.text))
 
     def _check_session(self) -> None:
@@ -145,16 +140,16 @@ class Answering:
     def _is_dropped(self) -> bool:
         faults = self._state.faults
         self._answers += 1
-        if faults.take('silence'):
+        if faults.consume('silence'):
             return True
         skip = faults.get('skip_one_in')
         if skip is None or self._answers % max(1, int(skip.number)):
             return False
-        return faults.take('skip_one_in') is not None
+        return faults.consume('skip_one_in') is not None
 
     def _latency_s(self) -> float:
         settings = self._state.settings
         latency_ms = settings.latency_ms + self._random.uniform(0.0, settings.jitter_ms)
-        if fault := self._state.faults.take('slow'):
+        if fault := self._state.faults.consume('slow'):
             latency_ms += fault.number
         return latency_ms * 1e-3

@@ -96,7 +96,7 @@ class Connection:
             elif received.type is not WSMsgType.PONG:
                 return False
 
-    def take(self) -> Received | None:
+    def pop(self) -> Received | None:
         """
         Return the oldest message of the inbox, or None.
 
@@ -130,7 +130,7 @@ class Connection:
 
         :raises ConnectionError: when the client is gone.
         """
-        await self._send_text(messages.to_text(frame))
+        await self._send_text(corruption.to_text(frame))
 
     async def deliver(self, frame: corruption.Frame) -> None:
         """
@@ -139,25 +139,25 @@ class Connection:
         :raises ConnectionError: when the client is gone.
         """
         faults = self._state.faults
-        if fault := faults.take('garbage'):
+        if fault := faults.consume('garbage'):
             raw = wire.frame(*corruption.garbage(fault.text, frame))
-        elif fault := faults.take('bomb'):
+        elif fault := faults.consume('bomb'):
             raw = wire.bomb(max(1, int(fault.number)))
-        elif fault := faults.take('fragments'):
+        elif fault := faults.consume('fragments'):
             async with self._sending:
                 fragments = wire.endless_fragments(max(1, int(fault.number)))
                 await delivery.pour(self._transport, fragments)
             return
         else:
             text = corruption.write(frame)
-            if fault := faults.take('oversize'):
+            if fault := faults.consume('oversize'):
                 text = f'{text[:-1]},"pad":"{"x" * int(fault.number * (1 << 20))}"}}'
             if not faults.is_on('trickle'):
                 await self._send_text(text)
                 return
             raw = wire.frame(wire.TEXT, text.encode())
         async with self._sending:
-            if fault := faults.take('trickle'):
+            if fault := faults.consume('trickle'):
                 await delivery.trickle(self._transport, raw, fault.number * 1e-3)
             else:
                 await delivery.pour(self._transport, iter((raw,)))

@@ -25,15 +25,15 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
 
     Any path will do (d.5). The key is the bearer or, without one, ``?token=``.
     """
-    if fault := state.faults.take('handshake_slow'):
+    if fault := state.faults.consume('handshake_slow'):
         await asyncio.sleep(fault.number * 1e-3)
-    if state.faults.take('handshake_close'):
+    if state.faults.consume('handshake_close'):
         return http_faults.hang_up(request)
     refusal = _refusal(state, request)
     if refusal is not None:
         state.counters.handshakes_refused += 1
         refusal.force_close()
-        return http_faults.with_retry_after(state, refusal)
+        return http_faults.with_retry_after(state.faults, refusal)
     socket = web.WebSocketResponse(
         compress=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_TIMEOUT_S
     )
@@ -54,7 +54,7 @@ def _refusal(state: ServiceState, request: web.Request) -> web.Response | None:
     status = state.faults.next_status('handshake_status')
     if status is not None:
         return web.json_response({'error': f'HTTP {status} on order'}, status=status)
-    if fault := state.faults.take('redirect'):
+    if fault := state.faults.consume('redirect'):
         return web.Response(status=302, headers={'Location': fault.text})
     if not state.accepts(_key(request)):
         return web.json_response({'error': 'invalid_key'}, status=401)

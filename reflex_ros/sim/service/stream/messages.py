@@ -98,11 +98,6 @@ def error_frame(code: str, message: str, session_id: str = '') -> dict[str, obje
     return frame | ({'session_id': session_id} if session_id else {})
 
 
-def to_text(frame: object) -> str:
-    """Write a frame as compact JSON; NaN and infinities come out as Python writes them."""
-    return json.dumps(frame, separators=(',', ':'))
-
-
 def _session_open(frame: dict[str, object]) -> SessionOpen:
     prompt = _text(frame, 'prompt')
     if prompt is None:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from reflex_ros.sim.service.policy.inference import Inference
 from reflex_ros.sim.service.resources.sessions import Session, SessionRequest, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
 from reflex_ros.sim.service.stream.answering import Answering
 from reflex_ros.sim.service.stream.connection import Connection, Received, refuse, StreamEnd
+from reflex_ros.sim.service.stream.inference import Inference
 from reflex_ros.sim.service.stream.messages import BadInput, SessionOpen
 
 OPEN_TIMEOUT_S = 30.0
@@ -76,7 +76,7 @@ class Stream:
             session_id = answering.session.id
             while True:
                 answering.check()
-                received = self._connection.take()
+                received = self._connection.pop()
                 if received is None:
                     await self._connection.pause()
                 elif isinstance(received.message, messages.Observation):
@@ -108,7 +108,7 @@ class Stream:
 
     async def _first(self) -> Received:
         deadline_s = time.monotonic() + OPEN_TIMEOUT_S
-        while (received := self._connection.take()) is None:
+        while (received := self._connection.pop()) is None:
             if self._state.is_stopping:
                 raise StreamEnd(messages.GOING_AWAY)
             if time.monotonic() > deadline_s:
@@ -122,16 +122,16 @@ class Stream:
         if session is not None:
             return session
         request = SessionRequest(opened.model or 'pi0.5', robot_type=opened.robot or '')
-        return self._state.sessions.open(request, self._state.settings.expiry_s)
+        return self._state.sessions.open(request)
 
     async def _greet(self, session: Session, model_id: str) -> None:
         faults = self._state.faults
-        if delay := faults.take('ready_delay'):
+        if delay := faults.consume('ready_delay'):
             await asyncio.sleep(delay.number * 1e-3)
         frame = messages.ready_frame(
             session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_ms
         )
-        if fault := faults.take('first_frame'):
+        if fault := faults.consume('first_frame'):
             if fault.text == 'silent':
                 return
             if fault.text == 'close':

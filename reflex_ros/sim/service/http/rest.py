@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Serve the REST routes over HTTP (protocol c.5).
+The REST routes over HTTP (protocol c.5).
 
 An error is a status and ``{"error": <slug>, "message": <sentence>}``; the real service's bodies
 are not known.
@@ -14,14 +14,12 @@ import json
 
 from aiohttp import web
 
+from reflex_ros.sim.service.calls import ArgumentError, Call, Json
 from reflex_ros.sim.service.http.bearer import bearer
-from reflex_ros.sim.service.http.functions.base import ArgumentError, check_args
-from reflex_ros.sim.service.http.rest import ROUTES
-from reflex_ros.sim.service.http.rest.base import Request, Route
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.state import ServiceState
 
-# What a refusal is in HTTP; the rest is a conflict with the state of the thing.
+# The HTTP status of a refusal; every other refusal is a conflict with the state of the thing.
 _STATUSES = {
     Reason.UNKNOWN_KEY: 401, Reason.BALANCE_TOO_LOW: 402, Reason.INVALID_PARAMETERS: 400,
 }
@@ -30,27 +28,27 @@ _CONFLICT = 409
 
 class Rest:
     """
-    Serve every route of the table; a known path with another method is a 405.
+    Serve every route; a known path with another method is a 405.
 
-    :param state: what the handlers work on.
+    :param state: its resources declare the routes.
     """
 
     def __init__(self, state: ServiceState) -> None:
-        """Order the routes by path."""
-        by_path: dict[str, dict[str, Route]] = {}
-        for route in ROUTES:
-            by_path.setdefault(route.path, {})[route.method] = route
+        by_path: dict[str, dict[str, Call]] = {}
+        for call in state.calls:
+            if call.is_rest:
+                method, path = call.path.split()
+                by_path.setdefault(path, {})[method] = call
         self._endpoints = {
-            path: _Endpoint(state, methods) for path, methods in by_path.items()
-        }
+            path: _Endpoint(state, methods) for path, methods in by_path.items()}
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what the router needs."""
+        """Return one route per path, for every method."""
         return [web.route('*', path, each.serve) for path, each in self._endpoints.items()]
 
 
 def error(status: int, slug: str, message: str = '') -> web.Response:
-    """Build the answer that says no."""
+    """Build the answer that refuses a request."""
     return web.json_response({'error': slug} | ({'message': message} if message else {}),
                              status=status)
 
@@ -63,39 +61,39 @@ def wrong_method(allowed: Iterable[str]) -> web.Response:
 
 
 class _Endpoint:
-    """One path: its methods, the key, the body, and what may be wrong with them."""
+    """One path and its methods."""
 
-    def __init__(self, state: ServiceState, methods: Mapping[str, Route]) -> None:
+    def __init__(self, state: ServiceState, methods: Mapping[str, Call]) -> None:
         self._state = state
         self._methods = methods
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer one request."""
-        route = self._methods.get(request.method)
-        if route is None:
+        call = self._methods.get(request.method)
+        if call is None:
             return wrong_method(self._methods)
         try:
-            key = self._state.key_of(bearer(request))
+            key = self._state.keys.find(bearer(request))
         except Refusal:
             return error(401, 'invalid_key')
         try:
-            body = check_args(await _read_body(request), route.required, route.optional)
-            made = route.handler(
-                self._state, Request(key.id, request.match_info, request.query, body))
+            values = call.check(await _read_body(request)) | request.match_info
+            extra = {'key': key, 'query': request.query}
+            values |= {name: extra[name] for name in extra if name in call.parameters}
+            return web.json_response(call.handler(**values))
         except web.HTTPRequestEntityTooLarge:
             return error(413, 'body_too_large')
         except ArgumentError as exc:
             return error(400, 'invalid_request', str(exc))
         except Refusal as refusal:
             return error(_status_of(refusal.reason), refusal.reason.value, refusal.message)
-        return web.json_response(made)
 
 
-async def _read_body(request: web.Request) -> dict[str, object]:
+async def _read_body(request: web.Request) -> Json:
     """
-    Return the fields of the JSON body without those that are null; no body has no fields.
+    Return the fields of the JSON body without those that are null; an empty body has none.
 
-    :raises ArgumentError: when it is no JSON object.
+    :raises ArgumentError: when the body is not a JSON object.
     """
     raw = await request.read()
     try:

@@ -1,0 +1,218 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+RPC functions and REST routes, declared on the methods that answer them.
+
+The keyword parameters of such a method are the arguments of the call. Their types say what is
+accepted, as strictly as the real backend's validators. A parameter with a default may be left
+out; null is accepted only where the type says so.
+
+Some parameters are no arguments: ``key`` is the caller's key, ``query`` the query string of a
+REST request, and a name in braces in the path is that part of the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+import inspect
+import json
+from typing import Annotated, Any, get_type_hints, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, create_model, ValidationError
+from pydantic.alias_generators import to_camel
+
+from reflex_ros.sim.service.refusals import invalid
+
+Method = TypeVar('Method', bound=Callable[..., Any])
+M = TypeVar('M', bound=BaseModel)
+Json = dict[str, object]
+
+# The default of an argument when to leave it out means something else than every value.
+ABSENT: Any = None
+
+_NOT_ARGUMENTS = ('key', 'query')
+# Method -> its path, and whether ``apiKey`` is one of its arguments.
+_DECLARED: dict[Callable[..., Any], tuple[str, bool]] = {}
+
+
+class ArgumentError(Exception):
+    """The call cannot run with these arguments: ``status: error`` of RPC, a 400 of REST."""
+
+
+class Strict(BaseModel):
+    """Base of the objects inside arguments."""
+
+    model_config = ConfigDict(strict=True, extra='forbid', defer_build=True)
+
+
+class StrictCamel(Strict):
+    """Base of objects whose fields travel in camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+def rpc(path: str, *, needs_key: bool = True) -> Callable[[Method], Method]:
+    """
+    Declare a method as the RPC function ``module:function``.
+
+    Arguments have the camelCase name of the parameter. The method returns the value, to which
+    ``ok: true`` is added, or None for null; it raises ``Refusal`` to say no.
+
+    :param needs_key: whether ``apiKey`` is a required argument and is checked.
+    """
+    def declare(method: Method) -> Method:
+        _DECLARED[method] = path, needs_key
+        return method
+
+    return declare
+
+
+def rest(path: str) -> Callable[[Method], Method]:
+    """Declare a method as a REST route: ``POST /v1/datasets``; its arguments are the body."""
+    return rpc(path, needs_key=False)
+
+
+def calls_of(resource: object) -> Iterator[Call]:
+    """Yield what the methods of a resource are declared as."""
+    for name, member in vars(type(resource)).items():
+        if inspect.isfunction(member) and member in _DECLARED:
+            yield Call(getattr(resource, name), *_DECLARED[member])
+
+
+@dataclass(frozen=True)
+class Call:
+    """One RPC function or REST route."""
+
+    handler: Callable[..., Json | None]
+    path: str
+    needs_key: bool
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it is a REST route."""
+        return ' ' in self.path
+
+    @cached_property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The parameters of the handler by name."""
+        return inspect.signature(self.handler).parameters
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Argument as it travels -> parameter of the handler."""
+        return {
+            name if self.is_rest else to_camel(name): name for name in self.parameters
+            if name not in _NOT_ARGUMENTS and f'{{{name}}}' not in self.path}
+
+    @cached_property
+    def model(self) -> type[BaseModel]:
+        """The model of the arguments; made at the first call, as it takes a millisecond."""
+        hints = get_type_hints(self.handler, include_extras=True)
+        fields: dict[str, Any] = {'apiKey': (str, ...)} if self.needs_key else {}
+        for argument, name in self.names.items():
+            is_required = self.parameters[name].default is inspect.Parameter.empty
+            fields[argument] = (hints[name], ... if is_required else None)
+        config = ConfigDict(strict=True, extra='forbid')
+        return create_model(self.handler.__name__, __config__=config, **fields)
+
+    def check(self, arguments: Mapping[str, object]) -> Json:
+        """
+        Check the arguments.
+
+        :returns: parameter of the handler -> value, without those that were left out.
+        :raises ArgumentError: naming an argument that is missing, unknown or mistyped.
+        """
+        try:
+            checked = self.model.model_validate(arguments)
+        except ValidationError as exc:
+            raise ArgumentError(f'ArgumentValidationError: {complaint(exc)}') from exc
+        return {name: getattr(checked, argument) for argument, name in self.names.items()
+                if argument in checked.model_fields_set}
+
+
+def complaint(exc: ValidationError) -> str:
+    """Return what is wrong with an object, in the words of the real backend's validators."""
+    errors = exc.errors(include_url=False)
+    error = next((each for each in errors if each['type'] == 'missing'), errors[0])
+    name = '.'.join(str(part)[:100] for part in error['loc'])
+    if error['type'] == 'missing':
+        return f'Object is missing the required field `{name}`.'
+    if error['type'] == 'extra_forbidden':
+        return f'Object contains extra field `{name}` that is not in the validator.'
+    return f'Value of field `{name}` does not match validator: {error["msg"]}.'
+
+
+def check_part(name: str, model: type[M], value: object) -> M:
+    """
+    Check an object inside an argument.
+
+    :param name: of the argument.
+    :raises Refusal: ``invalid_parameters``, naming the argument.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as exc:
+        raise invalid(f'{name}: {complaint(exc)}') from exc
+
+
+def check_parts(name: str, model: type[M], values: list[object], *, most: int) -> list[M]:
+    """
+    Check the objects of a list.
+
+    :param most: number of objects that it may hold.
+    :raises Refusal: ``invalid_parameters``, naming the argument.
+    """
+    if len(values) > most:
+        raise invalid(f'{name} must have at most {most} entries')
+    return [check_part(name, model, value) for value in values]
+
+
+def check_json_object(name: str, text: str) -> Json:
+    """
+    Return the JSON object that a text argument holds.
+
+    :raises Refusal: ``invalid_parameters``, naming the argument.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise invalid(f'{name} must hold a JSON object')
+    return value
+
+
+def check_not_empty(**texts: str) -> None:
+    """
+    Check that texts are more than white space.
+
+    :param texts: argument as it travels -> value.
+    :raises Refusal: ``invalid_parameters``, naming the argument.
+    """
+    for name, text in texts.items():
+        if not text.strip():
+            raise invalid(f'{name} must not be empty')
+
+
+def _check_plain(value: Json) -> Json:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, RecursionError) as exc:
+        raise ValueError('not plain JSON') from exc
+    return value
+
+
+# An object that is kept as it came; NaN and bytes, which other encodings carry, are refused.
+JsonObject = Annotated[Json, AfterValidator(_check_plain)]
+
+
+def ids(name: str, row_id: str) -> Json:
+    """Return an id under each of the names under which clients look for it (i.1)."""
+    return {'_id': row_id, 'id': row_id, name: row_id}
+
+
+def known(fields: Mapping[str, object]) -> Json:
+    """Return the fields that are known: neither None nor an empty text."""
+    return {name: value for name, value in fields.items() if value not in ('', None)}

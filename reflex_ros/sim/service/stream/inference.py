@@ -1,0 +1,61 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The policy of one stream, in the row layout that its client speaks."""
+
+from __future__ import annotations
+
+from reflex_ros.sim.service.context import Context
+from reflex_ros.sim.service.policy import adapters
+from reflex_ros.sim.service.policy.inference import PoseInference
+from reflex_ros.sim.service.so101 import Rows
+from reflex_ros.sim.service.stream.messages import BadInput, Observation, SessionOpen
+
+
+class Inference:
+    """
+    Answer the observations of one stream.
+
+    :param opened: what the client asked for.
+    :raises ValueError: on an unknown action adapter.
+    """
+
+    def __init__(self, context: Context, opened: SessionOpen) -> None:
+        self._opened = opened
+        self._adapter = adapters.find(opened.action_adapter, opened.robot)
+        self._poses = PoseInference(context)
+        self.prompt = opened.prompt
+
+    @property
+    def model_id(self) -> str:
+        """What the chunks name as their model."""
+        return self._opened.lora or self._opened.model or 'pi0.5'
+
+    def infer(self, observation: Observation, receipt_s: float) -> tuple[adapters.Adapter, Rows]:
+        """
+        Return the layout and the rows, corrupted by the faults that are on.
+
+        :param receipt_s: monotonic time of receipt.
+        :raises BadInput: when the state has the wrong length.
+        """
+        if self._adapter is None:
+            self._adapter = adapters.for_state(len(observation.state))
+        adapter = self._adapter
+        check_length(observation.state, adapter)
+        if observation.prompt is not None:
+            self.prompt = observation.prompt
+        rows = self._poses.rows(
+            self.prompt, adapter.to_pose(observation.state), observation.capture_time_ns,
+            receipt_s, hz=self._opened.hz, count=self._opened.chunk_size)
+        return adapter, adapter.to_rows(rows)
+
+
+def check_length(state: tuple[float, ...], adapter: adapters.Adapter) -> None:
+    """
+    Check that a state has as many numbers as its layout.
+
+    :raises BadInput: when it has not.
+    """
+    if len(state) != adapter.state_dim:
+        raise BadInput(
+            'invalid_state', f"'state' must hold {adapter.state_dim} numbers for "
+            f'{adapter.name}, got {len(state)}')
