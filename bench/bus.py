@@ -27,8 +27,10 @@ import serial
 from bench.system import busy, new_demo
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.domain.safe_stop import State
 from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm import SERVO_IDS, So101Arm
@@ -103,7 +105,7 @@ def driver_cpu() -> Iterator[dict]:
     demo = new_demo()
     try:
         demo.start()
-        demo.system.wait_state('READY', timeout_s=30.0)
+        demo.system.wait_state(State.READY, timeout_s=30.0)
         for label, prepare in (('measuring', lambda: None), ('moving', demo.bring_to_motion)):
             prepare()
             shares = cpu_shares({name: demo.system.group.children[name].popen.pid
@@ -145,16 +147,16 @@ def replug() -> Iterator[dict]:
     demo = new_demo()
     try:
         demo.start()
-        demo.system.wait_state('DRY_RUN', 'READY', timeout_s=30.0)
+        demo.system.wait_state(State.DRY_RUN, State.READY, timeout_s=30.0)
         view = demo.system.view
         for _ in range(REPLUGS):
             demo.arm.unplug()
-            demo.system.wait(lambda: view.driver('lifecycle') == 'unconfigured', 10.0,
+            demo.system.wait(lambda: view.driver.lifecycle is Lifecycle.UNCONFIGURED, 10.0,
                              'the loss of the port')
             demo.arm.replug()
             began = time.monotonic()
-            demo.system.wait(lambda: view.driver('lifecycle') == 'inactive' and int(
-                view.driver('cycles') or 0) > 0, 15.0, 'the arm')
+            demo.system.wait(lambda: view.driver.lifecycle is Lifecycle.INACTIVE
+                             and view.driver.cycles > 0, 15.0, 'the arm')
             seconds.append(time.monotonic() - began)
     finally:
         demo.close()

@@ -21,6 +21,7 @@ import time
 import numpy as np
 
 from reflex_ros.bringup.demo import Demo, FAULTS
+from reflex_ros.domain.safe_stop import State
 
 RUNS = int(os.environ.get('REFLEX_BENCH_RUNS', '4'))
 NAMES = ('kill_stream', 'kill_supervisor', 'kill_driver', 'kill_service', 'drop_link', 'stop',
@@ -36,7 +37,8 @@ def start() -> Iterator[dict]:
         began = time.monotonic()
         try:
             demo.start()
-            seconds.append(demo.system.wait_state('DRY_RUN', 'READY', timeout_s=30.0) - began)
+            entered = demo.system.wait_state(State.DRY_RUN, State.READY, timeout_s=30.0)
+            seconds.append(entered - began)
         finally:
             demo.close()
     yield {'figure': 'start to DRY_RUN, median', 'value': float(np.median(seconds)), 'unit': 's',

@@ -109,7 +109,7 @@ def fault_codes() -> str:
     """Make the table of fault codes, with the faults of ``reflex demo`` that provoke them."""
     demo: dict[str, list[str]] = {}
     for fault in FAULTS.values():
-        demo.setdefault(fault.cause, []).append(f'`{fault.name}`')
+        demo.setdefault(fault.cause.name, []).append(f'`{fault.name}`')
     rows = []
     for code in FaultCode:
         row = code.row

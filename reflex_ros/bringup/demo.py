@@ -9,11 +9,11 @@ the arm, not the driver, says when the goals stopped changing and when the joint
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 import contextlib
 from dataclasses import dataclass, replace
 from importlib import import_module
-import json
 import math
 from pathlib import Path
 import signal
@@ -22,6 +22,8 @@ from typing import Any
 
 from reflex_ros.bringup import process_table
 from reflex_ros.bringup.system import NotInTime, private_domain, System
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.safe_stop import State
 from reflex_ros.errors import ConfigurationError, ReflexError
 
 RAD_PER_TICK = 2.0 * math.pi / 4096
@@ -48,7 +50,7 @@ class Fault:
     """
 
     name: str
-    cause: str
+    cause: FaultCode
     inject: Callable[[Demo], None]
     repair: Callable[[Demo], None] | None = None
     keeps_torque: bool = True
@@ -93,9 +95,9 @@ class Demo:
         self._move(seconds)
         if fault is None:
             self._stop_and_park()
-            return self._result(self.system.view.state == 'PARKED')
+            return self._result(self.system.view.state == State.PARKED)
         measured = self.inject(fault)
-        ok = measured['latched'] and measured['cause'] == fault.cause \
+        ok = measured['latched'] and measured['cause'] == fault.cause.name \
             and self._torque_on() is fault.keeps_torque
         if recover:
             measured['recovered'] = self.recover(fault)
@@ -124,36 +126,36 @@ class Demo:
         :raises ReflexError: when a step is not reached, with the reason.
         """
         system = self.system
-        system.wait_state('DRY_RUN', 'READY', timeout_s=DRY_RUN_S)
+        system.wait_state(State.DRY_RUN, State.READY, timeout_s=DRY_RUN_S)
         self._say('DRY_RUN: the policy runs, nothing moves; waiting for the gate')
-        system.wait_state('READY', timeout_s=READY_S)
+        system.wait_state(State.READY, timeout_s=READY_S)
         self._say('READY: the gate is green; promoting')
         answer = system.call('promote')
         if not answer['success']:
             raise ReflexError(f'promote: {answer["message"]}')
-        system.wait_state('ACTIVE', timeout_s=ACTIVE_S)
+        system.wait_state(State.ACTIVE, timeout_s=ACTIVE_S)
 
     def _move(self, seconds: float) -> None:
         """Let it move; a stop that nobody asked for ends the demonstration."""
         until = time.monotonic() + seconds
         try:
-            self.system.wait(lambda: self.system.view.state not in ('ACTIVE', 'DEGRADED'),
+            self.system.wait(lambda: self.system.view.state not in (State.ACTIVE, State.DEGRADED),
                              until - time.monotonic(), 'stop')
         except NotInTime:
             return
         # At the first moment of a stop nobody has said yet why.
         with contextlib.suppress(NotInTime):
-            self.system.wait_state('LATCHED', 'FAULT', timeout_s=LATCHED_S)
+            self.system.wait_state(State.LATCHED, State.FAULT, timeout_s=LATCHED_S)
         view = self.system.view
-        codes = ', '.join(cause['code'] for cause in view.causes)
+        codes = ', '.join(cause.code.name for cause in view.causes)
         raise ReflexError(f'Safe stop fired while the arm moved: {codes or "no cause named"}: '
-                          f'{view.safety("why") or view.state}')
+                          f'{view.summary}')
 
     def _stop_and_park(self) -> None:
         self._say('stopping as planned, then slowly to the rest pose')
         self.system.call('park')
-        self.system.wait_state('PARKED', 'LATCHED', timeout_s=PARKED_S)
-        self.system.wait(lambda: self.system.view.driver('torque') == 'false', ANSWER_S,
+        self.system.wait_state(State.PARKED, State.LATCHED, timeout_s=PARKED_S)
+        self.system.wait(lambda: not self.system.view.driver.torque, ANSWER_S,
                          'word that the torque is off')
 
     def inject(self, fault: Fault) -> dict[str, Any]:
@@ -176,7 +178,7 @@ class Demo:
         state = self.arm.state()
         self._say('the arm is at rest; waiting for the latch')
         # Without a driver it is FAULT until somebody has repaired that.
-        latched = ('LATCHED',) if fault.repair is None else ('LATCHED', 'FAULT')
+        latched = (State.LATCHED,) if fault.repair is None else (State.LATCHED, State.FAULT)
         self.system.wait_state(*latched, timeout_s=LATCHED_S)
         held = self.arm.state()
         last_change_ns = held['goal_last_change_ns'] or injected_ns
@@ -184,7 +186,7 @@ class Demo:
             'name': fault.name,
             'goals_constant_ms': round(max(last_change_ns - injected_ns, 0) / 1e6, 1),
             'held_ms': round((state['at_rest_since_ns'] - injected_ns) / 1e6, 1),
-            'latched': True, 'cause': self.system.view.causes[0]['code'],
+            'latched': True, 'cause': self.system.view.causes[0].code.name,
             'moved_after_rest': held['at_rest_since_ns'] != state['at_rest_since_ns']}
 
     def recover(self, fault: Fault) -> bool:
@@ -205,7 +207,7 @@ class Demo:
         self._move(2.0)
         moved = self._largest(self.arm.state(), 'travel_rad')
         self.system.call('demote')
-        self.system.wait_state('DRY_RUN', 'READY', timeout_s=5.0)
+        self.system.wait_state(State.DRY_RUN, State.READY, timeout_s=5.0)
         return moved > 0.02
 
     def _wait_arm(self, condition: Callable[[dict[str, Any]], bool], timeout_s: float,
@@ -230,24 +232,23 @@ class Demo:
     def _result(self, ok: bool) -> dict[str, Any]:
         view = self.system.view
         self._note(self.arm.state())
-        rejected: dict[str, int] = json.loads(view.stream('rejected') or '{}')
-        for code, count in json.loads(view.driver('rejected') or '{}').items():
-            rejected[code] = rejected.get(code, 0) + count
+        driver, stream = view.driver, view.stream
+        rejected = Counter(stream.rejected) + Counter(driver.rejected)
         return {
             'ok': ok,
-            'states': [{'name': name, 'seconds': round(at - self._began, 3)}
-                       for name, at in view.states],
-            'observations_sent': int(view.stream('sent') or 0),
-            'chunks_received': int(view.stream('received') or 0),
-            'chunks_accepted': int(view.stream('accepted') or 0),
-            'chunks_rejected': rejected,
-            'bus_cycles': int(view.driver('cycles') or 0),
-            'bus_rate_hz': float(view.driver('rate_hz') or 0.0),
-            'cycle_ms_p99': float(view.driver('cycle_ms_p99') or 0.0),
+            'states': [{'name': state.value, 'seconds': round(at - self._began, 3)}
+                       for state, at in view.states],
+            'observations_sent': stream.sent,
+            'chunks_received': stream.received,
+            'chunks_accepted': stream.accepted,
+            'chunks_rejected': {code.name: count for code, count in rejected.items()},
+            'bus_cycles': driver.cycles,
+            'bus_rate_hz': driver.rate_hz,
+            'cycle_ms_p99': driver.cycle_ms_p99,
             'max_step_rad': round(self._max_step_ticks * RAD_PER_TICK, 5),
             'moved_rad': round(self._travel_rad, 4),
-            'rtt_ms_p50': float(view.stream('rtt_ms_p50') or 0.0),
-            'final_state': view.state,
+            'rtt_ms_p50': stream.rtt_ms_p50,
+            'final_state': view.state.value if view.state else '',
             'torque_on': self._torque_on(),
         }
 
@@ -269,24 +270,25 @@ def _restart_service(demo: Demo) -> None:
 
 
 FAULTS = {fault.name: fault for fault in (
-    Fault('kill_stream', 'STREAM_DEAD', _kill('action_stream')),
-    Fault('kill_supervisor', 'SUPERVISOR_DEAD', _kill('supervisor')),
-    Fault('kill_driver', 'DRIVER_DEAD', _kill('so101')),
-    Fault('kill_service', 'NET_CLOSED', _kill('sim_service'), _restart_service),
-    Fault('drop_link', 'NET_CLOSED', lambda demo: demo.link.cut(),
+    Fault('kill_stream', FaultCode.STREAM_DEAD, _kill('action_stream')),
+    Fault('kill_supervisor', FaultCode.SUPERVISOR_DEAD, _kill('supervisor')),
+    Fault('kill_driver', FaultCode.DRIVER_DEAD, _kill('so101')),
+    Fault('kill_service', FaultCode.NET_CLOSED, _kill('sim_service'), _restart_service),
+    Fault('drop_link', FaultCode.NET_CLOSED, lambda demo: demo.link.cut(),
           lambda demo: demo.link.restore()),
-    Fault('stop', 'OP_STOP', lambda demo: demo.system.group.children['monitor'].send(
+    Fault('stop', FaultCode.OP_STOP, lambda demo: demo.system.group.children['monitor'].send(
         {'call': 'stop'})),
-    Fault('pause_stream', 'STREAM_DEAD', _signal_stream(signal.SIGSTOP),
+    Fault('pause_stream', FaultCode.STREAM_DEAD, _signal_stream(signal.SIGSTOP),
           _signal_stream(signal.SIGCONT)),
-    Fault('silent_link', 'NET_SILENT', lambda demo: demo.link.silence(),
+    Fault('silent_link', FaultCode.NET_SILENT, lambda demo: demo.link.silence(),
           lambda demo: demo.link.restore()),
-    Fault('unplug', 'USB_GONE', lambda demo: demo.arm.unplug(), lambda demo: demo.arm.replug()),
-    Fault('mute_servo', 'SERVO_MISSING', lambda demo: demo.arm.fault('silent', ids=[3]),
+    Fault('unplug', FaultCode.USB_GONE, lambda demo: demo.arm.unplug(),
+          lambda demo: demo.arm.replug()),
+    Fault('mute_servo', FaultCode.SERVO_MISSING, lambda demo: demo.arm.fault('silent', ids=[3]),
           lambda demo: demo.arm.clear()),
-    Fault('second_writer', 'FOREIGN_WRITE', lambda demo: demo.arm.set(
+    Fault('second_writer', FaultCode.FOREIGN_WRITE, lambda demo: demo.arm.set(
         id=1, register='goal_position', value=2900), lambda demo: demo.arm.clear()),
-    Fault('overheat', 'OVERHEAT', lambda demo: demo.arm.set(ids=[2], temperature_c=64.0),
+    Fault('overheat', FaultCode.OVERHEAT, lambda demo: demo.arm.set(ids=[2], temperature_c=64.0),
           lambda demo: demo.arm.set(ids=[2], temperature_c=35.0), keeps_torque=False),
 )}
 """By name. The first six end at rest within 400 ms; a link that goes silent cannot be told from a

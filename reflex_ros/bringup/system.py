@@ -21,6 +21,10 @@ from typing import Any
 
 from reflex_ros.bringup import process_table
 from reflex_ros.bringup.processes import ProcessGroup
+from reflex_ros.domain import key_values
+from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
+from reflex_ros.domain.safe_stop import CauseRecord, State
+from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.errors import ReflexError
 
 ANSWER_S = 10.0
@@ -39,27 +43,39 @@ class View:
     """
     What is known of the system now.
 
-    :param state: of the state machine; empty before the supervisor was heard.
+    :param state: of the state machine; None before the supervisor was heard.
+    :param causes: why it stopped, the first cause first.
     :param states: every state so far, with its monotonic instant [s].
+    :param safety: newest ``safety/state``.
+    :param driver: newest beat of the driver.
+    :param stream: newest beat of action_stream.
     :param snapshot: as the monitor node prints it.
     """
 
-    state: str = ''
-    causes: list[dict[str, Any]] = field(default_factory=list)
-    states: list[tuple[str, float]] = field(default_factory=list)
+    state: State | None = None
+    causes: tuple[CauseRecord, ...] = ()
+    states: list[tuple[State, float]] = field(default_factory=list)
+    safety: SafetyState = field(default_factory=SafetyState)
+    driver: DriverBeat = field(default_factory=DriverBeat)
+    stream: StreamBeat = field(default_factory=StreamBeat)
     snapshot: dict[str, Any] = field(default_factory=dict)
 
-    def safety(self, key: str) -> str:
-        """Read one value of safety/state."""
-        return str(self.snapshot.get('safety', {}).get(key, ''))
+    @property
+    def summary(self) -> str:
+        """Why nothing moves, or else the name of the state."""
+        return self.safety.why or (self.state.value if self.state else 'no state')
 
-    def driver(self, key: str) -> str:
-        """Read one value of the driver's beat."""
-        return str(self.snapshot.get('driver', {}).get(key, ''))
+    def update(self, snapshot: dict[str, Any]) -> None:
+        """Replace what the monitor repeats in each snapshot."""
+        self.snapshot = snapshot
+        self.safety = key_values.decode(SafetyState, snapshot['safety'])
+        self.driver = key_values.decode(DriverBeat, snapshot['driver'])
+        self.stream = key_values.decode(StreamBeat, snapshot['stream'])
 
-    def stream(self, key: str) -> str:
-        """Read one value of the stream's beat."""
-        return str(self.snapshot.get('stream', {}).get(key, ''))
+    def enter(self, change: StateChange) -> None:
+        """Record a change of the system's state."""
+        self.state, self.causes = change.state, change.causes
+        self.states.append((change.state, change.at))
 
 
 class System:
@@ -123,14 +139,15 @@ class System:
             while not condition():
                 left = deadline - time.monotonic()
                 if left <= 0.0:
-                    raise NotInTime(f'no {what} within {timeout_s:g} s; the system is in '
-                                    f'{self.view.state or "no state"}: '
-                                    f'{self.view.safety("why") or self._last_words()}')
+                    state = self.view.state.value if self.view.state else 'no state'
+                    raise NotInTime(f'no {what} within {timeout_s:g} s; the system is in {state}: '
+                                    f'{self.view.safety.why or self._last_words()}')
                 self._changed.wait(min(left, 0.2))
 
-    def wait_state(self, *names: str, timeout_s: float) -> float:
+    def wait_state(self, *states: State, timeout_s: float) -> float:
         """Wait for one of some states; return the monotonic instant at which it was entered."""
-        self.wait(lambda: self.view.state in names, timeout_s, ' or '.join(names))
+        self.wait(lambda: self.view.state in states, timeout_s,
+                  ' or '.join(state.value for state in states))
         return self.view.states[-1][1]
 
     def _on_line(self, line: str) -> None:
@@ -140,11 +157,9 @@ class System:
             return
         with self._changed:
             if 'snapshot' in message:
-                self.view.snapshot = message['snapshot']
+                self.view.update(message['snapshot'])
             elif 'state' in message:
-                self.view.state = message['state']
-                self.view.causes = message['causes']
-                self.view.states.append((message['state'], message['at']))
+                self.view.enter(key_values.from_plain(StateChange, message))
             elif 'answer' in message:
                 self._answers[message['answer']] = message
             self._changed.notify_all()

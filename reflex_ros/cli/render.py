@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-import json
 import threading
 
 from rich.console import Console, Group, RenderableType
@@ -16,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from reflex_ros.bringup.system import View
+from reflex_ros.domain.heartbeats import Beat, Lifecycle, MotionState
 from reflex_ros.domain.joints import JOINT_NAMES
+from reflex_ros.domain.safe_stop import State
 
 COLOURS = {'ACTIVE': 'bold green', 'READY': 'green', 'DRY_RUN': 'cyan', 'LATCHED': 'bold red',
            'FAULT': 'bold red', 'STOPPING': 'yellow', 'DEGRADED': 'yellow'}
@@ -58,17 +59,17 @@ def live_view(view: View, activity: str) -> RenderableType:
 
     :param activity: what the command itself is doing, in a few words.
     """
-    state = view.state or 'starting'
+    state = view.state.value if view.state else 'starting'
     head = Text.assemble(('Reflex ', 'bold'), (f' {state} ', COLOURS.get(state, 'bold')),
-                         f'  session {view.stream("session_mode") or "none"}',
-                         f'  prompt "{view.stream("prompt")}"' if view.stream('prompt') else '')
-    why = view.safety('why')
+                         f'  session {view.stream.session_mode.value or "none"}',
+                         f'  prompt "{view.stream.prompt}"' if view.stream.prompt else '')
+    why = view.safety.why
     lines: list[RenderableType] = [head]
     if activity:
         lines.append(Text(activity, 'italic'))
     if why:
-        lines.append(Text(f'Why nothing moves: {why}' if state not in ('ACTIVE', 'PARKING')
-                          else why, 'yellow'))
+        lines.append(Text(f'Why nothing moves: {why}'
+                          if view.state not in (State.ACTIVE, State.PARKING) else why, 'yellow'))
     sides = Table.grid(padding=(0, 3))
     sides.add_row(_joints(view), _gate(view))
     lines += [sides, _figures(view)]
@@ -80,8 +81,8 @@ def _joints(view: View) -> Table:
     for name in ('joint', 'measured', 'commanded', ''):
         table.add_column(name, justify='left' if name in ('joint', '') else 'right')
     measured = view.snapshot.get('positions') or []
-    commanded = json.loads(view.driver('setpoint') or '[]')
-    armed = view.driver('motion') not in ('', 'passive')
+    commanded = view.driver.setpoint
+    armed = view.driver.motion is not MotionState.PASSIVE
     for index, name in enumerate(JOINT_NAMES):
         value = measured[index] if index < len(measured) else None
         goal = commanded[index] if armed and index < len(commanded) else None
@@ -100,32 +101,30 @@ def _bar(value: float | None) -> str:
 
 def _gate(view: View) -> Table:
     table = Table(box=None, show_header=False, title='promotion gate', title_justify='left')
-    is_past = view.state in ('ARMING', 'ACTIVE', 'DEGRADED', 'STOPPING', 'PARKING', 'PARKED')
-    for key, value in view.snapshot.get('safety', {}).items():
-        if not key.startswith('gate.'):
-            continue
-        name = key.removeprefix('gate.')
+    is_past = view.state in (State.ARMING, State.ACTIVE, State.DEGRADED, State.STOPPING,
+                             State.PARKING, State.PARKED)
+    for item in view.safety.gate:
         if is_past:
-            table.add_row(Text('-', 'dim'), Text(name, 'dim'), '')
-        elif value == 'ok':
-            table.add_row(Text('ok', 'green'), name, '')
+            table.add_row(Text('-', 'dim'), Text(item.name, 'dim'), '')
+        elif item.is_green:
+            table.add_row(Text('ok', 'green'), item.name, '')
         else:
-            table.add_row(Text('..', 'yellow'), name, Text(value[:48], 'dim'))
+            table.add_row(Text('..', 'yellow'), item.name, Text(item.text[:48], 'dim'))
     return table
 
 
 def _figures(view: View) -> Text:
-    def number(text: str, form: str) -> str:
-        try:
-            value = float(text)
-        except ValueError:
-            return '-'
-        return format(value, form) if value >= 0 else '-'
+    driver, stream = view.driver, view.stream
+
+    def number(beat: Beat, value: float, form: str) -> str:
+        # Before its first beat nothing is known of a node.
+        is_known = beat.lifecycle is not Lifecycle.UNKNOWN and value >= 0
+        return format(value, form) if is_known else '-'
 
     return Text(
-        f'chunks {view.stream("accepted") or 0} accepted of {view.stream("received") or 0}'
-        f'   age {number(view.stream("age_ms"), ".0f")} ms'
-        f'   round trip {number(view.stream("rtt_ms_p50"), ".0f")} ms'
-        f'   bus {number(view.driver("rate_hz"), ".1f")} Hz'
-        f', cycle p99 {number(view.driver("cycle_ms_p99"), ".1f")} ms'
-        f'   torque {"on" if view.driver("torque") == "true" else "off"}', 'dim')
+        f'chunks {stream.accepted} accepted of {stream.received}'
+        f'   age {number(stream, stream.age_ms, ".0f")} ms'
+        f'   round trip {number(stream, stream.rtt_ms_p50, ".0f")} ms'
+        f'   bus {number(driver, driver.rate_hz, ".1f")} Hz'
+        f', cycle p99 {number(driver, driver.cycle_ms_p99, ".1f")} ms'
+        f'   torque {"on" if driver.torque else "off"}', 'dim')

@@ -16,6 +16,8 @@ from reflex_ros.bringup.system import private_domain, System, View
 from reflex_ros.cli import render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions, local_command
+from reflex_ros.domain import key_values
+from reflex_ros.domain.safe_stop import State
 
 
 @local_command('reflex up --config my_robot.yaml', 'reflex up --sim')
@@ -52,7 +54,7 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
                 system.start()
                 _follow(system)
         except KeyboardInterrupt:
-            stopped_by_fault = system.view.state in ('LATCHED', 'FAULT')
+            stopped_by_fault = system.view.state in (State.LATCHED, State.FAULT)
         finally:
             with shielded():
                 killed = system.end()
@@ -66,7 +68,8 @@ def _follow(system: System) -> None:
     printed = ''
     while True:
         time.sleep(0.2)
-        line = ': '.join(filter(None, (system.view.state, system.view.safety('why'))))
+        state = system.view.state.value if system.view.state else ''
+        line = ': '.join(filter(None, (state, system.view.safety.why)))
         if line != printed and not sys.stderr.isatty():
             click.echo(line, err=True)
         printed = line
@@ -76,13 +79,14 @@ def _report(common: CommonOptions, view: View, killed: list[str], *,
             stopped_by_fault: bool) -> None:
     errors = [f'killed because they did not exit: {", ".join(killed)}'] if killed else []
     if stopped_by_fault:
-        codes = ', '.join(cause['code'] for cause in view.causes)
+        codes = ', '.join(cause.code.name for cause in view.causes)
         errors.insert(0, f'Safe stop fired: {codes or "no cause named"}: '
-                         f'{view.safety("why") or view.state}')
+                         f'{view.summary}')
     if common.as_json:
         failure = {'error': '; '.join(errors)} if errors else {}
-        text.document({'ok': not errors, 'states': [name for name, _ in view.states],
-                       'causes': view.causes, 'killed': killed, **failure})
+        text.document({'ok': not errors, 'states': [state.value for state, _ in view.states],
+                       'causes': list(map(key_values.to_plain, view.causes)),
+                       'killed': killed, **failure})
         return
     for error in errors:
         click.echo(error, err=True)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The client for scripts: calls the functions of ``client.resources`` without asyncio."""
+"""The service for scripts: the functions of ``client.resources``, without asyncio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = TypeVar('Result')
 
 class Reflex:
     """
-    The service, for scripts: :meth:`call` runs one function and waits for its result.
+    The service with one key; :meth:`call` asks it one thing and waits for the answer.
 
     ::
 
@@ -27,7 +27,7 @@ class Reflex:
             for session in reflex.call(sessions.list_all, status='active'):
                 print(session.session_id)
 
-    Several threads may use one object at the same time. Arguments and errors are those of
+    It may be used from several threads at once. Arguments and errors are those of
     :class:`.AsyncReflex`.
     """
 
@@ -44,7 +44,7 @@ class Reflex:
         self._is_closed = False
 
     def __enter__(self) -> Reflex:
-        """Return the client itself."""
+        """Return the service itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -56,13 +56,12 @@ class Reflex:
                                       Coroutine[Any, Any, Result]],
              *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """
-        Call a function of ``client.resources``, without its first argument.
+        Call a function of ``client.resources`` with its arguments but the first.
 
-        Blocks until the function returns. Ctrl-C cancels it; a request that was sent before then
-        may still take effect.
+        Ctrl-C ends the call; a request that was sent before may still have its effect.
 
-        :returns: the function's result.
-        :raises ServiceError: if the function raises it.
+        :returns: what the function returns.
+        :raises ServiceError: as the function.
         :raises RuntimeError: after ``close``, and in a thread that runs an event loop.
         """
         return self._loop.run(function(self._service, *args, **kwargs))

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
+from reflex_ros.domain.heartbeats import (
+    DriverBeat,
+    Lifecycle,
+    Link,
+    SessionMode,
+    StreamBeat,
+)
 
 MIN_ACCEPTED = 0.99
 MAX_CYCLE_MS = 30.0
@@ -55,13 +61,13 @@ class GateInputs:
 def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
     """Judge every item; the gate is green when all are."""
     driver, stream = inputs.driver, inputs.stream
-    ratio = stream.accepted / stream.received if stream.received else 0.0
-    is_new = stream.received < 10 and stream.accepted < stream.received
+    ratio = stream.session_accepted / stream.session_received if stream.session_received else 0.0
+    is_new = stream.session_received < 10 and stream.session_accepted < stream.session_received
     age_limit = AGE_SHARE * inputs.max_age_ms
     return (
         _item('latch', not inputs.is_latched, 'a stop is latched: call supervisor/reset'),
-        _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle == 'inactive',
-              f'so101 is {driver.lifecycle}' if inputs.driver_age_s < 1.0
+        _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle is Lifecycle.INACTIVE,
+              f'so101 is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0
               else f'no beat from so101 for {inputs.driver_age_s:.1f} s'),
         _item('bus', driver.cycles > 0 and driver.cycle_ms_p99 < MAX_CYCLE_MS
               and not driver.port_lost,
@@ -69,24 +75,24 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
               if not driver.cycles
               else f'cycle p99 {driver.cycle_ms_p99:.1f} ms, allowed {MAX_CYCLE_MS:g} ms'),
         _item('standstill', driver.at_rest, 'the arm moves'),
-        _item('stream', inputs.stream_age_s < 1.0 and stream.link == 'open',
-              f'the action stream is {stream.link} ({stream.remark or "no remark"})'
+        _item('stream', inputs.stream_age_s < 1.0 and stream.link is Link.OPEN,
+              f'the action stream is {stream.link.value} ({stream.remark or "no remark"})'
               if inputs.stream_age_s < 1.0
               else f'no sign of work from action_stream for {inputs.stream_age_s:.1f} s'),
-        _item('session', stream.session_mode == 'dry_run' and stream.fault is None,
+        _item('session', stream.session_mode is SessionMode.DRY_RUN and stream.fault is None,
               stream.fault.text if stream.fault
-              else f'the session is in {stream.session_mode or "no mode"}'),
+              else f'the session is in {stream.session_mode.value or "no mode"}'),
         _item('expiry', stream.expires_s < 0 or stream.expires_s > inputs.min_expiry_s,
               f'the session ends in {stream.expires_s:.0f} s, needed {inputs.min_expiry_s:.0f} s'),
         _item('inputs', stream.gap is None, stream.gap.text if stream.gap else ''),
-        _item('dry_run', stream.open_s >= inputs.dry_run_s and stream.accepted > 0,
-              f'{stream.open_s:.0f} s with {stream.accepted} chunks in dry_run, needed '
+        _item('dry_run', stream.open_s >= inputs.dry_run_s and stream.session_accepted > 0,
+              f'{stream.open_s:.0f} s with {stream.session_accepted} chunks in dry_run, needed '
               f'{inputs.dry_run_s:g} s'),
         _item('validation', ratio >= MIN_ACCEPTED and not is_new,
-              f'{stream.accepted} of {stream.received} chunks accepted'),
-        _item('latency', stream.received > 0 and stream.age_ms_p95 < age_limit,
+              f'{stream.session_accepted} of {stream.session_received} chunks accepted'),
+        _item('latency', stream.session_received > 0 and stream.age_ms_p95 < age_limit,
               f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'
-              if stream.received else 'no chunk yet'),
+              if stream.session_received else 'no chunk yet'),
         _item('commander', driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S,
               f'somebody else published on so101/command {driver.foreign_s:.1f} s ago'),
         _item('graph', not inputs.duplicates,

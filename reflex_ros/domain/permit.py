@@ -29,3 +29,8 @@ class Permit:
     epoch: int
     mode: Mode = Mode.HOLD
     speed_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a speed that is outside 0..1, or no number."""
+        if not 0.0 <= self.speed_scale <= 1.0:
+            raise ValueError(f'speed_scale is {self.speed_scale}, allowed is 0..1')

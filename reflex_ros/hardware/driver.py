@@ -29,6 +29,7 @@ from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import MotionState
 from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.motion_guard import MotionGuard, Verdict
 from reflex_ros.domain.permit import Mode
@@ -44,7 +45,7 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus_health import BusWatch
 from reflex_ros.hardware.clock import suspended_s
 from reflex_ros.hardware.cycle_times import CycleTimes
-from reflex_ros.hardware.report import DriverReport, MotionState
+from reflex_ros.hardware.report import DriverReport
 from reflex_ros.hardware.sample_filter import SampleFilter
 from reflex_ros.hardware.servo_health import name_silence, ServoWatch
 from reflex_ros.hardware.so101 import SO101, SO101_JOINTS

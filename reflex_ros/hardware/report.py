@@ -5,20 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
-
-
-class MotionState(Enum):
-    """What the driver does with the arm."""
-
-    PASSIVE = 'passive'
-    HOLD = 'hold'
-    PLAYING = 'playing'
-    STOPPING = 'stopping'
-    PARKING = 'parking'
+from reflex_ros.domain.heartbeats import MotionState
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ them. The session runs in an asyncio thread (``runner.policy_session``); this fi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
 import math
@@ -34,11 +33,18 @@ from reflex_ros.client.resources import account, deployments
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import (
+    DriverBeat,
+    Lifecycle,
+    Link,
+    SessionMode,
+    StreamBeat,
+)
 from reflex_ros.domain.joints import GripperTravel, JointLimits, SO101_JOINTS
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.errors import ConfigurationError, ServiceUnavailable
-from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
@@ -91,7 +97,6 @@ class ActionStreamNode(ReflexNode):
         self._travel: GripperTravel | None = None
         self._permit = Permit(0)
         self._permit_at = -1e9
-        self._stops: deque[Cause] = deque(maxlen=4)
         self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
         self._commands = self.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
         self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
@@ -192,12 +197,12 @@ class ActionStreamNode(ReflexNode):
                                       throttle_duration_sec=10.0)
 
     def _on_permit(self, message: DiagnosticStatus) -> None:
-        permit = convert.from_permit(message)
+        permit = status_codec.decode_complete(Permit, message)
         if permit is not None:
             self._permit, self._permit_at = permit, time.monotonic()
 
     def _on_driver(self, message: DiagnosticStatus) -> None:
-        travel = convert.to_gripper_travel(message)
+        travel = status_codec.decode(DriverBeat, message).gripper_travel
         if travel is None or travel == self._travel:
             return
         self._travel = travel
@@ -218,7 +223,8 @@ class ActionStreamNode(ReflexNode):
     def _on_chunk(self, chunk: ActionChunk) -> None:
         age_s = time.monotonic() - chunk.observed_at
         stamp = convert.to_time(self.get_clock().now().nanoseconds - int(age_s * 1e9))
-        message = convert.to_trajectory(chunk, stamp, age_s)
+        message = convert.to_trajectory(chunk, stamp)
+        message.header.frame_id = convert.command_tag(chunk, age_s)
         assert self._session is not None
         permit = self._current_permit()
         # A chunk that was asked for before the promotion, or before a reset, commands nothing.
@@ -230,48 +236,45 @@ class ActionStreamNode(ReflexNode):
     def _on_fault(self, cause: Cause) -> None:
         self._stop_request.publish(convert.to_stop('action_stream', cause))
 
-    def beat_values(self) -> dict[str, object]:
+    def beat(self) -> StreamBeat:
         """Tell what the session does."""
         status, now = self._status, time.monotonic()
         fault = status.fault
         failure = self._job.failure if self._job else None
         if failure is not None:
             fault = Cause(FaultCode.INTERNAL, f'the stream thread ended: {failure!r}')
-        return {
-            'progress': status.progress, 'link': status.link, 'remark': status.remark,
-            'session_mode': status.mode, 'prompt': self._session.prompt if self._session else '',
-            'fault': fault.code.name if fault else '', 'fault_text': fault.text if fault else '',
-            'lost': status.lost.code.name if status.lost else '',
-            'lost_text': status.lost.text if status.lost else '',
-            'gap': status.gap.code.name if status.gap else '',
-            'gap_text': status.gap.text if status.gap else '',
-            'session_received': status.received - status.received_before,
-            'session_accepted': status.accepted - status.accepted_before,
-            'sent': status.sent, 'received': status.received, 'accepted': status.accepted,
-            'superseded': status.superseded, 'in_flight': status.in_flight,
-            'rejected': {code.name: count for code, count in status.rejected.items()},
-            'since_chunk_s': now - status.chunk_at if status.chunk_at else -1.0,
-            'open_s': now - status.opened_at if status.link == 'open' else 0.0,
-            'age_ms': status.chunk_age_ms,
-            'age_ms_p95': _at_share(status.ages_ms, 0.95, 0.0),
-            'rtt_ms_p50': _at_share(status.rtt_ms, 0.5, -1.0),
-            'expires_s': status.expires_at - now if status.expires_at else -1.0}
+        link = Link(status.link)
+        return StreamBeat(
+            *self.identity(),
+            progress=status.progress, link=link, remark=status.remark,
+            session_mode=SessionMode(status.mode),
+            prompt=self._session.prompt if self._session else '',
+            fault=fault, lost=status.lost, gap=status.gap,
+            session_received=status.received - status.received_before,
+            session_accepted=status.accepted - status.accepted_before,
+            sent=status.sent, received=status.received, accepted=status.accepted,
+            superseded=status.superseded, in_flight=status.in_flight,
+            rejected=dict(status.rejected),
+            since_chunk_s=now - status.chunk_at if status.chunk_at else -1.0,
+            open_s=now - status.opened_at if link is Link.OPEN else 0.0,
+            age_ms=status.chunk_age_ms, age_ms_p95=_at_share(status.ages_ms, 0.95, 0.0),
+            rtt_ms_p50=_at_share(status.rtt_ms, 0.5, -1.0),
+            expires_s=status.expires_at - now if status.expires_at else -1.0)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report link, validation and cameras."""
-        values = self.beat_values()
-        level, message = DiagnosticStatus.OK, str(values['link'])
-        if self.problem or values.get('fault'):
-            level = DiagnosticStatus.ERROR
-            message = self.problem or f'{values["fault"]}: {values["fault_text"]}'
-        elif self.lifecycle == 'active' and values['link'] != 'open':
-            level, message = DiagnosticStatus.WARN, f'{values["link"]}: {values["remark"]}'
-        entries = [convert.to_status('action_stream: stream/link', values, level=level,
-                                     message=message)]
+        beat = self.beat()
+        level, message = DiagnosticStatus.OK, beat.link.value
+        if self.problem or beat.fault:
+            level, message = DiagnosticStatus.ERROR, self.problem or str(beat.fault)
+        elif self.lifecycle is Lifecycle.ACTIVE and beat.link is not Link.OPEN:
+            level, message = DiagnosticStatus.WARN, f'{beat.link.value}: {beat.remark}'
+        entries = [status_codec.encode('action_stream: stream/link', beat, level=level,
+                                       message=message)]
         ages = self._observer.ages(time.monotonic())
         for name, age_s in ages.items():
             stale = age_s > 0.3
-            entries.append(convert.to_status(
+            entries.append(status_codec.entry(
                 f'action_stream: {name}', {'age_s': min(age_s, 1e6)},
                 level=DiagnosticStatus.WARN if stale else DiagnosticStatus.OK,
                 message='no data' if stale else 'ok'))

@@ -17,8 +17,9 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
+from reflex_ros.domain.heartbeats import Beat, Lifecycle
 from reflex_ros.errors import ReflexError
-from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes import qos, status_codec
 from reflex_ros.nodes.parameters import Parameters, Spec
 
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
@@ -44,7 +45,7 @@ class ReflexNode(LifecycleNode):
         self.parameters = Parameters(self, table)
         self.instance = f'{os.getpid()}-{time.monotonic_ns()}'
         """Tells this process from another one with the same node name."""
-        self.lifecycle = 'unconfigured'
+        self.lifecycle = Lifecycle.UNCONFIGURED
         self.problem = ''
         """Why the last transition failed, in one line."""
         self._said = ''
@@ -72,6 +73,10 @@ class ReflexNode(LifecycleNode):
         logging.getLogger('reflex_ros').removeHandler(self._log_handler)
         super().destroy_node()
 
+    def identity(self) -> tuple[str, Lifecycle, str]:
+        """Return the fields that every beat begins with."""
+        return self.instance, self.lifecycle, self.problem
+
     # To be written by each node.
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
@@ -86,9 +91,9 @@ class ReflexNode(LifecycleNode):
     def _teardown(self) -> None:
         """Release everything; tolerates a half-built state (cleanup, shutdown, error)."""
 
-    def beat_values(self) -> dict[str, object]:
-        """Tell what was done so far: counters that only grow while work is done."""
-        return {}
+    def beat(self) -> Beat:
+        """Make the present beat: counters that only grow while work is done, and states."""
+        return Beat(*self.identity())
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Make the entries for /diagnostics."""
@@ -101,37 +106,38 @@ class ReflexNode(LifecycleNode):
         result = self._guarded('configure', lambda: self._setup(self.parameters.read()))
         if result is not SUCCESS:
             self._quietly_tear_down()
-        return self._arrive(result, 'inactive')
+        return self._arrive(result, Lifecycle.INACTIVE)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start."""
-        return self._arrive(self._guarded('activate', self._start), 'active')
+        return self._arrive(self._guarded('activate', self._start), Lifecycle.ACTIVE)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop."""
-        return self._arrive(self._guarded('deactivate', self._stop), 'inactive')
+        return self._arrive(self._guarded('deactivate', self._stop), Lifecycle.INACTIVE)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Tear down."""
         self._quietly_tear_down()
-        return self._arrive(SUCCESS, 'unconfigured')
+        return self._arrive(SUCCESS, Lifecycle.UNCONFIGURED)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop when active, then tear down."""
-        if self.lifecycle == 'active':
+        if self.lifecycle is Lifecycle.ACTIVE:
             self._guarded('deactivate', self._stop)
         self._quietly_tear_down()
-        return self._arrive(SUCCESS, 'finalized')
+        return self._arrive(SUCCESS, Lifecycle.FINALIZED)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Tear down; the node can be configured again."""
         self._quietly_tear_down()
-        return self._arrive(SUCCESS, 'unconfigured')
+        return self._arrive(SUCCESS, Lifecycle.UNCONFIGURED)
 
-    def _arrive(self, result: TransitionCallbackReturn, state: str) -> TransitionCallbackReturn:
+    def _arrive(self, result: TransitionCallbackReturn,
+                state: Lifecycle) -> TransitionCallbackReturn:
         if result is SUCCESS:
             self.lifecycle = state
-            self.parameters.is_configured = state in ('inactive', 'active')
+            self.parameters.is_configured = state.is_configured
         self._publish_beat()
         return result
 
@@ -159,13 +165,10 @@ class ReflexNode(LifecycleNode):
         self.problem, self._said = problem or self.problem, said or self._said
 
     def _publish_beat(self) -> None:
-        values = {'instance': self.instance, 'lifecycle': self.lifecycle,
-                  'problem': self.problem, **self.beat_values()}
-        self._beat.publish(convert.to_status(
-            # Every pair costs each reader, tens of times a second.
-            self.get_name(), {key: value for key, value in values.items() if value != ''},
+        self._beat.publish(status_codec.encode(
+            self.get_name(), self.beat(),
             level=DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK,
-            message=self.problem or self.lifecycle))
+            message=self.problem or self.lifecycle.value, with_empty=False))
 
     def _publish_diagnostics(self) -> None:
         message = DiagnosticArray(status=self.diagnostics())

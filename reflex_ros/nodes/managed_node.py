@@ -12,13 +12,15 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
 from rclpy.task import Future
 
+from reflex_ros.domain.heartbeats import Lifecycle
+
 _NEXT = {
-    ('unconfigured', 'inactive'): Transition.TRANSITION_CONFIGURE,
-    ('unconfigured', 'active'): Transition.TRANSITION_CONFIGURE,
-    ('inactive', 'active'): Transition.TRANSITION_ACTIVATE,
-    ('inactive', 'unconfigured'): Transition.TRANSITION_CLEANUP,
-    ('active', 'inactive'): Transition.TRANSITION_DEACTIVATE,
-    ('active', 'unconfigured'): Transition.TRANSITION_DEACTIVATE,
+    (Lifecycle.UNCONFIGURED, Lifecycle.INACTIVE): Transition.TRANSITION_CONFIGURE,
+    (Lifecycle.UNCONFIGURED, Lifecycle.ACTIVE): Transition.TRANSITION_CONFIGURE,
+    (Lifecycle.INACTIVE, Lifecycle.ACTIVE): Transition.TRANSITION_ACTIVATE,
+    (Lifecycle.INACTIVE, Lifecycle.UNCONFIGURED): Transition.TRANSITION_CLEANUP,
+    (Lifecycle.ACTIVE, Lifecycle.INACTIVE): Transition.TRANSITION_DEACTIVATE,
+    (Lifecycle.ACTIVE, Lifecycle.UNCONFIGURED): Transition.TRANSITION_DEACTIVATE,
 }
 LOST_S = 2.0
 """
@@ -45,12 +47,12 @@ class ManagedNode:
         self._client: Any = node.create_client(ChangeState, f'{name}/change_state')
         self._pending: Future | None = None
         self._asked_at = 0.0
-        self._asked_in = ''
+        self._asked_in = Lifecycle.UNKNOWN
         self._refused_at: dict[int, float] = {}
         self.refusals = 0
         """How often it has refused a transition since ``forget_refusals``."""
 
-    def steer(self, present: str, wanted: str) -> None:
+    def steer(self, present: Lifecycle, wanted: Lifecycle) -> None:
         """
         Ask for the next transition on the way.
 

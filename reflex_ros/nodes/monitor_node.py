@@ -23,7 +23,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from reflex_ros.nodes import convert, qos
+from reflex_ros.domain import key_values
+from reflex_ros.domain.supervision import SafetyState, StateChange
+from reflex_ros.nodes import qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
@@ -40,9 +42,9 @@ class MonitorNode(ReflexNode):
 
     def __init__(self) -> None:
         super().__init__('monitor', TABLE, 1.0)
-        self._beats: dict[str, dict[str, str]] = {'so101': {}, 'action_stream': {}}
+        self._beats = {'so101': DiagnosticStatus(), 'action_stream': DiagnosticStatus()}
         self._seen_at: dict[str, float] = {}
-        self._safety: dict[str, str] = {}
+        self._safety = DiagnosticStatus()
         self._positions: list[float] = []
         self._told_at = 0.0
         self._waiting: list[tuple[str, float]] = []
@@ -103,18 +105,18 @@ class MonitorNode(ReflexNode):
         _emit({'answer': name, 'success': answer.success, 'message': answer.message})
 
     def _on_beat(self, name: str, message: DiagnosticStatus) -> None:
-        self._beats[name] = convert.values(message)
+        self._beats[name] = message
         self._seen_at[name] = time.monotonic()
 
     def _on_state(self, message: DiagnosticStatus) -> None:
-        self._safety = convert.values(message)
+        self._safety = message
         self._seen_at['supervisor'] = time.monotonic()
-        # From the history: a state that lasted shorter than a message takes is told too.
-        for name, at in json.loads(self._safety.get('history', '[]')):
+        safety = status_codec.decode(SafetyState, message)
+        # From the history: a state that lasted shorter than a message takes is reported too.
+        for state, at in safety.history:
             if at > self._told_at:
                 self._told_at = at
-                _emit({'state': name, 'at': at,
-                       'causes': json.loads(self._safety.get('causes', '[]'))})
+                _emit(key_values.to_plain(StateChange(state, at, safety.causes)))
 
     def _on_joints(self, message: JointState) -> None:
         self._positions = list(message.position)
@@ -122,8 +124,10 @@ class MonitorNode(ReflexNode):
     def _report(self) -> None:
         now = time.monotonic()
         _emit({'snapshot': {
-            'safety': self._safety, 'driver': self._beats['so101'],
-            'stream': self._beats['action_stream'], 'positions': self._positions,
+            'safety': status_codec.pairs(self._safety),
+            'driver': status_codec.pairs(self._beats['so101']),
+            'stream': status_codec.pairs(self._beats['action_stream']),
+            'positions': self._positions,
             'age_s': {name: round(now - at, 3) for name, at in self._seen_at.items()}}})
 
 

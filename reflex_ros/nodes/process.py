@@ -19,6 +19,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
+from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.nodes.base import ReflexNode, SUCCESS
 
 try:
@@ -71,7 +72,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
     except ExternalShutdownException:
         pass
     finally:
-        if node.lifecycle != 'finalized':
+        if node.lifecycle is not Lifecycle.FINALIZED:
             node.trigger_shutdown()
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Mapping
 import gc
 import os
-import re
 import sys
 import time
 from typing import Any
@@ -24,10 +23,12 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.domain.action import ChunkBounds
-from reflex_ros.domain.cause import Cause, ChunkRejected
+from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.chunk_player import Motion
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, StreamBeat
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
+from reflex_ros.domain.permit import Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
@@ -42,7 +43,7 @@ from reflex_ros.hardware.port_identity import stable_name
 from reflex_ros.hardware.report import DriverReport
 from reflex_ros.hardware.servo_health import FAULT_BITS, OVERHEAT_C, WARM_C
 from reflex_ros.hardware.so101 import JOINT_NAMES
-from reflex_ros.nodes import convert, qos
+from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
@@ -75,7 +76,6 @@ TABLE = (
 )
 BEAT_HZ = 20.0
 BAD_SHARE_WARN = 0.01
-_PROGRESS = re.compile('[0-9]{1,18}')
 
 
 class So101DriverNode(ReflexNode):
@@ -159,72 +159,64 @@ class So101DriverNode(ReflexNode):
         self._joint_states.publish(convert.to_joint_state(sample, stamp))
 
     def _on_permit(self, message: DiagnosticStatus) -> None:
-        permit = convert.from_permit(message)
+        permit = status_codec.decode_complete(Permit, message)
         if permit is not None:
             self._guard.renew_permit(permit, time.monotonic())
 
     def _on_beat(self, message: DiagnosticStatus) -> None:
-        values = convert.values(message)
-        fault = Cause.named(values['fault'], values.get('fault_text', '')) if values.get('fault') \
-            else None
-        # Whatever anybody sends there: an exception would end this process.
-        if _PROGRESS.fullmatch(values.get('progress', '')):
-            self._guard.renew_beat(int(values['progress']), fault, time.monotonic())
+        beat = status_codec.decode(StreamBeat, message)
+        # A message that names no progress proves no work, whoever sent it.
+        if beat.progress >= 0:
+            self._guard.renew_beat(beat.progress, beat.fault, time.monotonic())
 
     def _on_stop(self, message: String) -> None:
         self._guard.fail(convert.from_stop(message))
 
     def _on_command(self, message: JointTrajectory) -> None:
         try:
-            chunk = convert.from_trajectory(message, time.monotonic())
+            chunk = convert.from_command(message, time.monotonic())
         except ChunkRejected as exc:
             self._foreign_at = time.monotonic()
             # Somebody else's command, or one that we cannot date: it must not disturb ours.
             self._refused[exc.code] += 1
             self.get_logger().warning(f'command refused: {exc}', throttle_duration_sec=5.0)
             return
-        if self._driver is not None and self.lifecycle == 'active':
+        if self._driver is not None and self.lifecycle is Lifecycle.ACTIVE:
             self._driver.offer(chunk)
 
-    def beat_values(self) -> dict[str, object]:
+    def beat(self) -> DriverBeat:
         """Tell what the bus thread does."""
-        if self._driver is None:
-            return {'motion': 'passive'}
+        if self._driver is None or self._arm is None:
+            return DriverBeat(*self.identity())
         report = self._driver.report()
-        assert self._arm is not None
         travel = gripper_travel(self._arm.calibration)
-        return {
-            'gripper_closed_rad': travel.closed, 'gripper_open_rad': travel.opened,
-            'motion': report.state.value, 'torque': report.has_torque, 'epoch': report.epoch,
-            'at_rest': report.at_rest, 'parked': report.is_parked,
-            'cause': report.cause.code.name if report.cause else '',
-            'cause_text': report.cause.text if report.cause else '',
-            'port_lost': report.port_lost, 'cycles': report.cycles,
-            'missed_cycles': report.missed_cycles, 'late_cycles': report.late_cycles,
-            'refused_samples': report.refused_samples, 'degraded': report.is_degraded,
-            'rate_hz': report.rate_hz, 'cycle_ms_p50': report.cycle_ms_p50,
-            'cycle_ms_p99': report.cycle_ms_p99,
-            'late_ms_p99': report.late_ms_p99, 'late_ms_max': report.late_ms_max,
-            'max_step_rad': report.max_step_rad, 'playback_rate': report.playback_rate,
-            'starved': report.is_starved, 'lead_slowdowns': report.lead_slowdowns,
-            'accepted': report.accepted,
-            'foreign_s': -1.0 if self._foreign_at is None
-            else time.monotonic() - self._foreign_at,
-            'rejected': {code.name: count for code, count
-                         in (self._refused + Counter(report.rejected)).items()},
-            'setpoint': [round(value, 4) for value in report.setpoint]}
+        return DriverBeat(
+            *self.identity(),
+            gripper_closed_rad=travel.closed, gripper_open_rad=travel.opened,
+            motion=report.state, torque=report.has_torque, epoch=report.epoch,
+            at_rest=report.at_rest, parked=report.is_parked, cause=report.cause,
+            port_lost=report.port_lost, cycles=report.cycles,
+            missed_cycles=report.missed_cycles, late_cycles=report.late_cycles,
+            refused_samples=report.refused_samples, degraded=report.is_degraded,
+            rate_hz=report.rate_hz, cycle_ms_p50=report.cycle_ms_p50,
+            cycle_ms_p99=report.cycle_ms_p99, late_ms_p99=report.late_ms_p99,
+            late_ms_max=report.late_ms_max, max_step_rad=report.max_step_rad,
+            playback_rate=report.playback_rate, starved=report.is_starved,
+            lead_slowdowns=report.lead_slowdowns, accepted=report.accepted,
+            foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
+            rejected=self._refused + Counter(report.rejected), setpoint=report.setpoint)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report bus, servos and power."""
         if self._driver is None or self._latest is None or self._arm is None:
             level = DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK
-            return [convert.to_status('so101: driver', {}, level=level,
-                                      message=self.problem or self.lifecycle)]
+            return [status_codec.entry('so101: driver', {}, level=level,
+                                      message=self.problem or self.lifecycle.value)]
         report, sample = self._driver.report(), self._latest
         counters = self._arm.bus.counters
         level, message = _bus_health(report)
         port = self._arm.bus.port.name
-        bus = convert.to_status(
+        bus = status_codec.entry(
             'so101: driver/bus', {
                 'port': port, 'rate_hz': report.rate_hz, 'cycle_ms_p99': report.cycle_ms_p99,
                 'late_ms_max': report.late_ms_max, 'cycles': report.cycles,
@@ -256,7 +248,7 @@ def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> 
     elif not low <= volts <= high:
         level, message = DiagnosticStatus.WARN, (
             f'supply of {volts:.1f} V, usual are {low:g} to {high:g} V')
-    return convert.to_status(
+    return status_codec.entry(
         f'so101: driver/servo_{JOINT_NAMES[index]}', {
             'position_rad': float(sample.position[index]),
             'velocity_rad_s': float(sample.velocity[index]),

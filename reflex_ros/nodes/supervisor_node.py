@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-import json
 import os
 from pathlib import Path
 import sys
@@ -27,7 +26,16 @@ from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.duplicate_nodes import InstanceWatch
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import evaluate, GateInputs, GateItem
-from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
+from reflex_ros.domain.heartbeats import (
+    Beat,
+    DriverBeat,
+    Lifecycle,
+    Link,
+    MotionState,
+    SessionMode,
+    StreamBeat,
+    SupervisorBeat,
+)
 from reflex_ros.domain.safe_stop import (
     elapse,
     Event,
@@ -37,7 +45,8 @@ from reflex_ros.domain.safe_stop import (
     SafeStop,
     State,
 )
-from reflex_ros.nodes import convert, qos
+from reflex_ros.domain.supervision import SafetyState
+from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.managed_node import ManagedNode
 from reflex_ros.nodes.parameters import Spec
@@ -66,13 +75,12 @@ OWN_STALL_S = 0.05
 STREAM_GONE_S = 1.0
 EXPIRY_STOP_S = 10.0
 
+IDLE, LIVE = Lifecycle.INACTIVE, Lifecycle.ACTIVE
 WANTED = {
-    State.UNCONFIGURED: ('inactive', 'inactive'), State.STANDBY: ('inactive', 'active'),
-    State.DRY_RUN: ('inactive', 'active'), State.READY: ('inactive', 'active'),
-    State.ARMING: ('active', 'active'), State.ACTIVE: ('active', 'active'),
-    State.DEGRADED: ('active', 'active'), State.LATCHED: ('inactive', 'inactive'),
-    State.FAULT: ('inactive', 'inactive'), State.PARKING: ('active', 'inactive'),
-    State.PARKED: ('inactive', 'inactive'),
+    State.UNCONFIGURED: (IDLE, IDLE), State.STANDBY: (IDLE, LIVE), State.DRY_RUN: (IDLE, LIVE),
+    State.READY: (IDLE, LIVE), State.ARMING: (LIVE, LIVE), State.ACTIVE: (LIVE, LIVE),
+    State.DEGRADED: (LIVE, LIVE), State.LATCHED: (IDLE, IDLE), State.FAULT: (IDLE, IDLE),
+    State.PARKING: (LIVE, IDLE), State.PARKED: (IDLE, IDLE),
 }
 """Lifecycle states of driver and stream; in STOPPING and SHUTDOWN both stay as they are."""
 
@@ -89,7 +97,7 @@ class SupervisorNode(ReflexNode):
         self._items: tuple[GateItem, ...] = ()
         self._instances = {name: InstanceWatch()
                            for name in ('supervisor', 'so101', 'action_stream')}
-        self._history: deque[tuple[str, float]] = deque(maxlen=HISTORY)
+        self._history: deque[tuple[State, float]] = deque(maxlen=HISTORY)
         self._latch: LatchFile | None = None
         self._settings: Mapping[str, Any] = {}
         self._stopping_beats = 0
@@ -99,8 +107,8 @@ class SupervisorNode(ReflexNode):
         self.create_subscription(DiagnosticStatus, 'beat/so101', self._on_driver, qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_stream,
                                  qos.LEASE)
-        self.create_subscription(DiagnosticStatus, 'beat/supervisor',
-                                 lambda beat: self._record_instance('supervisor', beat), qos.LEASE)
+        self.create_subscription(DiagnosticStatus, 'beat/supervisor', self._on_supervisor,
+                                 qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
         self._managed = (ManagedNode(self, 'so101', REPLUG_S), ManagedNode(self, 'action_stream'))
         for event, name in ((Event.PROMOTE, 'promote'), (Event.DEMOTE, 'demote'),
@@ -120,14 +128,14 @@ class SupervisorNode(ReflexNode):
         epoch = int(time.time()) % 10 ** 8
         self._machine = SafeStop(State.FAULT if causes else State.UNCONFIGURED, epoch, causes,
                                  time.monotonic())
-        self._history.append((self._machine.state.value, self._machine.since))
+        self._history.append((self._machine.state, self._machine.since))
         self._timers = [self.every(1.0 / PERMIT_HZ, self._tick),
                         self.every(GATE_S, self._evaluate_gate)]
 
     def _teardown(self) -> None:
         if self._machine.state is not State.UNCONFIGURED:
             self._apply(Event.SHUTDOWN)
-            self._permits.publish(convert.to_permit(self._machine.permit(time.monotonic())))
+            self._publish_permit()
             self._publish_state()
         for timer in self._timers:
             self.destroy_timer(timer)
@@ -136,18 +144,22 @@ class SupervisorNode(ReflexNode):
     # Events from outside.
 
     def _on_driver(self, message: DiagnosticStatus) -> None:
-        self._driver, self._driver_at = convert.to_driver_beat(message), time.monotonic()
-        self._record_instance('so101', message)
+        self._driver = status_codec.decode(DriverBeat, message)
+        self._driver_at = time.monotonic()
+        self._record_instance('so101', self._driver)
         self._stopping_beats += 1
         self._check_driver()
 
     def _on_stream(self, message: DiagnosticStatus) -> None:
-        beat, now = convert.to_stream_beat(message), time.monotonic()
-        self._record_instance('action_stream', message)
-        if beat.progress != self._stream.progress or beat.lifecycle != 'active':
+        beat, now = status_codec.decode(StreamBeat, message), time.monotonic()
+        self._record_instance('action_stream', beat)
+        if beat.progress != self._stream.progress or beat.lifecycle is not Lifecycle.ACTIVE:
             self._worked_at = now
         self._stream, self._stream_at = beat, now
         self._check_stream()
+
+    def _on_supervisor(self, message: DiagnosticStatus) -> None:
+        self._record_instance('supervisor', status_codec.decode(SupervisorBeat, message))
 
     def _on_stop(self, message: String) -> None:
         cause = convert.from_stop(message)
@@ -180,10 +192,10 @@ class SupervisorNode(ReflexNode):
                                     ('action_stream', self._stream, self._age(self._stream_at))):
                 if age > DRIVER_LOST_S:
                     return f'refused: {node} gives no sign of life. Start it, then reset again'
-                if beat.lifecycle == 'active':
+                if beat.lifecycle is Lifecycle.ACTIVE:
                     return f'refused: {node} is not at rest yet. Try again in a second'
             # Whether what it refused to be activated for is gone shows when it is asked again.
-            if self._driver.problem and self._driver.lifecycle != 'inactive':
+            if self._driver.problem and self._driver.lifecycle is not Lifecycle.INACTIVE:
                 return f'refused: so101: {self._driver.problem}'
         return ''
 
@@ -203,7 +215,7 @@ class SupervisorNode(ReflexNode):
         if machine is not self._machine:
             self._adopt(machine)
         self._check_silence()
-        self._permits.publish(convert.to_permit(self._machine.permit(now)))
+        self._publish_permit()
 
     def _excuse_own_stall(self, now: float) -> None:
         # After a stall of ours the timers run before the messages that waited meanwhile: nobody
@@ -239,31 +251,31 @@ class SupervisorNode(ReflexNode):
         if state in (State.ARMING, State.PARKING) and driver.problem \
                 and self._managed[0].refusals >= REFUSED:
             self._apply(Event.FAULT, Cause(FaultCode.ARM_REFUSED, driver.problem))
-        elif state is State.ARMING and is_ours and driver.motion == 'playing':
+        elif state is State.ARMING and is_ours and driver.motion is MotionState.PLAYING:
             self._apply(Event.MOVING)
-        elif state is State.ACTIVE and is_ours and driver.motion == 'hold':
+        elif state is State.ACTIVE and is_ours and driver.motion is MotionState.HOLD:
             self._apply(Event.SLOWED)
-        elif state is State.DEGRADED and is_ours and driver.motion == 'playing':
+        elif state is State.DEGRADED and is_ours and driver.motion is MotionState.PLAYING:
             self._apply(Event.RECOVERED)
         elif state is State.PARKING and is_ours and driver.parked:
             self._apply(Event.PARKED)
         elif state is State.STOPPING and self._stopping_beats >= 2 and driver.at_rest \
-                and driver.motion in ('hold', 'passive'):
+                and driver.motion in (MotionState.HOLD, MotionState.PASSIVE):
             self._apply(Event.STANDSTILL)
-        configured = driver.lifecycle in ('inactive', 'active') and not driver.port_lost
-        if configured and self._stream.lifecycle in ('inactive', 'active') and state in (
+        configured = driver.lifecycle.is_configured and not driver.port_lost
+        if configured and self._stream.lifecycle.is_configured and state in (
                 State.UNCONFIGURED, State.FAULT):
             self._apply(Event.CONFIGURED)
 
     def _check_stream(self) -> None:
         stream, state = self._stream, self._machine.state
-        is_open = stream.lifecycle == 'active' and stream.link == 'open'
+        is_open = stream.lifecycle is Lifecycle.ACTIVE and stream.link is Link.OPEN
         if state is State.STANDBY and is_open:
             self._apply(Event.SESSION_OPEN)
         elif state in (State.ARMING, State.ACTIVE, State.DEGRADED):
             if not is_open or stream.fault is not None:
                 self._apply(Event.FAULT, stream.fault or stream.lost or Cause(
-                    FaultCode.NET_CLOSED, f'the action stream is {stream.link}'))
+                    FaultCode.NET_CLOSED, f'the action stream is {stream.link.value}'))
             elif 0.0 <= stream.expires_s < EXPIRY_STOP_S and state is State.ACTIVE:
                 self.get_logger().warning('the session ends soon: stopping as planned')
                 self._apply(Event.DEMOTE)
@@ -283,8 +295,8 @@ class SupervisorNode(ReflexNode):
         self._steer()
         self._publish_state()
 
-    def _record_instance(self, name: str, beat: DiagnosticStatus) -> None:
-        self._instances[name].record(convert.values(beat).get('instance', ''), time.monotonic())
+    def _record_instance(self, name: str, beat: Beat) -> None:
+        self._instances[name].record(beat.instance, time.monotonic())
         duplicates = self._duplicates()
         if duplicates and self._machine.state in MOTION:
             self._apply(Event.FAULT, Cause(FaultCode.DUP_NODE, 'two nodes live under the name '
@@ -306,7 +318,7 @@ class SupervisorNode(ReflexNode):
         before, self._machine = self._machine, machine
         if machine.state is not before.state:
             self._stopping_beats = 0
-            self._history.append((machine.state.value, machine.since))
+            self._history.append((machine.state, machine.since))
             for managed in self._managed:
                 managed.forget_refusals()
             reason = f' ({machine.causes[0].code.name}: {machine.causes[0].text})' \
@@ -317,7 +329,7 @@ class SupervisorNode(ReflexNode):
             else:
                 self.get_logger().info(f'{before.state.value} -> {machine.state.value}')
             self._store_latch()
-            self._permits.publish(convert.to_permit(machine.permit(time.monotonic())))
+            self._publish_permit()
             self._steer()
         self._publish_state()
 
@@ -334,16 +346,17 @@ class SupervisorNode(ReflexNode):
         if wanted is None:
             return
         driver, stream = wanted
-        if self._machine.state is State.ARMING and self._stream.session_mode != 'apply_actions':
-            driver = 'inactive'
+        is_applying = self._stream.session_mode is SessionMode.APPLY_ACTIONS
+        if self._machine.state is State.ARMING and not is_applying:
+            driver = Lifecycle.INACTIVE
         if self._machine.state is State.STANDBY and not self._settings['auto_dry_run']:
-            stream = 'inactive'
-        if driver == 'active' and self._driver.lifecycle == 'active' \
+            stream = Lifecycle.INACTIVE
+        if driver is Lifecycle.ACTIVE and self._driver.lifecycle is Lifecycle.ACTIVE \
                 and self._driver.epoch != self._machine.epoch:
             # Active under an older permit: it has to begin anew.
-            driver = 'inactive'
+            driver = Lifecycle.INACTIVE
         if self._driver.port_lost:
-            driver = 'unconfigured'
+            driver = Lifecycle.UNCONFIGURED
         for managed, beat, at, target in (
                 (self._managed[0], self._driver, self._driver_at, driver),
                 (self._managed[1], self._stream, self._stream_at, stream)):
@@ -367,7 +380,7 @@ class SupervisorNode(ReflexNode):
             return 'configuring'
         if state is State.STANDBY:
             lost = self._stream.fault or self._stream.lost
-            return (f'waiting for a session: {self._stream.remark or self._stream.link}'
+            return (f'waiting for a session: {self._stream.remark or self._stream.link.value}'
                     if lost is None else f'no session: {lost}')
         if state is State.DRY_RUN:
             red = next((item for item in self._items if not item.is_green), None)
@@ -377,29 +390,30 @@ class SupervisorNode(ReflexNode):
                 State.PARKED: 'parked, torque off: call supervisor/reset to go on',
                 State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
 
+    def _publish_permit(self) -> None:
+        permit = self._machine.permit(time.monotonic())
+        self._permits.publish(status_codec.encode('safety/permit', permit))
+
     def _publish_state(self) -> None:
-        machine = self._machine
+        machine, why = self._machine, self._why()
         level = DiagnosticStatus.ERROR if machine.causes else (
             DiagnosticStatus.WARN if machine.state is State.DEGRADED else DiagnosticStatus.OK)
-        self._states.publish(convert.to_status('safety/state', {
-            'state': machine.state.value, 'epoch': machine.epoch, 'latched': machine.is_latched,
-            'causes': [{'code': cause.code.name, 'text': cause.text, 'at': cause.at,
-                        'count': cause.count} for cause in machine.causes],
-            'history': [[name, round(at, 4)] for name, at in self._history],
-            'why': self._why(), 'for_s': self._age(machine.since),
-            **{f'gate.{item.name}': 'ok' if item.is_green else item.text
-               for item in self._items}}, level=level, message=self._why()))
+        self._states.publish(status_codec.encode('safety/state', SafetyState(
+            state=machine.state, epoch=machine.epoch, latched=machine.is_latched,
+            causes=machine.causes, history=tuple(self._history), why=why,
+            for_s=self._age(machine.since), gate=self._items), level=level, message=why))
 
-    def beat_values(self) -> dict[str, object]:
+    def beat(self) -> SupervisorBeat:
         """Tell the state."""
-        return {'state': self._machine.state.value, 'epoch': self._machine.epoch}
+        return SupervisorBeat(*self.identity(), state=self._machine.state,
+                              epoch=self._machine.epoch)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report the state and its causes."""
         machine = self._machine
-        return [convert.to_status(
-            'supervisor: safety', {'state': machine.state.value, 'causes': json.dumps(
-                [cause.code.name for cause in machine.causes])},
+        return [status_codec.entry(
+            'supervisor: safety', {'state': machine.state,
+                                   'causes': [cause.code.name for cause in machine.causes]},
             level=DiagnosticStatus.ERROR if machine.causes else DiagnosticStatus.OK,
             message=self._why() or machine.state.value)]
 

@@ -11,6 +11,9 @@ import pytest
 from reflex_ros.bringup import process_table
 from reflex_ros.bringup.demo import Demo
 from reflex_ros.bringup.processes import Child
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import MotionState
+from reflex_ros.domain.safe_stop import State
 from reflex_ros.hardware.so101 import SO101
 
 from .conftest import wait_for
@@ -59,6 +62,10 @@ def publish_until(demo, publisher, message, condition, what, timeout_s=10.0):
         rclpy.spin_once(demo.node, timeout_sec=0.05)
 
 
+def red_items(view):
+    return {item.name for item in view.safety.gate if not item.is_green}
+
+
 @pytest.mark.parametrize('frame', ['', 'base_link', 'epoch=1 seq=5 age_ms=10.0'])
 def test_a_stranger_cannot_move_the_arm(demo, frame):
     from trajectory_msgs.msg import JointTrajectory
@@ -66,7 +73,7 @@ def test_a_stranger_cannot_move_the_arm(demo, frame):
     from reflex_ros.nodes import qos
     demo.bring_to_motion()
     demo.system.call('demote')
-    demo.system.wait_state('DRY_RUN', 'READY', timeout_s=5.0)
+    demo.system.wait_state(State.DRY_RUN, State.READY, timeout_s=5.0)
     demo.arm.mark()
     publisher = demo.node.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
     pose = [joint['position_rad'] for joint in demo.arm.state()['joints'].values()]
@@ -79,8 +86,8 @@ def test_a_stranger_cannot_move_the_arm(demo, frame):
             rclpy.spin_once(demo.node, timeout_sec=0.02)
     else:
         publish_until(demo, publisher, trajectory(frame, rows),
-                      lambda: 'SEQ_EPOCH' in view.driver('rejected'), 'refusal')
-        demo.system.wait(lambda: view.safety('gate.commander') not in ('', 'ok'), 5.0, 'red gate')
+                      lambda: FaultCode.SEQ_EPOCH in view.driver.rejected, 'refusal')
+        demo.system.wait(lambda: 'commander' in red_items(view), 5.0, 'red gate')
     joints = demo.arm.state()['joints'].values()
     assert max(joint['travel_rad'] for joint in joints) < TOLERANCE_RAD
     assert all(joint['goal_last_change_ns'] is None for joint in joints)
@@ -95,7 +102,8 @@ def test_a_stranger_with_a_wrong_epoch_is_ignored_while_the_policy_moves(demo):
     view = demo.system.view
     publish_until(demo, publisher, trajectory('epoch=1 seq=999999 age_ms=1.0',
                                               [SO101.rest_pose.tolist()] * 30),
-                  lambda: 'SEQ_EPOCH' in view.driver('rejected') or view.state != 'ACTIVE',
+                  lambda: FaultCode.SEQ_EPOCH in view.driver.rejected
+                  or view.state is not State.ACTIVE,
                   'refusal')
     assert demo.arm.state()['max_goal_step_ticks'] < 15
 
@@ -107,9 +115,9 @@ def test_anyone_may_stop_with_one_word(demo):
     demo.bring_to_motion()
     publisher = demo.node.create_publisher(String, 'safety/stop', qos.STOP)
     publish_until(demo, publisher, String(data='that looks wrong'),
-                  lambda: demo.system.view.state == 'LATCHED', 'latch')
-    assert demo.system.view.causes[0]['code'] == 'OP_STOP'
-    assert 'that looks wrong' in demo.system.view.causes[0]['text']
+                  lambda: demo.system.view.state is State.LATCHED, 'latch')
+    assert demo.system.view.causes[0].code is FaultCode.OP_STOP
+    assert 'that looks wrong' in demo.system.view.causes[0].text
     assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
 
 
@@ -124,19 +132,19 @@ def test_deactivating_the_driver_by_hand_stops_and_latches(demo):
     future = client.call_async(request)
     rclpy.spin_until_future_complete(demo.node, future, timeout_sec=5.0)
     assert future.result().success
-    demo.system.wait_state('LATCHED', timeout_s=5.0)
-    assert demo.system.view.causes[0]['code'] == 'DEACTIVATED'
+    demo.system.wait_state(State.LATCHED, timeout_s=5.0)
+    assert demo.system.view.causes[0].code is FaultCode.DEACTIVATED
 
 
-@pytest.mark.parametrize('verb, state', [('promote', 'READY'), ('park', 'DRY_RUN')])
+@pytest.mark.parametrize('verb, state', [('promote', State.READY), ('park', State.DRY_RUN)])
 def test_arm_that_may_not_be_driven_is_said_so_at_once_and_does_not_move_later(demo, verb, state):
     system, view = demo.system, demo.system.view
     system.wait_state(state, timeout_s=30.0)
     demo.arm.fault('error_bits', ids=[2], bits=0x20)
     demo.arm.mark()
     assert system.call(verb)['success']
-    system.wait_state('LATCHED', timeout_s=8.0)
-    assert view.causes[0]['code'] == 'ARM_REFUSED' and 'shoulder_lift' in view.causes[0]['text']
+    system.wait_state(State.LATCHED, timeout_s=8.0)
+    assert view.causes[0].code is FaultCode.ARM_REFUSED and 'shoulder_lift' in view.causes[0].text
     # Somebody puts it right, by hand.
     demo.arm.clear()
     for _ in range(50):
@@ -147,9 +155,9 @@ def test_arm_that_may_not_be_driven_is_said_so_at_once_and_does_not_move_later(d
     assert answer['success'], answer
     joints = demo.arm.state()['joints'].values()
     assert not any(joint['torque'] or joint['travel_rad'] > 0.01 for joint in joints)
-    system.wait_state('READY', timeout_s=30.0)
+    system.wait_state(State.READY, timeout_s=30.0)
     assert system.call('promote')['success']
-    system.wait_state('ACTIVE', timeout_s=15.0)
+    system.wait_state(State.ACTIVE, timeout_s=15.0)
 
 
 def test_supervisor_that_dies_while_the_arm_parks_comes_back_latched(demo):
@@ -159,12 +167,12 @@ def test_supervisor_that_dies_while_the_arm_parks_comes_back_latched(demo):
     wait_for(lambda: max(joint['travel_rad'] for joint in demo.arm.state()['joints'].values())
              > 0.3, 20.0, 'motion')
     assert system.call('demote')['success']
-    system.wait_state('DRY_RUN', 'READY', timeout_s=10.0)
+    system.wait_state(State.DRY_RUN, State.READY, timeout_s=10.0)
     assert system.call('park')['success']
-    system.wait(lambda: system.view.driver('motion') == 'parking', 10.0, 'motion')
+    system.wait(lambda: system.view.driver.motion is MotionState.PARKING, 10.0, 'motion')
     system.group.children['supervisor'].kill()
-    system.wait_state('LATCHED', timeout_s=20.0)
-    assert system.view.causes[0]['code'] == 'SUPERVISOR_DEAD'
+    system.wait_state(State.LATCHED, timeout_s=20.0)
+    assert system.view.causes[0].code is FaultCode.SUPERVISOR_DEAD
     assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
 
 
@@ -173,11 +181,11 @@ def test_two_drivers_under_one_name_stop_the_system(demo, tmp_path):
     twin = Child(next(process for process in process_table.nodes(None, demo.world)
                       if process.name == 'so101'), tmp_path / 'twin.log')
     try:
-        demo.system.wait_state('LATCHED', 'FAULT', timeout_s=15.0)
+        demo.system.wait_state(State.LATCHED, State.FAULT, timeout_s=15.0)
     finally:
         twin.kill()
         twin.close()
-    assert demo.system.view.causes[0]['code'] == 'DUP_NODE'
+    assert demo.system.view.causes[0].code is FaultCode.DUP_NODE
     assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
 
 
@@ -185,15 +193,15 @@ def test_a_new_prompt_reaches_the_policy(demo):
     from std_msgs.msg import String
 
     from reflex_ros.nodes import qos
-    demo.system.wait_state('READY', timeout_s=30.0)
+    demo.system.wait_state(State.READY, timeout_s=30.0)
     publisher = demo.node.create_publisher(String, 'prompt', qos.PROMPT)
     publish_until(demo, publisher, String(data='sweep the table'),
-                  lambda: demo.system.view.stream('prompt') == 'sweep the table', 'new prompt')
+                  lambda: demo.system.view.stream.prompt == 'sweep the table', 'new prompt')
 
 
 def test_no_process_shows_the_key(demo):
     from pathlib import Path
-    demo.system.wait_state('READY', timeout_s=30.0)
+    demo.system.wait_state(State.READY, timeout_s=30.0)
     for child in demo.system.group.children.values():
         command = Path(f'/proc/{child.pid}/cmdline').read_bytes().decode()
         assert process_table.SIM_KEY not in command, child.process.name
@@ -205,16 +213,16 @@ def test_no_process_shows_the_key(demo):
 
 def test_a_supervisor_that_was_held_up_blames_nobody(demo):
     system, view = demo.system, demo.system.view
-    system.wait_state('READY', timeout_s=30.0)
+    system.wait_state(State.READY, timeout_s=30.0)
     supervisor = system.group.children['supervisor'].popen
-    cycles = int(view.driver('cycles'))
+    cycles = view.driver.cycles
     before = len(view.states)
     supervisor.send_signal(signal.SIGSTOP)
     try:
-        system.wait(lambda: int(view.driver('cycles')) > cycles + 100, 15.0, 'second of bus time')
+        system.wait(lambda: view.driver.cycles > cycles + 100, 15.0, 'second of bus time')
     finally:
         supervisor.send_signal(signal.SIGCONT)
-    cycles = int(view.driver('cycles'))
-    system.wait(lambda: int(view.driver('cycles')) > cycles + 100, 15.0, 'second of bus time')
+    cycles = view.driver.cycles
+    system.wait(lambda: view.driver.cycles > cycles + 100, 15.0, 'second of bus time')
     after = [name for name, _ in view.states[before:]]
-    assert not {'UNCONFIGURED', 'STANDBY'} & set(after), after
+    assert not {State.UNCONFIGURED, State.STANDBY} & set(after), after

@@ -9,10 +9,14 @@ import pytest
 from reflex_ros.bringup.system import View
 from reflex_ros.cli import up
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.safe_stop import CauseRecord, State
+from reflex_ros.domain.supervision import SafetyState
 
 JSON = CommonOptions(as_json=True)
-LATCHED = View('LATCHED', [{'code': 'NET_SILENT'}], [('ACTIVE', 1.0), ('LATCHED', 2.0)],
-               {'safety': {'why': 'no answer for 0.5 s; reset, then promote'}})
+LATCHED = View(State.LATCHED, (CauseRecord(FaultCode.NET_SILENT, '', 1.0),),
+               [(State.ACTIVE, 1.0), (State.LATCHED, 2.0)],
+               SafetyState(why='no answer for 0.5 s; reset, then promote'))
 STOP = 'Safe stop fired: NET_SILENT: no answer for 0.5 s; reset, then promote'
 
 
@@ -23,6 +27,7 @@ def test_entry_7_end_on_a_safe_stop_is_no_success_in_json(capsys, killed, error)
     document = json.loads(capsys.readouterr().out)
     assert (document['ok'], document['error']) == (False, error)
     assert document['states'] == ['ACTIVE', 'LATCHED']
+    assert document['causes'] == [{'code': 'NET_SILENT', 'text': '', 'at': 1.0, 'count': 1}]
 
 
 def test_entry_7_end_on_a_safe_stop_names_the_cause(capsys):
@@ -31,6 +36,6 @@ def test_entry_7_end_on_a_safe_stop_names_the_cause(capsys):
 
 
 def test_end_that_was_asked_for_is_none(capsys):
-    up._report(JSON, View('DRY_RUN'), [], stopped_by_fault=False)
+    up._report(JSON, View(State.DRY_RUN), [], stopped_by_fault=False)
     document = json.loads(capsys.readouterr().out)
     assert document['ok'] is True and 'error' not in document

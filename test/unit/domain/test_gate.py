@@ -14,12 +14,13 @@ import pytest
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import evaluate, GateInputs
-from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
+from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, Link, SessionMode, StreamBeat
 
-DRIVER = DriverBeat(lifecycle='inactive', at_rest=True, cycles=500, rate_hz=100.0,
+DRIVER = DriverBeat(lifecycle=Lifecycle.INACTIVE, at_rest=True, cycles=500, rate_hz=100.0,
                     cycle_ms_p99=4.0)
-STREAM = StreamBeat(lifecycle='active', progress=9, link='open', session_mode='dry_run',
-                    received=100, accepted=100, open_s=12.0, age_ms_p95=350.0, expires_s=1500.0)
+STREAM = StreamBeat(lifecycle=Lifecycle.ACTIVE, progress=9, link=Link.OPEN,
+                    session_mode=SessionMode.DRY_RUN, session_received=100, session_accepted=100,
+                    open_s=12.0, age_ms_p95=350.0, expires_s=1500.0)
 GREEN = GateInputs(driver=DRIVER, stream=STREAM, driver_age_s=0.05, stream_age_s=0.02,
                    is_latched=False, duplicates=(), dry_run_s=10.0, max_age_ms=1000.0)
 FROZEN = Cause(FaultCode.CAM_FROZEN, 'camera top: the same frame for 0.40 s')
@@ -41,8 +42,9 @@ def with_changes(**changes: Any) -> GateInputs:
 
 RED = [
     ('latch', {'is_latched': True}, 'supervisor/reset'),
-    ('driver', {'driver': replace(DRIVER, lifecycle='unconfigured')}, 'so101 is unconfigured'),
-    ('driver', {'driver': replace(DRIVER, lifecycle='active')}, 'so101 is active'),
+    ('driver', {'driver': replace(DRIVER, lifecycle=Lifecycle.UNCONFIGURED)},
+     'so101 is unconfigured'),
+    ('driver', {'driver': replace(DRIVER, lifecycle=Lifecycle.ACTIVE)}, 'so101 is active'),
     ('driver', {'driver_age_s': 1.0}, 'no beat from so101 for 1.0 s'),
     ('driver', {'driver_age_s': math.nan}, 'no beat'),
     ('bus', {'cycles': 0}, 'no bus cycle'),
@@ -50,18 +52,18 @@ RED = [
     ('bus', {'cycle_ms_p99': math.nan}, 'cycle p99'),
     ('bus', {'port_lost': True}, 'port'),
     ('standstill', {'at_rest': False}, 'the arm moves'),
-    ('stream', {'link': 'opening', 'remark': 'attempt 3 failed'}, 'opening (attempt 3 failed)'),
-    ('stream', {'link': 'closed'}, 'closed'),
+    ('stream', {'link': Link.OPENING, 'remark': 'attempt 3 failed'}, 'opening (attempt 3 failed)'),
+    ('stream', {'link': Link.CLOSED}, 'closed'),
     ('stream', {'stream_age_s': 1.0}, 'no sign of work'),
-    ('session', {'session_mode': ''}, 'no mode'),
-    ('session', {'session_mode': 'apply_actions'}, 'apply_actions'),
+    ('session', {'session_mode': SessionMode.NONE}, 'no mode'),
+    ('session', {'session_mode': SessionMode.APPLY_ACTIONS}, 'apply_actions'),
     ('session', {'fault': NET_CLOSED}, 'the stream is closed'),
     ('expiry', {'expires_s': 300.0}, 'ends in 300 s'),
     ('expiry', {'expires_s': 0.0}, 'ends in 0 s'),
     ('inputs', {'gap': FROZEN}, 'the same frame'),
     ('dry_run', {'open_s': 9.9}, 'needed 10 s'),
-    ('validation', {'accepted': 98}, '98 of 100'),
-    ('validation', {'received': 5, 'accepted': 4}, '4 of 5'),
+    ('validation', {'session_accepted': 98}, '98 of 100'),
+    ('validation', {'session_received': 5, 'session_accepted': 4}, '4 of 5'),
     ('latency', {'age_ms_p95': 700.0}, '700 ms'),
     ('latency', {'age_ms_p95': math.nan}, 'nan ms'),
     ('commander', {'foreign_s': 0.0}, 'somebody else'),
@@ -85,16 +87,16 @@ def test_one_thing_that_is_wrong_makes_one_item_red_and_is_named(
 
 
 @pytest.mark.parametrize('changes', [
-    {'accepted': 99}, {'cycle_ms_p99': 29.9}, {'open_s': 10.0}, {'expires_s': -1.0},
+    {'session_accepted': 99}, {'cycle_ms_p99': 29.9}, {'open_s': 10.0}, {'expires_s': -1.0},
     {'expires_s': 300.1}, {'age_ms_p95': 699.0}, {'foreign_s': 5.1}, {'driver_age_s': 0.99},
-    {'stream_age_s': 0.99}, {'received': 1, 'accepted': 1}])
+    {'stream_age_s': 0.99}, {'session_received': 1, 'session_accepted': 1}])
 def test_value_just_inside_its_bound_is_green(changes: dict[str, Any]) -> None:
     assert all(item.is_green for item in evaluate(with_changes(**changes)))
 
 
 def test_without_chunks_every_item_about_chunks_is_red_and_says_so() -> None:
-    red = {item.name: item.text for item in evaluate(with_changes(received=0, accepted=0))
-           if not item.is_green}
+    items = evaluate(with_changes(session_received=0, session_accepted=0))
+    red = {item.name: item.text for item in items if not item.is_green}
     assert set(red) == {'dry_run', 'validation', 'latency'}
     assert red['latency'] == 'no chunk yet'
 

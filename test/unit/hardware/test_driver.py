@@ -24,6 +24,7 @@ from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import MotionState
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
@@ -34,7 +35,7 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import RAD_PER_TICK, soft_limits
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
-from reflex_ros.hardware.report import DriverReport, MotionState
+from reflex_ros.hardware.report import DriverReport
 from reflex_ros.hardware.so101 import JOINT_NAMES, SO101
 
 PAN = 0
