@@ -224,13 +224,15 @@ class ActionStreamNode(ReflexNode):
         age_s = time.monotonic() - chunk.observed_at
         stamp = convert.to_time(self.get_clock().now().nanoseconds - int(age_s * 1e9))
         message = convert.to_trajectory(chunk, stamp)
-        message.header.frame_id = convert.command_tag(chunk, age_s)
         assert self._session is not None
         permit = self._current_permit()
         # A chunk that was asked for before the promotion, or before a reset, commands nothing.
         if self._session.is_applying and permit.mode is Mode.APPLY_ACTIONS \
                 and chunk.epoch == permit.epoch:
+            # First, because the arm waits for it. A message is written out when it is published.
+            message.header.frame_id = convert.command_tag(chunk, age_s)
             self._commands.publish(message)
+            message.header.frame_id = ''
         self._chunks.publish(message)
 
     def _on_fault(self, cause: Cause) -> None:
