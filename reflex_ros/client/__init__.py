@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The Reflex service: no ROS, no hardware. What is named here is the public Python API.
+Client of the Reflex service, without ROS and hardware; the names here are the public API.
 
-Each name is imported when it is used: whoever needs one of them does not wait for all.
+A name is imported at its first use, so that a program loads only the modules that it needs.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ _PLACES = {
     'Reflex': 'client',
     'Run': 'connect_decorator',
 }
-"""Where a name lives; one that is not here is a module of ``resources``."""
+"""Name -> module that defines it; any other public name is a module of ``resources``."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name."""
+    """Import a public name at its first use."""
     if name not in __all__:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     if name in _PLACES:
@@ -69,5 +69,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the public names too."""
+    """List the public names, imported or not."""
     return sorted({*globals(), *__all__})

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The action stream for asyncio: open within a window, send, receive, close.
+The action stream for asyncio: open with retries, send, receive, close.
 
-One attempt is one new TCP connection and one whole handshake (``stream_socket``). A stream whose
-receive timed out or failed is not used again: open a new one.
+Each attempt to open makes a new TCP connection and a whole handshake (``stream_socket``). Do not
+use a stream again after a receive timed out or failed: open a new one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import within
 from reflex_ros.client.endpoints import token_in
-from reflex_ros.client.stream_errors import status_of, StreamFaults
+from reflex_ros.client.stream_errors import status_of, StreamErrors
 from reflex_ros.client.stream_frames import Image, OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame, Ready, ServerError
 from reflex_ros.client.stream_settings import DEFAULT_TIMEOUT_S, StreamSettings
@@ -48,21 +48,21 @@ _log = logging.getLogger(__name__)
 
 ATTEMPT_S = 15.0
 MAX_SKIPPED = 100
-"""Broken frames that are remembered; a service could send them without end."""
+"""Limit for the refused frames in ``skipped``; a service could send them without end."""
 
 
 class AsyncActionStream:
     """
     One stream: observations up, action chunks down.
 
-    ``async with AsyncActionStream.for_task('pick up the cube') as stream:`` is the short way; the
-    constructor takes what was resolved before.
+    Scripts use ``async with AsyncActionStream.for_task('pick up the cube') as stream:``. The
+    constructor needs a URL and a key that were resolved before.
 
     :param url: from ``endpoints.actions_url``.
-    :param key: None when the address carries a token; no key is sent then.
-    :param timeout_s: for ``recv_action`` and for one attempt to open, at most 15 s there [s].
+    :param key: API key; None if the URL contains a token, then no key is sent.
+    :param timeout_s: limit for ``recv_action``, and for one attempt to open, there at most 15 [s].
     :param window_s: how long opening is retried [s]; 0 tries once.
-    :param on_retry: called before each wait.
+    :param on_retry: called before each wait between attempts.
     """
 
     def __init__(self, url: str, key: Secret | None, request: OpenRequest, *,
@@ -72,13 +72,13 @@ class AsyncActionStream:
         self.url = url
         self.session_id = request.session_id
         self.open_timing: dict[str, float] = {}
-        """Milliseconds of the successful attempt (section d.4)."""
+        """Duration of each step of the successful attempt [ms] (section d.4)."""
         self.ready: Mapping[str, Any] = {}
-        """Everything that ``session.ready`` said."""
+        """All fields of ``session.ready``."""
         self.skipped: deque[ChunkRejected] = deque(maxlen=MAX_SKIPPED)
-        """The newest frames that ``recv_action`` refused and skipped; the caller empties it."""
+        """The newest frames that ``recv_action`` refused; the caller may clear it."""
         self._key = key
-        self._faults = StreamFaults(url, key or Secret(token_in(url)))
+        self._errors = StreamErrors(url, key or Secret(token_in(url)))
         self._request = request
         self._row_keys = adapters.row_keys(request.action_adapter, request.robot)
         self._timeout_s = timeout_s
@@ -91,12 +91,14 @@ class AsyncActionStream:
     @classmethod
     def for_task(cls, prompt: str, **settings: Unpack[StreamSettings]) -> AsyncActionStream:
         """
-        Make a stream for a task, with key and address as documented.
+        Make a stream for a task; resolves URL and API key.
 
         :param settings: see :class:`.StreamSettings`.
-        :raises AuthenticationError: when there is no key.
-        :raises ConfigurationError: for an address that is none, or an unsafe credentials file.
-        :raises ValueError: for a rate, a size or a time that is none.
+        :raises AuthenticationError: if no API key is found.
+        :raises ConfigurationError: if the URL is not valid, or others can read the credentials
+            file.
+        :raises TypeError: for an unknown setting.
+        :raises ValueError: if a rate, a size or a time is not a positive number.
         """
         environment = settings.get('environment') or os.environ
         url, key = stream_settings.destination(
@@ -119,33 +121,34 @@ class AsyncActionStream:
 
     async def open(self) -> None:
         """
-        Open the stream; retry transient failures for the window.
+        Open the stream; transient failures are retried for the window.
 
-        :raises AuthenticationError: for 401, at once, and for 403 when it persists.
-        :raises ServiceUnavailable: when the service stays unreachable for the window.
-        :raises ServiceProtocolError: when it answers with anything but ``session.ready``, at
-            once; also for a redirect and for a certificate that is not valid.
-        :raises StreamClosed: when it speaks no WebSocket, or closes before it is ready, at once.
+        :raises AuthenticationError: at once for HTTP 401; for HTTP 403 when the window is over.
+        :raises ServiceUnavailable: if the service cannot be reached within the window.
+        :raises ServiceProtocolError: at once if the first frame is not ``session.ready``, for a
+            redirect, and if the certificate is not valid.
+        :raises StreamClosed: at once if the service does not speak WebSocket, or closes the
+            connection before ``session.ready``.
         """
         failures = retry.Failures(asyncio.get_running_loop().time, self._random)
         while True:
             try:
                 await self._attempt()
-                _log.debug('%s: open at attempt %d: %s', self._faults.place,
+                _log.debug('%s: open at attempt %d: %s', self._errors.place,
                            failures.in_a_row + 1, ', '.join(
                                f'{name} {value:.0f}' for name, value in self.open_timing.items()))
                 return
             except (OSError, asyncio.TimeoutError, websockets.InvalidStatus) as exc:
                 failure: Exception = exc
             except websockets.WebSocketException as exc:
-                raise StreamClosed(self._faults.at(str(exc))) from exc
+                raise StreamClosed(self._errors.at(str(exc))) from exc
             status, asked_for_s = status_of(failure)
-            attempt = failures.add(self._faults.reason(failure), asked_for_s)
-            _log.debug('%s: %s (attempt %d, %.0f ms)', self._faults.place, attempt.reason,
+            attempt = failures.add(self._errors.reason(failure), asked_for_s)
+            _log.debug('%s: %s (attempt %d, %.0f ms)', self._errors.place, attempt.reason,
                        attempt.number, attempt.elapsed_s * 1e3)
             is_final = status is not None and status not in retry.TRANSIENT_STATUS
             if is_final or attempt.is_last(self._window_s):
-                raise self._faults.explain(
+                raise self._errors.explain(
                     failure, attempt.number, attempt.elapsed_s) from failure
             if self._on_retry is not None:
                 self._on_retry(attempt)
@@ -159,16 +162,16 @@ class AsyncActionStream:
         """
         Send one observation.
 
-        :param state: joint positions, in the units of the adapter that was asked for.
-        :param images: by camera: JPEG bytes, base64 text, or an object with encoding and data.
-        :param prompt: the task, when it changes.
-        :param seq: number of the observation; None takes the next free one.
-        :param capture_time_ns: wall clock of the capture [ns].
-        :param extra: further fields of the frame, e.g. ``request_id`` or ``max_gpu_seconds``.
-        :returns: the number.
-        :raises StreamClosed: when the stream is gone or was never open.
-        :raises ValueError: for a number that is not finite; nothing is sent then.
-        :raises TypeError: for a state or an image that is none, likewise.
+        :param state: joint positions, in the units of the requested action adapter.
+        :param images: camera name -> JPEG bytes, base64 text, or an object with encoding and data.
+        :param prompt: new task text; None keeps the task.
+        :param seq: number of the observation; None uses the next free number.
+        :param capture_time_ns: wall-clock time of the capture [ns since 1970].
+        :param extra: more fields of the frame, e.g. ``request_id`` or ``max_gpu_seconds``.
+        :returns: the number of the observation.
+        :raises StreamClosed: if the stream is closed or was never open.
+        :raises ValueError: if a number is not finite; nothing is sent.
+        :raises TypeError: if state or images have a wrong type; nothing is sent.
         """
         number = self._next_seq if seq is None else seq
         await self._send_numbered(number, stream_frames.observation_frame(
@@ -178,10 +181,14 @@ class AsyncActionStream:
 
     async def send_raw(self, fields: Mapping[str, object]) -> int:
         """
-        Send one observation whose fields are those of a mapping; errors as above.
+        Send one observation from a mapping of its fields.
 
-        :param fields: ``state``, ``images`` and ``seq`` as above, anything else as it is.
-        :returns: the number.
+        :param fields: ``state``, ``images`` and ``seq`` as in :meth:`send_observation`; other
+            fields are sent unchanged.
+        :returns: the number of the observation.
+        :raises StreamClosed: if the stream is closed or was never open.
+        :raises ValueError: if a number is not finite; nothing is sent.
+        :raises TypeError: if state or images have a wrong type; nothing is sent.
         """
         seq = fields.get('seq')
         number = seq if type(seq) is int else self._next_seq
@@ -191,63 +198,63 @@ class AsyncActionStream:
     async def recv_action(self, timeout_s: float | None = None, *,
                           seq: int | None = None) -> ChunkFrame:
         """
-        Return the next action chunk; what it passes over is noted in ``skipped``.
+        Return the next action chunk; frames that it skips are recorded in ``skipped``.
 
-        :param timeout_s: deadline of this call [s]; the stream's own when None.
-        :param seq: the observation that it must answer; other chunks are passed over, as are
-            broken frames. None takes any chunk.
-        :raises ServiceUnavailable: when the deadline passes; the stream is of no use then.
-        :raises ServiceError: as :meth:`recv_frame`, which notes broken frames itself.
+        :param timeout_s: limit for this call [s]; None uses the limit of the stream.
+        :param seq: number of the observation that the chunk must answer; None accepts any chunk.
+            Other chunks and broken frames are skipped.
+        :raises ServiceUnavailable: if the limit passes; do not use the stream after that.
+        :raises ServiceError: as in :meth:`recv_frame`, but not for broken frames.
         """
         limit = self._timeout_s if timeout_s is None else timeout_s
         try:
-            return await within(limit, self._recv_whole(seq))
+            return await within(limit, self._recv_chunk(seq))
         except asyncio.TimeoutError as exc:
             timing = ', '.join(f'{name} {value:.1f}' for name, value in self.open_timing.items())
             hint = ('The model may be starting: raise the timeout for the first call, or check '
                     'the network')
             if self.skipped:
-                hint = f'What came was passed over, the last because of {self.skipped[-1]}'
+                hint = f'Frames arrived and were skipped, the last because of {self.skipped[-1]}'
             raise ServiceUnavailable(
                 f'recv_action() timed out after {limit:g}s ({timing}). {hint}') from exc
 
     async def recv_frame(self) -> ChunkFrame:
         """
-        Return the next action chunk, without a deadline.
+        Return the next action chunk; waits without a limit.
 
-        :raises ChunkRejected: for a broken frame; the stream goes on.
-        :raises AuthenticationError: when the service reports that the key is refused.
-        :raises ServiceRefused: when it reports that the session is over, with its reason.
-        :raises StreamClosed: when it reports another error, or the stream ends.
+        :raises ChunkRejected: for a broken frame; the stream stays usable.
+        :raises AuthenticationError: if the service reports that it refuses the key.
+        :raises ServiceRefused: if the service reports the end of the session; carries the reason.
+        :raises StreamClosed: if the service reports another error, or the stream ends.
         """
         while True:
-            # Frames that are there already would not let anybody else run.
+            # Frames in the buffer return without a pause; other tasks must run too.
             await asyncio.sleep(0)
             event = protocol.parse_frame(await self._recv(), self._row_keys)
             if isinstance(event, ChunkFrame):
                 return event
             if isinstance(event, ServerError):
-                raise self._faults.reported(event, self.session_id)
+                raise self._errors.reported(event, self.session_id)
 
     async def close(self) -> None:
-        """Say good-bye and close; may be called twice, and never raises for a dead link."""
+        """Send the closing frame and close; may be called twice. A dead link raises nothing."""
         link, self._socket = self._socket, None
         if link is None:
             return
         try:
-            await within(2 * CLOSE_S, self._part(link))
+            await within(2 * CLOSE_S, self._say_goodbye(link))
         except (OSError, websockets.WebSocketException, asyncio.TimeoutError):
             return
         finally:
-            # A peer that does not read would keep the library waiting for ever.
+            # If the service does not read, the library would wait for ever.
             link.transport.abort()
 
-    async def _part(self, link: ClientConnection) -> None:
+    async def _say_goodbye(self, link: ClientConnection) -> None:
         with contextlib.suppress(websockets.ConnectionClosed):
             await link.send(stream_frames.close_frame(self.session_id))
         await link.close()
 
-    async def _recv_whole(self, seq: int | None) -> ChunkFrame:
+    async def _recv_chunk(self, seq: int | None) -> ChunkFrame:
         while True:
             try:
                 frame = await self.recv_frame()
@@ -261,16 +268,16 @@ class AsyncActionStream:
 
     async def _attempt(self) -> None:
         try:
-            await within(min(self._timeout_s, ATTEMPT_S), self._connect_and_introduce())
+            await within(min(self._timeout_s, ATTEMPT_S), self._connect_and_open_session())
         except BaseException:
             await self.close()
             raise
 
-    async def _connect_and_introduce(self) -> None:
-        self._socket, self.open_timing = await open_socket(self.url, self._key, self._faults)
-        await self._introduce()
+    async def _connect_and_open_session(self) -> None:
+        self._socket, self.open_timing = await open_socket(self.url, self._key, self._errors)
+        await self._open_session()
 
-    async def _introduce(self) -> None:
+    async def _open_session(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await self._send(stream_frames.open_frame(self._request))
@@ -279,14 +286,14 @@ class AsyncActionStream:
         except ChunkRejected as exc:
             raise ServiceProtocolError(f'Expected session.ready, received {exc}') from exc
         if isinstance(event, ServerError):
-            reported = self._faults.reported(event, self.session_id)
+            reported = self._errors.reported(event, self.session_id)
             if isinstance(reported, StreamClosed):
                 raise ServiceProtocolError('Expected session.ready, received an error: '
-                                           f'{self._faults.shown(event.detail)}')
+                                           f'{self._errors.printable(event.detail)}')
             raise reported
         if not isinstance(event, Ready):
             raise ServiceProtocolError('Expected session.ready, received '
-                                       f'{self._faults.shown(repr(event))}')
+                                       f'{self._errors.printable(repr(event))}')
         self.session_id = event.session_id or self.session_id
         self.ready = event.fields
         elapsed = (loop.time() - began) * 1e3
@@ -299,18 +306,18 @@ class AsyncActionStream:
 
     async def _send(self, frame: str) -> None:
         if self._socket is None:
-            raise StreamClosed('ActionStream is not open.')
+            raise StreamClosed('ActionStream is not open. Call open first')
         try:
             await self._socket.send(frame)
         except websockets.ConnectionClosed as exc:
-            raise await self._last_words(self._socket) or self._faults.closed(exc) from exc
+            raise await self._error_before_close(self._socket) or self._errors.closed(exc) from exc
 
-    async def _last_words(self, link: ClientConnection) -> ServiceError | None:
+    async def _error_before_close(self, link: ClientConnection) -> ServiceError | None:
         """
-        Look whether a closed connection holds an unread frame that says why it was closed.
+        Return the error in an unread frame of a closed connection, if there is one.
 
-        Chunks that stand before it are of no use any more. Somebody else who is receiving finds
-        the frame himself.
+        Chunks before that frame are dropped. If another task is receiving, it gets the frame, and
+        this returns None.
         """
         while True:
             try:
@@ -321,14 +328,14 @@ class AsyncActionStream:
                     asyncio.TimeoutError):
                 return None
             if isinstance(event, ServerError):
-                return self._faults.reported(event, self.session_id)
+                return self._errors.reported(event, self.session_id)
 
     async def _recv(self) -> str | bytes:
         if self._socket is None:
-            raise StreamClosed('ActionStream is not open.')
+            raise StreamClosed('ActionStream is not open. Call open first')
         try:
             return await self._socket.recv()
         except UnicodeDecodeError as exc:
             raise ChunkRejected(FaultCode.BAD_FRAME, 'a text frame that is not UTF-8') from exc
         except websockets.ConnectionClosed as exc:
-            raise self._faults.closed(exc) from exc
+            raise self._errors.closed(exc) from exc

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The service with one key: where it is, whose key, and the connections to it."""
+"""The client for asyncio: one API key, the URLs of the service, the connections to it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from reflex_ros.client.transport import Transport
 
 class AsyncReflex:
     """
-    Every function in ``client.resources`` takes this as its first argument.
+    The service, as the functions in ``client.resources`` expect it as their first argument.
 
-    Key and addresses are resolved in the documented order: argument, environment, credentials
+    API key and URLs are resolved in the documented order: argument, environment, credentials
     file, default (sections a.2 and b.1). Nothing is sent before the first call.
 
-    :param site_url: of the dashboard, which few calls need: it is resolved when it is asked for.
-    :param saved: what the credentials file holds; it is read when None.
-    :param is_anonymous: ask for no key, for the functions that need none.
-    :param window_s: for how long what may be sent again is sent again [s]; 20 when None.
-    :param on_retry: called before each wait.
-    :raises AuthenticationError: when there is no key.
-    :raises ConfigurationError: for an address that is none, or a credentials file that is unsafe.
+    :param site_url: URL of the dashboard; resolved at its first use, because few calls need it.
+    :param saved: content of the credentials file; None reads the file.
+    :param is_anonymous: work without an API key, for the functions that need none.
+    :param window_s: how long a repeatable request is retried [s]; None means 20.
+    :param on_retry: called before each wait between attempts.
+    :raises AuthenticationError: if no API key is found.
+    :raises ConfigurationError: if a URL is not valid, or others can read the credentials file.
     """
 
     def __init__(self, api_key: str | Secret | None = None, *, convex_url: str | None = None,
@@ -40,8 +40,8 @@ class AsyncReflex:
                  on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
         environment = os.environ if environment is None else environment
         saved = credentials.load(credentials.path(environment)) if saved is None else saved
-        given = api_key.reveal() if isinstance(api_key, Secret) else api_key
-        self.key = None if is_anonymous else credentials.api_key(given, environment, saved)
+        key_text = api_key.reveal() if isinstance(api_key, Secret) else api_key
+        self.key = None if is_anonymous else credentials.api_key(key_text, environment, saved)
         rpc_url = endpoints.rpc_url(convex_url, environment, saved.convex_url)
         rest_url = endpoints.api_url(api_url, environment, rpc_url)
         self.transport = Transport(window_s=window_s, on_retry=on_retry)
@@ -55,14 +55,14 @@ class AsyncReflex:
     @property
     def site_url(self) -> str:
         """
-        The dashboard.
+        Base URL of the dashboard.
 
-        :raises ConfigurationError: for an address that is none.
+        :raises ConfigurationError: if the URL is not valid.
         """
         return endpoints.site_url(*self._site)
 
     async def __aenter__(self) -> AsyncReflex:
-        """Return the service itself."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,

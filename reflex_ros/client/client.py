@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The service for scripts: the functions of ``client.resources``, without asyncio."""
+"""The client for scripts: calls the functions of ``client.resources`` without asyncio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = TypeVar('Result')
 
 class Reflex:
     """
-    The service with one key; :meth:`call` asks it one thing and waits for the answer.
+    The service, for scripts: :meth:`call` runs one function and waits for its result.
 
     ::
 
@@ -27,7 +27,7 @@ class Reflex:
             for session in reflex.call(sessions.list_all, status='active'):
                 print(session.session_id)
 
-    It may be used from several threads at once. Arguments and errors are those of
+    Several threads may use one object at the same time. Arguments and errors are those of
     :class:`.AsyncReflex`.
     """
 
@@ -44,7 +44,7 @@ class Reflex:
         self._is_closed = False
 
     def __enter__(self) -> Reflex:
-        """Return the service itself."""
+        """Return the client itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -56,12 +56,13 @@ class Reflex:
                                       Coroutine[Any, Any, Result]],
              *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """
-        Call a function of ``client.resources`` with its arguments but the first.
+        Call a function of ``client.resources``, without its first argument.
 
-        Ctrl-C ends the call; a request that was sent before may still have its effect.
+        Blocks until the function returns. Ctrl-C cancels it; a request that was sent before then
+        may still take effect.
 
-        :returns: what the function returns.
-        :raises ServiceError: as the function.
+        :returns: the function's result.
+        :raises ServiceError: if the function raises it.
         :raises RuntimeError: after ``close``, and in a thread that runs an event loop.
         """
         return self._loop.run(function(self._service, *args, **kwargs))

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A robot's control loop as a class: one method that observes, one that acts (section e.1).
+A control loop as a class with two methods: one observes, one acts (section e.1).
 
 ::
 
@@ -18,8 +18,8 @@ A robot's control loop as a class: one method that observes, one that acts (sect
 
     Robot().run(max_steps=100)
 
-There is no safe stop in this loop: an exception closes the stream and propagates. What must stop a
-real arm is the driver of this package, or the arm's own.
+This loop has no safe stop: an exception closes the stream and is raised. To stop a real arm, use
+the driver of this package, or the stop of the arm itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MARK = '__reflex_role__'
 
 
 class Run(Protocol):
-    """What :func:`connect` adds; ``run: Run`` in the class tells it to a type checker."""
+    """Type of the method that :func:`connect` adds; write ``run: Run`` for a type checker."""
 
     def __call__(self, max_steps: int | None = None) -> int:
         """Observe, infer, act; return the number of steps."""
@@ -52,8 +52,8 @@ def observation(method: Function) -> Function:
     """
     Mark the method that observes.
 
-    It returns a dict with ``state``, ``images`` and whatever else the frame shall carry, or None
-    to end the run.
+    It returns a dict with ``state``, ``images`` and other fields of the frame, or None to end the
+    run.
     """
     setattr(method, _MARK, 'observation')
     return method
@@ -63,8 +63,8 @@ def action(method: Function) -> Function:
     """
     Mark the method that acts.
 
-    It is given a :class:`.ChunkFrame`: ``frame['actions']`` are the rows, (horizon, joints), in
-    the units of the adapter that was asked for.
+    Its argument is a :class:`.ChunkFrame`: ``frame['actions']`` holds the rows, (horizon, joints),
+    in the units of the requested action adapter.
     """
     setattr(method, _MARK, 'action')
     return method
@@ -72,14 +72,14 @@ def action(method: Function) -> Function:
 
 class Connection:
     """
-    What :func:`connect` returns: a decorator, and a stream that opens when it is needed.
+    Result of :func:`connect`: a decorator for a class, or a stream.
 
-    As a context manager it yields the open stream. Without one, whatever the stream has can be
-    used at once, opens it, and leaves it open until ``close``.
+    In a ``with`` statement it yields the open stream. Without one, the first use of a method or
+    property of :class:`.ActionStream` opens the stream, which stays open until ``close``.
     """
 
     def __init__(self, prompt: str, settings: StreamSettings) -> None:
-        # Wrong settings are told where they stand, and not when the robot starts.
+        # Checked here, so that the traceback of a wrong setting shows the line that has it.
         request(prompt, settings)
         self._prompt = prompt
         self._settings = settings
@@ -87,14 +87,14 @@ class Connection:
 
     def __call__(self, controller: Class) -> Class:
         """
-        Give a class its ``run(max_steps=None)``, unless it has one of its own.
+        Add ``run(max_steps=None)`` to a class that has no ``run``.
 
-        :raises TypeError: when it has not one method that observes and one that acts.
+        :raises TypeError: unless exactly one method observes and exactly one acts.
         """
         observe, act = (_marked(controller, role) for role in ('observation', 'action'))
 
         def run(self: object, max_steps: int | None = None) -> int:
-            """Observe, infer, act, until a method ends it; return the number of steps."""
+            """Observe, infer, act, until the observing method returns None; return the steps."""
             with connection._new() as stream:
                 return _loop(self, getattr(self, observe), getattr(self, act), stream, max_steps)
 
@@ -115,13 +115,13 @@ class Connection:
         self.close()
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the stream has, whatever it is, and open it for that."""
+        """Open the stream if it is closed, and return one of its attributes."""
         if name.startswith('_') or not hasattr(ActionStream, name):
             raise AttributeError(f'{type(self).__name__} has no {name}')
         return getattr(self._opened(), name)
 
     def close(self) -> None:
-        """Close the stream, if there is one; may be called twice."""
+        """Close the stream if it is open; may be called twice."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
@@ -141,15 +141,16 @@ def connect(prompt: str = DEFAULT_PROMPT, **settings: Unpack[StreamSettings]) ->
     """
     Connect a class to a policy, or open a stream: see :class:`Connection`.
 
-    :param settings: see :class:`.StreamSettings`. Key and address are looked up when it opens.
-    :raises TypeError: for a setting that does not exist.
-    :raises ValueError: for a rate, a size or a time that is none.
+    :param settings: see :class:`.StreamSettings`; API key and URL are resolved when the stream
+        opens.
+    :raises TypeError: for an unknown setting.
+    :raises ValueError: if a rate, a size or a time is not a positive number.
     """
     return Connection(prompt, settings)
 
 
 def _marked(controller: type, role: str) -> str:
-    """Find the one method with a mark."""
+    """Return the name of the one method with a mark."""
     names = [name for name in dir(controller)
              if getattr(inspect.getattr_static(controller, name), _MARK, '') == role]
     if not names:

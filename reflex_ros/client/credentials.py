@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The API key and the file that holds it (protocol reference, section b)."""
+"""The API key, and the credentials file that holds it (protocol reference, section b)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ KEY_MISSING = "API key is required. Run 'reflex login' or set REFLEX_API_KEY."
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A value that never shows in a log, a message or a traceback."""
+    """A text whose value never appears in a log, an error text or a traceback."""
 
     _value: str
 
     def reveal(self) -> str:
-        """Return the value, to be sent and nothing else."""
+        """Return the value; use it only to send it."""
         return self._value
 
     def hide_in(self, text: str) -> str:
-        """Take the value out of a text that a peer wrote and we are about to show."""
+        """Replace the value in a text that the service wrote, before the text is shown."""
         return text.replace(self._value, HIDDEN) if self._value else text
 
     def __repr__(self) -> str:
@@ -41,7 +41,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the file holds."""
+    """Content of the credentials file."""
 
     api_key: Secret | None = None
     convex_url: str | None = None
@@ -49,12 +49,12 @@ class Credentials:
 
 
 def hide_keys(text: str) -> str:
-    """Take whatever looks like a key out of a text: one that is new, or was cut in the middle."""
+    """Replace everything that looks like an API key, also a new one or a part of one."""
     return re.sub(r'rfx_[A-Za-z0-9_-]+', HIDDEN, text)
 
 
 def path(environment: Mapping[str, str]) -> Path:
-    """Find the credentials file: REFLEX_CONFIG_FILE, REFLEX_CONFIG_DIR, XDG_CONFIG_HOME."""
+    """Return the path of the file, from REFLEX_CONFIG_FILE, _DIR or XDG_CONFIG_HOME."""
     if environment.get('REFLEX_CONFIG_FILE'):
         return _home(environment['REFLEX_CONFIG_FILE'])
     if environment.get('REFLEX_CONFIG_DIR'):
@@ -63,7 +63,7 @@ def path(environment: Mapping[str, str]) -> Path:
 
 
 def load(file: Path) -> Credentials:
-    """Read the file; a missing one is empty; errors as :func:`private_file.read`."""
+    """Read the file; empty if it is missing. Errors as in :func:`private_file.read`."""
     content = private_file.read(file, WHAT) or {}
     key = content.get('apiKey')
     return Credentials(Secret(key) if isinstance(key, str) and key else None,
@@ -72,9 +72,9 @@ def load(file: Path) -> Credentials:
 
 def save(file: Path, saved: Credentials) -> None:
     """
-    Write the file (section b.2); errors as :func:`private_file.write`.
+    Write the file (section b.2); errors as in :func:`private_file.write`.
 
-    :raises AuthenticationError: for a key that no header can carry; nothing is written then.
+    :raises AuthenticationError: if an HTTP header cannot carry the key; the file stays as it is.
     """
     key = api_key(None, {}, saved)
     addresses = {'convexUrl': saved.convex_url, 'siteUrl': saved.site_url}
@@ -85,23 +85,24 @@ def save(file: Path, saved: Credentials) -> None:
 def api_key(explicit: str | None, environment: Mapping[str, str],
             saved: Credentials) -> Secret:
     """
-    Resolve the key: argument, REFLEX_API_KEY (then its legacy alias), credentials file.
+    Resolve the API key: argument, REFLEX_API_KEY, RFX_API_KEY (old name), credentials file.
 
-    :raises AuthenticationError: when there is none, or none that a header can carry.
+    :raises AuthenticationError: if there is no key, or an HTTP header cannot carry it.
     """
     for value in (explicit, environment.get('REFLEX_API_KEY'), environment.get('RFX_API_KEY'),
                   saved.api_key.reveal() if saved.api_key else None):
         key = (value or '').strip()
         if key and not (key.isascii() and key.isprintable() and ' ' not in key):
-            raise AuthenticationError('The API key holds blanks or characters that no key has. '
-                                      "Run 'reflex login' or set REFLEX_API_KEY again")
+            raise AuthenticationError('The API key contains spaces or other characters that '
+                                      "are not allowed. Run 'reflex login' or set "
+                                      'REFLEX_API_KEY again')
         if key:
             return Secret(key)
     raise AuthenticationError(KEY_MISSING)
 
 
 def _home(name: str) -> Path:
-    # Unlike Path.expanduser, this leaves the home of nobody as it is written.
+    # Path.expanduser raises for an unknown user; this leaves the name as it is.
     return Path(os.path.expanduser(name))
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting with a bound, without losing a cancellation."""
+"""Limits for how long a coroutine runs, without losing a cancellation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ AGAIN_S = 0.2
 
 async def within(limit_s: float, job: Coroutine[Any, Any, Result]) -> Result:
     """
-    Run a job with a deadline.
+    Run a coroutine with a time limit.
 
-    Before Python 3.12 ``asyncio.wait_for`` loses a cancellation that comes in the moment in which
-    the job ends, and its caller cannot be stopped any more (python/cpython issue 86296).
+    Before Python 3.12, ``asyncio.wait_for`` loses a cancellation that arrives at the moment in
+    which the coroutine ends, and its caller goes on (python/cpython issue 86296).
 
-    :raises asyncio.TimeoutError: when the deadline passes; the job was cancelled, and has ended.
+    :raises asyncio.TimeoutError: if the limit passes; the coroutine was cancelled and has ended.
     """
     task = asyncio.ensure_future(job)
     try:
@@ -33,11 +33,11 @@ async def within(limit_s: float, job: Coroutine[Any, Any, Result]) -> Result:
 
 
 async def end(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks until they have ended; how they ended does not matter."""
+    """Cancel tasks, again every 0.2 s, until all have ended; their errors are dropped."""
     while waiting := [task for task in tasks if not task.done()]:
         for task in waiting:
             task.cancel()
-        # Again after a moment: one that lost its cancellation goes on as if nothing was.
+        # Cancelled again after a moment: a task can lose a cancellation, see above.
         await asyncio.wait(waiting, timeout=AGAIN_S)
     for task in tasks:
         if not task.cancelled():

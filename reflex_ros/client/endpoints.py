@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Which host: argument, environment, credentials file, default; one resolver for everything.
+URLs of the service: from argument, environment, credentials file or default; pure.
 
-The environment and the saved values are passed in. A key only travels over TLS, or to this
-machine itself; ``REFLEX_ALLOW_INSECURE=1`` in the environment, and nowhere else, lifts that, with
-a warning. Source: protocol reference, sections a.2 and m 7, 8.
+Environment and saved values are arguments. A URL must use TLS or lead to this machine, because
+the API key is sent there; only ``REFLEX_ALLOW_INSECURE=1`` in the environment allows other URLs,
+with a warning. Source: protocol reference, sections a.2 and m 7, 8.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def rpc_url(explicit: str | None, environment: Mapping[str, str],
     """
     Resolve the base URL of the RPC backend.
 
-    :raises ConfigurationError: when it is no http(s) URL, or would carry the key in the clear.
+    :raises ConfigurationError: if it is not an http or https URL, or the API key would be sent
+        unencrypted.
     """
     candidates = (explicit, environment.get('REFLEX_CONVEX_URL'), environment.get('CONVEX_URL'),
                   environment.get('NEXT_PUBLIC_CONVEX_URL'), saved, DEFAULT_API)
@@ -39,11 +40,11 @@ def rpc_url(explicit: str | None, environment: Mapping[str, str],
 
 def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
     """
-    Resolve the base URL of REST.
+    Resolve the base URL of the REST endpoints.
 
-    :param rpc: the backend, which serves REST too unless it is a bare Convex host: who overrides
-        one address means one service, and its key must not reach another.
-    :raises ConfigurationError: as :func:`rpc_url`.
+    :param rpc: URL of the RPC backend. Its host serves REST too, unless it is a Convex host. So
+        one changed URL moves all requests, and the key of one service does not reach another.
+    :raises ConfigurationError: as in :func:`rpc_url`.
     """
     candidates = (explicit, environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'),
                   _shared(rpc))
@@ -52,12 +53,12 @@ def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> s
 
 def infer_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
     """
-    Resolve the base URL of ``/v1/infer``: a Convex host has a companion for it (section d.8).
+    Resolve the base URL of ``/v1/infer``; a Convex host has a sister host for it (section d.8).
 
-    :raises ConfigurationError: as :func:`rpc_url`.
+    :raises ConfigurationError: as in :func:`rpc_url`.
     """
-    companion = rpc.removesuffix('.cloud') + '.site' if _is_convex(rpc) else rpc
-    candidates = (explicit, environment.get('REFLEX_INFER_URL'), companion)
+    sister = rpc.removesuffix('.cloud') + '.site' if _is_convex(rpc) else rpc
+    candidates = (explicit, environment.get('REFLEX_INFER_URL'), sister)
     return _base(candidates, environment, 'Inference URL', '--infer-url or REFLEX_INFER_URL')
 
 
@@ -66,7 +67,7 @@ def site_url(explicit: str | None, environment: Mapping[str, str],
     """
     Resolve the base URL of the dashboard.
 
-    :raises ConfigurationError: as :func:`rpc_url`; a password travels there.
+    :raises ConfigurationError: as in :func:`rpc_url`, because sign-up sends a password there.
     """
     candidates = (explicit, *(environment.get(name) for name in (
         'REFLEX_PLATFORM_URL', 'NEXT_PUBLIC_SITE_URL', 'BETTER_AUTH_URL',
@@ -79,11 +80,11 @@ def _base(candidates: tuple[str | None, ...], environment: Mapping[str, str], na
     url = _first(candidates).rstrip('/')
     parts = _split(url, ('http', 'https'), f'{name} must start with http:// or https://.',
                    setting)
-    return _guarded(parts, url, environment, setting.rpartition(' ')[2])
+    return _require_encryption(parts, url, environment, setting.rpartition(' ')[2])
 
 
 def _shared(rpc: str) -> str:
-    """Return the host of REST and stream that goes with a backend."""
+    """Return the base URL for REST and stream that belongs to an RPC backend."""
     return DEFAULT_API if _is_convex(rpc) else rpc
 
 
@@ -94,11 +95,11 @@ def _is_convex(url: str) -> bool:
 def actions_url(explicit: str | None, environment: Mapping[str, str],
                 rpc: str = DEFAULT_API) -> str:
     """
-    Resolve the WebSocket URL of the action stream; table a.2 says how each form is completed.
+    Resolve the WebSocket URL of the action stream; table a.2 shows how each form is completed.
 
-    :param rpc: the backend, as for :func:`api_url`.
-    :raises ConfigurationError: when it is no http(s) or ws(s) URL, or would carry the key in the
-        clear.
+    :param rpc: URL of the RPC backend, as in :func:`api_url`.
+    :raises ConfigurationError: if it is not an http, https, ws or wss URL, or the API key would
+        be sent unencrypted.
     """
     candidates = (explicit, environment.get('REFLEX_ACTIONS_URL'),
                   environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'),
@@ -111,11 +112,11 @@ def actions_url(explicit: str | None, environment: Mapping[str, str],
         url = urlunsplit((scheme, parts.netloc, '/v1/actions', '', ''))
     elif parts.path in ('', '/') and not parts.query:
         url = urlunsplit((parts.scheme, parts.netloc, '/v1/actions', '', ''))
-    return _guarded(parts, url, environment, 'REFLEX_ACTIONS_URL')
+    return _require_encryption(parts, url, environment, 'REFLEX_ACTIONS_URL')
 
 
 def token_in(url: str) -> str:
-    """Return the token that an address carries in its query, empty when there is none (d.2)."""
+    """Return the token in the query of a URL; empty without a token (section d.2)."""
     return parse_qs(urlsplit(url).query).get('token', [''])[0]
 
 
@@ -126,48 +127,50 @@ def _first(candidates: tuple[str | None, ...]) -> str:
 def _split(url: str, schemes: tuple[str, ...], rule: str, setting: str) -> SplitResult:
     try:
         if not url.isprintable() or ' ' in url:
-            raise ValueError('a blank or a control character')
+            raise ValueError('it contains a space or a control character')
         parts = urlsplit(url)
-        # Looking at the port is what checks it.
+        # Reading the port checks it: urlsplit does not.
         is_good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError as exc:
-        raise ConfigurationError(f'{rule} Got no URL at all ({exc}); fix {setting}') from exc
+        raise ConfigurationError(f'{rule} Got a text that is not a URL ({exc}). '
+                                 f'Fix {setting}') from exc
     if not is_good:
-        raise ConfigurationError(f'{rule} Got {without_secrets(url)!r}; fix {setting}')
+        raise ConfigurationError(f'{rule} Got {without_secrets(url)!r}. Fix {setting}')
     if parts.username is not None:
-        raise ConfigurationError(f'{without_secrets(url)} names a user; the key is all that is '
-                                 f'sent. Fix {setting}')
+        raise ConfigurationError(f'{without_secrets(url)} contains a user name, but only the API '
+                                 f'key is sent. Remove the name from {setting}')
     return parts
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL as it may be shown: a query may hold a token, and an authority a password."""
+    """Return a URL without user, password and query, which can contain a token."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], parts.path, '', ''))
 
 
 def origin(url: str) -> str:
-    """Return where a URL leads, without what is there: the path of an upload is its secret."""
+    """Return scheme and host of a URL: the path of an upload URL is a secret."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], '', '', ''))
 
 
-def _guarded(parts: SplitResult, url: str, environment: Mapping[str, str], setting: str) -> str:
+def _require_encryption(parts: SplitResult, url: str, environment: Mapping[str, str],
+                        setting: str) -> str:
     if parts.scheme in ('https', 'wss') or is_loopback(parts.hostname or ''):
         return url
     if environment.get(ALLOW_INSECURE) == '1':
         _warn(without_secrets(url))
         return url
     raise ConfigurationError(f'{without_secrets(url)} would send the API key unencrypted. Use '
-                             f'{"wss" if parts.scheme == "ws" else "https"}:// in {setting}; only '
-                             'addresses of this machine may do without, or any on a network that '
-                             f'you trust with {ALLOW_INSECURE}=1')
+                             f'{"wss" if parts.scheme == "ws" else "https"}:// in {setting}. '
+                             'Without TLS only an address of this machine is allowed, or any '
+                             f'address on a network that you trust, with {ALLOW_INSECURE}=1')
 
 
 @cache
 def _warn(place: str) -> None:
     """Warn once per address."""
-    _log.warning('%s: the API key travels unencrypted, because %s is 1', place, ALLOW_INSECURE)
+    _log.warning('%s: the API key is sent unencrypted, because %s is 1', place, ALLOW_INSECURE)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A file that is sent: read in parts, hashed on the way, and noticed when it changes.
+A file to upload: read in parts, hashed while it is read, and checked for changes.
 
-Memory is one part, whatever the size. Nothing of the network is here.
+Only one part is in memory at a time. Nothing here uses the network.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ import stat
 from reflex_ros.errors import ConfigurationError
 
 PART = 256 * 2 ** 10
-"""Bytes read at once; storage services want resumable parts to be multiples of it."""
+"""Bytes per read; storage services want the size of resumable parts to be a multiple of it."""
 
 
 class FileSource:
     """
-    An open file of a size that must not change.
+    An open file that must not change while it is read.
 
     :param path: a regular file that is not empty.
-    :raises ConfigurationError: when it is none; a directory with the command that packs it.
+    :raises ConfigurationError: if the file cannot be opened, or is empty or not a regular file;
+        for a directory, the text has the command that packs it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            # A pipe in this place would keep us waiting for its writer.
+            # Without O_NONBLOCK, opening a named pipe would wait for its writer.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as exc:
             raise ConfigurationError(f'Cannot read {path}: {exc.strerror}') from exc
@@ -41,12 +42,12 @@ class FileSource:
         self._mark = _mark(info)
         self._hash = hashlib.sha256()
         self._hashed = 0
-        if reason := _unfit(path, info):
+        if reason := _refusal_reason(path, info):
             self.close()
             raise ConfigurationError(reason)
 
     def __enter__(self) -> FileSource:
-        """Return the source itself."""
+        """Return the file itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -61,15 +62,15 @@ class FileSource:
 
     @property
     def modified_ns(self) -> int:
-        """When the file was last written, as it was when it was opened [ns since 1970]."""
+        """Time of the last change when the file was opened [ns since 1970]."""
         return self._mark[1]
 
     async def parts(self, start: int, end: int) -> AsyncIterator[bytes]:
         """
-        Yield the bytes from ``start`` up to ``end``.
+        Yield the bytes from ``start`` up to ``end``, not including ``end``.
 
-        :raises ConfigurationError: when the file has changed; before its last byte is yielded, so
-            that nobody takes a mixture of two files for a whole one.
+        :raises ConfigurationError: if the file has changed. It is raised before the last byte is
+            yielded, so that the receiver never gets a complete file with mixed content.
         """
         at = start
         while at < end:
@@ -79,22 +80,22 @@ class FileSource:
 
     async def sha256(self) -> str:
         """
-        Return the checksum of the whole file, reading what nobody has read yet.
+        Return the SHA-256 of the whole file; reads the parts that were not read before.
 
-        :raises ConfigurationError: when the file has changed.
+        :raises ConfigurationError: if the file has changed.
         """
         while self._hashed < self.size:
             await self._read(self._hashed, min(PART, self.size - self._hashed))
         return self._hash.hexdigest()
 
     async def _read(self, at: int, size: int) -> bytes:
-        # In a thread, because a disk may be slow; by position, because a read that was given up
-        # may still be under way.
+        # In a thread, because a disk can be slow. With pread, because a cancelled read may still
+        # run and would move a shared file position.
         part = await asyncio.to_thread(os.pread, self._descriptor, size, at)
         if len(part) != size or (at + size == self.size and self._has_changed()):
             raise ConfigurationError(f'{self.path} changed while it was read. Try again when '
-                                     'nobody writes to it')
-        # In order and each byte once, whatever is sent again.
+                                     'no program writes to it')
+        # The hash needs each byte once and in order; a retried part is read again.
         if at <= self._hashed < at + size:
             self._hash.update(memoryview(part)[self._hashed - at:])
             self._hashed = at + size
@@ -111,10 +112,10 @@ def _mark(info: os.stat_result) -> tuple[int, int, int]:
     return info.st_size, info.st_mtime_ns, info.st_ino
 
 
-def _unfit(path: Path, info: os.stat_result) -> str:
+def _refusal_reason(path: Path, info: os.stat_result) -> str:
     if stat.S_ISDIR(info.st_mode):
         folder = path.resolve()
-        return (f'{path} is a directory, and one file is uploaded. Pack it first: '
+        return (f'{path} is a directory, but only one file can be uploaded. Pack it first: '
                 f'tar -cf {folder.name}.tar -C {folder.parent} {folder.name}')
     if not stat.S_ISREG(info.st_mode):
         return f'{path} is not a regular file'

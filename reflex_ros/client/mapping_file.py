@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""JSON and YAML files that a person wrote and the service gets: one mapping each."""
+"""JSON and YAML files that a person writes and the service gets; each holds one mapping."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MAX_VALUES, MAX_DEPTH = 100_000, 64
 
 def read(file: Path, what: str) -> dict[str, object]:
     """
-    Read a mapping: YAML by the suffix ``.yaml`` or ``.yml``, JSON otherwise.
+    Read the mapping in a file: YAML if the suffix is ``.yaml`` or ``.yml``, else JSON.
 
-    :param what: the file's name in errors, e.g. ``robot schema``.
-    :raises ConfigurationError: when the file cannot be read, is larger than 1 MiB, is not what
-        its suffix says, is no mapping, or holds a value that JSON does not have.
+    :param what: name of the content in error texts, e.g. ``robot schema``.
+    :raises ConfigurationError: if the file cannot be read, is larger than 1 MiB, has invalid
+        syntax, is not a mapping, or contains a value that JSON cannot represent.
     """
     try:
         with open(file, 'rb') as stream:
@@ -36,7 +36,7 @@ def read(file: Path, what: str) -> dict[str, object]:
         content = _yaml(data) if is_yaml else json.loads(data)
         checked = _Plain().of(content)
     except _NotPlain as exc:
-        raise ConfigurationError(f'{name} holds {exc}, which JSON does not have: {file}') from exc
+        raise ConfigurationError(f'{name} contains {exc}, which JSON cannot hold: {file}') from exc
     except (ValueError, RecursionError) as exc:
         kind = 'YAML' if is_yaml else 'JSON'
         raise ConfigurationError(f'{name} must be valid {kind}. {file}: {exc}') from exc
@@ -46,7 +46,7 @@ def read(file: Path, what: str) -> dict[str, object]:
 
 
 def _yaml(data: bytes) -> object:
-    # Not at the top: most commands read no file.
+    # Imported here, because most commands read no YAML.
     import yaml
 
     try:
@@ -56,15 +56,15 @@ def _yaml(data: bytes) -> object:
 
 
 class _NotPlain(Exception):
-    """A value that has no place in JSON."""
+    """A value that JSON cannot hold."""
 
 
 class _Plain:
     """
-    Copies what JSON can hold.
+    Copy a value, and refuse what JSON cannot hold.
 
-    Counts what it copies: by references, a short YAML file can stand for more than any memory
-    holds.
+    The copied values are counted, because with references a short YAML file can expand to more
+    than the memory holds.
     """
 
     def __init__(self) -> None:
@@ -84,6 +84,6 @@ class _Plain:
             return [self.of(each, depth + 1) for each in value]
         if isinstance(value, Mapping):
             if wrong := next((key for key in value if not isinstance(key, str)), None):
-                raise _NotPlain(f'the key {wrong!r:.80} that is no text')
+                raise _NotPlain(f'the key {wrong!r:.80} that is not a text')
             return {key: self.of(each, depth + 1) for key, each in value.items()}
         raise _NotPlain(f'a {type(value).__name__}')

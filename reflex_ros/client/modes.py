@@ -11,10 +11,10 @@ MODES = ('dry_run', 'apply_actions')
 
 def require_mode(mode: str, option: str) -> str:
     """
-    Return a mode that exists.
+    Check a mode, and return it.
 
-    :param option: what the text calls it.
-    :raises ConfigurationError: for any other.
+    :param option: name of the setting, for the error text.
+    :raises ConfigurationError: if there is no such mode.
     """
     if mode not in MODES:
         raise ConfigurationError(f'{option} must be dry_run or apply_actions.')

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Small JSON files that only their owner may read, and that are never seen half-written.
+Small JSON files that only their owner may read, written completely or not at all.
 
-A file that others could have read or exchanged is refused, not repaired: what it holds may not be
-ours any more, and its owner should know.
+A file that others could read or replace is refused, not repaired: its content may come from
+somebody else, and the owner should know.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def read(file: Path, what: str) -> dict[str, object] | None:
     """
     Read the JSON object in a file.
 
-    :param what: the file's name in errors, e.g. ``Reflex credentials``.
-    :returns: the object, None when there is no file.
-    :raises ConfigurationError: when it is a link, belongs to somebody else, can be read by
-        others, or is too large.
-    :raises BrokenFile: when it is safe, and no JSON object.
+    :param what: name of the content in error texts, e.g. ``Reflex credentials``.
+    :returns: the object; None if the file does not exist.
+    :raises ConfigurationError: if the file is a link, belongs to another user, can be read by
+        others, or is larger than 64 KiB.
+    :raises BrokenFile: if the file is safe but does not contain a JSON object.
     """
     try:
-        # Without O_NONBLOCK a pipe in this place would keep us waiting for its writer.
+        # Without O_NONBLOCK, opening a named pipe would wait for its writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
@@ -56,33 +56,34 @@ def read(file: Path, what: str) -> dict[str, object] | None:
 
 
 class BrokenFile(ConfigurationError):
-    """A private file is nobody else's, and makes no sense: it may be written anew."""
+    """A private file is safe but not a JSON object; it may be overwritten."""
 
 
 def prepare(file: Path, what: str) -> None:
     """
-    Make sure that a file can be written, before what it is to hold is asked for.
+    Check that a file can be written, before its content is requested from the service.
 
-    Missing directories are made, for the owner alone.
+    Creates missing directories, with access for the owner only.
 
-    :raises ConfigurationError: when there is a link or another unsafe file in its place, or its
-        directory is not ours, or others can write there.
+    :raises ConfigurationError: if the file is a link or unsafe, or if its directory belongs to
+        another user or others can write there.
     """
     try:
         _make(file.parent)
         place = os.stat(file.parent)
         if place.st_uid != os.getuid():
-            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: the directory '
+            raise ConfigurationError(f'{what} cannot be saved in {file.parent}: the directory '
                                      f'belongs to user {place.st_uid}, not to you. Set '
                                      'REFLEX_CONFIG_DIR')
         if place.st_mode & 0o022:
-            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: others can write '
+            raise ConfigurationError(f'{what} cannot be saved in {file.parent}: others can write '
                                      f'there. Run chmod go-w {file.parent}, or set '
                                      'REFLEX_CONFIG_DIR')
         if not file.parent.is_dir():
-            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: it is no directory')
+            raise ConfigurationError(f'{what} cannot be saved in {file.parent}: it is not a '
+                                     'directory. Set REFLEX_CONFIG_DIR')
         if not os.access(file.parent, os.W_OK | os.X_OK):
-            raise ConfigurationError(f'{what} cannot be kept in {file.parent}: you cannot write '
+            raise ConfigurationError(f'{what} cannot be saved in {file.parent}: you cannot write '
                                      'there. Set REFLEX_CONFIG_DIR')
         with contextlib.suppress(FileNotFoundError):
             _check_file(file, what, os.lstat(file))
@@ -92,9 +93,9 @@ def prepare(file: Path, what: str) -> None:
 
 def write(file: Path, content: Mapping[str, object], what: str) -> None:
     """
-    Put a JSON object into a file, mode 0600: all of it, or the file stays as it is.
+    Write a JSON object to a file with mode 0600; on an error the old file stays.
 
-    :raises ConfigurationError: as :func:`prepare`, or when the disk refuses.
+    :raises ConfigurationError: as in :func:`prepare`, and if the file system refuses the write.
     """
     prepare(file, what)
     text = json.dumps(content, indent=2, sort_keys=True) + '\n'
@@ -116,10 +117,10 @@ def write(file: Path, content: Mapping[str, object], what: str) -> None:
 
 def remove(file: Path, what: str) -> bool:
     """
-    Delete a file; of a link, the link.
+    Delete a file; if it is a link, delete the link only.
 
-    :returns: whether there was one.
-    :raises ConfigurationError: when it cannot be deleted.
+    :returns: whether the file existed.
+    :raises ConfigurationError: if it cannot be deleted.
     """
     try:
         os.unlink(file)
@@ -138,7 +139,7 @@ def _make(directory: Path) -> None:
 
 
 def _sync(directory: Path) -> None:
-    """Make the new name of a file survive a power cut."""
+    """Write the entries of a directory to the disk, so that they survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -152,13 +153,15 @@ def _unwritable(file: Path, what: str, exc: OSError) -> ConfigurationError:
 
 def _check_file(file: Path, what: str, info: os.stat_result) -> None:
     if stat.S_ISLNK(info.st_mode):
-        raise ConfigurationError(f'{what} at {file} are a link; they must be a regular file')
+        raise ConfigurationError(f'{what} at {file} are a link, but must be a regular file. '
+                                 'Remove the link')
     if not stat.S_ISREG(info.st_mode):
-        raise ConfigurationError(f'{what} at {file} are not a regular file')
+        raise ConfigurationError(f'{what} at {file} are not a regular file. Remove it')
     if info.st_uid != os.getuid():
         raise ConfigurationError(f'{what} at {file} belong to user {info.st_uid}, not to you. '
                                  'Remove the file and log in again')
     if info.st_mode & 0o077:
         raise ConfigurationError(f'{what} at {file} can be read by others. Run chmod 600 {file}')
     if info.st_size > MAX_SIZE:
-        raise ConfigurationError(f'{what} at {file} are larger than 64 KiB')
+        raise ConfigurationError(f'{what} at {file} are larger than 64 KiB. Remove the file '
+                                 'and log in again')

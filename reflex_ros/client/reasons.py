@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why the service refuses, by its own reason slugs, and the next step for each; pure."""
+"""Reason slugs with which the service refuses a call, and the next step for each; pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from reflex_ros.client.messages import printable
 from reflex_ros.errors import AuthenticationError
 
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
-"""Reasons of a refusal that the API key causes."""
+"""Reasons that mean: the API key is not valid."""
 NEXT_STEPS = {
-    'already_deleting': 'Nothing is left to do: it is on its way out',
-    'balance_too_low': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
-    'below_minimum_balance': 'Top the balance up at the dashboard, under Billing (at least 5 USD)',
+    'already_deleting': 'Nothing is left to do: it is being deleted already',
+    'balance_too_low': 'Top up the balance at the dashboard, under Billing (at least 5 USD)',
+    'below_minimum_balance': 'Top up the balance at the dashboard, under Billing (at least 5 USD)',
     'dataset_not_found': 'Run `reflex datasets list`',
     'deployment_not_found': 'Run `reflex deployments list`',
     'deployment_not_ready': 'Run `reflex doctor <deployment-id>`, fix each failed check, then try '
                             'again',
     'model_not_found': 'Run `reflex models list`',
-    'model_not_ready': 'Wait for it: `reflex models get <model-id> --wait`',
-    'no_inference_node_available': 'No worker runs this model now: try again in a few minutes',
-    'pairing_token_claimed': 'Make a new one with `reflex robots pair <robot-id>`',
-    'pairing_token_expired': 'Make a new one with `reflex robots pair <robot-id>`',
+    'model_not_ready': 'Wait until it is ready: `reflex models get <model-id> --wait`',
+    'no_inference_node_available': 'No worker runs this model now. Try again in a few minutes',
+    'pairing_token_claimed': 'Make a new token with `reflex robots pair <robot-id>`',
+    'pairing_token_expired': 'Make a new token with `reflex robots pair <robot-id>`',
     'robot_not_found': 'Run `reflex robots list`',
     'schema_not_found': 'Run `reflex robots schemas`',
     'session_closed': 'Start a fresh session',

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls to the REST endpoints: the key is the bearer, the body JSON (section c.5)."""
+"""Calls to the REST endpoints: API key as bearer token, JSON body (section c.5)."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from reflex_ros.errors import (
 
 def segment(name: str, what: str) -> str:
     """
-    Check an id that becomes a part of a path.
+    Check an id before it becomes a part of a URL path.
 
-    :param what: what it is the id of.
-    :raises ConfigurationError: when it would lead elsewhere.
+    :param what: the kind of thing that has the id, for the error text.
+    :raises ConfigurationError: if the id contains characters that would change the path.
     """
     if not re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9._:-]{0,199}', name):
-        raise ConfigurationError(f'{printable(name, 80)!r} is no id of a {what}')
+        raise ConfigurationError(f'{printable(name, 80)!r} is not a valid id of a {what}')
     return name
 
 
 class RestClient:
     """
-    One host and one key.
+    A REST host, called with one API key.
 
     :param url: base URL, from ``endpoints.api_url``.
-    :param name: what the host is called in errors.
+    :param name: name of the host in error texts.
     """
 
     def __init__(self, transport: Transport, url: str, key: Secret | None, *,
@@ -57,14 +57,14 @@ class RestClient:
         """
         Call an endpoint; fields of the body that are None are left out.
 
-        :param path: begins with a slash; ids in it come from :func:`segment`.
-        :param is_repeatable: whether it may be sent again; None for what the method says.
-        :param limit_s: for the whole exchange [s]; 30 when None.
-        :returns: the JSON object of the answer, ``{}`` for an empty one.
-        :raises ServiceUnavailable: when the host cannot be reached or is overloaded.
-        :raises AuthenticationError: when it refuses the key.
-        :raises ServiceRefused: when it answers with another error status, with its slug.
-        :raises ServiceProtocolError: when the answer is none.
+        :param path: begins with a slash; ids in it were checked by :func:`segment`.
+        :param is_repeatable: whether the request may be repeated; None: only a GET may.
+        :param limit_s: limit for the whole exchange [s]; None means 30.
+        :returns: the JSON object of the answer; ``{}`` if the answer is empty.
+        :raises ServiceUnavailable: if the host cannot be reached or is overloaded.
+        :raises AuthenticationError: if the host refuses the key.
+        :raises ServiceRefused: for any other error status; carries the reason of the service.
+        :raises ServiceProtocolError: if the answer is not a JSON object, or a redirect.
         """
         headers = {} if self._key is None else {'Authorization': f'Bearer {self._key.reveal()}'}
         url = self.url + path + (f'?{urlencode(query)}' if query else '')
@@ -91,14 +91,14 @@ class RestClient:
         return content
 
     def _failure(self, status: int, text: str, content: object) -> Exception:
-        shown = f'{self._name} HTTP {status}: {printable(text, 200)}'
+        text = f'{self._name} HTTP {status}: {printable(text, 200)}'
         if status == 401:
             return key_refused('HTTP 401')
         if status in retry.TRANSIENT_READ:
-            return ServiceUnavailable(shown, status)
+            return ServiceUnavailable(text, status)
         if 300 <= status < 400:
             return ServiceProtocolError(f'{self._name} HTTP {status}. {REDIRECT}')
         slug = content.get('error', content.get('reason')) if isinstance(content, dict) else ''
         slug = printable(slug, 100) if isinstance(slug, str) else ''
-        return ServiceRefused(f'{shown}. {NEXT_STEPS[slug]}' if slug in NEXT_STEPS else shown,
+        return ServiceRefused(f'{text}. {NEXT_STEPS[slug]}' if slug in NEXT_STEPS else text,
                               slug)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""When to try again, and how long to wait; pure (protocol reference, sections c.3 and d.4)."""
+"""Which failures are retried, and when; pure (protocol reference, sections c.3 and d.4)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import math
 import random
 
 TRANSIENT_STATUS = frozenset({403, 404, 408, 425, 429, 500, 502, 503, 504})
-"""Worth another try while opening a stream."""
+"""HTTP statuses after which opening a stream is retried."""
 TRANSIENT_READ = TRANSIENT_STATUS - {403, 404}
-"""Worth another try for a call that changes nothing."""
+"""HTTP statuses after which a repeatable request is retried."""
 DEFAULT_WINDOW_S = 90.0
 FIRST_S, FACTOR, CAP_S = 0.5, 1.6, 5.0
 
@@ -53,33 +53,32 @@ class Failures:
 
     def add(self, reason: str, asked_for_s: float = 0.0) -> Attempt:
         """
-        Record that the attempt failed that ends now.
+        Record a failed attempt.
 
-        :param asked_for_s: the service's Retry-After, which makes the wait longer, never shorter
-            [s].
+        :param asked_for_s: Retry-After of the service [s]; the wait is at least that long.
         """
         self.in_a_row += 1
         return Attempt(self.in_a_row, self._clock() - self._began,
                        max(next(self._waits), asked_for_s), reason)
 
     def restart(self) -> None:
-        """Begin the count and the back-off again, because there was progress."""
+        """Start count and back-off from the beginning, after progress."""
         self.in_a_row = 0
         self._waits = backoff(self._rng)
 
 
 def window(environment: Mapping[str, str]) -> float:
-    """Read the retry window [s] from REFLEX_WS_CONNECT_RETRY_SECONDS; 90 when it is no number."""
+    """Read the retry window [s] from REFLEX_WS_CONNECT_RETRY_SECONDS; 90 if not a number."""
     try:
         seconds = float(environment.get('REFLEX_WS_CONNECT_RETRY_SECONDS', ''))
     except ValueError:
         return DEFAULT_WINDOW_S
-    # A window without an end would be a retry without an end.
+    # An infinite window would retry for ever.
     return max(0.0, seconds) if math.isfinite(seconds) else DEFAULT_WINDOW_S
 
 
 def backoff(rng: random.Random) -> Iterator[float]:
-    """Yield the waits [s]: 0.5, growing by 1.6 up to 5, each 20 percent more or less."""
+    """Yield waits [s] from 0.5, times 1.6 each, up to 5; each varies by 20 percent."""
     wait = FIRST_S
     while True:
         yield wait * rng.uniform(0.8, 1.2)
@@ -87,7 +86,7 @@ def backoff(rng: random.Random) -> Iterator[float]:
 
 
 def retry_after(value: str | None) -> float:
-    """Read a Retry-After header in seconds; 0 when there is none or it is a date."""
+    """Read a Retry-After header, 0 to 60 [s]; 0 if it is missing or a date."""
     try:
         return min(max(0.0, float(value or 0)), 60.0)
     except ValueError:

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Calls to the RPC backend: one POST each, the key inside the arguments (section c).
+Calls to the RPC backend: one POST each, the API key among the arguments (section c).
 
-Reads are tried again while the service is overloaded or unreachable; a call that changes
-something is never sent twice. An answer is bounded in size and in time, and what it says is shown
-without the key, which the real backend repeats when it finds the arguments invalid.
+Reads are retried while the service is overloaded or unreachable; a call that changes something is
+never sent twice. Size and time of an answer are limited. Error texts do not show the key, although
+the real backend repeats it when it finds the arguments invalid.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from reflex_ros.client.reasons import KEY_REASONS, key_refused, next_step
 from reflex_ros.client.transport import Answer, REDIRECT, Request, Transport
 from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
 
-DOUBT = 'It may have been carried out all the same: look before you run it again'
+DOUBT = 'The change may have been made all the same: check that before you run it again'
 
 
 class Null(Enum):
-    """For the one argument that the protocol wants to be null instead of left out (c.1)."""
+    """Type of ``NULL``: an argument that is sent as null, not left out (section c.1)."""
 
     NULL = None
 
@@ -35,10 +35,10 @@ NULL = Null.NULL
 
 class RpcClient:
     """
-    One backend and one key.
+    An RPC backend, called with one API key.
 
     :param url: base URL, from ``endpoints.rpc_url``.
-    :param key: None for the few functions that need none.
+    :param key: None for the few functions that need no key.
     """
 
     def __init__(self, transport: Transport, url: str, key: Secret | None) -> None:
@@ -51,29 +51,28 @@ class RpcClient:
         """
         Call a function; arguments that are None are left out, ``NULL`` is sent as null.
 
-        A ``Secret`` among them is sent and does not show when the answer repeats it.
+        A ``Secret`` among the arguments is sent, and hidden where the answer repeats it.
 
         :param kind: ``query``, ``mutation`` or ``action``.
         :param action: start of the error text, e.g. ``Unable to promote session``.
-        :param is_read: whether it may be sent again, because it changes nothing, or because it
-            carries the id of the request.
-        :param is_keyless: for the functions that take no key.
-        :param rows: what a list is called that comes without an object around it; none may when
-            empty.
-        :returns: the function's value, whose ``ok`` is not false.
-        :raises ServiceUnavailable: when the backend cannot be reached or is overloaded.
-        :raises AuthenticationError: when it refuses the key.
-        :raises ServiceRefused: when it refuses the call, with its reason.
-        :raises ServiceProtocolError: when the answer is none.
+        :param is_read: whether the call may be repeated, because it changes nothing or carries an
+            idempotency key.
+        :param is_keyless: send no API key.
+        :param rows: field name for an answer that is a bare list; empty: a bare list is an error.
+        :returns: the value of the function; its ``ok`` is not false.
+        :raises ServiceUnavailable: if the backend cannot be reached or is overloaded.
+        :raises AuthenticationError: if the backend refuses the key.
+        :raises ServiceRefused: if the backend refuses the call; carries the reason.
+        :raises ServiceProtocolError: if the answer does not follow the protocol.
         """
-        given = {name: value for name, value in args.items() if value is not None}
+        arguments = {name: value for name, value in args.items() if value is not None}
         if self._key is not None and not is_keyless:
-            given['apiKey'] = self._key
-        secrets = [value for value in given.values() if isinstance(value, Secret)]
+            arguments['apiKey'] = self._key
+        secrets = [value for value in arguments.values() if isinstance(value, Secret)]
         answer = await self._transport.send(Request(
             'POST', f'{self.url}/api/{kind}',
             json={'path': function, 'format': 'json', 'args': {
-                name: _plain(value) for name, value in given.items()}}, is_repeatable=is_read,
+                name: _plain(value) for name, value in arguments.items()}}, is_repeatable=is_read,
             name=function, unreachable=f'Cannot reach the Reflex backend at {self.url}',
             remedy='Check the network, or unset REFLEX_CONVEX_URL',
             doubt='' if self._key is None else DOUBT))
@@ -88,7 +87,9 @@ class RpcClient:
             reason = outcome.reason or outcome.message or 'unknown'
             if reason in KEY_REASONS:
                 raise key_refused(reason)
-            more = next_step(reason, given) or (outcome.message if outcome.reason else None) or ''
+            more = next_step(reason, arguments)
+            if not more and outcome.reason:
+                more = outcome.message or ''
             raise ServiceRefused(f'{action}: {reason}. {more}'.rstrip(), reason)
         checked: dict[str, Any] = value
         return checked
@@ -99,9 +100,9 @@ class RpcClient:
         # The real backend repeats the arguments when it finds them invalid.
         for secret in secrets:
             text = secret.hide_in(text)
-        # An answer that is none may be the one that hands out a key.
-        shown = printable(hide_keys(text), 200)
-        http_error = f'Convex HTTP {answer.status}: {shown}'
+        # An answer that cannot be read may be the one that contains a new key.
+        cleaned = printable(hide_keys(text), 200)
+        http_error = f'Convex HTTP {answer.status}: {cleaned}'
         if answer.status in retry.TRANSIENT_READ:
             raise ServiceUnavailable(http_error)
         if answer.status == 401:
@@ -114,7 +115,7 @@ class RpcClient:
         except (ValueError, RecursionError) as exc:
             if answer.status != 200:
                 raise ServiceProtocolError(http_error) from exc
-            raise ServiceProtocolError(f'Invalid Convex response: {shown}') from exc
+            raise ServiceProtocolError(f'Invalid Convex response: {cleaned}') from exc
         is_error_body = isinstance(content, dict) and content.get('status') == 'error'
         if answer.status != 200 and not is_error_body:
             raise ServiceProtocolError(http_error)

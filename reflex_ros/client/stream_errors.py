@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What a failure of the action stream means: an error of ours, with reason and next step.
+Errors of the action stream: what failed, why, and the next step.
 
-The one seam where errors of ``websockets`` and words of the service become text for a person.
+Only here do errors of ``websockets`` and texts of the service become errors of this package.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from reflex_ros.errors import (
 )
 
 
-class StreamFaults:
+class StreamErrors:
     """
-    Explains the failures of one stream.
+    Make the errors of one stream.
 
-    :param key: is taken out of whatever is shown.
+    :param key: API key, which is hidden in every text.
     """
 
     def __init__(self, url: str, key: Secret) -> None:
@@ -40,49 +40,49 @@ class StreamFaults:
 
     @property
     def place(self) -> str:
-        """The address, without what must not be shown."""
+        """The URL without secrets."""
         return without_secrets(self._url)
 
-    def shown(self, text: str) -> str:
-        """Make what a peer said fit for a log: the key taken out, cut, escaped."""
+    def printable(self, text: str) -> str:
+        """Hide the key in a text of the service, cut it and escape it."""
         return printable(self._key.hide_in(text), protocol.MAX_TEXT)
 
     def at(self, text: str) -> str:
-        """Put the address before what went wrong there."""
-        return f'{self.place}: {self.shown(text)}'
+        """Put the URL before a text of the service."""
+        return f'{self.place}: {self.printable(text)}'
 
     def reported(self, event: ServerError, session_id: str = '') -> ServiceError:
-        """Explain an error frame."""
+        """Make the error for an error frame."""
         if event.code in KEY_REASONS:
             return key_refused(event.code)
-        text = f'the service reports: {self.shown(event.detail)}'
+        text = f'the service reports: {self.printable(event.detail)}'
         step = next_step(event.code, {'sessionId': session_id})
         if step:
             return ServiceRefused(f'{text}. {step}', event.code)
         return StreamClosed(text, 1011)
 
     def closed(self, exc: websockets.ConnectionClosed) -> StreamClosed:
-        """Explain a closed connection."""
-        # What we refuse (too large, no UTF-8, compressed) we close; the peer may say nothing.
+        """Make the error for a closed connection."""
+        # A refused frame (too large, not UTF-8, compressed) closes the connection from this side.
         close, side = (exc.rcvd, 'server') if exc.rcvd is not None else (exc.sent, 'us')
         if close is None or (side == 'us' and close.code == 1000):
             return StreamClosed('WebSocket closed unexpectedly')
-        closing = f'{close.code} {self.shown(close.reason)}'.rstrip()
+        closing = f'{close.code} {self.printable(close.reason)}'.rstrip()
         return StreamClosed(f'WebSocket closed by {side} ({closing})', close.code)
 
     def reason(self, failure: Exception) -> str:
-        """Say in a few words why an attempt to open failed."""
+        """Return in a few words why an attempt to open failed."""
         if isinstance(failure, websockets.InvalidStatus):
             response = failure.response
             return (f'WebSocket handshake failed: HTTP/1.1 {response.status_code} '
-                    f'{self.shown(response.reason_phrase)}').rstrip()
-        return self.shown(str(failure)) or type(failure).__name__
+                    f'{self.printable(response.reason_phrase)}').rstrip()
+        return self.printable(str(failure)) or type(failure).__name__
 
     def explain(self, failure: Exception, attempts: int, elapsed: float) -> ServiceError:
         """
-        Explain why a stream cannot be opened, with the next step.
+        Make the error for a stream that cannot be opened, with the next step.
 
-        :param elapsed: since the first attempt [s].
+        :param elapsed: time since the first attempt began [s].
         """
         tried = f'{attempts} attempt{"s" * (attempts > 1)} in {elapsed:.1f} s'
         status, _ = status_of(failure)
@@ -94,14 +94,14 @@ class StreamFaults:
         if status == 404:
             hint = 'The address is probably wrong: unset service.url, REFLEX_ACTIONS_URL'
         elif status == 429:
-            hint = 'Too many requests: wait before you try again'
+            hint = 'Too many requests: wait a minute, then try again'
         if status is not None and status not in retry.TRANSIENT_STATUS:
             return ServiceProtocolError(f'{self.place}: {reason} ({tried}). {hint}')
         return ServiceUnavailable(f'{self.place}: {reason} ({tried}). {hint}')
 
 
 def status_of(failure: Exception) -> tuple[int | None, float]:
-    """Return the HTTP status of a failed handshake, if it had one, and its Retry-After [s]."""
+    """Return the HTTP status of a failed handshake, None without one, and Retry-After [s]."""
     if not isinstance(failure, websockets.InvalidStatus):
         return None, 0.0
     response = failure.response

@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What goes up the action stream: values to frames, without a socket (sections d.1 and d.3).
+Frames that the client sends on the action stream, made without a socket (sections d.1, d.3).
 
-Every frame is one text message with one JSON object; what is None is left out.
+Every frame is one text message with one JSON object; fields that are None are left out.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import json
 import math
 
 Image = bytes | str | Mapping[str, object]
-"""JPEG bytes; or as it goes on the wire: base64 text, or an object with encoding and data."""
+"""JPEG bytes, or the form on the wire: base64 text, or an object with encoding and data."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
     """
-    What a stream is opened with (section d.1).
+    Content of the frame that opens a session (section d.1).
 
-    :param hz: rate of the rows that we want [1/s].
-    :param chunk_size: rows per chunk that we want.
+    :param hz: requested rate of the rows [Hz].
+    :param chunk_size: requested rows per chunk.
     """
 
     prompt: str
@@ -40,7 +40,7 @@ class OpenRequest:
 
 
 def open_frame(request: OpenRequest) -> str:
-    """Make the first frame."""
+    """Make the first frame, which opens a session."""
     return _dump({
         'type': 'session.open', 'session_id': request.session_id, 'prompt': request.prompt,
         'model': request.model, 'lora': request.lora, 'robot': request.robot,
@@ -55,12 +55,12 @@ def observation_frame(seq: int, state: Sequence[float], images: Mapping[str, Ima
     """
     Make the frame of one observation.
 
-    :param state: in the adapter's units.
-    :param images: by camera.
-    :param capture_time_ns: wall clock of the capture [ns].
-    :param extra: further top-level fields, e.g. ``state_units``.
-    :raises ValueError: for a state, or anything else, that is not finite.
-    :raises TypeError: for what cannot be sent as JSON.
+    :param state: joint positions, in the units of the action adapter.
+    :param images: camera name -> image.
+    :param capture_time_ns: wall-clock time of the capture [ns since 1970].
+    :param extra: more top-level fields, e.g. ``state_units``.
+    :raises ValueError: if a number is not finite.
+    :raises TypeError: if JSON cannot hold a value.
     """
     return raw_frame(seq, {'state': state, 'images': images, 'prompt': prompt,
                            'capture_time_ns': capture_time_ns, **(extra or {})})
@@ -68,10 +68,10 @@ def observation_frame(seq: int, state: Sequence[float], images: Mapping[str, Ima
 
 def raw_frame(seq: int, fields: Mapping[str, object]) -> str:
     """
-    Make the frame of one observation from its fields, as they are; errors as above.
+    Make the frame of one observation from its fields; errors as in :func:`observation_frame`.
 
-    :param fields: ``state`` and ``images`` as above, anything else as JSON knows it; None is left
-        out.
+    :param fields: ``state`` and ``images`` as in :func:`observation_frame`; any other field is
+        sent as JSON, unless it is None.
     """
     rest = dict(fields)
     state, images = rest.pop('state', None), rest.pop('images', None)
@@ -88,7 +88,7 @@ def raw_frame(seq: int, fields: Mapping[str, object]) -> str:
 def _finite(seq: int, state: object) -> list[float]:
     if isinstance(state, (str, bytes, Mapping)):
         raise TypeError(f'observation {seq}: the state is a {type(state).__name__}, not numbers')
-    # Through float: numbers of numpy are no JSON.
+    # float() because json refuses numbers of numpy.
     numbers = [float(value) for value in state]  # type: ignore[attr-defined]
     if not all(map(math.isfinite, numbers)):
         raise ValueError(f'observation {seq}: the state is not finite: {numbers}')
@@ -97,25 +97,26 @@ def _finite(seq: int, state: object) -> list[float]:
 
 def _images(images: object) -> str:
     if not isinstance(images, Mapping):
-        raise TypeError(f'images must be given by camera, not as {type(images).__name__}')
+        raise TypeError(f'images must be a mapping of camera name to image, not a '
+                        f'{type(images).__name__}')
     return ','.join(f'{json.dumps(str(name))}:{_image(name, image)}'
                     for name, image in images.items())
 
 
 def _image(name: object, image: object) -> str:
     if isinstance(image, (bytes, bytearray, memoryview)):
-        # Put between quotes as it is: to search 160 kB of base64 for what JSON must escape takes
-        # as long as all the rest of the frame.
+        # Not through json: searching 160 kB of base64 for characters to escape takes as long as
+        # the rest of the frame.
         data = binascii.b2a_base64(image, newline=False).decode('ascii')
         return f'{{"encoding":"jpeg_base64","data":"{data}"}}'
     if isinstance(image, (str, Mapping)):
         return json.dumps(image, separators=(',', ':'), allow_nan=False)
-    raise TypeError(f'the image of {name} is a {type(image).__name__}; give JPEG bytes, base64 '
+    raise TypeError(f'the image of {name} is a {type(image).__name__}; pass JPEG bytes, base64 '
                     'text, or an object with encoding and data')
 
 
 def close_frame(session_id: str) -> str:
-    """Make the last frame."""
+    """Make the last frame, which closes the session."""
     return _dump({'type': 'session.close', 'session_id': session_id})
 
 

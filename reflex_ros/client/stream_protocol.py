@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What comes down the action stream: frames to events, without a socket (sections d.3 and d.6).
+Frames that the service sends on the action stream, decoded without a socket (d.3 and d.6).
 
-Every frame is one text message with one JSON object, and is not trusted: its nesting and size are
-bounded, names may not repeat, numbers must be numbers. An unknown message type is an event of its
-own, to be counted and skipped. What goes up is made in ``stream_frames``.
+Every frame is one text message with one JSON object. It is not trusted: nesting and size are
+limited, no name may occur twice in an object, numbers must be finite. A message of an unknown type
+becomes an event that can be counted and skipped. ``stream_frames`` makes the frames that are sent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Ready:
     """
     The service accepted the session.
 
-    :param fields: everything that it said.
+    :param fields: all fields of the message.
     """
 
     session_id: str
@@ -41,17 +41,17 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class ChunkFrame(Mapping[str, Any]):
     """
-    One action chunk as it came: finite numbers in a rectangle, in the adapter's units.
+    One action chunk: rows of finite numbers, all of the same length.
 
-    It is also the mapping of the documentation: ``frame['actions']`` is ``rows``, under whatever
-    name they came; any other name is the field as the service sent it, unchecked.
+    It is also a mapping: ``frame['actions']`` returns ``rows``, whatever name the service used for
+    them; any other name returns the field of the message, unchecked.
 
-    :param seq: number of the observation that it answers.
-    :param rows: (horizon, joints), finite, in the units of the adapter that was asked for:
-        ``so101_joint`` degrees, the gripper in percent; ``aloha_joint`` radians, grippers 0 to 1.
-    :param infer_ms: time of the inference on the server [ms], None when it does not say.
-    :param total_ms: time from receipt to answer on the server [ms], likewise.
-    :param fields: everything that the service said.
+    :param seq: number of the observation that the chunk answers.
+    :param rows: (horizon, joints), in the units of the requested action adapter: ``so101_joint``
+        degrees, gripper in percent; ``aloha_joint`` radians, grippers 0 to 1.
+    :param infer_ms: duration of the inference on the server [ms]; None if the service sent none.
+    :param total_ms: time from receipt to answer on the server [ms]; None if the service sent none.
+    :param fields: all fields of the message.
     """
 
     seq: int
@@ -61,15 +61,15 @@ class ChunkFrame(Mapping[str, Any]):
     fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __getitem__(self, name: str) -> Any:
-        """Return the rows for ``actions``, else a field as it came."""
+        """Return the rows for ``actions``, else a field of the message."""
         return self.rows if name == 'actions' else self.fields[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Name the fields, ``actions`` among them."""
+        """Iterate over the names of the fields, including ``actions``."""
         return iter({**self.fields, 'actions': None})
 
     def __len__(self) -> int:
-        """Count the fields."""
+        """Return the number of fields, including ``actions``."""
         return len(self.fields) + ('actions' not in self.fields)
 
 
@@ -78,7 +78,7 @@ class ServerError:
     """
     The service reports an error; the stream ends after it.
 
-    :param code: its slug, empty when it names none.
+    :param code: reason slug; empty if the message has none.
     """
 
     detail: str
@@ -97,11 +97,11 @@ Event = Ready | ChunkFrame | ServerError | Unknown
 
 def parse_frame(data: str | bytes, names: Sequence[str] = row_keys(ADAPTER)) -> Event:
     """
-    Read one frame.
+    Decode one frame.
 
-    :param names: where a chunk may carry its rows, from ``adapters.row_keys``.
-    :raises ChunkRejected: BAD_FRAME for what is no JSON object at all, BAD_SHAPE or BAD_NUMBER
-        for a chunk that is none; the frame is skipped then, whole.
+    :param names: fields of a chunk that may hold its rows, from ``adapters.row_keys``.
+    :raises ChunkRejected: BAD_FRAME if the frame is not a JSON object; BAD_SHAPE or BAD_NUMBER if
+        its rows are not valid. Skip the whole frame then.
     """
     message = _load(data)
     kind = message.get('type')
@@ -122,7 +122,7 @@ def _load(data: str | bytes) -> dict[str, Any]:
     try:
         message = json.loads(data, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
     except (ValueError, RecursionError) as exc:
-        # The parser gives up on deep nesting by itself, long before the stack does.
+        # RecursionError: json stops at deep nesting, long before the stack is full.
         raise ChunkRejected(FaultCode.BAD_FRAME, f'a frame that is not JSON: {exc}') from exc
     if not isinstance(message, dict):
         raise ChunkRejected(FaultCode.BAD_FRAME, 'a frame that is not a JSON object')
@@ -136,15 +136,16 @@ def _no_constant(name: str) -> NoReturn:
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     message = dict(pairs)
     if len(message) != len(pairs):
-        raise ValueError('a name stands twice in one object')
+        raise ValueError('a name occurs twice in one object')
     return message
 
 
 def chunk(message: Mapping[str, Any], names: Sequence[str]) -> ChunkFrame:
     """
-    Check the rows of a message.
+    Check the rows of a message, and make the chunk.
 
-    :raises ChunkRejected: BAD_SHAPE or BAD_NUMBER when there are none, or bad ones.
+    :raises ChunkRejected: BAD_SHAPE if there are no rows or not all have the same length,
+        BAD_NUMBER if a value is not a finite number up to 1e6.
     """
     seq = message.get('seq')
     if type(seq) is not int or not 0 <= seq < 2 ** 63:
@@ -164,11 +165,11 @@ def _rectangle(seq: int, rows: list[Any]) -> tuple[tuple[float, ...], ...]:
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != width or not width:
             raise ChunkRejected(FaultCode.BAD_SHAPE,
-                                f'chunk {seq}: row {index} is no list of {width} '
+                                f'chunk {seq}: row {index} is not a list of {width} '
                                 'numbers')
-    # All numbers at once: one by one they take as long as the JSON parser. bool is an int to
-    # Python, and 1e999 is read as infinity: both are no positions. Nor is what does not equal
-    # itself, behind which max() and min() would not see the others.
+    # All numbers together: one by one, the checks take as long as the JSON parser. The type check
+    # refuses bool, which is an int to Python. max and min refuse infinity, which json makes of
+    # 1e999. eq refuses NaN, which would hide other values from max and min.
     values = list(chain.from_iterable(rows))
     kinds = set(map(type, values))
     if not (kinds <= {int, float} and all(map(eq, values, values))
@@ -191,6 +192,6 @@ def _milliseconds(message: Mapping[str, Any], name: str) -> float | None:
 
 def _error_text(message: Mapping[str, Any]) -> str:
     parts = [str(message[name]) for name in ('code', 'detail', 'message') if message.get(name)]
-    # Some say the same under two names.
+    # The same text can be in two fields.
     text = ': '.join(dict.fromkeys(parts)) or json.dumps(message, sort_keys=True)
     return ''.join(char for char in text if char.isprintable())[:MAX_TEXT]

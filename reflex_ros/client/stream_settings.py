@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a script opens a stream with (section d.1): settings to request, address and key."""
+"""Settings of an action stream in a script (section d.1); makes request, URL and key of them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ DEFAULT_TIMEOUT_S = 30.0
 
 class StreamSettings(TypedDict, total=False):
     """
-    Settings of a stream beside its prompt, all of them optional.
+    Settings of a stream; all are optional.
 
-    :param url: of the service: http(s) or ws(s). Default: REFLEX_ACTIONS_URL, REFLEX_API_URL, the
-        host of the backend.
+    :param url: http, https, ws or wss URL of the service. Default: REFLEX_ACTIONS_URL,
+        REFLEX_API_URL, the host of the RPC backend.
     :param api_key: default: REFLEX_API_KEY, then the credentials file of ``reflex login``.
-    :param model: e.g. ``pi0.5``.
-    :param lora: adapter, e.g. ``my-adapter@v1``.
-    :param robot: e.g. ``so101``.
-    :param action_adapter: ``so101_joint``, ``aloha_joint`` or ``pi_native``.
-    :param cameras: names of the images that will come.
-    :param hz: rate of the rows that we want [1/s].
-    :param chunk_size: rows per chunk that we want.
-    :param max_gpu_seconds: bound on what the session may cost [s of GPU].
-    :param session_id: of a session that was authorized before.
-    :param timeout: for one attempt to open (at most 15 s), and for one chunk [s]; 30.
-    :param connect_retry_seconds: how long opening is retried [s], 0 tries once; default:
+    :param model: base model, e.g. ``pi0.5``.
+    :param lora: LoRA adapter of the model, e.g. ``my-adapter@v1``.
+    :param robot: kind of robot, e.g. ``so101``.
+    :param action_adapter: layout and units of the rows: ``so101_joint``, ``aloha_joint`` or
+        ``pi_native``.
+    :param cameras: names of the cameras whose images the observations contain.
+    :param hz: requested rate of the rows [Hz].
+    :param chunk_size: requested rows per chunk.
+    :param max_gpu_seconds: limit for the cost of the session [GPU seconds].
+    :param session_id: id of a session that was authorized before.
+    :param timeout: limit for one chunk, and for one attempt to open, there at most 15 [s];
+        default: 30.
+    :param connect_retry_seconds: how long opening is retried [s]; 0 tries once. Default:
         REFLEX_WS_CONNECT_RETRY_SECONDS, then 90.
     :param on_retry: called before each wait between attempts.
-    :param environment: where the variables are looked up; that of the process by default.
+    :param environment: environment variables; default: those of the process.
     """
 
     url: str | None
@@ -58,17 +60,17 @@ class StreamSettings(TypedDict, total=False):
 
 def request(prompt: str, settings: StreamSettings) -> OpenRequest:
     """
-    Make the request from the settings.
+    Check the settings, and make the request that opens a session.
 
-    :raises TypeError: for a setting that does not exist, and for cameras that are one text.
-    :raises ValueError: for a rate, a size or a time that is none.
+    :raises TypeError: for an unknown setting, and if ``cameras`` is one text instead of a list.
+    :raises ValueError: if a rate, a size or a time is not a positive number.
     """
     if unknown := sorted(settings.keys() - StreamSettings.__annotations__.keys()):
         raise TypeError(f'a stream has no setting {", ".join(unknown)}; it has '
                         f'{", ".join(StreamSettings.__annotations__)}')
     cameras = settings.get('cameras', ())
     if isinstance(cameras, str):
-        raise TypeError(f'cameras is a list of names; got the text {cameras!r}')
+        raise TypeError(f'cameras must be a list of names, got the text {cameras!r}')
     values: Mapping[str, object] = settings
     for name in ('hz', 'chunk_size', 'max_gpu_seconds', 'timeout', 'connect_retry_seconds'):
         value = values.get(name, 1)
@@ -86,18 +88,18 @@ def request(prompt: str, settings: StreamSettings) -> OpenRequest:
 def destination(url: str | None, api_key: str | Secret | None,
                 environment: Mapping[str, str]) -> tuple[str, Secret | None]:
     """
-    Resolve address and key of the stream; no key for an address with a token (section d.2).
+    Resolve URL and API key of a stream; a URL with a token needs no key (section d.2).
 
-    :raises AuthenticationError: when there is no key.
-    :raises ConfigurationError: for an address that is none, or an unsafe credentials file.
+    :raises AuthenticationError: if no API key is found.
+    :raises ConfigurationError: if the URL is not valid, or others can read the credentials file.
     """
     saved = credentials.load(credentials.path(environment))
     rpc_url = endpoints.rpc_url(None, environment, saved.convex_url)
     address = endpoints.actions_url(url, environment, rpc_url)
-    given = api_key.reveal() if isinstance(api_key, Secret) else api_key
-    if not given and endpoints.token_in(address):
+    key_text = api_key.reveal() if isinstance(api_key, Secret) else api_key
+    if not key_text and endpoints.token_in(address):
         return address, None
-    return address, credentials.api_key(given, environment, saved)
+    return address, credentials.api_key(key_text, environment, saved)
 
 
 def _is_positive(value: object) -> bool:

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One WebSocket by our rules: one new TCP connection and one whole handshake.
+Connect one WebSocket: a new TCP connection and a whole handshake.
 
-Redirects are never followed (we hand over a connected socket, which ``websockets`` refuses to
-redirect), compression is never offered and a compressed frame refused, proxies are not taken from
-the environment, a message is bounded in size.
+Redirects are not followed: ``websockets`` gets a connected socket, and does not redirect one.
+Compression is not offered, and a compressed frame is refused. Proxies from the environment are not
+used. The size of a message is limited.
 """
 
 from __future__ import annotations
@@ -21,58 +21,59 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from reflex_ros import __version__
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.stream_errors import StreamFaults
+from reflex_ros.client.stream_errors import StreamErrors
 from reflex_ros.client.stream_protocol import MAX_FRAME
+from reflex_ros.client.transport import UNPROVEN
 from reflex_ros.errors import ServiceProtocolError
 
 _wire = logging.getLogger(f'{__name__}.wire')
-# At DEBUG the library writes the handshake, with the key, and every frame.
+# At DEBUG, websockets logs every frame, and the handshake with the API key.
 _wire.setLevel(logging.INFO)
 
 CLOSE_S = 0.2
-"""How long to wait for the peer's closing handshake; a dead link must not be kept for long."""
+"""How long to wait for the closing handshake of the service [s]; a dead link never sends one."""
 MAX_QUEUE = 4
 
 
 class _Connection(ClientConnection):
     """
-    Notes when TLS was done, and ends what the peer only says that it ends.
+    A connection that records when TLS was done, and never waits for ever for its end.
 
-    The transport reports its connection only after TLS. After a closing handshake, or a frame that
-    we refuse, the library's receive waits for the peer to close TCP, for ever if need be.
+    asyncio reports the connection after the TLS handshake. After a closing handshake or a refused
+    frame, ``recv`` of the library waits without limit until the service closes TCP.
     """
 
     connected_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the time."""
+        """Record the time of the connection."""
         self.connected_at = asyncio.get_running_loop().time()
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Give the peer a moment to close TCP when it has to."""
+        """Abort the connection if the service does not close it in time."""
         super().data_received(data)
         if self.protocol.close_expected():
             asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
 
 
 async def open_socket(url: str, key: Secret | None,
-                      faults: StreamFaults) -> tuple[ClientConnection, dict[str, float]]:
+                      errors: StreamErrors) -> tuple[ClientConnection, dict[str, float]]:
     """
-    Connect and shake hands, without a deadline.
+    Connect and make the handshakes of TCP, TLS and WebSocket, without a time limit.
 
-    :param key: None sends none.
-    :returns: the connection, and what took how long [ms] (section d.4).
-    :raises ServiceProtocolError: for a redirect, and for a certificate that is not valid.
-    :raises OSError: when the host cannot be reached.
-    :raises WebSocketException: of the library, for any other answer.
+    :param key: None sends no API key.
+    :returns: the connection, and the duration of each step [ms] (section d.4).
+    :raises ServiceProtocolError: for a redirect, and if the certificate is not valid.
+    :raises OSError: if the host cannot be reached.
+    :raises WebSocketException: for any other answer, from ``websockets``.
     """
     loop = asyncio.get_running_loop()
     parts = urlsplit(url)
     is_secure = parts.scheme == 'wss'
     began = loop.time()
-    # Ours, so that its time can be told, and so that no redirect can be followed.
-    raw = await _dial(parts.hostname or '', parts.port or (443 if is_secure else 80))
+    # A socket of our own, to measure its time and to prevent redirects.
+    raw = await _connect_tcp(parts.hostname or '', parts.port or (443 if is_secure else 80))
     connected = loop.time()
     try:
         link = await connect(
@@ -85,10 +86,9 @@ async def open_socket(url: str, key: Secret | None,
         raw.close()
         response = getattr(exc.__context__, 'response', None)
         if isinstance(exc, ssl.SSLCertVerificationError):
-            raise ServiceProtocolError(f'{faults.at(str(exc))}. The key is not sent to a host '
-                                       'that cannot prove who it is') from exc
+            raise ServiceProtocolError(f'{errors.at(str(exc))}. {UNPROVEN}') from exc
         if response is not None and 300 <= response.status_code < 400:
-            raise ServiceProtocolError(f'{faults.place}: a redirect (HTTP '
+            raise ServiceProtocolError(f'{errors.place}: a redirect (HTTP '
                                        f'{response.status_code}) is not followed. Fix '
                                        'service.url or REFLEX_ACTIONS_URL') from exc
         raise
@@ -99,18 +99,18 @@ async def open_socket(url: str, key: Secret | None,
                   'connect_ms': (upgraded - began) * 1e3}
 
 
-async def _dial(host: str, port: int) -> socket.socket:
+async def _connect_tcp(host: str, port: int) -> socket.socket:
     """
-    Connect to the first address that answers.
+    Connect to the first address of the host that answers.
 
-    In the loop, not in a thread: an attempt that is given up must not go on behind our back.
+    Runs in the event loop, not in a thread, so that a cancelled attempt ends at once.
     """
     loop = asyncio.get_running_loop()
     failure = OSError(f'{host} has no address')
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as exc:
-        raise OSError(f'{host} is no name of a host') from exc
+        raise OSError(f'{host} is not a valid host name') from exc
     for family, kind, proto, _, address in found:
         raw = socket.socket(family, kind, proto)
         try:
@@ -120,7 +120,7 @@ async def _dial(host: str, port: int) -> socket.socket:
             return raw
         except OSError as exc:
             raw.close()
-            # asyncio's own text hides what happened behind "Connect call failed".
+            # The text of asyncio says only "Connect call failed".
             failure = OSError(exc.errno, os.strerror(exc.errno)) if exc.errno else exc
         except BaseException:
             raw.close()

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The action stream for scripts: without asyncio, with the documented constructor (d.1)."""
+"""The action stream for scripts, without asyncio; constructor as documented (section d.1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 ONE_SHOT = ('model', 'lora', 'cameras', 'hz', 'chunk_size', 'max_gpu_seconds', 'session_id')
-"""What :func:`infer_actions` takes out of the observation to open its stream with (d.7)."""
+"""Fields of an observation with which :func:`infer_actions` opens its stream (section d.7)."""
 
 
 class ActionStream:
@@ -34,14 +34,16 @@ class ActionStream:
             for row in stream.recv_action().rows:
                 ...
 
-    A stream that failed, or whose receive timed out, is of no use any more: open a new one.
+    Do not use a stream again after it failed or a receive timed out: open a new one. All methods
+    block, and raise RuntimeError in a thread that runs an event loop.
 
     :param prompt: the task.
     :param settings: url, api_key, model, lora, robot, action_adapter, cameras, hz, chunk_size,
-        max_gpu_seconds, session_id, timeout, connect_retry_seconds; :class:`.StreamSettings` says
-        what each is.
-    :raises AuthenticationError: when there is no key in argument, environment or file.
-    :raises ConfigurationError: for an address that is none, or an unsafe credentials file.
+        max_gpu_seconds, session_id, timeout, connect_retry_seconds; see :class:`.StreamSettings`.
+    :raises AuthenticationError: if there is no API key in argument, environment and file.
+    :raises ConfigurationError: if the URL is not valid, or others can read the credentials file.
+    :raises TypeError: for an unknown setting.
+    :raises ValueError: if a rate, a size or a time is not a positive number.
     """
 
     def __init__(self, prompt: str, **settings: Unpack[StreamSettings]) -> None:
@@ -60,41 +62,40 @@ class ActionStream:
 
     @property
     def is_open(self) -> bool:
-        """Whether it was opened, and not closed by us."""
+        """Whether ``open`` succeeded and ``close`` was not called since."""
         return self._loop is not None
 
     @property
     def session_id(self) -> str:
-        """What the service calls the session; before it is open, what was asked for."""
+        """Id of the session from the service; before it is open, the requested one."""
         return self._stream.session_id
 
     @property
     def ready(self) -> Mapping[str, Any]:
-        """Everything that ``session.ready`` said; empty before."""
+        """All fields of ``session.ready``; empty before the stream is open."""
         return self._stream.ready
 
     @property
     def open_timing(self) -> Mapping[str, float]:
         """
-        How long opening took, in milliseconds; of the attempt that succeeded, empty before.
+        Duration of each step of the successful attempt to open [ms]; empty before.
 
-        ``tcp_ms``, ``tls_ms`` and ``websocket_upgrade_ms`` make ``connect_ms``; that and
-        ``session_ready_ms`` make ``open_ms``.
+        ``tcp_ms`` + ``tls_ms`` + ``websocket_upgrade_ms`` = ``connect_ms``;
+        ``connect_ms`` + ``session_ready_ms`` = ``open_ms``.
         """
         return self._stream.open_timing
 
     @property
     def skipped(self) -> Sequence[ChunkRejected]:
-        """What :meth:`recv_action` passed over, the newest last."""
+        """Frames that :meth:`recv_action` skipped, the newest last."""
         return tuple(self._stream.skipped)
 
     def open(self) -> None:
         """
-        Open the stream; does nothing when it is open.
+        Open the stream; does nothing if it is open.
 
-        :raises AuthenticationError: when the key is refused.
-        :raises ServiceError: as :meth:`.AsyncActionStream.open`.
-        :raises RuntimeError: in a thread that runs an event loop, as all methods here.
+        :raises AuthenticationError: if the service refuses the key.
+        :raises ServiceError: as in :meth:`.AsyncActionStream.open`.
         """
         if self._loop is not None:
             return
@@ -111,27 +112,27 @@ class ActionStream:
                          prompt: str | None = None, seq: int | None = None,
                          capture_time_ns: int | None = None,
                          extra: Mapping[str, object] | None = None) -> int:
-        """Send one observation; arguments, result and errors as the asyncio stream's."""
+        """Send one observation, as :meth:`.AsyncActionStream.send_observation` does."""
         return self._opened().run(self._stream.send_observation(
             state, images, prompt=prompt, seq=seq, capture_time_ns=capture_time_ns, extra=extra))
 
     def send_raw(self, fields: Mapping[str, object]) -> int:
-        """Send the fields of a mapping; arguments, result and errors as the asyncio stream's."""
+        """Send one observation, as :meth:`.AsyncActionStream.send_raw` does."""
         return self._opened().run(self._stream.send_raw(fields))
 
     def recv_action(self, timeout: float | None = None, *, seq: int | None = None) -> ChunkFrame:
         """
         Return the next action chunk.
 
-        :param timeout: deadline of this call [s]; the stream's own when None.
-        :param seq: the observation that it must answer; None takes any chunk.
-        :raises ServiceUnavailable: when the deadline passes.
-        :raises ServiceError: when the service reports an error or the stream ends.
+        :param timeout: limit for this call [s]; None uses the limit of the stream.
+        :param seq: number of the observation that the chunk must answer; None accepts any chunk.
+        :raises ServiceUnavailable: if the limit passes.
+        :raises ServiceError: if the service reports an error or the stream ends.
         """
         return self._opened().run(self._stream.recv_action(timeout, seq=seq))
 
     def close(self) -> None:
-        """Say good-bye and close; may be called twice, and never raises for a dead link."""
+        """Send the closing frame and close; may be called twice. A dead link raises nothing."""
         loop, self._loop = self._loop, None
         if loop is None:
             return
@@ -142,20 +143,20 @@ class ActionStream:
 
     def _opened(self) -> LoopThread:
         if self._loop is None:
-            raise StreamClosed('ActionStream is not open.')
+            raise StreamClosed('ActionStream is not open. Call open first')
         return self._loop
 
 
 def infer_actions(observation: Mapping[str, Any], url: str | None = None,
                   api_key: str | None = None, timeout: float = 30.0) -> ChunkFrame:
     """
-    Open a stream, send one observation, return its chunk, close (section d.7).
+    Open a stream, send one observation, return its chunk, and close (section d.7).
 
-    :param observation: ``state``, ``images`` and whatever else the frame shall carry; ``prompt``,
+    :param observation: ``state``, ``images`` and other fields of the frame. ``prompt``,
         ``model``, ``lora``, ``cameras``, ``hz``, ``chunk_size``, ``max_gpu_seconds`` and
-        ``session_id`` also open the session.
-    :param timeout: for one attempt to open, and for the chunk [s].
-    :raises ServiceError: as :class:`ActionStream`.
+        ``session_id`` are also used to open the session.
+    :param timeout: limit for one attempt to open, and for the chunk [s].
+    :raises ServiceError: as in the methods of :class:`ActionStream`.
     """
     settings: dict[str, Any] = {name: observation[name] for name in ONE_SHOT
                                 if observation.get(name) is not None}

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What a training run can be told, and what each value may be; pure (protocol reference, i.6).
+Parameters of a training run and their allowed values; pure (protocol reference, section i.6).
 
-The service checks the same bounds, after it has taken the request; here a mistake costs nothing.
-Every error names the flag of ``reflex training start`` and the key on the wire.
+The service checks the same limits, but only after it has accepted the request; here a mistake
+costs nothing. Every error names the flag of ``reflex training start`` and the key on the wire.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ LORA = 'lora.'
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """
-    One row of the table.
+    One row of the table of parameters.
 
-    :param key: on the wire; a dot means an object inside the object.
-    :param kind: of the value: ``int``, ``float``, ``bool``, ``str`` or ``list``.
-    :param allowed: the bounds, in words.
-    :param is_allowed: the bounds, of a value that has the kind.
+    :param key: name on the wire; a dot separates the name of a nested object.
+    :param kind: type of the value: ``int``, ``float``, ``bool``, ``str`` or ``list``.
+    :param allowed: allowed values, in words.
+    :param is_allowed: check of a value that has the type ``kind``.
     """
 
     key: str
@@ -45,15 +45,15 @@ class Parameter:
 
     def check(self, value: object) -> None:
         """
-        Check one value by itself.
+        Check one value, without the other parameters.
 
-        :raises ConfigurationError: when it is not of the kind, or out of bounds.
+        :raises ConfigurationError: if its type is wrong, or it is not allowed.
         """
         if not (_is_kind(value, self.kind) and self.is_allowed(value)):
             raise self.error(f'must be {self.allowed}, got {json.dumps(value, default=str)[:80]}')
 
     def error(self, complaint: str) -> ConfigurationError:
-        """Make the error of this parameter."""
+        """Make an error that names this parameter."""
         return ConfigurationError(f'{self.flag} {complaint} ({self.key})')
 
 
@@ -79,17 +79,17 @@ PARAMETERS = {row.key: row for row in (
               f'some of {", ".join(TARGET_MODULES)}, each once',
               lambda v: bool(v) and set(v) <= set(TARGET_MODULES) and len(set(v)) == len(v)),
 )}
-"""Key on the wire -> what it may be."""
+"""Key on the wire -> its row."""
 
 
 def check(parameters: Mapping[str, object], fine_tuning: str) -> dict[str, object]:
     """
-    Check parameters and lay them out as they are sent.
+    Check parameters, and return them in the form that is sent.
 
-    :param parameters: by key; those of LoRA as ``lora.rank`` or inside an object ``lora``.
+    :param parameters: key -> value; LoRA parameters as ``lora.rank``, or in an object ``lora``.
     :param fine_tuning: ``lora`` or ``full``.
-    :returns: the same with LoRA's inside an object ``lora``.
-    :raises ConfigurationError: naming the first one that is unknown or not allowed.
+    :returns: the parameters, with those of LoRA in an object ``lora``.
+    :raises ConfigurationError: for the first parameter that is unknown or not allowed; names it.
     """
     if fine_tuning not in FINE_TUNING_TYPES:
         raise ConfigurationError('--trainable must be lora or full.')
@@ -99,7 +99,7 @@ def check(parameters: Mapping[str, object], fine_tuning: str) -> dict[str, objec
             raise ConfigurationError(_unknown(key))
         PARAMETERS[key].check(value)
         if fine_tuning == 'full' and key.startswith(LORA):
-            raise PARAMETERS[key].error('is for LoRA and not for --trainable full')
+            raise PARAMETERS[key].error('is for LoRA and not allowed with --trainable full')
     _check_steps(flat)
     sent: dict[str, object] = {
         key: value for key, value in flat.items() if not key.startswith(LORA)}
@@ -108,7 +108,7 @@ def check(parameters: Mapping[str, object], fine_tuning: str) -> dict[str, objec
 
 
 def to_json(parameters: Mapping[str, object]) -> str | None:
-    """Write checked parameters as the service wants them; None when there are none."""
+    """Encode checked parameters as the service expects them; None if there are none."""
     if not parameters:
         return None
     return json.dumps(parameters, sort_keys=True, separators=(',', ':'), allow_nan=False)
@@ -116,9 +116,9 @@ def to_json(parameters: Mapping[str, object]) -> str | None:
 
 def from_json(text: str) -> dict[str, object]:
     """
-    Read ``--parameters-json``.
+    Decode the value of ``--parameters-json``.
 
-    :raises ConfigurationError: when it is no JSON object.
+    :raises ConfigurationError: if it is not a JSON object.
     """
     try:
         content = json.loads(text)
@@ -142,13 +142,13 @@ def _flat(parameters: Mapping[str, object]) -> dict[str, object]:
                                      '{"lora": {"rank": 16}}')
         for name, each in rows:
             if name in flat:
-                raise ConfigurationError(f'The parameter {name} is given twice')
+                raise ConfigurationError(f'The parameter {name} is set twice. Remove one')
             flat[name] = each
     return flat
 
 
 def _check_steps(flat: Mapping[str, Any]) -> None:
-    """Check the two whose upper bound is another parameter, where that one is given."""
+    """Check the two parameters whose upper limit is ``maxSteps``, if that is set."""
     steps = flat.get('maxSteps')
     for key, share in (('warmupSteps', 0.5), ('saveFreq', 1.0)):
         if steps is not None and key in flat and flat[key] > steps * share:
@@ -159,7 +159,7 @@ def _check_steps(flat: Mapping[str, Any]) -> None:
 def _is_kind(value: object, kind: type) -> bool:
     if kind is list:
         return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
-    # To Python True is the integer 1.
+    # bool first: in Python, True is also an int.
     if isinstance(value, bool) or kind in (bool, str):
         return type(value) is kind
     if kind is float:
@@ -169,5 +169,5 @@ def _is_kind(value: object, kind: type) -> bool:
 
 def _unknown(key: str) -> str:
     close = difflib.get_close_matches(key, PARAMETERS, n=1)
-    hint = f'Did you mean {close[0]}?' if close else f'There are {", ".join(PARAMETERS)}'
-    return f'The training parameter {key[:80]!r} is not known. {hint}'
+    hint = f'Did you mean {close[0]}?' if close else f'The parameters are {", ".join(PARAMETERS)}'
+    return f'The training parameter {key[:80]!r} does not exist. {hint}'

@@ -1,16 +1,16 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Sending a file to the address that the service named: streamed, watched, resumed.
+Upload of a file to a URL that the service sent: in parts, with progress, resumed after a loss.
 
-The address is a storage's, not the service's: it gets the headers that the service gave for it
-and never our key. There is no limit for the whole, only for standing still: ``STALL_S`` without
-progress, ``ANSWER_S`` from the last byte to the answer.
+The URL belongs to a storage, not to the service: it gets the headers that the service sent with
+it, and never the API key. The whole upload has no time limit, but a standstill has: ``STALL_S``
+without progress, ``ANSWER_S`` between the last byte and the answer.
 
-A resumable target (section i.5 knows none; this is the common convention of storage services)
-takes the file in pieces with ``Content-Range`` and answers 308 with the ``Range`` that it has; an
-empty request with ``bytes */<size>`` asks for it. Any other target gets one request with the whole
-file, from the beginning after each failure.
+A resumable target gets the file in pieces with ``Content-Range``, and answers 308 with the
+``Range`` that it has; an empty request with ``bytes */<size>`` asks for that range. This is the
+common convention of storage services; section i.5 describes no resumable target. Any other target
+gets the whole file in one request, and from its beginning again after each failure.
 """
 
 from __future__ import annotations
@@ -34,29 +34,30 @@ from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
 
 STALL_S = 60.0
-"""A part of 256 KiB in a minute: slower than 4 KiB/s is standing still."""
+"""One part of 256 KiB per minute: an upload slower than 4 KiB/s counts as a standstill."""
 ANSWER_S = 300.0
-"""The storage may have to copy and hash all of it before it answers."""
+"""The storage may copy and hash the whole file before it answers."""
 LOOK_S = 0.5
 PIECE = 64 * PART
-"""16 MiB: what an interruption costs at the most, where the target can resume."""
+"""16 MiB: a resumable target loses at most this much in an interruption."""
 TRIES = 6
-"""In a row, without a byte of progress in between; about 10 s of waiting."""
+"""Attempts in a row without a byte of progress; about 10 s of waiting."""
 FRAMING = frozenset({'host', 'content-length', 'transfer-encoding', 'connection'})
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes sent so far, which may go back, and all of them."""
+"""Called with the bytes sent so far, which can decrease after a failure, and the file size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """
-    Where a file goes.
+    Destination of an upload.
 
-    :param headers: exactly what the service gave.
-    :param is_resumable: whether it understands ``Content-Range``.
+    :param headers: headers that the service wants in each request.
+    :param is_resumable: whether the storage understands ``Content-Range``.
     :param what: start of the error texts, e.g. ``Dataset upload``.
-    :raises ServiceProtocolError: when it is no address that a file may be sent to.
+    :raises ServiceProtocolError: if the URL is not valid or not encrypted, or if method or headers
+        are not allowed.
     """
 
     url: str
@@ -66,41 +67,42 @@ class Target:
     what: str = 'Upload'
 
     def __post_init__(self) -> None:
-        """Refuse what the service must not name."""
+        """Check what the service sent."""
         try:
             parts = urlsplit(self.url)
             is_good = parts.hostname is not None and parts.port != 0 and self.url.isprintable()
         except ValueError:
             is_good = False
         if not is_good or parts.scheme not in ('http', 'https') or parts.username is not None:
-            raise ServiceProtocolError(f'{self.what} failed: the service named an address that is '
-                                       'none')
+            raise ServiceProtocolError(f'{self.what} failed: the service sent an upload address '
+                                       'that is not a valid http or https URL. Try again later')
         if parts.scheme == 'http' and not is_loopback(parts.hostname or ''):
-            raise ServiceProtocolError(f'{self.what} failed: {origin(self.url)} would '
-                                       'get the file unencrypted')
+            raise ServiceProtocolError(f'{self.what} failed: the file would be sent to '
+                                       f'{origin(self.url)} unencrypted')
         if self.method not in ('PUT', 'POST'):
             raise ServiceProtocolError(f'{self.what} failed: the service asked for the method '
-                                       f'{printable(self.method, 20)}; only PUT and POST upload')
+                                       f'{printable(self.method, 20)}, but only PUT and POST are '
+                                       'allowed')
         if bad := [name for name, value in self.headers.items() if not _is_header(name, value)]:
             raise ServiceProtocolError(f'{self.what} failed: the service asked for the header '
-                                       f'{printable(bad[0], 40)!r}, which cannot be sent')
+                                       f'{printable(bad[0], 40)!r}, which is not a valid header')
 
     def headers_for(self, content_range: str, size: int) -> dict[str, str]:
-        """Return the headers of a request that carries ``size`` bytes."""
-        # How the message is framed is ours to say, whatever the service has written down.
-        given = {name: value for name, value in self.headers.items()
+        """Return the headers of a request with a body of ``size`` bytes."""
+        # The client frames the message; such headers from the service would contradict it.
+        wanted = {name: value for name, value in self.headers.items()
                  if name.lower() not in FRAMING}
         ranged = {'Content-Range': content_range} if self.is_resumable else {}
-        return {**given, **ranged, 'Content-Length': str(size)}
+        return {**wanted, **ranged, 'Content-Length': str(size)}
 
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
     """
-    A file that has arrived.
+    A completed upload.
 
-    :param sha256: of the bytes that were read.
-    :param answer: the JSON object that the storage answered with, if it was one.
+    :param sha256: SHA-256 of the bytes that were read from the file.
+    :param answer: JSON object in the answer of the storage; empty for any other answer.
     """
 
     size: int
@@ -111,20 +113,20 @@ class Uploaded:
 async def upload(transport: Transport, target: Target, source: FileSource,
                  on_progress: Progress | None = None) -> Uploaded:
     """
-    Send a file; what the target already has of it is not sent again where it can resume.
+    Upload a file; to a resumable target, only the bytes that it does not have yet.
 
-    May be cancelled at any moment: what has arrived stays where the target keeps it.
+    May be cancelled at any moment; a resumable target keeps the bytes that have arrived.
 
-    :raises ConfigurationError: when the file changes meanwhile.
-    :raises ServiceUnavailable: when the target cannot be reached, or makes no progress.
-    :raises ServiceRefused: when it refuses the file.
-    :raises ServiceProtocolError: when its answer is none.
+    :raises ConfigurationError: if the file changes during the upload.
+    :raises ServiceUnavailable: if the storage cannot be reached, or makes no progress.
+    :raises ServiceRefused: if the storage refuses the file.
+    :raises ServiceProtocolError: if the answer of the storage is not valid.
     """
     return await _Upload(transport, target, source, on_progress or (lambda sent, size: None)).run()
 
 
 class _Upload:
-    """One upload; its offset is what the target is known to have."""
+    """One upload; ``_offset`` counts the bytes that the target confirmed."""
 
     def __init__(self, transport: Transport, target: Target, source: FileSource,
                  on_progress: Progress) -> None:
@@ -137,9 +139,9 @@ class _Upload:
         self._is_sent = False
 
     async def run(self) -> Uploaded:
-        """Send piece after piece until the target has all."""
+        """Send piece after piece until the target has the whole file."""
         failures = retry.Failures(asyncio.get_running_loop().time, random.Random())
-        # A resumable target may have some of it from an earlier run.
+        # A resumable target may have a part of the file from an earlier run.
         is_known, furthest = not self._target.is_resumable, 0
         while True:
             try:
@@ -150,25 +152,26 @@ class _Upload:
                     return Uploaded(self._source.size, await self._source.sha256(),
                                     _object(done))
                 if self._offset <= furthest:
-                    raise ServiceUnavailable(f'{self._target.what} failed: a part was not kept')
+                    raise ServiceUnavailable(f'{self._target.what} failed: the storage did not '
+                                             'keep a part. Run the same command again')
                 failures.in_a_row = 0
             except ServiceUnavailable as exc:
                 is_known = not self._target.is_resumable
                 if self._offset > furthest:
                     failures.restart()
                 attempt = failures.add(str(exc))
-                # What is sent twice by POST is there twice.
+                # A second POST would store the file twice.
                 if attempt.number >= TRIES or self._target.method == 'POST':
                     raise
                 await self._transport.pause(attempt)
             furthest = max(furthest, self._offset)
 
     async def _ask(self) -> Answer:
-        """Ask a resumable target how much it has."""
+        """Ask a resumable target which bytes it has."""
         return await self._exchange(f'bytes */{self._source.size}', 0, 0)
 
     async def _send(self) -> Answer:
-        """Send the next piece, or the whole file."""
+        """Send the next piece, or the whole file if the target is not resumable."""
         size, start = self._source.size, self._offset
         stop = min(start + PIECE, size) if self._target.is_resumable else size
         return await self._exchange(f'bytes {start}-{stop - 1}/{size}', start, stop)
@@ -187,7 +190,7 @@ class _Upload:
                 limit_s = ANSWER_S if self._is_sent and stop > start else STALL_S
                 if not task.done() and self._idle_s() > limit_s:
                     raise ServiceUnavailable(
-                        f'{self._target.what} failed: {origin(self._target.url)} took '
+                        f'{self._target.what} failed: {origin(self._target.url)} accepted '
                         f'no byte for {limit_s:g} s. Run the same command again')
             return task.result()
         finally:
@@ -199,29 +202,25 @@ class _Upload:
         self._on_progress(sent, self._source.size)
         async for part in self._source.parts(start, stop):
             yield part
-            # Asked for the next part: this one has left.
+            # httpx asks for the next part after it has sent this one.
             sent += len(part)
             self._moved()
             self._on_progress(sent, self._source.size)
         self._is_sent = True
 
     def _read(self, answer: Answer) -> Answer | None:
-        """
-        Take the answer in.
-
-        :returns: it, when the target has everything.
-        """
+        """Evaluate an answer; return it if the target has the whole file, else None."""
         if 200 <= answer.status < 300:
             return answer
         if answer.status == 308 and self._target.is_resumable:
             self._offset = self._received(answer)
             return None
-        shown = f'{self._target.what} failed: {answer.status} {printable(answer.text, 200)}'
+        text = f'{self._target.what} failed: {answer.status} {printable(answer.text, 200)}'
         if answer.status in retry.TRANSIENT_READ:
-            raise ServiceUnavailable(shown)
+            raise ServiceUnavailable(text)
         if 300 <= answer.status < 400:
-            raise ServiceProtocolError(f'{shown}. A redirect is not followed')
-        raise ServiceRefused(shown, f'http_{answer.status}')
+            raise ServiceProtocolError(f'{text}. A redirect is not followed')
+        raise ServiceRefused(text, f'http_{answer.status}')
 
     def _received(self, answer: Answer) -> int:
         text = answer.headers.get('range', '')
@@ -231,7 +230,8 @@ class _Upload:
         count = int(match[1]) + 1 if match else -1
         if not 0 <= count < self._source.size:
             raise ServiceProtocolError(f'{self._target.what} failed: {answer.place} says that it '
-                                       f'has {printable(text, 60)!r} of {self._source.size} bytes')
+                                       f'has the range {printable(text, 60)!r} of '
+                                       f'{self._source.size} bytes')
         return count
 
     def _moved(self) -> None:

@@ -1,12 +1,12 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One HTTP exchange by our rules, for everything that speaks HTTP (protocol reference, c.3).
+HTTP requests with retries; RPC, REST and uploads use it (protocol reference, section c.3).
 
-Redirects are never followed, proxies are not taken from the environment: the key goes to the host
-that was named. Compression is not asked for. An answer is bounded in size and in time. What may
-be sent again is, for a window, while the service is unreachable or overloaded; anything else is
-sent once.
+Redirects are not followed and proxies from the environment are not used, so that the API key goes
+only to the host in the URL. Compression is not requested. Size and time of an answer are limited.
+While the service is unreachable or overloaded, a repeatable request is retried for a window of
+time; any other request is sent once.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from reflex_ros.errors import ServiceProtocolError, ServiceUnavailable
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 CALL_S = 30.0
-"""For a whole answer: the timeouts above begin anew with every byte."""
+"""Limit for a whole answer; the timeouts above start again with every byte."""
 MAX_ANSWER = 8 * 2 ** 20
 READ_WINDOW_S = 20.0
-REDIRECT = 'A redirect is not followed with the key'
+REDIRECT = 'A redirect is not followed, because the API key would go to another host'
+UNPROVEN = 'The API key is not sent to a host without a valid certificate. Check the address'
 
 _log = logging.getLogger(__name__)
 
@@ -43,9 +44,9 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    What came back.
+    An HTTP answer.
 
-    :param place: who answered, as it may be shown.
+    :param place: URL that answered, without secrets, for texts and logs.
     """
 
     status: int
@@ -55,26 +56,25 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text, whatever it holds."""
+        """The body as text; invalid UTF-8 is replaced."""
         return self.content.decode(errors='replace')
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    What is sent.
+    An HTTP request, and how to treat its failures.
 
-    :param is_repeatable: whether it changes nothing, or changes the same thing once however often
-        it arrives.
-    :param unreachable: start of the text when nobody answers; ``{url}`` is replaced.
-    :param remedy: the next step, then.
-    :param doubt: the next step when it was sent, may not be sent again, and no answer came;
-        ``remedy`` when empty.
-    :param limit_s: for the whole exchange [s]; ``CALL_S`` when None.
-    :param quiet_s: how long the other side may neither take nor give a byte [s]; the pool's own
-        value when None.
-    :param name: what is asked for, in the log; the address alone when empty.
-    :param is_ticket: whether who has the address may write there: only its host is shown then.
+    :param is_repeatable: whether sending it again does no harm: it changes nothing, or a second
+        copy has no effect.
+    :param unreachable: start of the error text if there is no answer; ``{url}`` is replaced.
+    :param remedy: next step in that error text.
+    :param doubt: next step if the request was sent, must not be repeated, and got no answer;
+        empty means ``remedy``.
+    :param limit_s: limit for the whole exchange [s]; None means ``CALL_S``.
+    :param quiet_s: longest time without a byte sent or received [s]; None means 30.
+    :param name: name of the call in the log; empty: only the URL is logged.
+    :param is_ticket: whether the URL itself gives write access; then only its host is shown.
     """
 
     method: str
@@ -93,16 +93,16 @@ class Request:
 
     @property
     def place(self) -> str:
-        """The address, as it may be shown."""
+        """The URL without secrets, for texts and logs."""
         return origin(self.url) if self.is_ticket else without_secrets(self.url)
 
 
 class Transport:
     """
-    A pool of connections.
+    A pool of HTTP connections.
 
-    :param window_s: for how long what is repeatable is sent again [s]; 20 when None.
-    :param on_retry: called before each wait.
+    :param window_s: how long a repeatable request is retried [s]; None means 20.
+    :param on_retry: called before each wait between attempts.
     """
 
     def __init__(self, *, window_s: float | None = None,
@@ -130,11 +130,14 @@ class Transport:
 
     async def send(self, request: Request) -> Answer:
         """
-        Send a request and return the answer, whatever its status.
+        Send a request and return the answer, with any HTTP status.
 
-        :raises ServiceUnavailable: when nobody answers, or when a repeatable request is still
-            answered with a transient status when its window is over.
-        :raises ServiceProtocolError: when the answer is too large, or the certificate not valid.
+        A repeatable request is retried after a transient status; when its window is over, the
+        last answer is returned.
+
+        :raises ServiceUnavailable: if there is no answer within the window.
+        :raises ServiceProtocolError: if the answer is larger than 8 MiB, or the certificate of
+            the host is not valid.
         """
         limit_s = CALL_S if request.limit_s is None else request.limit_s
         failures = retry.Failures(asyncio.get_running_loop().time, self._random)
@@ -151,16 +154,15 @@ class Transport:
             except (httpx.HTTPError, httpx.InvalidURL, asyncio.TimeoutError) as exc:
                 reason = _reason(exc, limit_s)
                 if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(exc)):
-                    raise ServiceProtocolError(f'{request.place}: {reason}. The key is not sent '
-                                               'to a host that cannot prove who it is') from exc
-                # Nothing of it has left this machine, so nothing can happen twice.
+                    raise ServiceProtocolError(f'{request.place}: {reason}. {UNPROVEN}') from exc
+                # Nothing was sent, so a second attempt cannot do anything twice.
                 is_unsent = isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout))
                 if is_unsent:
                     window_s = self._window_s
                 remedy = '' if is_unsent or request.is_repeatable else request.doubt
                 failure = self._unreachable(request, reason, remedy or request.remedy)
             attempt = failures.add(reason, asked_for_s)
-            _log.debug('%s %s: %s (attempt %d, %.0f ms)', request.method, _shown(request), reason,
+            _log.debug('%s %s: %s (attempt %d, %.0f ms)', request.method, _label(request), reason,
                        attempt.number, attempt.elapsed_s * 1e3)
             if attempt.is_last(window_s):
                 if answer is not None:
@@ -169,7 +171,7 @@ class Transport:
             await self.pause(attempt)
 
     async def pause(self, attempt: retry.Attempt) -> None:
-        """Tell whoever watches that an attempt failed, and wait until the next one."""
+        """Report a failed attempt to ``on_retry``, and wait until the next one."""
         if self._on_retry is not None:
             self._on_retry(attempt)
         await asyncio.sleep(attempt.wait_s)
@@ -182,13 +184,13 @@ class Transport:
         async with self._http.stream(
                 request.method, request.url, json=request.json, content=request.content,
                 headers=request.headers, timeout=timeout) as response:
-            # As it came: what is compressed although we did not ask for it stays so.
+            # Raw: a compressed answer, which was not requested, must not be expanded.
             async for part in response.aiter_raw():
                 content += part
                 if len(content) > MAX_ANSWER:
                     raise ServiceProtocolError(f'{request.place} answered with more than '
                                                f'{MAX_ANSWER} bytes')
-        _log.debug('%s %s: HTTP %d, %d bytes, %.0f ms', request.method, _shown(request),
+        _log.debug('%s %s: HTTP %d, %d bytes, %.0f ms', request.method, _label(request),
                    response.status_code, len(content),
                    (asyncio.get_running_loop().time() - began) * 1e3)
         return Answer(response.status_code, bytes(content), response.headers, request.place)
@@ -201,28 +203,28 @@ class Transport:
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    """Load the trusted certificates once: it takes tens of milliseconds."""
+    """Load the trusted certificates once, because it takes tens of milliseconds."""
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _shown(request: Request) -> str:
+def _label(request: Request) -> str:
     return f'{request.place} {request.name}'.rstrip()
 
 
 def _reason(exc: Exception, limit_s: float) -> str:
     if isinstance(exc, asyncio.TimeoutError):
         return f'no whole answer within {limit_s:g} s'
-    # Behind "All connection attempts failed" stands what the system said.
+    # httpx says only "All connection attempts failed"; the cause has the system error.
     for cause in _causes(exc):
         number = getattr(cause, 'errno', None) or 0
         if number > 0 and not isinstance(cause, ssl.SSLError):
             return f'[Errno {number}] {os.strerror(number)}'
-    # A sentence of a library ends with a stop; ours goes on.
+    # Library texts end with a period; here the sentence goes on.
     return printable(str(exc), 200).rstrip('.') or type(exc).__name__
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what is behind it."""
+    """Yield an error, then its causes."""
     cause: BaseException | None = exc
     while cause is not None:
         yield cause

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the service sends, as pydantic models: tolerant in reading, the only place with pydantic.
+Answers of the service as pydantic models; pydantic is used nowhere else.
 
-Here is what every noun needs and what the stream's session needs; the modules beside it hold one
-noun each. Unknown fields are ignored and optional ones may be missing: the real service was never
-seen, only what its clients read (protocol reference, section 0).
+This module has the common models and those of sessions; the modules beside it have one noun each.
+Unknown fields are ignored and optional ones may be missing, because only the clients of the real
+service are known, not the service itself (protocol reference, section 0).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MAX_TEXT = 1000
 
 
 def printable(text: str, limit: int = MAX_TEXT) -> str:
-    """Cut and escape what a peer sent, so that it can be shown in a terminal or a log."""
+    """Cut and escape a text of the service, so that a terminal or a log can show it."""
     cut = text if len(text) <= limit else text[:limit] + '...'
     return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
 
 
 class _Escaped(str):
-    """A text as it may be shown, which remembers how it came."""
+    """An escaped text that keeps the original in ``sent``."""
 
     __slots__ = ('sent',)
     sent: str
@@ -49,38 +49,38 @@ def _escape(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_escape),
                  PlainSerializer(lambda text: getattr(text, 'sent', text), return_type=str)]
-"""Every text of the service: sooner or later somebody shows it. JSON gets it as it came."""
+"""Type of every text of the service: escaped for people, unchanged in JSON output."""
 
 
 class Message(BaseModel):
-    """Base of all messages."""
+    """Base class of all messages; ignores unknown fields."""
 
-    # What does not fit may be a key that was just handed out: no traceback repeats it.
+    # hide_input_in_errors: a value that does not fit may be a new API key.
     model_config = ConfigDict(extra='ignore', frozen=True, populate_by_name=True,
                               allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Row(Message):
     """
-    Base of what is listed and shown as it came: unknown fields are kept too.
+    Base class of messages that are listed or shown; keeps unknown fields.
 
-    Known texts are escaped; whoever shows another field has to do that himself.
+    Known texts are escaped. A caller that shows an unknown field must escape it.
     """
 
     model_config = ConfigDict(extra='allow')
 
     def as_sent(self) -> dict[str, Any]:
-        """Return what the service sent, for JSON: its names, nothing added, null for no number."""
+        """Return the fields that the service sent, for JSON: original names, NaN as null."""
         return self.model_dump(mode='json', by_alias=True, exclude_unset=True)
 
     def first_text(self, *names: str) -> str:
-        """Return the first of these fields that holds a text, escaped, else an empty one."""
+        """Return the first of these fields that is a text, escaped; empty if none is."""
         fields = self.as_sent()
         return next((printable(value) for name in names
                      if isinstance(value := fields.get(name), str) and value), '')
 
     def first_number(self, *names: str) -> float | None:
-        """Return the first of these fields that holds a finite number."""
+        """Return the first of these fields that is a finite number; None if none is."""
         fields = self.as_sent()
         return next((value for name in names
                      if isinstance(value := fields.get(name), (int, float))
@@ -88,7 +88,7 @@ class Row(Message):
 
 
 class Envelope(Message):
-    """The outer envelope of every RPC answer."""
+    """Outer envelope of every RPC answer."""
 
     status: Text
     value: Any = None
@@ -96,7 +96,7 @@ class Envelope(Message):
 
 
 class Outcome(Message):
-    """The inner envelope: ``ok``, and the reason when it is false."""
+    """Inner envelope of an RPC answer: ``ok``, and the reason if it is false."""
 
     ok: bool = True
     reason: Text | None = None
@@ -104,7 +104,7 @@ class Outcome(Message):
 
 
 class Organization(Row):
-    """Whom a key belongs to."""
+    """The organization that owns an API key."""
 
     id: Text | None = None
     name: Text | None = None
@@ -125,7 +125,7 @@ class Grant(Row):
     """
     Answer of ``publicApi:authorizeSession``.
 
-    :param expires_at: end of the session, milliseconds since 1970.
+    :param expires_at: end of the session [ms since 1970].
     """
 
     session_id: Text = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'),
@@ -155,7 +155,7 @@ class SessionList(Row):
 
 
 class Check(Row):
-    """One row of a readiness check."""
+    """One readiness check of a deployment."""
 
     name: Text = '?'
     status: Text = ''
@@ -192,8 +192,8 @@ def parse(model: type[Model], value: object, what: str) -> Model:
     """
     Make a message from decoded JSON.
 
-    :param what: the function that answered, for the error text.
-    :raises ServiceProtocolError: naming the first field that does not fit.
+    :param what: name of the function that answered, for the error text.
+    :raises ServiceProtocolError: if a field does not fit the model; names the first one.
     """
     if not isinstance(value, dict):
         raise ServiceProtocolError(f'{what} response must be a JSON object.')
@@ -202,4 +202,5 @@ def parse(model: type[Model], value: object, what: str) -> Model:
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_url=False)[0]
         field = '.'.join(map(str, first['loc']))
-        raise ServiceProtocolError(f'{what} answered with a bad {field}: {first["msg"]}') from exc
+        raise ServiceProtocolError(f'{what} answered with an invalid {field}: '
+                                   f'{first["msg"]}') from exc

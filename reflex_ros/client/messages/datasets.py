@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets as the service describes them, over RPC and over REST (sections c.5 and i.5)."""
+"""Messages about datasets, from RPC and from REST (sections c.5 and i.5)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from reflex_ros.client.messages import Row, Text
 
 
 class Dataset(Row):
-    """A dataset, with the names of RPC (``updatedAt``) or those of REST (``updated_at``)."""
+    """A dataset, with the field names of RPC (``updatedAt``) or REST (``updated_at``)."""
 
     name: Text = ''
     is_deleted: bool = Field(False, alias='deleted')
 
     @property
     def dataset_id(self) -> str:
-        """The id, whichever of its names it has here; empty when there is none."""
+        """The id, from any of its field names; empty if there is none."""
         return self.first_text('dataset_id', 'datasetId', '_id', 'id')
 
     @property
     def updated_at(self) -> float | None:
-        """When it was changed [ms since 1970]."""
+        """Time of the last change [ms since 1970]."""
         return self.first_number('updatedAt', 'updated_at')
 
     @property
     def status(self) -> str:
-        """How it is shown: the reference derives it from other fields."""
+        """Status to show; the reference derives it from other fields."""
         if self.is_deleted:
             return 'deleted'
         if self.first_number('lastValidatedAt', 'last_validated_at') is not None:
@@ -37,12 +37,12 @@ class Dataset(Row):
 
     @property
     def sha256(self) -> str:
-        """Checksum of an uploaded file, hexadecimal; empty when the service names none."""
+        """SHA-256 of an uploaded file, hexadecimal; empty if the service sent none."""
         return self.first_text('sha256')
 
     @property
     def source(self) -> str:
-        """Where it lies on the Hugging Face hub, empty for one that was uploaded."""
+        """Name on the Hugging Face hub; empty for an uploaded dataset."""
         repo = self.first_text('hfRepo')
         if not repo:
             return self.first_text('hfSourceUri', 'hf_source_uri')
@@ -51,13 +51,13 @@ class Dataset(Row):
 
 
 class DatasetAnswer(Row):
-    """Answer of the functions about one dataset: its fields, or the dataset in one of them."""
+    """Answer about one dataset: its fields, or the dataset in the field ``dataset``."""
 
     dataset: Dataset | None = None
 
     @property
     def dataset_id(self) -> str:
-        """The id, wherever it stands; empty when there is none."""
+        """The id, from the answer or the dataset in it; empty if there is none."""
         own = self.first_text('datasetId', '_id', 'id')
         return own or (self.dataset.dataset_id if self.dataset else '')
 
@@ -70,9 +70,10 @@ class DatasetList(Row):
 
 class UploadTicket(Row):
     """
-    Answer of POST ``/v1/datasets``: where the file goes.
+    Answer of POST ``/v1/datasets``: URL and headers for the upload.
 
-    :param is_resumable: ours, not the vendor's: the address understands ``Content-Range``.
+    :param is_resumable: whether the URL understands ``Content-Range``; an extension of this
+        package, not of the vendor.
     """
 
     dataset_id: Text = ''

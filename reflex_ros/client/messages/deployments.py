@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of deployments and of their receipts (section i.3)."""
+"""Messages about deployments and their receipts (section i.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class DeploymentList(Row):
 
 
 class Receipt(Row):
-    """One receipt; nobody has seen which fields a real one has."""
+    """One receipt; the fields of a real one are not known."""
 
 
 class ReceiptList(Row):

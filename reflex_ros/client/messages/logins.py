@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of the device login (protocol reference, section b.3)."""
+"""Messages about the device login (protocol reference, section b.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LoginRequest(Message):
     """
     Answer of ``cliAuth:createRequest``.
 
-    :param expires_at: until when a person may approve it, milliseconds since 1970.
+    :param expires_at: end of the time in which a person may approve it [ms since 1970].
     """
 
     request_id: Text = Field('', alias='requestId')
@@ -24,7 +24,7 @@ class LoginStatus(Message):
     """
     Answer of ``cliAuth:poll``.
 
-    :param api_key: the key, once, when the status is ``approved``.
+    :param api_key: the key; sent once, with the status ``approved``.
     """
 
     status: Text = ''

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Models, which the command line calls artifacts too, and recordings (sections h.5 and i.7)."""
+"""Messages about models, also called artifacts, and recordings (sections h.5 and i.7)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reflex_ros.client.messages import Row, Text
 
 
 class Model(Row):
-    """A model; ``ready`` is the status in which it can serve."""
+    """A model; it can be used in the status ``ready``."""
 
     name: Text = ''
     status: Text = ''
@@ -18,36 +18,36 @@ class Model(Row):
 
     @property
     def model_id(self) -> str:
-        """The id, whichever of its names it has here; empty when there is none."""
+        """The id, from any of its field names; empty if there is none."""
         return self.first_text('modelId', '_id', 'id', 'artifactId')
 
 
 class ModelAnswer(Row):
-    """Answer of the functions about one model: its fields, or the model in one of them."""
+    """Answer about one model: its fields, or the model in one of its fields."""
 
     artifact: Model | None = None
     nested: Model | None = Field(None, alias='model')
 
     @property
     def model(self) -> Model:
-        """The model, wherever it stands."""
+        """The model, from ``artifact``, ``model`` or the answer itself."""
         return self.artifact or self.nested or Model.model_validate(self.as_sent())
 
 
 class ModelList(Row):
-    """Answer of ``models:listWithApiKey``, whose list has had several names."""
+    """Answer of ``models:listWithApiKey``; the list has one of two names."""
 
     models: tuple[Model, ...] = ()
     artifacts: tuple[Model, ...] = ()
 
     @property
     def rows(self) -> tuple[Model, ...]:
-        """The models, under whichever name they came."""
+        """The models, from ``models`` or ``artifacts``."""
         return self.models or self.artifacts
 
 
 class StorageTicket(Row):
-    """Where a file may be sent by POST."""
+    """URL for the upload of a file by POST."""
 
     upload_url: str = Field('', alias='uploadUrl')
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Robots, their schemas and their pairing tokens, as the service describes them (section i.4)."""
+"""Messages about robots, their schemas and their pairing tokens (section i.4)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from reflex_ros.client.messages import Row, Text
 
 
 class RobotSchema(Row):
-    """What a kind of robot observes and does."""
+    """Observations and actions of a kind of robot."""
 
     name: Text = ''
     robot_kind: Text | None = Field(None, alias='robotKind')
 
     @property
     def schema_id(self) -> str:
-        """The id, whichever of its names it has here; empty when there is none."""
+        """The id, from any of its field names; empty if there is none."""
         return self.first_text('robotSchemaId', 'schemaId', 'id', '_id')
 
 
@@ -37,7 +37,7 @@ class Robot(Row):
 
     @property
     def robot_id(self) -> str:
-        """The id, whichever of its names it has here; empty when there is none."""
+        """The id, from any of its field names; empty if there is none."""
         return self.first_text('robotId', 'id', '_id')
 
 
@@ -51,8 +51,8 @@ class Pairing(Row):
     """
     Answer of ``publicApi:createRobotPairingToken``.
 
-    :param token: what is claimed at the robot, once.
-    :param expires_at: milliseconds since 1970.
+    :param token: token to claim at the robot, once.
+    :param expires_at: end of the token [ms since 1970].
     """
 
     token: str = Field('', repr=False)

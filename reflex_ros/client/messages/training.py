@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training runs as the service describes them (protocol reference, section i.6)."""
+"""Messages about training runs (protocol reference, sections c.5 and i.6)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TERMINAL = frozenset({'succeeded', 'failed', 'stopped'})
 
 
 class TrainingRun(Row):
-    """One run; of its many fields only those that are judged here have a type."""
+    """One run; only the fields that this package evaluates have a type."""
 
     status: Text = ''
     dataset: Row | None = None
@@ -24,32 +24,32 @@ class TrainingRun(Row):
 
     @property
     def run_id(self) -> str:
-        """The id, whichever of its names it has here; empty when there is none."""
+        """The id, from any of its field names; empty if there is none."""
         return self.first_text('_id', 'id', 'trainingRunId')
 
     @property
     def is_active(self) -> bool:
-        """Whether it still runs, or will."""
+        """Whether it runs or waits to run."""
         return self.status in ACTIVE
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it has finished: succeeded, failed or stopped."""
         return self.status in TERMINAL
 
     @property
     def fraction(self) -> float | None:
-        """How far it is, 0 to 1; None when the service does not say."""
+        """Progress, 0 to 1; None if the service sent none."""
         progress = self.first_number('progress')
         if progress is not None:
-            # Both are seen: 0..1 and percent.
+            # Either 0 to 1 or percent: the clients of the service expect both.
             return min(max(progress if progress <= 1.0 else progress / 100.0, 0.0), 1.0)
         done, of = self.first_number('stepsCompleted'), self.first_number('estimatedTotalSteps')
         return min(max(done / of, 0.0), 1.0) if done is not None and of else None
 
     @property
     def loss(self) -> float | None:
-        """The newest loss that the service tells: of the run, its last checkpoint, its start."""
+        """Newest loss that the service sent: of the run, its last checkpoint or its start."""
         final = self.first_number('loss', 'currentLoss', 'modalFinalLoss')
         if final is not None:
             return final
@@ -65,18 +65,18 @@ class TrainingRun(Row):
         return self.first_number('modalInitialLoss')
 
     def ended_ms(self) -> float | None:
-        """When it ended, as well as the service tells [ms since 1970]."""
+        """Time of its end, or of its last known change [ms since 1970]."""
         return self.first_number('finishedAt', 'updatedAt', 'createdAt')
 
 
 class TrainingRunAnswer(Row):
-    """Answer of the functions about one run."""
+    """Answer about one run."""
 
     run: TrainingRun | None = Field(None, alias='trainingRun')
 
     @property
     def run_id(self) -> str:
-        """The id of the run, wherever it stands; empty when there is none."""
+        """Id of the run, from the answer or the run in it; empty if there is none."""
         own = self.first_text('trainingRunId')
         return own or (self.run.run_id if self.run else self.first_text('_id', 'id'))
 
@@ -92,12 +92,12 @@ class StepwiseRun(Row):
 
     @property
     def run_id(self) -> str:
-        """The id, whichever of its names it has here."""
+        """The id, from any of its field names; empty if there is none."""
         return self.first_text('training_run_id', 'run_id', 'id')
 
 
 class StepResult(Row):
-    """Answer of a forward-backward (``loss``) or an optimiser step (``step``)."""
+    """Answer of ``forward-backward`` (has ``loss``) or of ``optim-step`` (has ``step``)."""
 
     loss: float | None = None
     step: int | None = None
@@ -105,7 +105,7 @@ class StepResult(Row):
 
 
 class SavedAdapter(Row):
-    """Answer of a saved adapter."""
+    """Answer of ``save-adapter``."""
 
     name: Text = ''
     version: Text = ''
@@ -113,13 +113,13 @@ class SavedAdapter(Row):
 
     @property
     def adapter_id(self) -> str:
-        """The id, wherever it stands; empty when there is none."""
+        """The id, from the answer or the adapter in it; empty if there is none."""
         own = self.first_text('adapter_id', 'adapterId')
         return own or (self.adapter.first_text('_id') if self.adapter else '')
 
     @property
     def reference(self) -> str:
-        """How the adapter is called elsewhere: as the service says, else ``name@version``."""
+        """Name for the setting ``lora``: as the service sent it, else ``name@version``."""
         inner = self.adapter or self
         name = self.name or inner.first_text('name')
         version = self.version or inner.first_text('version')

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signing up, and whose key it is (protocol reference, section b.4)."""
+"""Sign-up, and the account of an API key (protocol reference, section b.4)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIN_PASSWORD = 8
 
 
 async def whoami(service: AsyncReflex) -> Account:
-    """Ask whom the key belongs to; errors as :meth:`.RpcClient.call`."""
+    """Read the account of the API key; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'query', 'publicApi:whoami', 'Unable to read the account', is_read=True)
     return parse(Account, value, 'publicApi:whoami')
@@ -34,13 +34,14 @@ async def whoami(service: AsyncReflex) -> Account:
 async def sign_up(service: AsyncReflex, name: str, email: str, password: Secret,
                   callback_url: str | None = None) -> str:
     """
-    Make an account at the dashboard; it does not log in.
+    Create an account at the dashboard; does not log in.
 
-    :param callback_url: where the link in the confirmation mail leads.
-    :returns: the e-mail address as it was sent, trimmed and in lower case.
-    :raises ConfigurationError: for a missing value or a short password; nothing is sent then.
-    :raises ServiceUnavailable: when the dashboard cannot be reached or is overloaded.
-    :raises ServiceRefused: in its own words, when it does not want to.
+    :param callback_url: target of the link in the confirmation mail.
+    :returns: the e-mail address that was sent: trimmed, in lower case.
+    :raises ConfigurationError: if a value is missing or the password is too short; nothing is
+        sent.
+    :raises ServiceUnavailable: if the dashboard cannot be reached or is overloaded.
+    :raises ServiceRefused: if the dashboard refuses; the text is its own.
     """
     name, email = name.strip(), email.strip().lower()
     for option, value in (('name', name), ('email', email), ('password', password.reveal())):
@@ -67,10 +68,11 @@ def _refusal(answer: Answer, password: Secret) -> Exception:
     fields = content if isinstance(content, dict) else {}
     error = fields.get('error')
     texts = (error.get('message') if isinstance(error, dict) else error, fields.get('message'))
-    shown = next((printable(text) for text in texts if isinstance(text, str) and text),
+    text = next((printable(each) for each in texts if isinstance(each, str) and each),
                  f'Better Auth HTTP {answer.status}')
     if 300 <= answer.status < 400:
-        return ServiceProtocolError(f'{shown}. A redirect is not followed with the password')
+        return ServiceProtocolError(f'{text}. A redirect is not followed, because the password '
+                                    'would go to another host')
     if answer.status in retry.TRANSIENT_READ:
-        return ServiceUnavailable(shown)
-    return ServiceRefused(shown)
+        return ServiceUnavailable(text)
+    return ServiceRefused(text)

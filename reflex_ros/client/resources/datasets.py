@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Datasets: from the Hugging Face hub, or uploaded (protocol reference, section i.5).
+Datasets, uploaded or from the Hugging Face hub (protocol reference, section i.5).
 
-An upload is three calls: create, the bytes, complete. Each may be made by hand;
-:func:`upload` makes all three and goes on where an interrupted one stopped.
+An upload has three steps, :func:`create`, :func:`put` and :func:`complete`. :func:`upload` makes
+all three, and resumes an upload that was interrupted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reflex_ros.errors import ConfigurationError, ServiceProtocolError
 
 ARRIVED = frozenset({'uploaded', 'complete', 'completed', 'processing', 'registered', 'ready',
                      'validated', 'invalid'})
-"""Statuses of a dataset that has its file; the real ones are not known."""
+"""Statuses of a dataset whose file has arrived; those of the real service are not known."""
 _NAME = r'[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?'
 _HUB_SOURCE = re.compile(
     rf'(?:(?:hf://|https://(?:huggingface\.co|hf\.co)/)datasets/)?{_NAME}/{_NAME}'
@@ -36,24 +36,24 @@ SOURCE_FORMS = 'hf://datasets/<owner>/<repo> or <owner>/<repo>, with [@revision]
 
 def check_source(uri: str) -> str:
     """
-    Check the name of a dataset on the Hugging Face hub, and return it as it is sent.
+    Check the name of a dataset on the Hugging Face hub, and return it trimmed.
 
-    :raises ConfigurationError: when it is none of the documented forms.
+    :raises ConfigurationError: if it has none of the documented forms.
     """
     text = uri.strip()
     parts = re.split('[/@]', text)
     if len(text) > 1000 or not _HUB_SOURCE.fullmatch(text) or '..' in parts or '.' in parts or (
             text.startswith('datasets/')):
-        raise ConfigurationError(f'{text[:200]!r} is no dataset on the Hugging Face hub. Write it '
-                                 f'as {SOURCE_FORMS}')
+        raise ConfigurationError(f'{text[:200]!r} is not a dataset on the Hugging Face hub. Write '
+                                 f'it as {SOURCE_FORMS}')
     return text
 
 
 async def register(service: AsyncReflex, hf_source_uri: str) -> DatasetAnswer:
     """
-    Make a dataset of the hub known; errors as :meth:`.RpcClient.call`.
+    Register a dataset of the hub at the service; errors as in :meth:`.RpcClient.call`.
 
-    :raises ConfigurationError: for a name that is none; nothing is sent then.
+    :raises ConfigurationError: if the name is not valid; nothing is sent.
     """
     value = await service.rpc.call(
         'action', 'publicApi:registerDataset', 'Unable to register dataset',
@@ -62,7 +62,7 @@ async def register(service: AsyncReflex, hf_source_uri: str) -> DatasetAnswer:
 
 
 async def validate(service: AsyncReflex, dataset_id: str) -> DatasetAnswer:
-    """Let the service look whether it can be trained on; errors as :meth:`.RpcClient.call`."""
+    """Let the service check a dataset for training; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'action', 'publicApi:validateDataset', 'Unable to validate dataset',
         datasetId=dataset_id)
@@ -71,9 +71,9 @@ async def validate(service: AsyncReflex, dataset_id: str) -> DatasetAnswer:
 
 async def list_all(service: AsyncReflex, status: str | None = None) -> DatasetList:
     """
-    List datasets; errors as :meth:`.RpcClient.call` and :meth:`.RestClient.call`.
+    List datasets; errors as in :meth:`.RpcClient.call` and :meth:`.RestClient.call`.
 
-    :param status: only those; the service decides which words there are.
+    :param status: list only datasets with this status; the service defines the statuses.
     """
     if status is None:
         value = await service.rpc.call(
@@ -84,7 +84,7 @@ async def list_all(service: AsyncReflex, status: str | None = None) -> DatasetLi
 
 
 async def get(service: AsyncReflex, dataset_id: str) -> Dataset:
-    """Read one dataset; errors as :meth:`.RestClient.call`."""
+    """Read one dataset; errors as in :meth:`.RestClient.call`."""
     value = await service.rest.call('GET', f'/v1/datasets/{segment(dataset_id, "dataset")}')
     return parse(Dataset, value.get('dataset', value), 'GET /v1/datasets/<id>')
 
@@ -92,10 +92,12 @@ async def get(service: AsyncReflex, dataset_id: str) -> Dataset:
 async def create(service: AsyncReflex, name: str, *, size_bytes: int | None = None,
                  request_id: str | None = None) -> UploadTicket:
     """
-    Ask for a place to upload a dataset to; errors as :meth:`.RestClient.call`.
+    Create a dataset, and get the URL for its upload; errors as in :meth:`.RestClient.call`.
 
-    :param request_id: the same one again returns the same dataset; a new one when None.
-    :raises ServiceProtocolError: also when the answer names no dataset.
+    :param request_id: idempotency key: repeating it returns the existing dataset. None makes a
+        new key.
+    :raises ConfigurationError: if the name is empty; nothing is sent.
+    :raises ServiceProtocolError: also if the answer has no dataset id.
     """
     if not name.strip():
         raise ConfigurationError('A dataset needs a name: pass --name')
@@ -111,9 +113,10 @@ async def create(service: AsyncReflex, name: str, *, size_bytes: int | None = No
 async def put(service: AsyncReflex, ticket: UploadTicket, source: FileSource,
               on_progress: Progress | None = None) -> Uploaded:
     """
-    Send the file of a dataset; errors as :func:`.transfer.upload`.
+    Upload the file of a dataset; errors as in :func:`.transfer.upload`.
 
-    :raises ServiceProtocolError: also when there is no address, or the storage has other bytes.
+    :raises ServiceProtocolError: also if the ticket has no URL, or the checksum of the storage
+        differs.
     """
     if not ticket.upload_url:
         raise ServiceProtocolError('Dataset create response did not include upload_url')
@@ -126,7 +129,7 @@ async def put(service: AsyncReflex, ticket: UploadTicket, source: FileSource,
 
 async def complete(service: AsyncReflex, dataset_id: str,
                    size_bytes: int | None = None) -> Dataset:
-    """Say that all bytes were sent; errors as :meth:`.RestClient.call`."""
+    """Tell the service that the upload is complete; errors as in :meth:`.RestClient.call`."""
     path = f'/v1/datasets/{segment(dataset_id, "dataset")}/complete'
     value = await service.rest.call('POST', path, {'size_bytes': size_bytes})
     return parse(Dataset, value, 'POST /v1/datasets/<id>/complete')
@@ -135,23 +138,24 @@ async def complete(service: AsyncReflex, dataset_id: str,
 async def upload(service: AsyncReflex, path: Path, name: str, *, request_id: str | None = None,
                  on_progress: Progress | None = None) -> Dataset:
     """
-    Create a dataset, send its file and complete it.
+    Create a dataset, upload its file and complete it.
 
-    The same call again, with the same unchanged file, goes on where the last one was interrupted;
-    nothing is stored on this machine for it.
+    The same call with the same unchanged file resumes an interrupted upload. Nothing is saved on
+    this machine for that.
 
-    :param path: one file.
-    :param request_id: made of name, path, size and time of the file when None.
-    :returns: the dataset, with ``sha256`` and ``size_bytes`` of what was read here.
-    :raises ConfigurationError: for a file that cannot be sent, or changes meanwhile.
-    :raises ServiceError: as the three calls.
+    :param path: path of one file.
+    :param request_id: idempotency key; None derives it from host, path, size and time of the file
+        and from the name.
+    :returns: the dataset, with ``sha256`` and ``size_bytes`` of the file that was read.
+    :raises ConfigurationError: if the file cannot be uploaded, or changes during the upload.
+    :raises ServiceError: as in the three steps.
     """
     with FileSource(path) as source:
         ticket = await create(service, name, size_bytes=source.size,
                               request_id=request_id or _request_id(source, name))
         fields = ticket.as_sent()
-        # Only a checksum proves that an earlier call has sent it; the words of a status may mean
-        # anything at a service that nobody has seen.
+        # Only a checksum proves that an earlier call sent the file. The meaning of a status at the
+        # real service is not known.
         is_sent = bool(fields.get('sha256'))
         if is_sent:
             sha256 = await source.sha256()
@@ -162,14 +166,14 @@ async def upload(service: AsyncReflex, path: Path, name: str, *, request_id: str
             completed = await complete(service, ticket.dataset_id, source.size)
             _compare(sha256, completed.sha256)
             fields |= completed.as_sent()
-        # Who has the address may write there, and it is of no more use.
+        # The upload URL gives write access, and is not needed any more.
         fields = {key: value for key, value in fields.items() if not key.startswith('upload_')}
         return parse(Dataset, {**fields, 'dataset_id': ticket.dataset_id, 'sha256': sha256,
                                'size_bytes': source.size}, 'POST /v1/datasets')
 
 
 def _request_id(source: FileSource, name: str) -> str:
-    """Make an id that the same file gets again, so that a second call finds the first."""
+    """Derive an idempotency key from a file, so that a second call finds the first upload."""
     marks = (platform.node(), source.path.resolve(), source.size, source.modified_ns, name)
     return 'upload-' + hashlib.sha256('\0'.join(map(str, marks)).encode(
         errors='surrogateescape')).hexdigest()[:32]
@@ -178,6 +182,6 @@ def _request_id(source: FileSource, name: str) -> str:
 def _compare(ours: str, theirs: object) -> None:
     if isinstance(theirs, str) and theirs and theirs.lower() != ours:
         raise ServiceProtocolError(
-            f'The service has other bytes than were sent: SHA-256 {theirs[:64]!r} there, {ours} '
-            'here. Upload it again with a new --request-id')
+            f'The service has other bytes than were sent: its SHA-256 is {theirs[:64]!r}, that of '
+            f'the file is {ours}. Upload the file again with a new --request-id')
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Deployments and their readiness (protocol reference, section i.3)."""
+"""Deployments and their readiness checks (protocol reference, section i.3)."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ if TYPE_CHECKING:
 
 
 REMEDIES = {
-    'model_ready': 'Wait until `reflex models list` says that it is ready, or deploy another',
+    'model_ready': 'Wait until `reflex models list` shows the model as ready, or deploy another '
+                   'model',
     'robot_schema_present': 'Run `reflex robots register-schema`, then deploy with '
                             '--robot-schema <schema-id>',
-    'action_dim_matches': 'Register a schema whose actions.action.shape is that of the model, '
-                          'then deploy with it',
-    'explicit_safe_stop': 'Give actions.action.safe_stop in the schema, register it, then deploy '
-                          'with it',
+    'action_dim_matches': 'Register a schema whose actions.action.shape matches the model, '
+                          'then deploy with that schema',
+    'explicit_safe_stop': 'Set actions.action.safe_stop in the schema, register it, then deploy '
+                          'with that schema',
     'robot_paired': 'Run `reflex robots pair <robot-id>`, then `reflex robots claim` at the robot',
     'robot_heartbeat_recent': 'Start the robot: `reflex up`, or `reflex robots heartbeat '
                               '<robot-id> --every 10`',
     'inference_node_available': 'Wait a few minutes, or deploy a model that a worker runs',
-    'balance_sufficient': 'Top the balance up at the dashboard, under Billing',
+    'balance_sufficient': 'Top up the balance at the dashboard, under Billing',
 }
-"""What to do about a failed check; the names are the reference's proposal (section i.3)."""
+"""Failed check -> next step; the names are proposals of the reference (section i.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSpec:
     """
-    What is deployed.
+    What to deploy, and how.
 
-    :param spec: more of it, for the service; sent as JSON.
+    :param spec: more fields for the service; sent as JSON.
     """
 
     name: str
@@ -53,9 +54,9 @@ class DeploymentSpec:
 
 def spec_of(content: Mapping[str, object]) -> DeploymentSpec:
     """
-    Read a deployment spec; the whole of it travels along.
+    Read a deployment spec; its whole content is sent along.
 
-    :raises ConfigurationError: naming the field that is missing or is no text.
+    :raises ConfigurationError: if a field is missing or not a text; names the field.
     """
     name = _text(content, 'name')
     model_id = _text(content, 'modelId', 'model_id', 'artifact')
@@ -79,16 +80,16 @@ def _text(content: Mapping[str, object], *names: str) -> str | None:
 
 
 def remedy(check: str, deployment_id: str) -> str:
-    """Say what to do about a failed check, also one that nobody has heard of."""
+    """Return the next step for a failed check, also for an unknown one."""
     return REMEDIES.get(
-        check, f'Do what the message says, then run `reflex doctor {deployment_id}` again')
+        check, f'Follow the message, then run `reflex doctor {deployment_id}` again')
 
 
 async def create(service: AsyncReflex, wanted: DeploymentSpec) -> Deployment:
     """
-    Create a deployment; errors as :meth:`.RpcClient.call`.
+    Create a deployment; errors as in :meth:`.RpcClient.call`.
 
-    :raises ConfigurationError: for a mode that does not exist; nothing is sent then.
+    :raises ConfigurationError: if the mode does not exist; nothing is sent.
     """
     value = await service.rpc.call(
         'mutation', 'publicApi:createDeployment', 'Unable to create deployment', name=wanted.name,
@@ -99,7 +100,7 @@ async def create(service: AsyncReflex, wanted: DeploymentSpec) -> Deployment:
 
 
 async def list_all(service: AsyncReflex) -> DeploymentList:
-    """List deployments; errors as :meth:`.RpcClient.call`."""
+    """List deployments; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:listDeployments', 'Unable to list deployments', is_read=True,
         rows='deployments')
@@ -107,7 +108,7 @@ async def list_all(service: AsyncReflex) -> DeploymentList:
 
 
 async def get(service: AsyncReflex, deployment_id: str) -> Deployment:
-    """Read one deployment; errors as :meth:`.RpcClient.call`."""
+    """Read one deployment; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:getDeployment', 'Unable to get deployment', is_read=True,
         deploymentId=deployment_id)
@@ -115,7 +116,7 @@ async def get(service: AsyncReflex, deployment_id: str) -> Deployment:
 
 
 async def check(service: AsyncReflex, deployment_id: str) -> Readiness:
-    """Run the readiness check; errors as :meth:`.RpcClient.call`."""
+    """Run the readiness checks; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:runReadinessCheck', 'Unable to run readiness check',
         deploymentId=deployment_id)
@@ -124,9 +125,9 @@ async def check(service: AsyncReflex, deployment_id: str) -> Readiness:
 
 async def require_ready(service: AsyncReflex, deployment_id: str) -> None:
     """
-    Make sure that a deployment may apply actions.
+    Check that a deployment is ready for ``apply_actions``.
 
-    :raises ServiceRefused: naming each check that failed, and the command that tells more.
+    :raises ServiceRefused: if it is not; names each failed check, and the command for details.
     """
     deployment = await get(service, deployment_id)
     if deployment.status == 'ready':

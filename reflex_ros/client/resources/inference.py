@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One observation, one answer over HTTP: ``/v1/infer`` (protocol reference, section d.8)."""
+"""Inference over HTTP: one observation, one answer (``/v1/infer``, section d.8)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMEOUT_S = 120.0
 COLD = 408
 COLD_ATTEMPTS = 3
 COLD_WAIT_S = 8.0
-"""A gateway gives up while the model starts, which takes 30 to 60 s."""
+"""A model starts within 30 to 60 s; the gateway answers 408 before that."""
 LEAST_SPREAD = 0.05
 SLOW_MS = 5000.0
 
@@ -38,25 +38,27 @@ async def infer(service: AsyncReflex, state: Sequence[float],
                 extra: Mapping[str, object] | None = None, timeout_s: float = TIMEOUT_S,
                 on_retry: Callable[[Attempt], None] | None = None) -> ChunkFrame:
     """
-    Ask for the actions that answer one observation.
+    Get the actions for one observation.
 
-    A model that was not used for ten minutes has to start; then it is asked up to three times, 8 s
-    apart.
+    A model that was not used for ten minutes has to start first. Then the request is sent up to
+    three times, 8 s apart.
 
-    :param state: joint positions, as the model wants them (pi0.5: 14 numbers).
-    :param images: by camera: JPEG bytes, base64 text, or an object with encoding and data.
-    :param action_adapter: whose rows to return, if the answer has several; else its first.
-    :param extra: further fields of the observation.
-    :param timeout_s: for each attempt [s].
-    :param on_retry: called before each wait.
-    :returns: the rows, and as a mapping everything that the service said, its ``seq`` 0.
-    :raises ServiceUnavailable: when the model is still starting after that, or nobody answers.
-    :raises AuthenticationError: when the key is refused.
-    :raises ServiceRefused: when the observation is (422), or the balance is too low (402).
-    :raises ServiceProtocolError: when the answer holds no rows of finite numbers.
-    :raises ValueError: for a number that is not finite; nothing is sent then.
+    :param state: joint positions, as the model expects them (pi0.5: 14 numbers).
+    :param images: camera name -> JPEG bytes, base64 text, or an object with encoding and data.
+    :param action_adapter: adapter whose rows to return if the answer has several; None returns
+        the first.
+    :param extra: more fields of the observation.
+    :param timeout_s: limit for each attempt [s].
+    :param on_retry: called before each wait between attempts.
+    :returns: the rows; as a mapping, all fields of the answer; its ``seq`` is 0.
+    :raises ServiceUnavailable: if the model is still starting after three attempts, or the
+        service does not answer.
+    :raises AuthenticationError: if the service refuses the key.
+    :raises ServiceRefused: if it refuses the observation (422) or the balance is too low (402).
+    :raises ServiceProtocolError: if the answer has no rows of finite numbers.
+    :raises ValueError: if a number is not finite; nothing is sent.
     """
-    # The stream's own frame: what is valid there is valid here.
+    # Made as a frame of the stream, so that the same observations are valid in both.
     observation = json.loads(stream_frames.raw_frame(0, {
         **(extra or {}), 'prompt': prompt, 'state': state, 'images': images or {}}))
     body = {'observation': {name: value for name, value in observation.items()
@@ -81,16 +83,16 @@ async def infer(service: AsyncReflex, state: Sequence[float],
 
 
 def doubts(frame: ChunkFrame) -> list[str]:
-    """Say what is suspicious about an answer: one line each, with the next step (d.8)."""
+    """Return what is suspicious in an answer, one line each with a next step (section d.8)."""
     values = [value for row in frame.rows for value in row]
     found = []
     if not any(values):
-        found.append('every action is zero: the adapter of the model does not fit the robot')
+        found.append('every action is zero: check that the adapter of the model fits the robot')
     elif max(values) - min(values) <= LEAST_SPREAD:
-        found.append(f'all actions lie within {LEAST_SPREAD:g} of each other: check images, state '
-                     'and prompt')
+        found.append(f'all actions differ by at most {LEAST_SPREAD:g}: check images, state and '
+                     'prompt')
     if (frame.infer_ms or 0.0) >= SLOW_MS:
-        found.append(f'the inference took {frame.infer_ms:.0f} ms: ask again, the model may have '
+        found.append(f'the inference took {frame.infer_ms:.0f} ms: try again, the model may have '
                      'been starting')
     return found
 

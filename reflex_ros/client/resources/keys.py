@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which model a key serves (protocol reference, section i.7)."""
+"""The model that one-shot inference with an API key uses (section i.7)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from reflex_ros.client.rpc import NULL
 
 
 async def bind(service: AsyncReflex, key_id: str, model_id: str) -> Row:
-    """Let one-shot inference with a key use a model; errors as :meth:`.RpcClient.call`."""
+    """Bind an API key to a model; errors as in :meth:`.RpcClient.call`."""
     return await _bind(service, key_id, model_id)
 
 
 async def unbind(service: AsyncReflex, key_id: str) -> Row:
-    """Let it use the default again; errors as :meth:`.RpcClient.call`."""
+    """Bind an API key to the default model again; errors as in :meth:`.RpcClient.call`."""
     return await _bind(service, key_id, NULL)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The device login: ask for a key that a person approves in a browser (section b.3)."""
+"""Device login: request an API key that a person approves in a browser (section b.3)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
 
 OVER = frozenset({'expired', 'consumed', 'unknown'})
-"""Statuses after which a request is of no use; any other that is not ``approved`` may change."""
+"""Final statuses without a key; any status but these and ``approved`` can still change."""
 
 
 def approval_url(site_url: str, request_id: str) -> str:
-    """Make the address at which a person approves a request."""
+    """Return the URL at which a person approves a request."""
     return f'{site_url}/cli/authorize?requestId={quote(request_id, safe="")}'
 
 
 async def create(service: AsyncReflex, hostname: str) -> LoginRequest:
     """
-    Ask for a login; errors as :meth:`.RpcClient.call`.
+    Start a login; errors as in :meth:`.RpcClient.call`.
 
-    :param hostname: what the person who approves it is shown.
-    :raises ServiceProtocolError: also when the answer names no request.
+    :param hostname: name of this machine, shown to the person who approves.
+    :raises ServiceProtocolError: also if the answer has no request id.
     """
     value = await service.rpc.call(
         'mutation', 'cliAuth:createRequest', 'Unable to start the login', hostname=hostname)
@@ -40,11 +40,12 @@ async def create(service: AsyncReflex, hostname: str) -> LoginRequest:
 
 async def poll(service: AsyncReflex, request_id: str) -> LoginStatus:
     """
-    Ask what became of a login; errors as :meth:`.RpcClient.call`.
+    Read the status of a login, and its API key once it is approved.
 
-    The key is handed out once, so this is never sent twice.
+    The service sends the key only once, so this call is not repeated. Errors as in
+    :meth:`.RpcClient.call`.
 
-    :raises ServiceProtocolError: also when it is approved and there is no key.
+    :raises ServiceProtocolError: also if the login is approved and the answer has no key.
     """
     value = await service.rpc.call(
         'mutation', 'cliAuth:poll', 'Unable to poll the login', id=request_id)

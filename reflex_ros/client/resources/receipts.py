@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Receipts: what has happened under deployments (protocol reference, section i.3)."""
+"""Receipts: records of what deployments did (protocol reference, section i.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def list_all(service: AsyncReflex, deployment_id: str | None = None) -> ReceiptList:
-    """List receipts, all or those of one deployment; errors as :meth:`.RpcClient.call`."""
+    """List receipts, all or of one deployment; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:listDeploymentReceipts', 'Unable to list receipts', is_read=True,
         rows='receipts', deploymentId=deployment_id)

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Recordings of a session, sent to the service (protocol reference, section h.5).
+Upload of recordings of a session (protocol reference, section h.5).
 
-Nothing calls this by itself: a recording shows what the robot's cameras saw, so it leaves the
-machine when somebody asks for it. It is never deleted here either.
+Nothing is uploaded automatically: a recording shows what the cameras of the robot saw, so it
+leaves the machine only by a command. Recordings are never deleted here.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from reflex_ros.client.transfer import Progress
 from reflex_ros.errors import ConfigurationError, ServiceProtocolError, ServiceUnavailable
 
 COMMIT_WAITS_S = (0.5, 1.0, 2.0)
-"""Between the four tries of a commit: without it the service sweeps the upload after 24 h."""
+"""Waits between the four attempts to commit; after 24 h the service deletes the upload."""
 
 
 async def begin(service: AsyncReflex, session_id: str, user_slug: str, formats: Sequence[str],
                 size_bytes: int, sha256: str) -> RecordingTicket:
-    """Ask where an archive goes; errors as :meth:`.RpcClient.call`."""
+    """Get the URL for the upload of an archive; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:beginRecordingUpload', 'Unable to begin recording upload',
         sessionId=session_id, userSlug=user_slug, formats=list(formats), sizeBytes=size_bytes,
@@ -38,16 +38,16 @@ async def begin(service: AsyncReflex, session_id: str, user_slug: str, formats: 
     ticket = parse(RecordingTicket, value, 'publicApi:beginRecordingUpload')
     if not ticket.recording_id or not ticket.upload_url:
         raise ServiceProtocolError('publicApi:beginRecordingUpload answered without a recording '
-                                   'or an address')
+                                   'id or an upload URL')
     return ticket
 
 
 async def commit(service: AsyncReflex, recording_id: str, storage_id: str, size_bytes: int,
                  sha256: str, summary: Mapping[str, object]) -> Row:
     """
-    Say that the archive is there; up to four tries, since the same commit again changes nothing.
+    Tell the service that the archive is complete; a repeated commit changes nothing.
 
-    Errors as :meth:`.RpcClient.call`.
+    Up to four attempts. Errors as in :meth:`.RpcClient.call`.
     """
     for number, wait_s in enumerate((*COMMIT_WAITS_S, None), start=1):
         try:
@@ -61,7 +61,7 @@ async def commit(service: AsyncReflex, recording_id: str, storage_id: str, size_
             await service.transport.pause(retry.Attempt(number, 0.0, wait_s, str(exc)))
         else:
             return parse(Row, value, 'publicApi:commitRecordingUpload')
-    raise AssertionError('the last try returns or raises')
+    raise AssertionError('the last attempt returns or raises')
 
 
 async def upload(service: AsyncReflex, directory: Path, *, session_id: str, user_slug: str,
@@ -69,13 +69,14 @@ async def upload(service: AsyncReflex, directory: Path, *, session_id: str, user
                  summary: Mapping[str, object] | None = None,
                  on_progress: Progress | None = None) -> Row:
     """
-    Pack the directory of a session, send it, commit it.
+    Pack the directory of a session, upload the archive and commit it.
 
-    The archive stands beside the directory meanwhile and is removed, however this ends.
+    The archive is written beside the directory and always removed at the end.
 
-    :param summary: goes with the commit, e.g. counts of steps.
-    :raises ConfigurationError: when there is no such directory, or it cannot be packed.
-    :raises ServiceError: as the three calls.
+    :param user_slug: slug of the account that owns the recording.
+    :param summary: sent with the commit, e.g. counts of steps.
+    :raises ConfigurationError: if the directory does not exist or cannot be packed.
+    :raises ServiceError: as in the three calls.
     """
     archive = await asyncio.to_thread(pack, directory)
     try:
@@ -93,12 +94,13 @@ async def upload(service: AsyncReflex, directory: Path, *, session_id: str, user
 
 def pack(directory: Path) -> Path:
     """
-    Make a plain tar of a directory, beside it and under its name; return where it is.
+    Pack a directory into an uncompressed tar file beside it; return the path of the file.
 
-    :raises ConfigurationError: when the directory is none, or the archive cannot be written.
+    :raises ConfigurationError: if it is not a directory, or the file exists or cannot be written.
     """
     if not directory.is_dir():
-        raise ConfigurationError(f'{directory} is no directory of a recording')
+        raise ConfigurationError(f'{directory} is not a directory. Pass the directory of a '
+                                 'recording')
     archive = directory.with_name(f'{directory.name}.tar')
     try:
         with archive.open('xb') as file:
@@ -109,8 +111,8 @@ def pack(directory: Path) -> Path:
                 archive.unlink(missing_ok=True)
                 raise
     except FileExistsError as exc:
-        raise ConfigurationError(f'{archive} is in the way. Move it, or remove what an earlier '
-                                 'upload left') from exc
+        raise ConfigurationError(f'{archive} exists already, maybe from an interrupted upload. '
+                                 'Move or remove it') from exc
     except OSError as exc:
         raise ConfigurationError(f'Cannot pack {directory}: {exc.strerror}') from exc
     return archive

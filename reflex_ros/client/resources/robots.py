@@ -29,12 +29,12 @@ DEFAULT_VERSION = 'robot_schema.v1'
 async def register_schema(service: AsyncReflex, name: str, schema: Mapping[str, object], *,
                           robot_kind: str | None = None) -> RobotSchema:
     """
-    Register what a kind of robot observes and does; errors as :meth:`.RpcClient.call`.
+    Register a robot schema; errors as in :meth:`.RpcClient.call`.
 
-    :param schema: a ``robot_schema.v1``; it is sent as it is.
-    :param robot_kind: what the schema says when None.
-    :raises ConfigurationError: for a schema whose fields are not what they must be; nothing is
-        sent then.
+    :param schema: observations and actions of a kind of robot, as ``robot_schema.v1``; sent
+        unchanged.
+    :param robot_kind: None uses the kind in the schema.
+    :raises ConfigurationError: if a field of the schema has a wrong type; nothing is sent.
     """
     action = _inside(schema, 'actions', 'action')
     kind = robot_kind or _text(schema, 'robot_kind')
@@ -49,7 +49,7 @@ async def register_schema(service: AsyncReflex, name: str, schema: Mapping[str, 
 
 
 async def list_schemas(service: AsyncReflex) -> RobotSchemaList:
-    """List schemas; errors as :meth:`.RpcClient.call`."""
+    """List robot schemas; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:listRobotSchemas', 'Unable to list robot schemas', is_read=True,
         rows='robotSchemas')
@@ -58,7 +58,7 @@ async def list_schemas(service: AsyncReflex) -> RobotSchemaList:
 
 async def register(service: AsyncReflex, name: str, schema_id: str, *,
                    robot_kind: str | None = None, calibration_id: str | None = None) -> Robot:
-    """Register a robot, which is not paired yet; errors as :meth:`.RpcClient.call`."""
+    """Register a robot, without pairing it; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:registerRobot', 'Unable to register robot', name=name,
         robotSchemaId=schema_id, robotKind=robot_kind, calibrationId=calibration_id)
@@ -66,7 +66,7 @@ async def register(service: AsyncReflex, name: str, schema_id: str, *,
 
 
 async def list_all(service: AsyncReflex) -> RobotList:
-    """List robots; errors as :meth:`.RpcClient.call`."""
+    """List robots; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:listRobots', 'Unable to list robots', is_read=True, rows='robots')
     return parse(RobotList, value, 'publicApi:listRobots')
@@ -75,10 +75,10 @@ async def list_all(service: AsyncReflex) -> RobotList:
 async def create_pairing_token(service: AsyncReflex, robot_id: str,
                                ttl_s: int | None = None) -> Pairing:
     """
-    Make a token that pairs a robot, once; errors as :meth:`.RpcClient.call`.
+    Create a token that pairs a robot once; errors as in :meth:`.RpcClient.call`.
 
-    :param ttl_s: how long it can be claimed [s]; the service decides when None.
-    :raises ServiceProtocolError: also when the answer holds no token.
+    :param ttl_s: lifetime of the token [s]; None lets the service decide.
+    :raises ServiceProtocolError: also if the answer has no token.
     """
     value = await service.rpc.call(
         'mutation', 'publicApi:createRobotPairingToken', 'Unable to create robot pairing token',
@@ -90,7 +90,7 @@ async def create_pairing_token(service: AsyncReflex, robot_id: str,
 
 
 async def claim_pairing_token(service: AsyncReflex, token: Secret) -> Row:
-    """Pair the robot that a token was made for; errors as :meth:`.RpcClient.call`."""
+    """Pair the robot of a token; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:claimRobotPairingToken', 'Unable to claim robot pairing token',
         token=token)
@@ -101,9 +101,9 @@ async def heartbeat(service: AsyncReflex, robot_id: str, *, session_id: str | No
                     deployment_id: str | None = None, transport: str | None = None,
                     message: str | None = None) -> Row:
     """
-    Tell the service that a robot lives; errors as :meth:`.RpcClient.call`.
+    Tell the service that a robot is running; errors as in :meth:`.RpcClient.call`.
 
-    A second one after a first that got lost does no harm, so it may be sent again.
+    A repeated heartbeat does no harm, so the call may be retried.
     """
     value = await service.rpc.call(
         'mutation', 'publicApi:robotHeartbeat', 'Unable to send robot heartbeat', is_read=True,

@@ -19,12 +19,12 @@ async def authorize(service: AsyncReflex, *, base_model: str = 'pi0.5', mode: st
                     model_id: str | None = None, runtime: str | None = None,
                     client_session_id: str | None = None) -> Grant:
     """
-    Ask for a session; errors as :meth:`.RpcClient.call`.
+    Request a session; errors as in :meth:`.RpcClient.call`.
 
-    :param model_id: a model of one's own, also called artifact.
-    :param client_session_id: the caller's own name for it.
-    :raises ConfigurationError: for a mode that does not exist; nothing is sent then.
-    :raises ServiceProtocolError: also when the answer names no session: no grant, no session.
+    :param model_id: id of an own model, instead of the base model.
+    :param client_session_id: name of the session, chosen by the caller.
+    :raises ConfigurationError: if the mode does not exist; nothing is sent.
+    :raises ServiceProtocolError: also if the answer has no session id.
     """
     value = await service.rpc.call(
         'mutation', 'publicApi:authorizeSession', 'Unable to authorize session',
@@ -40,9 +40,9 @@ async def authorize(service: AsyncReflex, *, base_model: str = 'pi0.5', mode: st
 async def promote(service: AsyncReflex, session_id: str,
                   mode: str = 'apply_actions') -> Session:
     """
-    Change the mode of a session.
+    Change the mode of a session; errors as in :meth:`.RpcClient.call`.
 
-    :raises ConfigurationError: for a mode that does not exist; nothing is sent then.
+    :raises ConfigurationError: if the mode does not exist; nothing is sent.
     """
     value = await service.rpc.call(
         'mutation', 'publicApi:promoteSession', 'Unable to promote session', sessionId=session_id,
@@ -51,7 +51,7 @@ async def promote(service: AsyncReflex, session_id: str,
 
 
 async def close(service: AsyncReflex, session_id: str, reason: str = 'sdk_closed') -> Session:
-    """Close a session; errors as :meth:`.RpcClient.call`."""
+    """Close a session; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:closeSession', 'Unable to close inference session',
         sessionId=session_id, reason=reason)
@@ -59,7 +59,7 @@ async def close(service: AsyncReflex, session_id: str, reason: str = 'sdk_closed
 
 
 async def list_all(service: AsyncReflex, status: str | None = None) -> list[Session]:
-    """List sessions, all or those of one status (active, closed, expired, failed)."""
+    """List sessions, all or with one status (active, closed, expired, failed)."""
     value = await service.rpc.call(
         'mutation', 'publicApi:listInferenceSessions', 'Unable to list inference sessions',
         is_read=True, rows='sessions', status=status)

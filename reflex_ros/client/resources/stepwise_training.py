@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-LoRA training step by step over REST, by a program that brings its own loop (section c.5).
+LoRA training over REST, one call per step, for programs with their own loop (section c.5).
 
-The service's older way, which its newer clients still carry: each step is one call.
+This is the older interface of the service; its newer clients still contain it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RUNS = '/v1/training-runs'
 
 @dataclass(frozen=True, slots=True)
 class Adam:
-    """The optimiser's settings, as the endpoint names them."""
+    """Settings of the Adam optimizer, with the names of the endpoint."""
 
     learning_rate: float
     beta1: float = 0.9
@@ -38,10 +38,10 @@ async def create_lora_run(service: AsyncReflex, *, base_model: str = 'pi0.7-flas
                           request_id: str | None = None,
                           config: Mapping[str, object] | None = None) -> StepwiseRun:
     """
-    Begin a run; errors as :meth:`.RestClient.call`.
+    Create a run; errors as in :meth:`.RestClient.call`.
 
-    :param request_id: the same one again returns the same run.
-    :raises ServiceProtocolError: also when the answer names no run.
+    :param request_id: idempotency key: repeating it returns the existing run.
+    :raises ServiceProtocolError: also if the answer has no run id.
     """
     value = await service.rest.call('POST', f'{RUNS}/lora', {
         'base_model': base_model, 'rank': rank, 'name': name, 'dataset_id': dataset_id,
@@ -54,7 +54,7 @@ async def create_lora_run(service: AsyncReflex, *, base_model: str = 'pi0.7-flas
 
 
 async def get(service: AsyncReflex, run_id: str) -> Row:
-    """Read a run; errors as :meth:`.RestClient.call`."""
+    """Read a run; errors as in :meth:`.RestClient.call`."""
     return parse(Row, await service.rest.call('GET', _path(run_id)), f'GET {RUNS}/<id>')
 
 
@@ -63,11 +63,12 @@ async def forward_backward(service: AsyncReflex, run_id: str,
                            loss_fn: str = 'behavior_cloning', microbatch_size: int | None = None,
                            request_id: str | None = None) -> StepResult:
     """
-    Add the gradients of some examples; errors as :meth:`.RestClient.call`.
+    Compute the gradients of some examples; errors as in :meth:`.RestClient.call`.
 
-    :param data: each ``observation``, ``actions`` (rows), and where needed ``loss_weights`` and
-        ``metadata``.
-    :returns: with ``loss``.
+    :param data: examples, each with ``observation`` and ``actions`` (rows); optional are
+        ``loss_weights`` and ``metadata``.
+    :param request_id: idempotency key: repeating it does not add the gradients again.
+    :returns: the result, with ``loss``.
     """
     value = await service.rest.call('POST', f'{_path(run_id)}/forward-backward', {
         'data': [dict(example) for example in data], 'loss_fn': loss_fn,
@@ -79,27 +80,27 @@ async def forward_backward(service: AsyncReflex, run_id: str,
 async def optim_step(service: AsyncReflex, run_id: str, params: Adam, *,
                      request_id: str) -> StepResult:
     """
-    Take one step of the optimiser; errors as :meth:`.RestClient.call`.
+    Make one step of the optimizer; errors as in :meth:`.RestClient.call`.
 
-    :param request_id: the same one again takes no second step.
-    :returns: with ``step``.
+    :param request_id: idempotency key: repeating it does not make a second step.
+    :returns: the result, with ``step``.
     """
-    given = {name: value for name, value in asdict(params).items() if value is not None}
+    settings = {name: value for name, value in asdict(params).items() if value is not None}
     value = await service.rest.call('POST', f'{_path(run_id)}/optim-step', {
-        'optimizer': 'adam', 'params': given, 'request_id': request_id}, is_repeatable=True)
+        'optimizer': 'adam', 'params': settings, 'request_id': request_id}, is_repeatable=True)
     return parse(StepResult, value, 'optim-step')
 
 
 async def save_adapter(service: AsyncReflex, run_id: str, *, name: str | None = None,
                        version: str | None = None) -> SavedAdapter:
-    """Keep the adapter as it is now; errors as :meth:`.RestClient.call`."""
+    """Save the present adapter as a model; errors as in :meth:`.RestClient.call`."""
     value = await service.rest.call('POST', f'{_path(run_id)}/save-adapter',
                                     {'name': name, 'version': version})
     return parse(SavedAdapter, value, 'save-adapter')
 
 
 async def save_state(service: AsyncReflex, run_id: str, name: str) -> Row:
-    """Keep weights and optimiser as they are now; errors as :meth:`.RestClient.call`."""
+    """Save the present weights and optimizer state; errors as in :meth:`.RestClient.call`."""
     return parse(Row, await service.rest.call('POST', f'{_path(run_id)}/save-state',
                                               {'name': name}), 'save-state')
 

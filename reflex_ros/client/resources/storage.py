@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that go to the service's storage by POST: adapters and recordings (sections h.5, i.7)."""
+"""Upload of adapters and recordings by POST to the storage (sections h.5 and i.7)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from reflex_ros.errors import ServiceProtocolError
 async def store(service: AsyncReflex, url: str, source: FileSource, content_type: str, what: str,
                 on_progress: Progress | None = None) -> str:
     """
-    Send a file and return what the storage calls it; errors as :func:`.transfer.upload`.
+    Upload a file and return its id in the storage; errors as in :func:`.transfer.upload`.
 
-    :param what: start of the error texts.
-    :raises ServiceProtocolError: also when the storage names no id.
+    :param what: start of the error texts, e.g. ``Recording upload``.
+    :raises ServiceProtocolError: also if the answer of the storage has no id.
     """
     target = Target(url, 'POST', {'Content-Type': content_type}, what=what)
     uploaded = await upload(service.transport, target, source, on_progress)

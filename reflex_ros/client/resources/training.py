@@ -25,9 +25,9 @@ BASE_MODEL = 'pi0.5'
 ALIASES = frozenset({BASE_MODEL, 'pi05', 'lerobot/pi05_base'})
 FAILED_SHOWN_S = 15 * 60.0
 STUCK_S = 10 * 60.0
-"""In the queue for longer than this is worth a word; runs start within a minute or two."""
+"""Longest usual time in the queue; runs start within a minute or two."""
 OUTAGE_S = 15 * 60.0
-"""A watched run takes hours; a service that is away for minutes is no reason to look away."""
+"""How long ``watch`` tolerates an outage: a run takes hours, an outage some minutes."""
 
 
 async def start(service: AsyncReflex, *, dataset_id: str | None = None,
@@ -37,17 +37,19 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
                 parameters: Mapping[str, object] | None = None,
                 request_id: str | None = None) -> TrainingRunAnswer:
     """
-    Start a run on a dataset, or on one of the Hugging Face hub.
+    Start a run with a dataset of the service, or with one on the Hugging Face hub.
+
+    Errors as in :meth:`.RpcClient.call`.
 
     :param fine_tuning: ``lora`` or ``full``.
-    :param model_name: of what comes out; made of the time when None, as is the version.
-    :param base_model_id: go on from this model instead of the base model.
-    :param parameters: by key, as in :data:`.training_parameters.PARAMETERS`.
-    :param request_id: the same one again returns the same run, so that the request may be sent
-        again when its answer is lost.
-    :raises ConfigurationError: for what is not allowed; nothing is sent then.
-    :raises ServiceRefused: with the command to run, when the dataset was never validated; errors
-        else as :meth:`.RpcClient.call`.
+    :param model_name: name of the resulting model; None makes one from the current time.
+    :param model_version: version of the resulting model; None makes one from the current time.
+    :param base_model_id: id of an own model to continue from, instead of the base model.
+    :param parameters: key -> value, see :data:`.training_parameters.PARAMETERS`.
+    :param request_id: idempotency key: repeating it returns the existing run, so that the request
+        may be retried if its answer is lost.
+    :raises ConfigurationError: if a value is not allowed; nothing is sent.
+    :raises ServiceRefused: also if the dataset was never validated; names the command for that.
     """
     if (dataset_id is None) == (hf_source_uri is None):
         raise ConfigurationError('Pass exactly one of dataset_id or hf_source_uri.')
@@ -62,7 +64,7 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
         hf_source_uri = check_source(hf_source_uri)
     stamp = datetime.now(timezone.utc).strftime('%Y%m%d%H%M%S')
     try:
-        # With a request id it may be sent again: the service returns the run that it began.
+        # With a request id the call may be repeated: the service returns the existing run.
         value = await service.rpc.call(
             'action', function, 'Unable to start training run', is_read=request_id is not None,
             datasetId=dataset_id, hfSourceUri=hf_source_uri, baseModel=BASE_MODEL,
@@ -71,7 +73,7 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
             modelVersion=model_version or f'v{stamp}', requestId=request_id,
             parametersJson=training_parameters.to_json(checked))
     except ServiceRefused as exc:
-        # The slug is the reference's guess, so that any that speaks of validation will do.
+        # The slug in the reference is a guess, so any slug that mentions validation counts.
         if 'validated' in exc.reason:
             raise ServiceRefused(
                 f'{str(exc).partition(". ")[0].rstrip(".")}. Run `reflex datasets validate '
@@ -84,7 +86,7 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
 
 
 async def get(service: AsyncReflex, run_id: str) -> TrainingRunAnswer:
-    """Read one run; errors as :meth:`.RpcClient.call`."""
+    """Read one run; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:getTrainingRun', 'Unable to get training run', is_read=True,
         trainingRunId=run_id)
@@ -92,7 +94,7 @@ async def get(service: AsyncReflex, run_id: str) -> TrainingRunAnswer:
 
 
 async def list_all(service: AsyncReflex, status: str | None = None) -> TrainingRunList:
-    """List runs, all or those of one status; errors as :meth:`.RpcClient.call`."""
+    """List runs, all or with one status; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:listTrainingRuns', 'Unable to list training runs', is_read=True,
         status=status)
@@ -100,7 +102,7 @@ async def list_all(service: AsyncReflex, status: str | None = None) -> TrainingR
 
 
 async def stop(service: AsyncReflex, run_id: str) -> TrainingRunAnswer:
-    """Ask for the end of a run; errors as :meth:`.RpcClient.call`."""
+    """Ask the service to stop a run; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:stopTrainingRun', 'Unable to stop training run',
         trainingRunId=run_id)
@@ -110,26 +112,26 @@ async def stop(service: AsyncReflex, run_id: str) -> TrainingRunAnswer:
 async def watch(service: AsyncReflex, run_id: str, *, poll_s: float = 10.0,
                 outage_s: float = OUTAGE_S) -> AsyncIterator[TrainingRunAnswer]:
     """
-    Yield a run again and again until it is over; errors as :func:`get`.
+    Poll a run and yield each answer, until the run has finished; errors as in :func:`get`.
 
-    :param poll_s: between two looks [s].
-    :param outage_s: how long the service may be away meanwhile [s].
+    :param poll_s: time between polls [s].
+    :param outage_s: how long the service may be unreachable between two answers [s].
     """
     loop = asyncio.get_running_loop()
-    seen_at: float | None = None
+    answered_at: float | None = None
     failures = 0
     while True:
         try:
             answer = await get(service, run_id)
         except ServiceUnavailable as exc:
-            away_s = 0.0 if seen_at is None else loop.time() - seen_at
-            # Who was never there is not away.
-            if seen_at is None or away_s + poll_s > outage_s:
+            away_s = 0.0 if answered_at is None else loop.time() - answered_at
+            # A service that has not answered yet is unreachable, and waiting will not help.
+            if answered_at is None or away_s + poll_s > outage_s:
                 raise
             failures += 1
             await service.transport.pause(retry.Attempt(failures, away_s, poll_s, str(exc)))
             continue
-        seen_at, failures = loop.time(), 0
+        answered_at, failures = loop.time(), 0
         yield answer
         if answer.run is None or answer.run.is_over:
             return
@@ -138,9 +140,9 @@ async def watch(service: AsyncReflex, run_id: str, *, poll_s: float = 10.0,
 
 def recent(runs: Sequence[TrainingRun], now_s: float | None = None) -> list[TrainingRun]:
     """
-    Choose what a list shows by default: what is active, and what failed a moment ago.
+    Select the active runs, and those that failed within the last 15 minutes.
 
-    :param now_s: seconds since 1970; the time of day when None.
+    :param now_s: time [s since 1970]; None means now.
     """
     since_ms = ((time.time() if now_s is None else now_s) - FAILED_SHOWN_S) * 1000
     return [run for run in runs if run.is_active
@@ -148,7 +150,7 @@ def recent(runs: Sequence[TrainingRun], now_s: float | None = None) -> list[Trai
 
 
 def is_stuck(run: TrainingRun, now_s: float | None = None) -> bool:
-    """Whether a run has been in the queue for suspiciously long; ``now_s`` as above."""
+    """Whether a run has been queued for over 10 minutes; ``now_s`` as in :func:`recent`."""
     queued_ms = run.first_number('createdAt')
     now_ms = (time.time() if now_s is None else now_s) * 1000
     return run.status == 'queued' and queued_ms is not None and now_ms - queued_ms > STUCK_S * 1e3

@@ -101,13 +101,14 @@ def test_upload_by_hand(ask, file):
 
 @pytest.mark.parametrize('is_json', [False, True])
 @pytest.mark.parametrize('argv, text', [
-    (('register', 'nonsense'), "'nonsense' is no dataset on the Hugging Face hub. Write it as"),
+    (('register', 'nonsense'), "'nonsense' is not a dataset on the Hugging Face hub. Write it as"),
     (('validate', 'dataset_none'), 'Unable to validate dataset: dataset_not_found.'),
     (('get', 'dataset_none'), 'dataset_not_found'),
-    (('get', '../admin'), 'is no id of a dataset'),
+    (('get', '../admin'), 'is not a valid id of a dataset'),
     (('complete', 'dataset_none'), 'dataset_not_found'),
     (('upload', '/nowhere/x.tar'), 'Cannot read /nowhere/x.tar: No such file or directory'),
-    (('upload', '/tmp'), '/tmp is a directory, and one file is uploaded. Pack it first: tar -cf')])
+    (('upload', '/tmp'),
+     '/tmp is a directory, but only one file can be uploaded. Pack it first: tar -cf')])
 def test_failure_is_one_line_and_exit_one(ask, argv, text, is_json):
     ask('datasets', *argv, *(['--json'] if is_json else [])).failed(text)
 

@@ -133,7 +133,7 @@ def test_check_that_nobody_has_heard_of_is_shown_with_a_general_remedy(reflex, l
             {'name': 'moon_phase', 'status': 'failed', 'message': 'wait'}]}}).encode()))
     outcome = reflex('doctor', 'd1', url=backend.url)
     assert outcome.code == 1
-    assert '-> Do what the message says, then run `reflex doctor d1` again' in outcome.out
+    assert '-> Follow the message, then run `reflex doctor d1` again' in outcome.out
 
 
 def test_receipts_are_listed_whatever_their_fields(ask, service):

@@ -222,7 +222,7 @@ def test_login_that_nobody_approves(reflex, service, monkeypatch):
 
 
 @pytest.mark.parametrize('fault, text', [
-    ('balance_too_low', 'Unable to authorize session: balance_too_low. Top the balance up'),
+    ('balance_too_low', 'Unable to authorize session: balance_too_low. Top up the balance'),
     ('no_inference_node', 'Unable to authorize session: no_inference_node_available. No worker '
      'runs this model now')])
 def test_session_that_nobody_can_run(provoke, service, fault, text):

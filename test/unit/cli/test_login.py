@@ -212,10 +212,10 @@ def test_interruption_leaves_the_request_for_the_next_login(login, decide, meanw
     ([b'{"requestId":"r"}', b'{"status":"approved","apiKey":""}'],
      'Approved login did not return an API key.'),
     ([b'{"requestId":"r"}', b'{"status":"approved","apiKey":"rfx bad"}'],
-     'The API key holds blanks'),
+     'The API key contains spaces'),
     ([b'{"requestId":"r"}', b'{"status":"approved","apiKey":7}'],
-     'cliAuth:poll answered with a bad apiKey'),
-    ([b'{"requestId":5}'], 'cliAuth:createRequest answered with a bad requestId'),
+     'cliAuth:poll answered with an invalid apiKey'),
+    ([b'{"requestId":5}'], 'cliAuth:createRequest answered with an invalid requestId'),
 ])
 def test_nonsense_of_the_service_is_one_clear_error(reflex, listen, folder, values, text):
     left = list(values)

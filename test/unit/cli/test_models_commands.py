@@ -94,8 +94,8 @@ def test_key_is_bound_and_unbound(ask):
 @pytest.mark.parametrize('is_json', [False, True])
 @pytest.mark.parametrize('argv, text', [
     (('models', 'get', 'model_none'),
-     'models:getWithApiKey response must be a JSON object. It knows no model'),
-    (('models', 'import', 'nonsense'), "'nonsense' is no model on the Hugging Face hub"),
+     'models:getWithApiKey response must be a JSON object. There is probably no model'),
+    (('models', 'import', 'nonsense'), "'nonsense' is not a model on the Hugging Face hub"),
     (('models', 'upload', '/nowhere.safetensors'), 'adapter file not found: /nowhere'),
     (('models', 'delete', 'model_none', '--yes'), 'Unable to delete model: model_not_found'),
     (('keys', 'bind', 'key_none', 'model_sim'), 'Unable to bind key: key_not_found'),

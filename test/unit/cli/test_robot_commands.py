@@ -141,11 +141,11 @@ def test_refusal_names_action_reason_and_next_step(ask, argv, text):
 def test_token_works_once_and_not_for_ever(ask, service):
     token = claimed(ask)
     outcome = ask('robots', 'claim', token)
-    outcome.failed('pairing_token_claimed. Make a new one with `reflex robots pair <robot-id>`')
+    outcome.failed('pairing_token_claimed. Make a new token with `reflex robots pair <robot-id>`')
     assert token not in outcome.err
     token = ask('robots', 'pair', 'robot_unpaired', '--json').document['pairing']['token']
     service._ask('POST', '/admin/advance', {'seconds': 3601})
-    ask('robots', 'claim', token).failed('pairing_token_expired. Make a new one')
+    ask('robots', 'claim', token).failed('pairing_token_expired. Make a new token')
 
 
 @pytest.mark.parametrize('argv', [(), ('-',), ('',), ('--json',)])

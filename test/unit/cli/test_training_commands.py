@@ -206,10 +206,10 @@ def test_row_11_is_told_once_while_watching(ask, service, run_id, monkeypatch):
     (('--dataset', 'a', '--parameters-json', '@/nowhere'), 'Failed to read parameters-json: '),
     (('--dataset', 'a', '--parameters-json', '{"max_steps": 1}'), 'Did you mean maxSteps?'),
     (('--dataset', 'a', '--parameters-json', '{"lora": {"rank": 8}}', '--rank', '8'),
-     'lora.rank is given twice'),
+     'lora.rank is set twice'),
     (('--dataset', 'a', '--parameters-json', '{"maxSteps": 8}', '--max-steps', '8'),
      '--max-steps is also in --parameters-json (maxSteps)'),
-    (('--hf', 'nonsense'), 'is no dataset on the Hugging Face hub')])
+    (('--hf', 'nonsense'), 'is not a dataset on the Hugging Face hub')])
 def test_mistake_is_one_line_and_nothing_is_sent(reflex, closed_port, argv, text, is_json):
     # Nobody listens there: whatever were sent would fail otherwise.
     reflex('training', 'start', *argv, *(['--json'] if is_json else []),

@@ -573,11 +573,11 @@ def test_pings_are_answered_while_waiting(service, opens):
 def test_stream_is_of_no_use_before_open_and_after_close(service, run, use):
     async def main():
         stream = stream_to(service)
-        with pytest.raises(StreamClosed, match=r'^ActionStream is not open\.$'):
+        with pytest.raises(StreamClosed, match=r'^ActionStream is not open\. Call open'):
             await use(stream)
         await stream.open()
         await stream.close()
-        with pytest.raises(StreamClosed, match=r'^ActionStream is not open\.$'):
+        with pytest.raises(StreamClosed, match=r'^ActionStream is not open\. Call open'):
             await use(stream)
 
     run(main())

@@ -150,7 +150,7 @@ def test_upload_that_was_only_not_completed_is_not_sent_again(ask_at, listen, fi
 def test_same_request_id_for_another_file_is_noticed(ask_service, file):
     ask_service(datasets.upload, file, 'pick', request_id='r1')
     file.write_bytes(os.urandom(file.stat().st_size))
-    with pytest.raises(ServiceProtocolError, match='Upload it again with a new --request-id'):
+    with pytest.raises(ServiceProtocolError, match='Upload the file again with a new --req'):
         ask_service(datasets.upload, file, 'pick', request_id='r1')
 
 
@@ -215,7 +215,8 @@ def test_complete_is_never_sent_again(ask_service, service, file):
      'dataset_not_found'),
     (lambda client: datasets.validate(client, 'dataset_none'), ServiceRefused,
      'Unable to validate dataset: dataset_not_found.'),
-    (lambda client: datasets.get(client, '../../admin'), ConfigurationError, 'is no id of a'),
+    (lambda client: datasets.get(client, '../../admin'), ConfigurationError,
+     'is not a valid id of a dataset'),
     (lambda client: datasets.create(client, ' '), ConfigurationError, '--name')])
 def test_refusal_has_a_kind_and_a_text(ask_at, service, question, kind, text):
     with pytest.raises(kind, match=text):
@@ -241,10 +242,11 @@ def test_nobody_there_is_told_with_the_address(ask_at, closed_port, file):
     ({}, 'did not include dataset_id'),
     ({'dataset_id': 'd'}, 'did not include upload_url'),
     ({'dataset_id': 'd', 'upload_url': 'http://example.com/x'}, 'unencrypted'),
-    ({'dataset_id': 'd', 'upload_url': 'file:///etc/passwd'}, 'an address that is none'),
+    ({'dataset_id': 'd', 'upload_url': 'file:///etc/passwd'}, 'not a valid http or https URL'),
     ({'dataset_id': 'd', 'upload_url': 'https://h/', 'upload_method': 'DELETE'}, 'DELETE'),
     ({'dataset_id': 'd', 'upload_url': 'https://h/', 'upload_headers': {'a\n': 'b'}}, 'header'),
-    ({'dataset_id': 5}, 'bad dataset_id'), ({'dataset_id': 'd', 'upload_headers': 'x'}, 'bad')])
+    ({'dataset_id': 5}, 'invalid dataset_id'),
+    ({'dataset_id': 'd', 'upload_headers': 'x'}, 'invalid upload_headers')])
 def test_answer_that_leads_nowhere_is_the_services_mistake(ask_at, listen, file, answer, text):
     backend = listen(lambda peer: peer.answer(json.dumps(answer).encode()))
     with pytest.raises(ServiceProtocolError, match=text):

@@ -148,7 +148,7 @@ def test_bad_addresses_are_refused(url):
     for resolve in (lambda: endpoints.api_url(url, {}, HTTPS),
                     lambda: endpoints.infer_url(url, {}, HTTPS),
                     lambda: endpoints.site_url(url, {})):
-        with pytest.raises(ConfigurationError, match='unencrypted|must start with|names a user'):
+        with pytest.raises(ConfigurationError, match='unencrypted|must start with|a user name'):
             resolve()
 
 
@@ -166,7 +166,7 @@ def test_key_may_travel_in_the_clear_when_the_environment_says_so(resolve, url, 
         assert resolve(url, {'REFLEX_ALLOW_INSECURE': '1'}) == url
     [record] = caplog.records
     assert record.levelname == 'WARNING'
-    assert f'{url.partition("?")[0]}: the API key travels unencrypted' in record.getMessage()
+    assert f'{url.partition("?")[0]}: the API key is sent unencrypted' in record.getMessage()
     assert 'hunter2' not in record.getMessage()
 
 

@@ -34,7 +34,7 @@ def test_every_field_may_be_missing_and_more_may_come(model):
 
 
 def test_envelope_needs_a_status():
-    with pytest.raises(ServiceProtocolError, match='^f answered with a bad status'):
+    with pytest.raises(ServiceProtocolError, match='^f answered with an invalid status'):
         parse(messages.Envelope, {'value': {}}, 'f')
 
 
@@ -57,7 +57,7 @@ def test_what_is_no_object_is_refused(model, value):
     (messages.Envelope, {'status': 'error', 'errorMessage': []}, 'errorMessage'),
 ])
 def test_bad_field_is_named(model, value, field):
-    with pytest.raises(ServiceProtocolError, match=f'^f answered with a bad {field}'):
+    with pytest.raises(ServiceProtocolError, match=f'^f answered with an invalid {field}'):
         parse(model, value, 'f')
 
 

@@ -98,7 +98,7 @@ def test_files_are_checked_before_anything_is_sent(ask_at, closed_port, adapter,
 
 def test_other_file_than_safetensors_is_refused(ask_at, closed_port, adapter):
     other = adapter.rename(adapter.with_suffix('.bin'))
-    with pytest.raises(ConfigurationError, match='is no .safetensors file'):
+    with pytest.raises(ConfigurationError, match='is not a .safetensors file'):
         ask_at(f'http://127.0.0.1:{closed_port}',
                lambda client: models.upload(client, other, 'pick'))
 
@@ -106,7 +106,7 @@ def test_other_file_than_safetensors_is_refused(ask_at, closed_port, adapter):
 def test_model_of_the_hub_is_pulled_and_waited_for(ask_service, service):
     started = ask_service(models.import_from_hub, 'me/pick-lora', 'pick', revision='main').model
     assert started.status == 'pulling'
-    with pytest.raises(ServiceUnavailable, match='is still pulling after 0.02 s. Look again'):
+    with pytest.raises(ServiceUnavailable, match='is still pulling after 0.02 s. Check it later'):
         ask_service(models.wait_ready, started.model_id, limit_s=0.02, poll_s=0.01)
     service.advance(3600)
     assert ask_service(models.wait_ready, started.model_id).model.status == 'ready'
@@ -156,7 +156,7 @@ def test_list_may_come_without_an_object_around_it(ask_at, listen):
 
 def test_unknown_model_is_null_and_says_what_to_do(ask_service):
     with pytest.raises(ServiceProtocolError, match=(
-            'models:getWithApiKey response must be a JSON object. It knows no model')):
+            'models:getWithApiKey response must be a JSON object. There is probably no model')):
         ask_service(models.get, 'model_none')
 
 

@@ -152,7 +152,7 @@ def test_place_of_somebody_else_is_refused(file, monkeypatch, is_file_there):
 def test_file_where_a_directory_should_be_is_one_clear_error(file):
     file.parent.parent.mkdir(parents=True)
     file.parent.write_text('')
-    with pytest.raises(ConfigurationError, match='reflex: it is no directory'):
+    with pytest.raises(ConfigurationError, match='reflex: it is not a directory'):
         private_file.prepare(file, 'Reflex credentials')
 
 

@@ -106,8 +106,8 @@ def test_archive_is_removed_when_the_upload_fails(ask_at, closed_port, recording
 def test_what_stands_in_the_archives_place_is_left_alone(ask_service, recording):
     theirs = recording.with_name('session_1.tar')
     theirs.write_text('precious')
-    with pytest.raises(ConfigurationError, match='session_1.tar is in the way'):
+    with pytest.raises(ConfigurationError, match='session_1.tar exists already'):
         ask_service(recordings.upload, recording, **SESSION)
     assert theirs.read_text() == 'precious'
-    with pytest.raises(ConfigurationError, match='is no directory of a recording'):
+    with pytest.raises(ConfigurationError, match='is not a directory. Pass the directory'):
         ask_service(recordings.upload, theirs, **SESSION)

@@ -170,7 +170,7 @@ def test_change_is_never_sent_twice(service, fails, question, status):
 
 
 def test_change_that_may_have_arrived_is_not_sent_again_after_a_refused_connection(fails):
-    # Nobody listens at first, so nothing was sent; then somebody listens, reads and hangs up.
+    # At first the port is closed, so nothing was sent. Then a server reads and hangs up.
     requests = []
 
     def serve():
@@ -184,7 +184,8 @@ def test_change_that_may_have_arrived_is_not_sent_again_after_a_refused_connecti
 
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
-        thread = threading.Thread(target=serve)
+        # A daemon: after a failed check nothing ends it.
+        thread = threading.Thread(target=serve, daemon=True)
 
         def listen_now(attempt):
             if not thread.is_alive():
@@ -193,7 +194,7 @@ def test_change_that_may_have_arrived_is_not_sent_again_after_a_refused_connecti
 
         url = f'http://127.0.0.1:{listener.getsockname()[1]}'
         fails(url, promote_unknown, ServiceUnavailable,
-              'Cannot reach .* It may have been carried out all the same: look before',
+              'Cannot reach .* The change may have been made all the same: check that before',
               on_retry=listen_now)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5.0)
@@ -206,7 +207,7 @@ def test_change_whose_answer_is_lost_may_have_been_made(service, fails, monkeypa
     session_id = service.authorize()
     service.fault(fault, {'rpc_close': 'after', 'rpc_slow': 1000}[fault])
     fails(service.url, lambda client: sessions.close(client, session_id), ServiceUnavailable,
-          'It may have been carried out all the same: look before you run it again$')
+          'The change may have been made all the same: check that before you run it again$')
     fails(service.url, account.whoami, ServiceUnavailable, 'unset REFLEX_CONVEX_URL$',
           window_s=0.0)
 
@@ -214,8 +215,8 @@ def test_change_whose_answer_is_lost_may_have_been_made(service, fails, monkeypa
 def test_redirect_is_told_with_what_to_fix(service, fails):
     service.fault('rpc_redirect')
     fails(service.url, promote_unknown, ServiceProtocolError,
-          r'^Convex HTTP 302\. A redirect is not followed with the key\. Fix --convex-url or '
-          'REFLEX_CONVEX_URL$')
+          r'^Convex HTTP 302\. A redirect is not followed, because the API key would go to '
+          r'another host\. Fix --convex-url or REFLEX_CONVEX_URL$')
 
 
 def test_reading_ends_with_its_window(service, fails):
@@ -257,12 +258,13 @@ def test_error_without_a_message_names_the_function(listen, fails):
     (b'{"status":"success","value":' + b'1' * 5000 + b'}', 'Invalid Convex response'),
     (gzip.compress(SUCCESS), 'Invalid Convex response'),
     (b'[]', 'response must be a JSON object'), (b'null', 'response must be a JSON object'),
-    (b'"text"', 'response must be a JSON object'), (b'{}', 'bad status: Field required'),
-    (b'{"status":5}', 'bad status'), (b'{"status":"success"}', 'response must be a JSON object'),
+    (b'"text"', 'response must be a JSON object'), (b'{}', 'invalid status: Field required'),
+    (b'{"status":5}', 'invalid status'),
+    (b'{"status":"success"}', 'response must be a JSON object'),
     (b'{"status":"success","value":[]}', 'response must be a JSON object'),
     (b'{"status":"success","value":"x"}', 'response must be a JSON object'),
-    (b'{"status":"success","value":{"ok":"x"}}', 'bad ok'),
-    (b'{"status":"success","value":{"organization":7}}', 'bad organization'),
+    (b'{"status":"success","value":{"ok":"x"}}', 'invalid ok'),
+    (b'{"status":"success","value":{"organization":7}}', 'invalid organization'),
 ])
 def test_answer_that_is_none_is_a_protocol_error(listen, fails, body, text):
     backend = listen(lambda peer: peer.answer(body))
@@ -350,7 +352,7 @@ def test_host_that_cannot_prove_who_it_is_is_refused_at_once(listen, fails, cert
 
     listener = listen(greet)
     fails(f'https://{listener.address}', account.whoami, ServiceProtocolError,
-          'certificate verify failed.*The key is not sent to a host that cannot prove who it is')
+          'certificate verify failed.*The API key is not sent to a host without a valid certif')
     assert len(listener.peers) == 1
     assert not received
 

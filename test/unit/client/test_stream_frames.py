@@ -69,9 +69,10 @@ def test_image_is_encoded_or_passed_through(image, expected):
 
 
 @pytest.mark.parametrize('images, text', [
-    ({'front': 5}, 'the image of front is a int; give JPEG bytes'),
+    ({'front': 5}, 'the image of front is a int; pass JPEG bytes'),
     ({'front': None}, 'the image of front is a NoneType'),
-    ([b'x'], 'images must be given by camera, not as list'), (b'x', 'not as bytes')])
+    ([b'x'], 'images must be a mapping of camera name to image, not a list'),
+    (b'x', 'not a bytes')])
 def test_image_that_is_none_is_told(images, text):
     with pytest.raises(TypeError, match=text):
         stream_frames.observation_frame(0, [1.0], images)

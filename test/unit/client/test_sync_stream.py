@@ -104,7 +104,7 @@ def test_address_with_a_token_needs_no_key_and_shows_none(listen):
     ({'timeout': 0}, ValueError, 'timeout'), ({'timeout': float('inf')}, ValueError, 'timeout'),
     ({'connect_retry_seconds': -1.0}, ValueError, 'connect_retry_seconds'),
     ({'hz': 'fast'}, ValueError, "hz must be a positive number, got 'fast'"),
-    ({'cameras': 'front'}, TypeError, "cameras is a list of names; got the text 'front'"),
+    ({'cameras': 'front'}, TypeError, "cameras must be a list of names, got the text 'front'"),
     ({'speed': 1}, TypeError, 'a stream has no setting speed; it has url, api_key, '),
     ({'url': 'ftp://h'}, ConfigurationError, 'Actions URL must start with'),
     ({'url': 'ws://10.0.0.1'}, ConfigurationError, 'unencrypted'),
@@ -152,7 +152,7 @@ def test_stream_that_is_not_open_says_so(stream_to):
     assert (stream.open_timing, stream.ready, stream.session_id) == ({}, {}, '')
     for job in (lambda: stream.send_observation(HOME), stream.recv_action,
                 lambda: stream.send_raw({})):
-        with pytest.raises(StreamClosed, match=r'^ActionStream is not open\.$'):
+        with pytest.raises(StreamClosed, match=r'^ActionStream is not open\. Call open'):
             job()
     stream.close()
     stream.open()

@@ -92,7 +92,7 @@ def test_row_10_dataset_that_was_never_validated_names_the_command(ask_service):
     ({'dataset_id': 'a', 'epochs': 0}, '--epochs must be 1 or more, got 0'),
     ({'dataset_id': 'a', 'fine_tuning': 'half'}, '--trainable must be lora or full.'),
     ({'dataset_id': 'a', 'parameters': {'lora.rank': 5}}, '--rank must be one of 4, 8'),
-    ({'hf_source_uri': 'nonsense'}, 'is no dataset on the Hugging Face hub')])
+    ({'hf_source_uri': 'nonsense'}, 'is not a dataset on the Hugging Face hub')])
 def test_mistake_is_found_before_anything_is_sent(ask_at, closed_port, options, text):
     with pytest.raises(ConfigurationError, match=text):
         ask_at(f'http://127.0.0.1:{closed_port}', lambda client: training.start(client, **options))

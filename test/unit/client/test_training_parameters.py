@@ -57,7 +57,7 @@ def test_other_value_is_refused_with_flag_key_and_bounds(key, value):
 
 @pytest.mark.parametrize('key', [key for key in CASES if key.startswith('lora.')])
 def test_lora_parameter_does_not_go_with_a_full_run(key):
-    with pytest.raises(ConfigurationError, match='is for LoRA and not for --trainable full'):
+    with pytest.raises(ConfigurationError, match='is for LoRA and not allowed with --trainable'):
         check({key: CASES[key][0][0]}, 'full')
     assert check({'maxSteps': 5}, 'full') == {'maxSteps': 5}
 
@@ -78,16 +78,16 @@ def test_bounds_that_depend_on_the_steps(given, ok):
 def test_lora_may_be_an_object_and_both_ways_at_once_must_not_collide():
     assert check({'lora': {'rank': 8}, 'lora.alpha': 4}, 'lora') == {
         'lora': {'rank': 8, 'alpha': 4}}
-    with pytest.raises(ConfigurationError, match='lora.rank is given twice'):
+    with pytest.raises(ConfigurationError, match='lora.rank is set twice'):
         check({'lora': {'rank': 8}, 'lora.rank': 8}, 'lora')
     with pytest.raises(ConfigurationError, match='must be an object'):
         check({'lora': 8}, 'lora')
 
 
 def test_unknown_name_is_refused_with_the_nearest_known():
-    with pytest.raises(ConfigurationError, match="'max_steps' is not known. Did you mean maxS"):
+    with pytest.raises(ConfigurationError, match="'max_steps' does not exist. Did you mean maxS"):
         check({'max_steps': 5}, 'lora')
-    with pytest.raises(ConfigurationError, match='There are maxSteps, batchSize'):
+    with pytest.raises(ConfigurationError, match='The parameters are maxSteps, batchSize'):
         check({'zzz': 5}, 'lora')
 
 
