@@ -40,8 +40,8 @@ class LoopThread:
         """
         Run a coroutine and return its result.
 
-        Blocks until it has ended, for ever when ``timeout_s`` is None. A timeout and Ctrl-C cancel
-        it and wait up to ``leave_s`` for its end, so that its sockets and files are free then.
+        Blocks until it has ended, without a limit if ``timeout_s`` is None. A timeout and Ctrl-C
+        cancel it and wait up to ``leave_s`` for its end, so that its sockets are closed then.
 
         :raises TimeoutError: when there is no result after ``timeout_s``.
         :raises RuntimeError: in a thread that runs an event loop, because that would stand still
@@ -173,7 +173,7 @@ class Job(Generic[Result]):
     def _drop(self) -> None:
         if not self.future.done():
             self.future.set_exception(concurrent.futures.CancelledError())
-            # Python warns about a coroutine that nobody awaited.
+            # Python warns about a coroutine that was never awaited.
             self._coroutine.close()
 
     async def _run(self) -> None:

@@ -4,7 +4,7 @@
 Small JSON files that only their owner may read, written completely or not at all.
 
 A file that others could read or replace is refused, not repaired: its content may come from
-somebody else, and the owner should know.
+another user, and the owner should know.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ class StreamErrors:
     def closed(self, exc: websockets.ConnectionClosed) -> StreamClosed:
         """Make the error for a closed connection."""
         # A refused frame (too large, not UTF-8, compressed) closes the connection from this side.
-        close, side = (exc.rcvd, 'server') if exc.rcvd is not None else (exc.sent, 'us')
-        if close is None or (side == 'us' and close.code == 1000):
+        close, side = (exc.rcvd, 'server') if exc.rcvd is not None else (exc.sent, 'this client')
+        if close is None or (side == 'this client' and close.code == 1000):
             return StreamClosed('WebSocket closed unexpectedly')
         closing = f'{close.code} {self.printable(close.reason)}'.rstrip()
         return StreamClosed(f'WebSocket closed by {side} ({closing})', close.code)

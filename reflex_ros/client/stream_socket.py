@@ -37,7 +37,7 @@ MAX_QUEUE = 4
 
 class _Connection(ClientConnection):
     """
-    A connection that records when TLS was done, and never waits for ever for its end.
+    A connection that records when TLS was done, and never waits without limit for its end.
 
     asyncio reports the connection after the TLS handshake. After a closing handshake or a refused
     frame, ``recv`` of the library waits without limit until the service closes TCP.

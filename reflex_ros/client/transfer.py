@@ -42,6 +42,7 @@ PIECE = 64 * PART
 """16 MiB: a resumable target loses at most this much in an interruption."""
 TRIES = 6
 """Attempts in a row without a byte of progress; about 10 s of waiting."""
+REPORT = 'Nothing was sent. Report this to the operator of the service'
 FRAMING = frozenset({'host', 'content-length', 'transfer-encoding', 'connection'})
 
 Progress = Callable[[int, int], None]
@@ -75,17 +76,17 @@ class Target:
             is_good = False
         if not is_good or parts.scheme not in ('http', 'https') or parts.username is not None:
             raise ServiceProtocolError(f'{self.what} failed: the service sent an upload address '
-                                       'that is not a valid http or https URL. Try again later')
+                                       f'that is not a valid http or https URL. {REPORT}')
         if parts.scheme == 'http' and not is_loopback(parts.hostname or ''):
             raise ServiceProtocolError(f'{self.what} failed: the file would be sent to '
-                                       f'{origin(self.url)} unencrypted')
+                                       f'{origin(self.url)} unencrypted. {REPORT}')
         if self.method not in ('PUT', 'POST'):
             raise ServiceProtocolError(f'{self.what} failed: the service asked for the method '
                                        f'{printable(self.method, 20)}, but only PUT and POST are '
-                                       'allowed')
+                                       f'allowed. {REPORT}')
         if bad := [name for name, value in self.headers.items() if not _is_header(name, value)]:
             raise ServiceProtocolError(f'{self.what} failed: the service asked for the header '
-                                       f'{printable(bad[0], 40)!r}, which is not a valid header')
+                                       f'{printable(bad[0], 40)!r}, which is not valid. {REPORT}')
 
     def headers_for(self, content_range: str, size: int) -> dict[str, str]:
         """Return the headers of a request with a body of ``size`` bytes."""

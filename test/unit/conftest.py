@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The other side of the wire for the tests of client, runner and cli.
+Servers for the tests of client, runner and cli.
 
-``service`` is the simulated service in a thread of its own, ``listen`` a socket that does whatever
-a test wants. Both live on loopback, and both are gone when the test ends.
+``service`` is the simulated service in a thread of its own. ``listen`` starts a bare socket server
+that does what the test wants. Both use loopback only, and both end with the test.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ import time
 import hypothesis
 import pytest
 
-# Shared cores make deadlines per example lie, and a database would differ between machines.
+# No deadline: cores are shared. No database: it would make runs on two machines differ.
 hypothesis.settings.register_profile('unit', deadline=None, database=None)
 hypothesis.settings.load_profile('unit')
 
@@ -33,7 +33,7 @@ SETTINGS = ('REFLEX_', 'RFX_', 'CONVEX_', 'NEXT_PUBLIC_', 'BETTER_AUTH', 'XDG_CO
 
 
 class Service:
-    """The simulated service in a thread; everything a test asks it goes over HTTP."""
+    """The simulated service in a thread; tests control it over HTTP."""
 
     key = 'rfx_canary_7c1d9e'
 
@@ -72,7 +72,7 @@ class Service:
         self._ask('POST', '/admin/settings', changes)
 
     def advance(self, seconds: float) -> None:
-        """Move the service's clock."""
+        """Move the clock of the service forward."""
         self._ask('POST', '/admin/advance', {'seconds': seconds})
 
     def state(self) -> dict:
@@ -84,7 +84,7 @@ class Service:
         return self.state()['counters'][name]
 
     def call(self, function: str, **args: object) -> dict:
-        """Call a function as a stranger would."""
+        """Call a function of the service, without the client under test."""
         return self._ask('POST', '/api/mutation', {
             'path': f'publicApi:{function}', 'format': 'json',
             'args': {'apiKey': self.key} | args})['value']
@@ -113,7 +113,7 @@ class Service:
 
 
 class Peer:
-    """One accepted connection, for servers that do what none should do."""
+    """One accepted connection of a server that may break every rule."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -133,7 +133,7 @@ class Peer:
         return self.head
 
     def header(self, name: bytes) -> bytes:
-        """Find a header of the request."""
+        """Return the value of a header of the request; empty if it is missing."""
         for line in self.head.split(b'\r\n')[1:]:
             field, _, value = line.partition(b':')
             if field.strip().lower() == name:
@@ -152,7 +152,7 @@ class Peer:
         self.send('\r\n'.join(head).encode() + body)
 
     def upgrade(self) -> None:
-        """Accept a WebSocket; its request may have been read before."""
+        """Accept a WebSocket; reads the request if that was not done before."""
         if not self.head:
             self.read_request()
         token = self.header(b'sec-websocket-key') + GUID
@@ -162,7 +162,7 @@ class Peer:
             f'Sec-WebSocket-Accept: {accept}', '', '']).encode())
 
     def greet(self) -> None:
-        """Accept a WebSocket and say ``session.ready`` to whatever comes first."""
+        """Accept a WebSocket and answer the first frame with ``session.ready``."""
         self.upgrade()
         self._read()
         self.send_frame(b'{"type":"session.ready","session_id":"sess_x"}')
@@ -188,11 +188,11 @@ class Peer:
         self.send(head + payload)
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send raw bytes."""
         self.socket.sendall(data)
 
     def wait_for_end(self) -> bytes:
-        """Read until the client is gone; return what it sent."""
+        """Read until the client closes the connection; return what it sent."""
         data = b''
         with contextlib.suppress(OSError):
             while chunk := self.socket.recv(65536):
@@ -225,7 +225,7 @@ class Listener:
         self._start(self._accept)
 
     def stop(self) -> None:
-        """Close everything."""
+        """Close all sockets and join all threads."""
         # A blocked accept does not notice a close, but it does notice a shutdown.
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -260,10 +260,10 @@ class Listener:
 
 @pytest.fixture
 def run():
-    """Run a coroutine with a deadline for all of it, and no task left behind."""
+    """Run a coroutine with a time limit; fail if it leaves a task behind."""
     async def bounded(job):
         result = await asyncio.wait_for(job, DEADLINE_S)
-        # What was cancelled a moment ago may need a turn to end.
+        # A task that was cancelled at the end may need one more turn of the loop.
         for _ in range(20):
             left = asyncio.all_tasks() - {asyncio.current_task()}
             if not left:
@@ -277,7 +277,7 @@ def run():
 
 @pytest.fixture
 def until():
-    """Wait for a condition of an asyncio test, and fail when it does not come true."""
+    """Wait in an asyncio test until a condition is true; fail after a time limit."""
     async def wait(condition: Callable[[], object], what: str = '', limit_s: float = 5.0) -> None:
         deadline = time.monotonic() + limit_s
         while not condition():
@@ -289,7 +289,7 @@ def until():
 
 @pytest.fixture
 def service():
-    """Serve until the test ends."""
+    """Run the simulated service until the test ends."""
     pytest.importorskip('aiohttp')
     running = Service()
     yield running
@@ -312,10 +312,10 @@ def listen():
 
 @pytest.fixture
 def closed_port():
-    """Return a port on which nobody listens."""
+    """Return a port that refuses connections."""
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
-        # Bound and not listening: refused, and nobody else can take it meanwhile.
+        # Bound, but not listening: no other process can get the port during the test.
         yield taken.getsockname()[1]
 
 
@@ -331,7 +331,7 @@ def short_waits(monkeypatch):
 
 @pytest.fixture
 def no_settings(monkeypatch, tmp_path):
-    """Take away what this machine's own environment and files say about the service."""
+    """Hide the environment variables and credentials of this machine."""
     for name in list(os.environ):
         if name.startswith(SETTINGS):
             monkeypatch.delenv(name)
@@ -340,7 +340,7 @@ def no_settings(monkeypatch, tmp_path):
 
 
 def open_sockets() -> int:
-    """Count the sockets that this process holds."""
+    """Count the open sockets of this process."""
     count = 0
     for link in Path('/proc/self/fd').iterdir():
         with contextlib.suppress(OSError):

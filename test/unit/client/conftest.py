@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ask a backend through the client, with one key and short windows."""
+"""Fixtures that call a backend through the client, with one key and short retry windows."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ KEY = 'rfx_canary_7c1d9e'
 
 @pytest.fixture
 def ask_at(run):
-    """Ask a backend: ``ask_at(url, question)``, where a question takes the service."""
+    """Call a backend: ``ask_at(url, question)``; the question is a function of the client."""
     def put(url, question, *, window_s=2.0):
         async def main():
             async with AsyncReflex(Secret(KEY), convex_url=url, window_s=window_s) as client:
@@ -28,14 +28,14 @@ def ask_at(run):
 
 @pytest.fixture
 def ask_service(ask_at, service):
-    """Ask the simulated service: ``ask_service(function, *args, **options)``."""
+    """Call the simulated service: ``ask_service(function, *args, **options)``."""
     return lambda function, *args, **options: ask_at(
         service.url, lambda client: function(client, *args, **options))
 
 
 @pytest.fixture
 def certificate(tmp_path):
-    """Make a certificate for 127.0.0.1 that nobody vouches for."""
+    """Make a self-signed certificate for 127.0.0.1."""
     openssl = shutil.which('openssl') or pytest.skip('openssl is not installed')
     subprocess.run(
         [openssl, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',

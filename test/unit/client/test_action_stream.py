@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The stream over real sockets: the simulated service, and peers that do what none should do."""
+"""The stream over real sockets, with the simulated service and with servers that misbehave."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ REQUEST = OpenRequest('wave', robot='so101', action_adapter='so101_joint', hz=30
 
 
 def stream_to(place, *, key=KEY, **options):
-    """Make a stream to a service, a listener or an address; tries once unless told otherwise."""
+    """Make a stream to a service, a listener or a URL; by default it tries once."""
     url = place if isinstance(place, str) else place.actions_url
     options = {'timeout_s': 3.0, 'window_s': 0.0} | options
     return AsyncActionStream(url, Secret(key), REQUEST, **options)
@@ -46,7 +46,7 @@ def stream_to(place, *, key=KEY, **options):
 
 @pytest.fixture
 def opens(run):
-    """Open a stream, ask what a test asks, close it; return the result."""
+    """Open a stream, run a job with it, close it; return the result."""
     def go(place, job=None, **options):
         async def main():
             async with stream_to(place, **options) as stream:
@@ -59,7 +59,7 @@ def opens(run):
 
 @pytest.fixture
 def fails(opens):
-    """Expect an error of one kind, whose text fits a terminal and does not show the key."""
+    """Expect an error of one class whose text is short, printable and without the key."""
     def go(place, kind, text='.', job=None, is_cause_clean=True, **options):
         with pytest.raises(ReflexError, match=text) as caught:
             opens(place, job, **options)
@@ -74,13 +74,13 @@ def fails(opens):
 
 
 async def ask(stream):
-    """Send an observation and return what comes back."""
+    """Send an observation and return the next chunk."""
     await stream.send_observation(HOME, {'wrist': b'jpeg'})
     return await stream.recv_action()
 
 
 async def send_and_wait(stream):
-    """Send an observation and wait for the end."""
+    """Send an observation and receive until the stream ends."""
     await stream.send_observation(HOME, {})
     while True:
         await stream.recv_action(timeout_s=5.0)
@@ -88,7 +88,7 @@ async def send_and_wait(stream):
 
 @pytest.fixture
 def short_good_bye(monkeypatch):
-    """Wait 20 ms instead of 200 for a peer that does not close its end."""
+    """Wait 20 ms instead of 200 for a server that does not close the connection."""
     monkeypatch.setattr(module, 'CLOSE_S', 0.02)
 
 
@@ -271,7 +271,7 @@ def test_late_greeting_is_waited_for(service, opens):
     b'Sec-WebSocket-Accept: bm90IHRoaXMgb25lIGF0IGFsbA==\r\n\r\n',
     b'HTTP/1.1 200 OK\r\n\r\n', b'HTTP/1.1 101 x\r\n' + b'A: b\r\n' * 2000 + b'\r\n',
     b'HTTP/1.1 101 ' + b'x' * 100000, b'\xff' * 100, b'HTTP/1.1 999 Odd\r\n\r\n'])
-def test_peer_that_speaks_no_websocket_is_an_error_of_ours(listen, opens, answer):
+def test_server_without_websocket_raises_an_error_of_the_package(listen, opens, answer):
     def garble(peer):
         peer.read_request()
         peer.send(answer)
@@ -293,7 +293,7 @@ def test_reason_of_a_close_is_told_to_who_sends_after_it(service, fails, fault, 
 
     async def job(stream):
         await ask(stream)
-        # The frame with the reason has arrived, and the close behind it.
+        # The frame with the reason has arrived, and the closing frame after it.
         await stream._socket.wait_closed()
         await stream.send_observation(HOME, {})
 
@@ -325,7 +325,7 @@ def test_proxies_of_the_environment_are_not_used(service, opens, closed_port, mo
     assert opens(service).open_timing
 
 
-def test_certificate_that_nobody_vouches_for_is_refused_at_once(listen, fails, certificate):
+def test_untrusted_certificate_is_refused_at_once(listen, fails, certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / 'cert.pem', certificate / 'key.pem')
     received = []
@@ -350,13 +350,13 @@ def test_peer_without_tls_is_tried_again_and_told(listen, fails):
 
 @pytest.fixture
 def black_hole():
-    """Return the address of a port that takes no connection and refuses none."""
+    """Return the URL of a port that neither accepts nor refuses connections."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(('127.0.0.1', 0))
         listener.listen(0)
         for _ in range(4):
-            # Fills the backlog; what comes after it gets no answer.
+            # Fills the backlog; later connections get no answer.
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
@@ -381,7 +381,7 @@ def test_opening_is_cancelled_at_once(run, black_hole):
 
     began = time.monotonic()
     run(main())
-    # Nothing in the background either: the loop ends as soon.
+    # No background task either: the loop ends at the same time.
     assert time.monotonic() - began < 1.0
 
 
@@ -461,7 +461,7 @@ GARBAGE = ('not_json', 'truncated', 'binary', 'deep', 'duplicate_keys', 'array')
 
 
 @pytest.mark.parametrize('kind', GARBAGE)
-def test_broken_frame_is_noted_and_skipped(service, opens, kind):
+def test_broken_frame_is_recorded_and_skipped(service, opens, kind):
     service.fault('garbage', kind, times=2)
 
     async def job(stream):
@@ -474,12 +474,11 @@ def test_broken_frame_is_noted_and_skipped(service, opens, kind):
 
 
 @pytest.mark.parametrize('name, value, code', [
-    ('nan', 'null', FaultCode.BAD_NUMBER), ('nan', '1e999', FaultCode.BAD_NUMBER), ('nan', 'nan',
-                                                                                    FaultCode.BAD_FRAME),
-    ('wrong_shape', 'ragged', FaultCode.BAD_SHAPE), ('wrong_shape', 'too_many',
-                                                     FaultCode.BAD_SHAPE),
+    ('nan', 'null', FaultCode.BAD_NUMBER), ('nan', '1e999', FaultCode.BAD_NUMBER),
+    ('nan', 'nan', FaultCode.BAD_FRAME), ('wrong_shape', 'ragged', FaultCode.BAD_SHAPE),
+    ('wrong_shape', 'too_many', FaultCode.BAD_SHAPE),
     ('wrong_seq', 'missing', FaultCode.BAD_SHAPE), ('wrong_seq', 'text', FaultCode.BAD_SHAPE)])
-def test_broken_chunk_is_noted_and_skipped(service, opens, name, value, code):
+def test_broken_chunk_is_recorded_and_skipped(service, opens, name, value, code):
     service.fault(name, value, times=1)
 
     async def job(stream):
@@ -519,9 +518,10 @@ def test_invalid_utf8_is_skipped_or_ends_the_stream(service, opens):
 def test_frame_that_would_fill_the_memory_ends_the_stream(service, fails, fault, code):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     service.fault(fault)
-    error = fails(service, StreamClosed, f'^WebSocket closed by us \\({code}', send_and_wait)
+    error = fails(service, StreamClosed, f'^WebSocket closed by this client \\({code}',
+                  send_and_wait)
     assert error.code == code
-    # [KiB]; the simulated service, in this process too, pads or deflates some MiB itself.
+    # [KiB]; the simulated service runs in this process too, and needs some MiB itself.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 48 * 2**10
 
 
@@ -551,7 +551,7 @@ def test_flood_of_frames_leaves_the_loop_to_others(listen, run, payload):
             with pytest.raises(ServiceUnavailable, match='timed out'):
                 await stream.recv_action(timeout_s=0.3)
             ticker.cancel()
-            # A beat of this loop is due every 20 ms; unbounded, it was seconds late.
+            # Without limits, a 20 ms loop of the node was seconds late.
             assert max(gaps) < 0.5
             assert len(gaps) > 2
             assert len(stream.skipped) <= 100
@@ -570,7 +570,7 @@ def test_pings_are_answered_while_waiting(service, opens):
 
 @pytest.mark.parametrize('use', [
     lambda stream: stream.send_observation(HOME, {}), lambda stream: stream.recv_action()])
-def test_stream_is_of_no_use_before_open_and_after_close(service, run, use):
+def test_stream_cannot_be_used_before_open_and_after_close(service, run, use):
     async def main():
         stream = stream_to(service)
         with pytest.raises(StreamClosed, match=r'^ActionStream is not open\. Call open'):
@@ -623,7 +623,7 @@ def test_close_of_a_dead_link_is_quick_and_quiet(listen, run, behaviour):
 
 
 async def fill(stream):
-    """Send until the peer's buffers are full; return the task that is stuck."""
+    """Send until the buffers of the server are full; return the task that blocks."""
     async def pour():
         while True:
             await stream.send_observation(HOME, {'wrist': bytes(200000)})
@@ -715,7 +715,7 @@ def test_token_in_the_address_is_not_shown(fails, closed_port):
 
 
 def test_every_exception_of_the_library_has_a_place_in_our_tree():
-    # One seam translates them; a new one in a later version must not slip through.
+    # Every error class of websockets must be translated, also one of a later version.
     foreign = {
         kind for kind in vars(websockets.exceptions).values()
         if isinstance(kind, type) and issubclass(kind, Exception)}

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Units of the wire and of the robot (protocol k.5)."""
+"""Conversion between the units of the service and of the robot (protocol k.5)."""
 
 import math
 

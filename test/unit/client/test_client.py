@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The service without asyncio, against the simulated one."""
+"""The client for scripts, with the simulated service."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
 @pytest.fixture
 def settings(service, monkeypatch, no_settings):
-    """Let key and address come from the environment."""
+    """Set key and URL in the environment."""
     monkeypatch.setenv('REFLEX_API_KEY', service.key)
     monkeypatch.setenv('REFLEX_CONVEX_URL', service.url)
     return service

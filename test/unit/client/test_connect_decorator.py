@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decorated controllers, against the simulated service (section e.1)."""
+"""Decorated control loops, with the simulated service (section e.1)."""
 
 import pytest
 
@@ -14,13 +14,13 @@ HOME = [0.0, -30.0, 40.0, 30.0, 0.0, 30.0]
 
 @pytest.fixture(autouse=True)
 def settings(service, monkeypatch, no_settings):
-    """Let key and address come from the environment."""
+    """Set key and URL in the environment."""
     monkeypatch.setenv('REFLEX_API_KEY', service.key)
     monkeypatch.setenv('REFLEX_CONVEX_URL', service.url)
 
 
 def controller(*payloads, prompt='wave', **settings):
-    """Make a controller that observes what it is given, then the pose at home for ever."""
+    """Make a controller that returns the listed observations, then always the home pose."""
     @connect(prompt, robot='so101', chunk_size=4, **settings)
     class Robot:
         def __init__(self):

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the key comes from, which files are refused, and that it never shows."""
+"""Order of the sources of the key, refused files, and that no text shows the key."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ KEY = 'rfx_canary_0f3a'
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a credentials file, 0600."""
+    """Write a credentials file with mode 0600."""
     def make(content, mode=0o600):
         file = tmp_path / 'credentials.json'
         file.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
@@ -98,7 +98,7 @@ def test_directory_is_refused(tmp_path):
 def test_pipe_is_refused_and_does_not_block(tmp_path):
     pipe = tmp_path / 'pipe'
     os.mkfifo(pipe, 0o600)
-    # With a writer present an open that waits for one ends, so that a failure does not hang.
+    # With a writer, a blocking open returns, so that a failing test does not hang.
     writer = os.open(pipe, os.O_RDWR)
     try:
         with pytest.raises(ConfigurationError, match='not a regular file'):

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets against the simulated service: from the hub, uploaded, interrupted, damaged."""
+"""Datasets with the simulated service: from the hub, uploaded, interrupted, damaged."""
 
 import asyncio
 import hashlib
@@ -50,7 +50,7 @@ def test_name_on_the_hub_is_taken(uri):
     'https://huggingface.co/datasets/me/pick?x=1', 'me/pick#x', 'me/pick@', 'me/pick@a@b',
     'me/pick/../other', 'me/pick/./x', 'me//pick', 'me/pi ck', 'me/pick\nx', 'm\x1be/pick',
     '../../etc/passwd', 'a/' + 'b' * 2000])
-def test_name_that_is_none_is_refused_with_the_forms(uri):
+def test_invalid_name_is_refused_with_the_allowed_forms(uri):
     with pytest.raises(ConfigurationError, match='Write it as hf://datasets/') as refused:
         check_source(uri)
     assert str(refused.value).isprintable()
@@ -99,7 +99,7 @@ def test_upload_makes_one_dataset_with_the_checksum_of_the_file(ask_service, fil
     assert seen[-1] == (len(content), len(content))
     fields = done.as_sent()
     assert fields['size_bytes'] == len(content)
-    # Whoever has the address may write there.
+    # The upload URL gives write access.
     assert not [name for name in fields if name.startswith('upload_')]
     assert ask_service(datasets.get, done.dataset_id).sha256 == done.sha256
 
@@ -232,7 +232,7 @@ def test_wrong_key_is_told(run, service):
         run(main())
 
 
-def test_nobody_there_is_told_with_the_address(ask_at, closed_port, file):
+def test_unreachable_host_is_reported_with_its_url(ask_at, closed_port, file):
     url = f'http://127.0.0.1:{closed_port}'
     with pytest.raises(ServiceUnavailable, match=f'Failed to reach Reflex API at {url}: '):
         ask_at(url, lambda client: datasets.upload(client, file, 'pick'), window_s=0.0)

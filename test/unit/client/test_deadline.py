@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting with a bound, and a cancellation in the worst moment."""
+"""Time limits of coroutines, and a cancellation at the worst moment."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ def test_cancellation_is_not_lost_in_the_moment_in_which_the_job_ends(run):
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         ready.set()
-        # Now the job's end is on its way to the one who waits.
+        # Now the job has ended, and its waiter has not run yet.
         await asyncio.sleep(0)
         outer.cancel()
         await asyncio.wait([outer])

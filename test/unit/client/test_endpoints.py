@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Table a.2 of the protocol reference, row by row, and where a key must not go."""
+"""Table a.2 of the protocol reference, row by row, and URLs that must not get the key."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_rpc_url_is_the_first_that_is_not_empty(explicit, environment, saved, ex
     (None, {'REFLEX_ACTIONS_URL': 'wss://a/x', 'REFLEX_API_URL': 'https://b'}, 'wss://a/x'),
     (None, {'REFLEX_API_URL': 'https://b', 'RFX_API_URL': 'https://c'}, 'wss://b/v1/actions'),
     (None, {'RFX_API_URL': 'https://c'}, 'wss://c/v1/actions'),
-    # The dashboard's address is no API address (m 8).
+    # The URL of the dashboard is not a URL of the API (m 8).
     (None, {'REFLEX_PLATFORM_URL': 'https://app'}, 'wss://api.tryreflex.ai/v1/actions'),
     (None, {}, 'wss://api.tryreflex.ai/v1/actions'),
     ('http://127.0.0.1:80/any/thing?q=1#f', {}, 'ws://127.0.0.1:80/v1/actions'),
@@ -81,7 +81,7 @@ def test_rpc_is_never_a_websocket(url):
 @pytest.mark.parametrize('resolve, scheme', [
     (endpoints.rpc_url, 'http'), (endpoints.actions_url, 'http'), (endpoints.actions_url, 'ws'),
 ])
-def test_key_travels_in_the_clear_to_this_machine_only(resolve, scheme, host):
+def test_key_is_sent_unencrypted_to_this_machine_only(resolve, scheme, host):
     with pytest.raises(ConfigurationError):
         resolve(f'{scheme}://{host}', {})
 
@@ -157,7 +157,7 @@ def test_bad_addresses_are_refused(url):
     (endpoints.actions_url, 'ws://10.1.2.3:3/v1/actions?token=hunter2'),
     (lambda url, environment: endpoints.infer_url(url, environment, HTTPS), 'http://10.1.2.3:4'),
     (lambda url, environment: endpoints.api_url(url, environment, HTTPS), 'http://10.1.2.3:5')])
-def test_key_may_travel_in_the_clear_when_the_environment_says_so(resolve, url, caplog):
+def test_key_is_sent_unencrypted_only_when_the_environment_allows_it(resolve, url, caplog):
     for value in ('', '0', 'true', 'yes'):
         with pytest.raises(ConfigurationError, match='with REFLEX_ALLOW_INSECURE=1$'):
             resolve(url, {'REFLEX_ALLOW_INSECURE': value})

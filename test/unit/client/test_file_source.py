@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A file that is sent is read in parts, hashed on the way, and must not change."""
+"""A file to upload: read in parts, hashed while it is read, refused when it changes."""
 
 import asyncio
 import hashlib
@@ -33,7 +33,7 @@ def file(tmp_path):
 
 @given(st.binary(min_size=1, max_size=60), st.lists(st.tuples(st.integers(0, 60),
                                                               st.integers(0, 60)), max_size=6))
-# A part that is read again reaches beyond what has been hashed.
+# The repeated part goes beyond the bytes that have been hashed.
 @example(bytes(range(20)), [(0, 10), (5, 20)])
 def test_any_reading_gives_those_bytes_and_the_checksum_of_the_whole(
         tmp_path_factory, content, spans):

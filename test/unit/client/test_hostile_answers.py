@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Services that answer with anything at all, over real sockets: only our errors come out.
+Any answer, over real sockets: the client returns or raises only errors of this package.
 
-The parsers have property tests of their own (``test_stream_protocol``, ``test_messages``); here
-the bytes go through the libraries that read HTTP and WebSockets too.
+The parsers have property tests of their own (``test_stream_protocol``, ``test_messages``). Here
+the bytes also pass the libraries for HTTP and WebSocket.
 """
 
 import contextlib
@@ -38,12 +38,12 @@ UPGRADE = b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection
 
 
 def enveloped(value):
-    """Put a value into the envelope of RPC."""
+    """Put a value into the envelope of an RPC answer."""
     return json.dumps({'status': 'success', 'value': value}).encode()
 
 
 class Script:
-    """What the service does with its next client."""
+    """A server whose ``job`` handles the next connection."""
 
     def __init__(self):
         self.job = None
@@ -60,7 +60,7 @@ def damaged(data, text, size=8):
 
 
 def only_ours(job):
-    """Run a call; it returns, or raises an error of ours that is fit to be shown."""
+    """Run a call; it must return, or raise a printable error of this package."""
     try:
         job()
     except ServiceError as exc:
@@ -70,7 +70,7 @@ def only_ours(job):
 
 @pytest.fixture
 def ask(listen):
-    """Return a function that asks a question of a service with a script, and the script."""
+    """Return a function that calls a scripted service, and the script."""
     script = Script()
     url = listen(script).url
     with Reflex(KEY, convex_url=url, window_s=0.0) as reflex:
@@ -107,36 +107,36 @@ def test_any_bytes_instead_of_http(ask):
 
 @pytest.fixture
 def stream(listen):
-    """Return a function that opens a stream to a script and takes a chunk, and the script."""
+    """Return a function that receives one chunk from a scripted service, and the script."""
     script = Script()
     url = listen(script).actions_url
 
-    def take():
+    def receive():
         with ActionStream('p', url=url, api_key=KEY, timeout=5.0,
                           connect_retry_seconds=0.0) as link:
             return link.recv_action()
 
-    return take, script
+    return receive, script
 
 
 GOOD = b'{"type":"action_chunk","seq":7,"actions":[[1.0,2.0]]}'
 
 
 def test_any_bytes_instead_of_a_handshake(stream):
-    take, script = stream
+    receive, script = stream
 
     @settings(max_examples=200)
     @given(st.data())
     def check(data):
         answer = data.draw(st.binary(max_size=100) | st.just(damaged(data, UPGRADE + b'\r\n')))
         script.job = lambda peer: (peer.read_request(), peer.send(answer))
-        only_ours(take)
+        only_ours(receive)
 
     check()
 
 
 def test_any_bytes_instead_of_frames(stream):
-    take, script = stream
+    receive, script = stream
 
     @settings(max_examples=200)
     @given(st.binary(max_size=100), st.booleans())
@@ -146,13 +146,13 @@ def test_any_bytes_instead_of_frames(stream):
             peer.send(answer)
 
         script.job = serve
-        only_ours(take)
+        only_ours(receive)
 
     check()
 
 
-def test_any_message_before_a_good_chunk_is_passed_over_or_ends_the_stream(stream):
-    take, script = stream
+def test_any_message_before_a_good_chunk_is_skipped_or_ends_the_stream(stream):
+    receive, script = stream
 
     @settings(max_examples=200)
     @given(st.binary(max_size=100) | st.text(max_size=50).map(str.encode)
@@ -164,12 +164,12 @@ def test_any_message_before_a_good_chunk_is_passed_over_or_ends_the_stream(strea
             peer.greet()
             peer.send_frame(payload, first)
             peer.send_frame(GOOD)
-            # Once: the client waits for us to leave, too.
+            # Once: the client also waits for the server to close.
             peer.socket.recv(65536)
 
         script.job = serve
         with contextlib.suppress(ServiceError):
-            assert take().rows == ((1.0, 2.0),)
+            assert receive().rows == ((1.0, 2.0),)
 
     check()
 
@@ -189,7 +189,7 @@ def test_compressed_bomb_is_not_inflated(listen, question, peak):
 
 
 def flood(peer):
-    """Send a body of 64 MiB piece by piece; it is us, too, whose memory is watched."""
+    """Send a body of 64 MiB in pieces, because the memory of this process is measured."""
     peer.read_request()
     peer.send(b'HTTP/1.1 400 Bad\r\nContent-Length: 67108864\r\n\r\n')
     for _ in range(1024):
@@ -217,7 +217,7 @@ def test_redirect_is_not_followed_with_the_key(listen, question, status):
 
 @pytest.fixture
 def peak():
-    """Watch how much Python memory a block takes at the most, in MiB."""
+    """Fail if a block of code allocates more than this much Python memory [MiB]."""
     @contextlib.contextmanager
     def watch(limit):
         tracemalloc.start()

@@ -16,7 +16,7 @@ from reflex_ros.client.loop_thread import LoopThread
 
 @pytest.fixture
 def loop():
-    """Return a loop thread named Thing, closed after the test, with no thread left behind."""
+    """Return a loop thread named Thing; fail if a thread is left after the test."""
     before = threading.active_count()
     thing = LoopThread('Thing')
     yield thing
@@ -25,7 +25,7 @@ def loop():
 
 
 async def answer(value):
-    """Return a value after a turn of the loop."""
+    """Return a value after one turn of the loop."""
     await asyncio.sleep(0)
     return value
 
@@ -40,7 +40,7 @@ async def for_ever(has_begun, notes):
 
 
 async def ignore_cancellations(has_begun, count):
-    """Go on after so many cancellations."""
+    """Ignore this many cancellations."""
     has_begun.set()
     for _ in range(count):
         try:
@@ -147,7 +147,7 @@ def test_timeout_cancels_the_job_and_waits_for_its_end(loop):
     assert loop.run(answer(2)) == 2
 
 
-def test_timeout_of_the_job_itself_is_not_ours(loop):
+def test_timeout_error_of_the_job_itself_is_raised_unchanged(loop):
     async def fail():
         raise TimeoutError('mine')
 
@@ -169,7 +169,7 @@ def test_job_that_is_ended_at_once_ends(loop):
     notes = []
     assert loop.begin(for_ever(threading.Event(), notes)).end()
     assert loop.run(answer(1)) == 1
-    # Whether it took its first step before is left open; that it goes on is not.
+    # It may or may not have made its first step; it must not go on.
     assert notes in ([], ['ended'])
 
 
@@ -214,6 +214,6 @@ def test_job_that_never_ends_is_left_behind_and_stands_still_after_close():
     thread.join(5.0)
     assert threading.active_count() == before
     assert not job.end()
-    # asyncio complains about the job when it is collected: here, where pytest keeps the log.
+    # asyncio logs an error when the job is collected: now, while pytest captures the log.
     del job
     gc.collect()

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that a person wrote: JSON and YAML, and each way in which they can be none."""
+"""JSON and YAML files that a person writes, valid and invalid in every way."""
 
 import json
 
@@ -142,10 +142,10 @@ def test_any_mapping_is_a_spec_or_our_error(content):
 @given(CONTENTS)
 def test_any_mapping_is_a_schema_or_our_error(content):
     class Nobody:
-        """Where a call would go."""
+        """A client that sends nothing."""
 
         class rpc:  # noqa: N801
-            """Takes every call."""
+            """An RPC client that checks the arguments of a call."""
 
             @staticmethod
             async def call(*args, **fields):

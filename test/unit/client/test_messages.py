@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tolerant in reading: what may be missing, what may be more, what is refused."""
+"""Messages of the service: which fields may be missing or unknown, and what is refused."""
 
 import json
 

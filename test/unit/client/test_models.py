@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Models and keys against the simulated service, and the files that make a model."""
+"""Models and keys with the simulated service, and the files of a model."""
 
 import json
 import os
@@ -103,7 +103,7 @@ def test_other_file_than_safetensors_is_refused(ask_at, closed_port, adapter):
                lambda client: models.upload(client, other, 'pick'))
 
 
-def test_model_of_the_hub_is_pulled_and_waited_for(ask_service, service):
+def test_model_of_the_hub_is_imported_and_awaited(ask_service, service):
     started = ask_service(models.import_from_hub, 'me/pick-lora', 'pick', revision='main').model
     assert started.status == 'pulling'
     with pytest.raises(ServiceUnavailable, match='is still pulling after 0.02 s. Check it later'):
@@ -140,7 +140,7 @@ def test_token_of_the_hub_is_sent_and_never_shown(ask_at, listen):
 
 @pytest.mark.parametrize('repo', ['', 'pick', 'a/b/c', 'me/', '/pick', 'me/pi ck', '../..',
                                   'a/b\n'])
-def test_repository_that_is_none_is_refused_here(ask_at, closed_port, repo):
+def test_invalid_repository_is_refused_before_sending(ask_at, closed_port, repo):
     with pytest.raises(ConfigurationError, match='Write it as <owner>/<repo>'):
         ask_at(f'http://127.0.0.1:{closed_port}',
                lambda client: models.import_from_hub(client, repo, 'pick'))

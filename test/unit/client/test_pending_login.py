@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The login that waits: what is kept, for how long it counts, and what a spoilt file is."""
+"""The saved login request: its content, its expiry, and damaged files."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_file_that_others_can_read_is_refused(tmp_path):
     st.sampled_from(['requestId', 'expiresAt', 'convexUrl', 'siteUrl', 'x']),
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([]),
 ).map(lambda value: json.dumps(value).encode()))
-def test_whatever_the_file_holds_it_is_a_request_or_none(tmp_path_factory, content):
+def test_any_file_content_is_a_request_or_ignored(tmp_path_factory, content):
     file = Path(tmp_path_factory.getbasetemp()) / 'fuzzed.pending.json'
     file.write_bytes(content)
     file.chmod(0o600)

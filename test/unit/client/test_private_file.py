@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that only their owner may read: written whole or not at all, and refused when unsafe."""
+"""Private files: written completely or not at all, and refused if others could read them."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SAVED = Credentials(Secret(KEY), 'https://c', 'https://s')
 
 @pytest.fixture
 def file(tmp_path):
-    """Name a file in directories that do not exist yet."""
+    """Return the path of a file in directories that do not exist yet."""
     return tmp_path / 'config' / 'reflex' / 'credentials.json'
 
 

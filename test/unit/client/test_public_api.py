@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What ``from reflex_ros.client import`` offers."""
+"""The names that ``from reflex_ros.client import`` offers."""
 
 import ast
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_public_name_exists_and_says_what_it_is(name):
 
 def test_every_resource_is_public():
     modules = {path.stem for path in (ROOT / 'resources').glob('*.py')}
-    # What several of them share is of no use alone.
+    # Modules that others share are not public.
     assert modules - {'__init__', 'storage'} <= set(client.__all__)
 
 

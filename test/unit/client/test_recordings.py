@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings: packed, sent, committed, and never deleted."""
+"""Recordings: packed, uploaded, committed, and never deleted."""
 
 import hashlib
 import io

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The schedule of the retries (protocol c.3, d.4)."""
+"""The schedule of retries (protocol c.3, d.4)."""
 
 import itertools
 import random
@@ -15,7 +15,7 @@ NOMINAL = [0.5, 0.8, 1.28, 2.048, 3.2768, 5.0, 5.0, 5.0]
 
 
 class Fixed(random.Random):
-    """Draws one end of every interval."""
+    """A random generator that always draws the same place of an interval, 0 to 1."""
 
     def __init__(self, place):
         super().__init__(0)
@@ -74,7 +74,7 @@ def test_key_problem_is_never_transient():
 
 
 class Clock:
-    """Time that passes only when a test says so."""
+    """A clock that a test moves."""
 
     def __init__(self):
         self.now = 1000.0
@@ -84,7 +84,7 @@ class Clock:
 
 
 def attempts_within(window_s, clock, asked_for_s=0.0):
-    """Fail at once, again and again, until the window leaves no room for another attempt."""
+    """Fail at once and repeat, until the next attempt would begin after the window."""
     failures = retry.Failures(clock, Fixed(0.5))
     while not (attempt := failures.add('down', asked_for_s)).is_last(window_s):
         yield attempt

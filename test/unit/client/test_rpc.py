@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls against the simulated service, and against servers that do what none should do."""
+"""Calls of the simulated service, and of servers that misbehave."""
 
 import asyncio
 import gzip
@@ -37,7 +37,7 @@ SUCCESS = json.dumps({'status': 'success', 'value': {'ok': True, 'keyName': 'k'}
 
 @pytest.fixture
 def ask(run):
-    """Put one question to a backend, with the canary key, and return the answer."""
+    """Call a backend with a known key, and return the answer."""
     def put(url, question, *, key=KEY, window_s=3.0, on_retry=None):
         async def main():
             async with AsyncReflex(Secret(key), convex_url=url, window_s=window_s,
@@ -51,7 +51,7 @@ def ask(run):
 
 @pytest.fixture
 def fails(ask):
-    """Put a question that must fail as expected; the error never shows the key."""
+    """Make a call that must fail as expected; the error must not show the key."""
     def put(url, question, kind, text='.', **options):
         with pytest.raises(ReflexError, match=text) as caught:
             ask(url, question, **options)
@@ -184,7 +184,7 @@ def test_change_that_may_have_arrived_is_not_sent_again_after_a_refused_connecti
 
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
-        # A daemon: after a failed check nothing ends it.
+        # A daemon, because after a failed check nothing ends it.
         thread = threading.Thread(target=serve, daemon=True)
 
         def listen_now(attempt):
@@ -266,7 +266,7 @@ def test_error_without_a_message_names_the_function(listen, fails):
     (b'{"status":"success","value":{"ok":"x"}}', 'invalid ok'),
     (b'{"status":"success","value":{"organization":7}}', 'invalid organization'),
 ])
-def test_answer_that_is_none_is_a_protocol_error(listen, fails, body, text):
+def test_invalid_answer_is_a_protocol_error(listen, fails, body, text):
     backend = listen(lambda peer: peer.answer(body))
     fails(backend.url, account.whoami, ServiceProtocolError, text)
 
@@ -300,7 +300,7 @@ def test_answer_without_end_is_cut_off(listen, fails, head):
 
 @pytest.mark.parametrize('question', [account.whoami, promote_unknown])
 def test_answer_that_trickles_in_is_given_up(listen, fails, monkeypatch, question):
-    # Every byte restarts the deadline of a read; the deadline of the call stays.
+    # Every byte restarts the timeout of a read, but not the limit of the call.
     monkeypatch.setattr(module, 'CALL_S', 0.3)
 
     def trickle(peer):
@@ -470,7 +470,7 @@ def test_grant_without_a_session_is_no_grant(listen, fails):
 
 
 @pytest.mark.parametrize('url', ['http://[::1', 'gopher://127.0.0.1', 'nothing'])
-def test_address_that_is_none_stays_inside_the_tree(fails, url):
+def test_invalid_url_raises_an_error_of_the_package(fails, url):
     fails(url, promote_unknown, ConfigurationError, '^Convex URL must start with http')
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Step-wise training over REST, against the simulated service."""
+"""Step-wise training over REST, with the simulated service."""
 
 import pytest
 

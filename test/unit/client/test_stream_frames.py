@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of ours, as section d.3 of the protocol reference writes them."""
+"""Frames that the client sends, as in section d.3 of the protocol reference."""
 
 import base64
 import json
@@ -73,13 +73,13 @@ def test_image_is_encoded_or_passed_through(image, expected):
     ({'front': None}, 'the image of front is a NoneType'),
     ([b'x'], 'images must be a mapping of camera name to image, not a list'),
     (b'x', 'not a bytes')])
-def test_image_that_is_none_is_told(images, text):
+def test_invalid_image_is_refused(images, text):
     with pytest.raises(TypeError, match=text):
         stream_frames.observation_frame(0, [1.0], images)
 
 
 @pytest.mark.parametrize('state', ['0,1', b'0', {'a': 1}, 5, [[1.0]], ['x']])
-def test_state_that_is_none_is_told(state):
+def test_invalid_state_is_refused(state):
     with pytest.raises((TypeError, ValueError)):
         stream_frames.observation_frame(0, state, {})
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the service may send (section d.3 of the protocol reference), and all else refused."""
+"""Frames of the service, valid (section d.3 of the protocol reference) and refused."""
 
 import json
 import math
@@ -35,7 +35,7 @@ NUMBERS = st.one_of(
 
 
 def chunk(**fields):
-    """Write a chunk; a field that is Ellipsis is left out."""
+    """Encode a chunk; a field that is Ellipsis is left out."""
     message = {'type': 'action_chunk', 'seq': 0, 'actions_so101': ROWS} | fields
     return json.dumps({name: value for name, value in message.items() if value is not ...})
 
@@ -89,7 +89,7 @@ def test_rows_are_taken_from_the_adapters_own_name_first(fields, rows):
 
 
 @pytest.mark.parametrize('value', [None, 'x', -1.0, 1e300, [], {}])
-def test_times_that_are_none_are_unknown(value):
+def test_invalid_times_are_unknown(value):
     frame = parse_frame(chunk(infer_ms=value, total_ms=value))
     assert frame.infer_ms is None and frame.total_ms is None
 
@@ -117,8 +117,8 @@ def test_rows_of_the_wrong_shape_are_refused(rows):
 
 @given(st.lists(st.lists(st.floats() | st.sampled_from((10**400, -10**400, math.nan, 1, True)),
                          min_size=2, max_size=2), min_size=1, max_size=4))
-def test_rows_are_finite_whoever_parsed_them(rows):
-    # The parser of HTTP answers lets NaN through.
+def test_rows_are_finite_from_every_json_parser(rows):
+    # The parser of HTTP answers accepts NaN.
     is_good = all(type(value) in (int, float) and abs(value) <= 1e6
                   for row in rows for value in row)
     try:
@@ -224,7 +224,7 @@ def test_name_of_an_unknown_type_is_cut():
 
 
 def is_event(value):
-    """Tell whether it is one of the events, and a chunk is what it claims to be."""
+    """Whether a value is a valid event, and a chunk a rectangle of finite numbers."""
     if isinstance(value, ChunkFrame):
         width = len(value.rows[0])
         assert 1 <= len(value.rows) <= 1000 and width
@@ -233,7 +233,7 @@ def is_event(value):
 
 
 def check(data):
-    """Feed the parser: an event, a refusal, and nothing else."""
+    """Parse a frame; the result must be an event or a refusal."""
     try:
         assert is_event(parse_frame(data))
     except ChunkRejected as exc:

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The stream without asyncio, against the simulated service and against worse."""
+"""The stream for scripts, with the simulated service and with servers that misbehave."""
 
 import asyncio
 import os
@@ -72,7 +72,7 @@ def test_key_and_address_come_from_environment_and_file(service, monkeypatch, no
     folder.mkdir(parents=True)
     file = folder / 'credentials.json'
     file.touch(0o600)
-    # The file's backend is the stream's too: its key must not go to another host.
+    # The stream uses the backend in the file too: its key must not go to another host.
     file.write_text(f'{{"apiKey": "{service.key}", "convexUrl": "{service.url}"}}')
     with ActionStream('wave', connect_retry_seconds=0.0) as stream:
         assert stream.session_id
@@ -82,7 +82,7 @@ def test_key_and_address_come_from_environment_and_file(service, monkeypatch, no
         assert stream.session_id
 
 
-def test_address_with_a_token_needs_no_key_and_shows_none(listen):
+def test_url_with_a_token_needs_no_key_and_shows_no_secret(listen):
     def refuse(peer):
         peer.answer(b'', '400 no hunter2')
 
@@ -137,7 +137,7 @@ def test_receive_that_times_out_tells_the_timing(stream_to):
         stream.recv_action()
 
 
-def test_answer_to_another_observation_is_passed_over(stream_to, service):
+def test_answer_to_another_observation_is_skipped(stream_to, service):
     with stream_to() as stream:
         stream.send_observation(HOME)
         number = stream.send_observation(HOME)

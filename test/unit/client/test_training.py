@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training runs against the simulated service: started, watched, stopped, refused."""
+"""Training runs with the simulated service: started, watched, stopped, refused."""
 
 import asyncio
 import json
@@ -116,7 +116,7 @@ def test_run_is_watched_to_its_end(run, service, run_id):
 
 
 def watched(service, run_id, times, outage_s):
-    """Watch a run while the service is away for so many calls; return the waits."""
+    """Watch a run while the service fails for this many calls; return the waits."""
     async def watch():
         waits = []
         async with AsyncReflex(Secret(service.key), convex_url=service.url, window_s=0.0,
@@ -135,7 +135,7 @@ def test_watching_survives_an_outage(run, service, run_id):
     assert [wait.number for wait in run(watched(service, run_id, 3, 60.0))] == [1, 2, 3]
 
 
-def test_watching_ends_when_the_service_stays_away(run, service, run_id):
+def test_watching_ends_when_the_outage_lasts_too_long(run, service, run_id):
     with pytest.raises(ServiceUnavailable, match='HTTP 503'):
         run(watched(service, run_id, 1000, 0.2))
 

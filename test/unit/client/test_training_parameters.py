@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every training parameter and its bounds, as the reference lists them (section i.6)."""
+"""Every training parameter and its limits, as in the reference (section i.6)."""
 
 import json
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads against storages that lose connections, keep half, refuse, hang and lie."""
+"""Uploads to storages that lose connections, keep a part, refuse, hang or lie."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def send(run, file):
-    """Upload the file; the waits between attempts are collected in ``send.attempts``."""
+    """Upload the file; ``send.attempts`` records the failed attempts."""
     attempts = []
 
     def call(url, on_progress=None, **options):
@@ -61,11 +61,10 @@ def received(peer):
 
 class Storage:
     """
-    A storage that keeps what comes, and loses connections as told.
+    A storage that keeps what it receives, and loses connections as the test wants.
 
-    :param cuts: for each request with a body, after how many bytes of it the connection ends.
-    :param hold_at: after how many bytes the first request with a body gets no further: nothing
-        more is kept, and nothing answered.
+    :param cuts: for each request with a body, the number of bytes after which the connection ends.
+    :param hold_at: number of bytes of the first body that are kept; the request gets no answer.
     """
 
     def __init__(self, listen, cuts=(), is_resumable=True, final=b'{}', hold_at=0):
@@ -104,7 +103,7 @@ class Storage:
             if length and self._is_resumable:
                 self.kept = self.kept[:start] + body[:cut]
         if cut is not None:
-            # A reset, as of a machine that is gone.
+            # Reset the connection, as a machine that crashes does.
             peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
             return
         if length and not self._is_resumable:
@@ -125,12 +124,12 @@ class Storage:
         self.was_left.set()
 
     def ranges(self):
-        """Return what each request said about its place in the file."""
+        """Return the Content-Range of each request."""
         return [line.partition(b': ')[2].decode() for head in self.requests
                 for line in head.split(b'\r\n') if line.lower().startswith(b'content-range')]
 
 
-def test_file_arrives_whole_with_the_given_headers_and_without_ours(listen, send, file):
+def test_file_arrives_whole_with_the_headers_of_the_ticket_only(listen, send, file):
     storage = Storage(listen, is_resumable=False, final=b'{"storageId": "s1"}')
     seen = []
     done = send(storage.url, lambda sent, size: seen.append((sent, size)),
@@ -231,7 +230,7 @@ def test_storage_that_keeps_nothing_is_given_up(listen, send):
 
 
 def test_storage_that_makes_progress_is_never_given_up(listen, send, file, monkeypatch):
-    # More losses than tries, and each time a little more is there.
+    # More losses than attempts in a row are allowed, but each time a few more bytes arrive.
     storage = Storage(listen, cuts=[PART // 4] * (transfer.TRIES + 3))
     send(storage.url, is_resumable=True)
     assert storage.kept == file.read_bytes()
@@ -319,7 +318,7 @@ def test_file_that_changes_meanwhile_never_arrives_whole(listen, send, file):
 
 
 def test_cancelled_upload_leaves_no_connection_and_goes_on_later(listen, send, file, run):
-    # A third of the file is there and no answer comes: the upload cannot be over before its end.
+    # The storage keeps a third of the file and does not answer: the upload cannot complete.
     storage = Storage(listen, hold_at=PART)
 
     async def interrupted():
@@ -331,7 +330,7 @@ def test_cancelled_upload_leaves_no_connection_and_goes_on_later(listen, send, f
                 job.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await job
-                # Not only when the transport is closed.
+                # The cancellation closes the connection, before the transport is closed.
                 assert await asyncio.to_thread(storage.was_left.wait, HANG_S)
 
     run(interrupted())
@@ -362,7 +361,7 @@ def test_method_and_headers_are_checked(options):
         Target('https://example.com/', **options)
 
 
-def test_nobody_there_says_whom_and_hides_the_token(run, file, closed_port, monkeypatch):
+def test_unreachable_storage_is_named_and_the_token_hidden(run, file, closed_port, monkeypatch):
     monkeypatch.setattr(transfer, 'TRIES', 1)
 
     async def job():
