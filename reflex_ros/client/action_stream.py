@@ -110,13 +110,11 @@ class AsyncActionStream:
                    on_retry=settings.get('on_retry'))
 
     async def __aenter__(self) -> AsyncActionStream:
-        """Open the stream."""
         await self.open()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
-        """Close the stream."""
         await self.close()
 
     async def open(self) -> None:

@@ -62,12 +62,10 @@ class AsyncReflex:
         return endpoints.site_url(*self._site)
 
     async def __aenter__(self) -> AsyncReflex:
-        """Return the client itself."""
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
-        """Close the connections."""
         await self.close()
 
     async def close(self) -> None:

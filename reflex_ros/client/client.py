@@ -44,12 +44,10 @@ class Reflex:
         self._is_closed = False
 
     def __enter__(self) -> Reflex:
-        """Return the client itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        """Close the connections."""
         self.close()
 
     def call(self, function: Callable[Concatenate[AsyncReflex, Parameters],

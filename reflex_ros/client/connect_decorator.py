@@ -106,12 +106,10 @@ class Connection:
         return controller
 
     def __enter__(self) -> ActionStream:
-        """Return the open stream."""
         return self._opened()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        """Close the stream."""
         self.close()
 
     def __getattr__(self, name: str) -> Any:

@@ -33,7 +33,6 @@ class Secret:
         return text.replace(self._value, HIDDEN) if self._value else text
 
     def __repr__(self) -> str:
-        """Hide the value."""
         return 'Secret([hidden])'
 
     __str__ = __repr__

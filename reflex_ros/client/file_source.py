@@ -47,11 +47,9 @@ class FileSource:
             raise ConfigurationError(reason)
 
     def __enter__(self) -> FileSource:
-        """Return the file itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Close the file."""
         self.close()
 
     def close(self) -> None:

@@ -65,11 +65,9 @@ class ChunkFrame(Mapping[str, Any]):
         return self.rows if name == 'actions' else self.fields[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the fields, including ``actions``."""
         return iter({**self.fields, 'actions': None})
 
     def __len__(self) -> int:
-        """Return the number of fields, including ``actions``."""
         return len(self.fields) + ('actions' not in self.fields)
 
 

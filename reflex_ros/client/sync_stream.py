@@ -51,13 +51,11 @@ class ActionStream:
         self._loop: LoopThread | None = None
 
     def __enter__(self) -> ActionStream:
-        """Open the stream."""
         self.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        """Close the stream."""
         self.close()
 
     @property

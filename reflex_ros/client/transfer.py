@@ -68,7 +68,6 @@ class Target:
     what: str = 'Upload'
 
     def __post_init__(self) -> None:
-        """Check what the service sent."""
         try:
             parts = urlsplit(self.url)
             is_good = parts.hostname is not None and parts.port != 0 and self.url.isprintable()

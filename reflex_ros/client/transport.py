@@ -116,12 +116,10 @@ class Transport:
                      'User-Agent': f'reflex-ros/{__version__}'})
 
     async def __aenter__(self) -> Transport:
-        """Return the transport itself."""
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
-        """Close the connections."""
         await self.close()
 
     async def close(self) -> None:
