@@ -8,6 +8,7 @@ fresh interpreter, where what others bring along counts too.
 """
 
 import ast
+from functools import cache
 import importlib.util
 import json
 from pathlib import Path
@@ -69,6 +70,7 @@ def files_of(layer):
         *ROOT.glob(f'reflex_ros/{layer}.py'), *ROOT.glob(f'reflex_ros/{layer}/**/*.py')])
 
 
+@cache
 def imports_of(path):
     """
     List what a file imports, anywhere in it, as absolute dotted names.
@@ -77,14 +79,16 @@ def imports_of(path):
     """
     name = module_name(path)
     package = name if path.name == '__init__.py' else name.rpartition('.')[0]
+    found = []
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ''
             if node.level:
                 base = importlib.util.resolve_name('.' * node.level + base, package)
-            yield from (f'{base}.{alias.name}' for alias in node.names)
+            found += [f'{base}.{alias.name}' for alias in node.names]
+    return found
 
 
 def layer_of(name):

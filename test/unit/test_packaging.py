@@ -4,6 +4,7 @@
 
 import ast
 import json
+import os
 from pathlib import Path
 import re
 import sys
@@ -15,6 +16,8 @@ import reflex_ros
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()  # noqa: S314 (our own file)
+
+GENERATED = {'build', 'install', 'log', 'dist'}
 
 # Import name -> rosdep key and, on the Python package index, distribution.
 THIRD_PARTIES = {
@@ -68,11 +71,11 @@ def texts(tag):
 
 def python_files():
     """Find our Python files, wherever in the tree they are."""
-    generated = {'build', 'install', 'log', 'dist'}
-    for path in sorted(ROOT.rglob('*.py')):
-        parts = path.relative_to(ROOT).parts
-        if parts[0] not in generated and not any(part.startswith('.') for part in parts):
-            yield path
+    for folder, folders, files in os.walk(ROOT):
+        # Skip virtual environments, which hold thousands of files.
+        folders[:] = sorted(name for name in folders if not name.startswith('.')
+                            and not (Path(folder) == ROOT and name in GENERATED))
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith('.py'))
 
 
 def imported_roots(path):
