@@ -61,7 +61,21 @@ setup(
             'ros-std-srvs==5.5.1',
             'ros-trajectory-msgs==5.5.1',
         ],
-        'test': ['pytest>=6.2', 'hypothesis>=6.36'],
+        # The same packages of ROS 2 Jazzy. Install one of the two, never both.
+        'ros-jazzy': [
+            'ros-rclpy[fastrtps]==7.1.6',
+            'ros-ament-index-python==1.8.1',
+            'ros-builtin-interfaces==2.0.3',
+            'ros-diagnostic-msgs==5.3.6',
+            'ros-lifecycle-msgs==2.0.3',
+            'ros-rcl-interfaces==2.0.3',
+            'ros-sensor-msgs==5.3.6',
+            'ros-std-msgs==5.3.6',
+            'ros-std-srvs==5.3.6',
+            'ros-trajectory-msgs==5.3.6',
+        ],
+        # xdist has --dist=loadgroup since 2.5, which is also what Ubuntu 22.04 ships.
+        'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36'],
         # Exact: a linter that changes by itself turns a green commit red.
         'lint': ['ruff==0.17.6', 'mypy==2.4.1', 'types-PyYAML>=6.0'],
     },

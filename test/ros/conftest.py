@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real rclpy, real DDS on loopback, real processes: each test has a ROS_DOMAIN_ID of its own."""
 
+from collections import deque
 from contextlib import contextmanager
 import json
 import os
 from pathlib import Path
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -14,20 +16,37 @@ import time
 import pytest
 
 RANGE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-# Above 101 the ports of a domain reach into the range that Linux hands out to clients.
-DOMAINS = random.sample(range(1, 100), 99)
+# `reflex demo` chooses from 60 to 99. Above 101 the ports of a domain are in the range that Linux
+# gives to clients.
+DOMAINS = deque(random.sample(range(1, 60), 59))
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker('ros')
+            # One graph has six processes and deadlines: two at a time would disturb each other.
+            item.add_marker(pytest.mark.xdist_group('ros'))
 
 
 @pytest.fixture
 def domain():
     """Return the environment that puts a process into a domain of its own."""
-    return {'ROS_DOMAIN_ID': str(DOMAINS.pop()), **RANGE}
+    with socket.socket(socket.AF_UNIX) as claim:
+        yield {'ROS_DOMAIN_ID': str(claim_domain(claim)), **RANGE}
+
+
+def claim_domain(claim):
+    """Choose a domain that no other test on this machine uses until the socket is closed."""
+    for _ in range(len(DOMAINS)):
+        DOMAINS.rotate()
+        try:
+            # An abstract name: no file, and the kernel releases it even after SIGKILL.
+            claim.bind(f'\0reflex_ros/test/domain/{DOMAINS[0]}')
+        except OSError:
+            continue
+        return DOMAINS[0]
+    raise AssertionError('all domains are in use by other tests')
 
 
 @pytest.fixture

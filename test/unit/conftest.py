@@ -26,6 +26,8 @@ import pytest
 # No deadline: cores are shared. No database: it would make runs on two machines differ.
 hypothesis.settings.register_profile('unit', deadline=None, database=None)
 hypothesis.settings.load_profile('unit')
+# For `make check`.
+hypothesis.settings.register_profile('quick', deadline=None, database=None, max_examples=15)
 
 GUID = b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 DEADLINE_S = 20.0

@@ -143,6 +143,7 @@ def test_a_blocked_adapter_loses_the_port_and_wrong_requests_are_refused() -> No
         arm.control.fault('gremlin')
 
 
+@pytest.mark.slow
 def test_an_hour_leaves_nothing_behind_but_counters() -> None:
     arm = VirtualArm(Settings(pose=(0.0,) * 6))
     bus = Bus(arm.open())
