@@ -19,6 +19,8 @@ import click
 from reflex_ros.bringup.demo import FAULTS
 from reflex_ros.cli.main import reflex
 from reflex_ros.domain.fault_code import FaultCode, Reaction, Recovery
+from reflex_ros.domain.safe_stop import DEADLINES, Event, SafeStop, State
+from reflex_ros.domain.safe_stop import TABLE as TRANSITIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 NODES = {'so101': 'so101_driver_node', 'action_stream': 'action_stream_node',
@@ -128,6 +130,35 @@ def fault_codes() -> str:
             f'{planned}.\n')
 
 
+def states() -> str:
+    """Make the drawing of the state machine from its table."""
+    always = {(row.state, row.event, row.target) for row in TRANSITIONS if row.guard is None}
+    branches = {(row.state, row.event) for row in TRANSITIONS
+                if row.guard and (row.state, row.event, row.target) not in always}
+    labels: dict[tuple[State, State], list[str]] = {}
+    for row in TRANSITIONS:
+        condition = row.guard.text if row.guard else (
+            'otherwise' if (row.state, row.event) in branches else '')
+        # A condition that changes the goal of a stop, and not the next state, is not drawn.
+        if row.target is row.state or row.event is Event.SHUTDOWN or (
+                row.guard and (row.state, row.event, row.target) in always):
+            continue
+        text = row.event.value + (f' [{condition}]' if condition else '')
+        if row.event is Event.TIMEOUT:
+            deadline = DEADLINES[row.state]
+            text = f'{deadline.code} after {deadline.after_s:g} s'
+        labels.setdefault((row.state, row.target), []).append(text)
+    lines = [f'    {state.value} --> {target.value}: {" / ".join(texts)}\n'
+             for (state, target), texts in labels.items()]
+    start = f'    [*] --> {SafeStop().state.value}\n'
+    return f'```mermaid\nstateDiagram-v2\n{start}{"".join(lines)}```\n'
+
+
+def interfaces() -> str:
+    """Make the page of interfaces with the present drawing of the states."""
+    return with_sections('doc/interfaces.md', states=states())
+
+
 def safety() -> str:
     """Make the page of stops with the present table of fault codes."""
     return with_sections('doc/safety.md', fault_codes=fault_codes())
@@ -160,6 +191,7 @@ PAGES = {
     'CONTRIBUTING.md': contributing,
     'doc/cli.md': commands,
     'doc/faults.md': faults,
+    'doc/interfaces.md': interfaces,
     'doc/parameters.md': parameters,
     'doc/safety.md': safety,
 }

@@ -1,21 +1,14 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The system's state machine: one table, pure, with time passed in.
+The system's state machine: one table of all transitions, pure, with time passed in.
 
-::
-
-    UNCONFIGURED -> STANDBY -> DRY_RUN <-> READY -> ARMING -> ACTIVE <-> DEGRADED
-                       ^          ^                    |         |          |
-                       |          +---- (demote) --- STOPPING <--+----------+
-                       |                               | (fault, stop)
-                       +---------- (reset) --------- LATCHED <--- FAULT (driver gone)
-                       +---------- (reset) --------- PARKED <--- PARKING
+``doc/interfaces.md`` has the drawing, generated from the table by ``make docs``.
 
 A fault that is heat goes through PARKING to LATCHED: at its trip the servo would let the arm fall.
 
 A parked arm stays PARKED instead of going back to STANDBY by itself: STANDBY opens a session, and
-nobody who has just put the arm to rest wants its cameras streamed again.
+whoever has just put the arm to rest does not want its cameras streamed again.
 
 ``stop`` is accepted in every state. A stop, the reset and the new start are three separate acts;
 the reset moves nothing (safety design, section 4).
@@ -23,6 +16,7 @@ the reset moves nothing (safety design, section 4).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -68,55 +62,18 @@ class Event(Enum):
     GATE_GREEN = 'gate green'
     GATE_RED = 'gate red'
     PROMOTE = 'promote'
-    MOVING = 'first chunk accepted'
-    SLOWED = 'slowed down'
-    RECOVERED = 'recovered'
+    MOVING = 'first chunk played'
+    SLOWED = 'nothing to play'
+    RECOVERED = 'a chunk is played'
     FAULT = 'fault'
     STOP = 'operator stop'
+    TIMEOUT = 'deadline passed'
     DEMOTE = 'demote'
     PARK = 'park'
     PARKED = 'parked'
     STANDSTILL = 'standstill'
     RESET = 'reset'
     SHUTDOWN = 'shutdown'
-
-
-S, E = State, Event
-MOTION = frozenset({S.ARMING, S.ACTIVE, S.DEGRADED, S.STOPPING, S.PARKING})
-"""States in which the driver may be active."""
-
-TABLE: dict[tuple[State, Event], State] = {
-    (S.UNCONFIGURED, E.CONFIGURED): S.STANDBY,
-    (S.STANDBY, E.SESSION_OPEN): S.DRY_RUN,
-    (S.STANDBY, E.NODE_LOST): S.UNCONFIGURED,
-    (S.STANDBY, E.PARK): S.PARKING,
-    (S.DRY_RUN, E.GATE_GREEN): S.READY,
-    (S.DRY_RUN, E.SESSION_ENDED): S.STANDBY,
-    (S.DRY_RUN, E.NODE_LOST): S.UNCONFIGURED,
-    (S.DRY_RUN, E.PARK): S.PARKING,
-    (S.READY, E.GATE_RED): S.DRY_RUN,
-    (S.READY, E.SESSION_ENDED): S.STANDBY,
-    (S.READY, E.NODE_LOST): S.UNCONFIGURED,
-    (S.READY, E.PROMOTE): S.ARMING,
-    (S.READY, E.PARK): S.PARKING,
-    (S.ARMING, E.MOVING): S.ACTIVE,
-    (S.ACTIVE, E.SLOWED): S.DEGRADED,
-    (S.DEGRADED, E.RECOVERED): S.ACTIVE,
-    (S.PARKING, E.PARKED): S.PARKED,
-    (S.PARKED, E.RESET): S.STANDBY,
-    (S.PARKED, E.NODE_LOST): S.UNCONFIGURED,
-    (S.LATCHED, E.RESET): S.STANDBY,
-    (S.FAULT, E.CONFIGURED): S.LATCHED,
-    (S.LATCHED, E.NODE_LOST): S.FAULT,
-    **{(state, event): S.STOPPING for state in (S.ARMING, S.ACTIVE, S.DEGRADED)
-       for event in (E.FAULT, E.STOP, E.DEMOTE, E.PARK, E.SESSION_ENDED)},
-    **{(S.PARKING, event): S.STOPPING for event in (E.FAULT, E.STOP, E.DEMOTE)},
-    **{(state, E.NODE_LOST): S.FAULT for state in MOTION},
-    **{(state, E.STOP): S.LATCHED
-       for state in (S.UNCONFIGURED, S.STANDBY, S.DRY_RUN, S.READY, S.PARKED)},
-    **{(state, E.SHUTDOWN): S.SHUTDOWN for state in State},
-}
-"""Pairs that are not listed change nothing; STOPPING ends in ``_after_stopping``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +93,10 @@ class CauseRecord:
 @dataclass(frozen=True, slots=True)
 class SafeStop:
     """
-    Where the system stands.
+    The state of the system.
 
     :param since: monotonic instant at which the state was entered [s].
-    :param goal: where a planned stop leads to; None after a fault.
+    :param goal: in STOPPING, the state that follows the standstill; None stands for LATCHED.
     """
 
     state: State = State.UNCONFIGURED
@@ -154,13 +111,157 @@ class SafeStop:
         return bool(self.causes)
 
     def permit(self, now: float) -> Permit:
-        """Say what the connector may do now (monotonic) [s]."""
-        if self.state in (State.ARMING, State.ACTIVE, State.DEGRADED):
+        """Return what the connector may do now (monotonic) [s]."""
+        if self.state in APPLYING:
             gentle = self.state is not State.ACTIVE or now - self.since < GENTLE_S
             return Permit(self.epoch, Mode.APPLY_ACTIONS, GENTLE_SCALE if gentle else 1.0)
         if self.state is State.PARKING:
             return Permit(self.epoch, Mode.PARK)
         return Permit(self.epoch, Mode.HOLD, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """
+    A condition of a transition.
+
+    :param text: the condition in words, for the drawing.
+    :param holds: tells it from the machine before the event, and the cause of the event.
+    """
+
+    text: str
+    holds: Callable[[SafeStop, Cause | None], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """
+    How long a state may last, and the fault when it lasts longer.
+
+    :param after_s: from the moment at which the state was entered [s].
+    """
+
+    after_s: float
+    code: FaultCode
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """
+    One row of the table.
+
+    :param guard: a further condition; of several rows for one state and event, the first one
+        whose guard holds counts.
+    :param goal: the goal of the stop that begins or goes on here.
+    :param latches: whether the cause of the event is recorded, so that only a reset leads on.
+    :param is_new_start: whether the epoch grows, so that chunks and permits from before count no
+        longer.
+    """
+
+    state: State
+    event: Event
+    target: State
+    guard: Guard | None = None
+    goal: State | None = None
+    latches: bool = False
+    is_new_start: bool = False
+
+
+S, E = State, Event
+IDLE = (S.UNCONFIGURED, S.STANDBY, S.DRY_RUN, S.READY, S.PARKED)
+APPLYING = (S.ARMING, S.ACTIVE, S.DEGRADED)
+"""States in which the policy's actions are applied."""
+MOTION = frozenset({*APPLYING, S.STOPPING, S.PARKING})
+"""States in which the driver may be active."""
+
+HEAT = Guard('the cause is heat', lambda _, cause: _asks_for_rest(cause))
+HEAT_BEFORE_PARKING = Guard(
+    'the cause is heat, and parking follows',
+    lambda machine, cause: _asks_for_rest(cause) and machine.goal is S.PARKING)
+LATCHED = Guard('a cause is latched', lambda machine, _: machine.is_latched)
+PLANNED = Guard('planned stop', lambda machine, _: machine.goal is S.DRY_RUN)
+TO_PARK = Guard('parking follows', lambda machine, _: machine.goal is S.PARKING)
+
+
+def _rows(states: State | Iterable[State], events: Event | Iterable[Event],
+          target: State | None = None, *, guard: Guard | None = None, goal: State | None = None,
+          latches: bool = False, is_new_start: bool = False) -> Iterator[Transition]:
+    """Make a row for each state and event; without a target the state stays."""
+    for state in (states,) if isinstance(states, State) else states:
+        for event in (events,) if isinstance(events, Event) else events:
+            yield Transition(state, event, target or state, guard, goal, latches, is_new_start)
+
+
+TABLE: tuple[Transition, ...] = (
+    # Nothing is applied.
+    *_rows(S.UNCONFIGURED, E.CONFIGURED, S.STANDBY, is_new_start=True),
+    *_rows(S.STANDBY, E.SESSION_OPEN, S.DRY_RUN),
+    *_rows(S.DRY_RUN, E.GATE_GREEN, S.READY),
+    *_rows(S.READY, E.GATE_RED, S.DRY_RUN),
+    *_rows((S.DRY_RUN, S.READY), E.SESSION_ENDED, S.STANDBY),
+    *_rows((S.STANDBY, S.DRY_RUN, S.READY), E.PARK, S.PARKING, is_new_start=True),
+    *_rows((S.STANDBY, S.DRY_RUN, S.READY, S.PARKED), E.NODE_LOST, S.UNCONFIGURED),
+    *_rows(IDLE, E.STOP, S.LATCHED, latches=True),
+    # The policy moves the arm.
+    *_rows(S.READY, E.PROMOTE, S.ARMING, is_new_start=True),
+    *_rows(S.ARMING, E.MOVING, S.ACTIVE),
+    *_rows(S.ACTIVE, E.SLOWED, S.DEGRADED),
+    *_rows(S.DEGRADED, E.RECOVERED, S.ACTIVE),
+    *_rows(APPLYING, (E.DEMOTE, E.SESSION_ENDED), S.STOPPING, goal=S.DRY_RUN),
+    *_rows(APPLYING, E.PARK, S.STOPPING, goal=S.PARKING),
+    *_rows(APPLYING, (E.FAULT, E.STOP), S.STOPPING, guard=HEAT, goal=S.PARKING, latches=True),
+    *_rows(APPLYING, (E.FAULT, E.STOP), S.STOPPING, latches=True),
+    *_rows((S.ARMING, S.DEGRADED), E.TIMEOUT, S.STOPPING, latches=True),
+    # The arm comes to rest. A park that had to stop first gets its new epoch here.
+    *_rows(S.STOPPING, E.STANDSTILL, S.DRY_RUN, guard=PLANNED),
+    *_rows(S.STOPPING, E.STANDSTILL, S.PARKING, guard=TO_PARK, is_new_start=True),
+    *_rows(S.STOPPING, E.STANDSTILL, S.LATCHED),
+    *_rows(S.STOPPING, (E.FAULT, E.STOP), guard=HEAT_BEFORE_PARKING, goal=S.PARKING,
+           latches=True),
+    *_rows(S.STOPPING, (E.FAULT, E.STOP), latches=True),
+    *_rows(S.STOPPING, E.TIMEOUT, S.LATCHED, latches=True),
+    # The arm goes to its rest pose.
+    *_rows(S.PARKING, E.PARKED, S.LATCHED, guard=LATCHED),
+    *_rows(S.PARKING, E.PARKED, S.PARKED),
+    *_rows(S.PARKING, E.DEMOTE, S.STOPPING, guard=LATCHED),
+    *_rows(S.PARKING, E.DEMOTE, S.STOPPING, goal=S.DRY_RUN),
+    *_rows(S.PARKING, (E.FAULT, E.STOP, E.TIMEOUT), S.STOPPING, latches=True),
+    # A stop is latched.
+    *_rows((S.LATCHED, S.FAULT), (E.FAULT, E.STOP), latches=True),
+    *_rows((*APPLYING, S.STOPPING, S.PARKING, S.LATCHED), E.NODE_LOST, S.FAULT, latches=True),
+    *_rows(S.FAULT, E.CONFIGURED, S.LATCHED, is_new_start=True),
+    *_rows((S.LATCHED, S.PARKED), E.RESET, S.STANDBY, is_new_start=True),
+    *_rows([state for state in S if state is not S.SHUTDOWN], E.SHUTDOWN, S.SHUTDOWN),
+)
+"""All transitions. A state and event without a row change nothing."""
+
+DEADLINES = {
+    S.ARMING: Deadline(ARMING_DEADLINE_S, FaultCode.ARM_TIMEOUT, 'no valid chunk within '
+                       f'{ARMING_DEADLINE_S:g} s after the promotion'),
+    # The driver gives up much sooner; this is for one that does not.
+    S.DEGRADED: Deadline(DEGRADED_DEADLINE_S, FaultCode.UNDERRUN,
+                         f'nothing was played for {DEGRADED_DEADLINE_S:g} s'),
+    S.PARKING: Deadline(PARKING_DEADLINE_S, FaultCode.PARK_TIMEOUT,
+                        f'the rest pose was not reached within {PARKING_DEADLINE_S:g} s'),
+    S.STOPPING: Deadline(STANDSTILL_DEADLINE_S, FaultCode.STOP_FAILED, 'no standstill seen within '
+                         f'{STANDSTILL_DEADLINE_S:g} s. Switch the servo supply off if the arm '
+                         'moves'),
+}
+"""When one has passed, TIMEOUT happens with its fault as the cause."""
+
+_BY_EVENT: dict[tuple[State, Event], tuple[Transition, ...]] = {}
+for _row in TABLE:
+    _BY_EVENT[_row.state, _row.event] = (*_BY_EVENT.get((_row.state, _row.event), ()), _row)
+
+
+def find_transition(machine: SafeStop, event: Event,
+                    cause: Cause | None = None) -> Transition | None:
+    """Return the row that counts now; None when the event changes nothing."""
+    for row in _BY_EVENT.get((machine.state, event), ()):
+        if row.guard is None or row.guard.holds(machine, cause):
+            return row
+    return None
 
 
 def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = None,
@@ -169,66 +270,35 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
     Apply one event; the only way in which the system's state changes.
 
     :param now: monotonic instant [s].
-    :param cause: why, for events that latch; required with FAULT, NODE_LOST and STOP.
+    :param cause: why, for events that latch; required with FAULT, NODE_LOST, STOP and TIMEOUT.
     """
-    state = machine.state
-    latches = event in (Event.FAULT, Event.STOP) or (
-        event is Event.NODE_LOST and state in MOTION | {State.LATCHED})
-    if latches and (event is Event.STOP or state in MOTION
-                    or state in (State.LATCHED, State.FAULT)) and state is not State.SHUTDOWN:
-        cause = cause or Cause(FaultCode.INTERNAL, f'{event.value} without a cause')
-        # A second cause while the arm is on its way to rest because of heat: it holds after all.
-        parks = _asks_for_rest(cause) and machine.goal is State.PARKING
-        machine = replace(machine, causes=_record(machine.causes, cause, wall_time),
-                          goal=State.PARKING if parks else None)
-    if state is State.STOPPING and event is Event.STANDSTILL:
-        return _after_stopping(machine, now)
-    following = TABLE.get((state, event), state)
-    if following is state:
+    row = find_transition(machine, event, cause)
+    if row is None:
         return machine
-    goal = machine.goal
-    if following is State.STOPPING and not machine.causes:
-        goal = State.PARKING if event is Event.PARK else State.DRY_RUN
-    elif following is State.STOPPING and cause is not None and _asks_for_rest(cause) \
-            and state is not State.PARKING:
-        goal = State.PARKING
-    if following is State.PARKED and machine.causes:
-        following = State.LATCHED
-    if following is State.UNCONFIGURED and machine.causes:
-        following = State.FAULT
-    # A park that has to stop first gets its new epoch when the stop is over.
-    begins = event in (Event.PROMOTE, Event.RESET, Event.CONFIGURED)
-    epoch = machine.epoch + (begins or following is State.PARKING)
     causes = () if event is Event.RESET else machine.causes
-    return replace(machine, state=following, since=now, goal=goal, epoch=epoch, causes=causes)
+    if row.latches:
+        cause = cause or Cause(FaultCode.INTERNAL, f'{event.value} without a cause')
+        causes = _record(causes, cause, wall_time)
+    since = machine.since if row.target is machine.state else now
+    return replace(machine, state=row.target, since=since, causes=causes, goal=row.goal,
+                   epoch=machine.epoch + row.is_new_start)
 
 
 def elapse(machine: SafeStop, now: float, wall_time: float = 0.0) -> SafeStop:
-    """Apply the deadlines that have passed at ``now`` (monotonic) [s]."""
-    waited = now - machine.since
-    if machine.state is State.ARMING and waited > ARMING_DEADLINE_S:
-        return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
-            FaultCode.ARM_TIMEOUT,
-            f'no valid chunk within {ARMING_DEADLINE_S:g} s after the promotion'))
-    if machine.state is State.DEGRADED and waited > DEGRADED_DEADLINE_S:
-        # The driver gives up much sooner; this is for one that does not.
-        return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
-            FaultCode.UNDERRUN, f'nothing was played for {DEGRADED_DEADLINE_S:g} s'))
-    if machine.state is State.PARKING and waited > PARKING_DEADLINE_S:
-        return react(machine, Event.FAULT, now, wall_time=wall_time, cause=Cause(
-            FaultCode.PARK_TIMEOUT,
-            f'the rest pose was not reached within {PARKING_DEADLINE_S:g} s'))
-    if machine.state is State.STOPPING and waited > STANDSTILL_DEADLINE_S:
-        cause = Cause(FaultCode.STOP_FAILED,
-                      f'no standstill seen within {STANDSTILL_DEADLINE_S:g} s. '
-                      'Switch the servo supply off if the arm moves')
-        causes = _record(machine.causes, cause, wall_time)
-        return replace(machine, state=State.LATCHED, since=now, causes=causes, goal=None)
-    return machine
+    """Apply the deadline of the present state if it has passed at ``now`` (monotonic) [s]."""
+    deadline = DEADLINES.get(machine.state)
+    if deadline is None or now - machine.since <= deadline.after_s:
+        return machine
+    return react(machine, Event.TIMEOUT, now, wall_time=wall_time,
+                 cause=Cause(deadline.code, deadline.text))
 
 
 def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
-    """Say why an operator's request is refused now, with the next step; empty when it is not."""
+    """
+    Return why an operator's request is refused now, and the next step.
+
+    The text is empty when the request is not refused.
+    """
     state = machine.state.value
     if machine.state is State.SHUTDOWN and event is not Event.STOP:
         return f'refused in {state}: the supervisor ends. Start it again'
@@ -249,25 +319,18 @@ def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
                     'missing')
         if now - machine.since < RESET_DELAY_S:
             return f'refused: within {RESET_DELAY_S:g} s of the stop. Look at the arm, then reset'
-    if event is Event.PARK and TABLE.get((machine.state, event)) is None:
+    if event is Event.PARK and find_transition(machine, event) is None:
         first = '. Call supervisor/reset first' if machine.is_latched else ''
         return f'refused in {state}: park needs STANDBY, DRY_RUN, READY or ACTIVE{first}'
-    if event is Event.DEMOTE and TABLE.get((machine.state, event)) is None:
+    if event is Event.DEMOTE and find_transition(machine, event) is None:
         return (f'refused in {state}: nothing is applied, so there is nothing to demote. '
                 'supervisor/stop is accepted in every state')
     return ''
 
 
-def _asks_for_rest(cause: Cause) -> bool:
+def _asks_for_rest(cause: Cause | None) -> bool:
     # The one kind of fault that holding makes worse: soon the servo lets go, wherever the arm is.
-    return cause.code.row.reaction is Reaction.REST
-
-
-def _after_stopping(machine: SafeStop, now: float) -> SafeStop:
-    if machine.goal is None:
-        return replace(machine, state=State.LATCHED, since=now, goal=None)
-    epoch = machine.epoch + (machine.goal is State.PARKING)
-    return replace(machine, state=machine.goal, since=now, goal=None, epoch=epoch)
+    return cause is not None and cause.code.row.reaction is Reaction.REST
 
 
 def _record(causes: tuple[CauseRecord, ...], cause: Cause,

@@ -22,7 +22,9 @@ from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.safe_stop import (
     ARMING_DEADLINE_S,
     CauseRecord,
+    DEADLINES,
     elapse,
+    find_transition,
     GENTLE_S,
     MAX_CAUSES,
     MOTION,
@@ -32,6 +34,8 @@ from reflex_ros.domain.safe_stop import (
     RESET_DELAY_S,
     SafeStop,
     STANDSTILL_DEADLINE_S,
+    TABLE,
+    Transition,
 )
 from reflex_ros.domain.safe_stop import (
     Event as E,
@@ -41,7 +45,9 @@ from reflex_ros.domain.safe_stop import (
 )
 
 CAUSES = {E.FAULT: Cause(FaultCode.TRACKING, 'elbow_flex does not follow'), E.STOP: OP_STOP,
-          E.NODE_LOST: Cause(FaultCode.DRIVER_DEAD, 'no sign of life from so101')}
+          E.NODE_LOST: Cause(FaultCode.DRIVER_DEAD, 'no sign of life from so101'),
+          E.TIMEOUT: Cause(FaultCode.UNDERRUN, 'nothing was played')}
+HEAT = Cause(FaultCode.OVERHEAT, 'elbow_flex is at 63 degC')
 APPLYING = {S.ARMING, S.ACTIVE, S.DEGRADED}
 LATCHING = {S.STOPPING, S.LATCHED, S.FAULT, S.SHUTDOWN}
 OPERATOR = (E.PROMOTE, E.DEMOTE, E.PARK, E.RESET)
@@ -100,6 +106,8 @@ def check_step(before: SafeStop, event: E | None, after: SafeStop) -> None:
     """Assert what holds of every step; ``event`` is None where only time passed."""
     check_machine(after)
     moved = after.state is not before.state
+    assert after == before or find_transition(before, event or E.TIMEOUT, CAUSES.get(
+        event or E.TIMEOUT)) is not None, 'a change without a row in the table'
     assert after.epoch >= before.epoch
     if before.is_latched and event is not E.RESET:
         known = {cause.code for cause in before.causes}
@@ -170,6 +178,38 @@ def test_every_state_can_be_reached_and_nothing_reachable_breaks_an_invariant() 
             key=lambda cause: cause.code.name)))
             for found in walk(new)} - seen
     assert {machine.state for machine in seen} == set(S)
+
+
+def test_every_row_of_the_table_is_used_and_nothing_changes_without_a_row() -> None:
+    used: set[Transition] = set()
+    seen: set[SafeStop] = set()
+    new = {SafeStop()}
+    while new:
+        seen |= new
+        found = set()
+        for machine, event, cause in product(new, E, (None, HEAT, CAUSES[E.FAULT])):
+            row = find_transition(machine, event, cause)
+            after = react(machine, event, 1.0, cause=cause)
+            if row is None:
+                assert after is machine
+                continue
+            assert after.state is row.target
+            used.add(row)
+            codes = {record.code: record for record in after.causes}
+            found.add(replace(after, since=0.0, epoch=0, causes=tuple(
+                CauseRecord(code, '', 0.0) for code in sorted(codes, key=str))))
+        new = found - seen
+    assert used == set(TABLE), 'a row that nothing reaches'
+
+
+def test_of_several_rows_for_one_event_only_the_last_has_no_guard() -> None:
+    pairs = [(row.state, row.event) for row in TABLE]
+    for index, (row, pair) in enumerate(zip(TABLE, pairs, strict=True)):
+        assert (row.guard is None) == (pair not in pairs[index + 1:]), row
+
+
+def test_every_state_with_a_deadline_has_a_row_for_it() -> None:
+    assert {row.state for row in TABLE if row.event is E.TIMEOUT} == set(DEADLINES)
 
 
 def test_operator_s_request_is_refused_exactly_when_it_would_change_nothing() -> None:
@@ -357,9 +397,6 @@ def test_reset_is_refused_while_the_arm_still_stops() -> None:
     refusal = refusal_reason(run(*WAY[S.STOPPING]), E.RESET, LONG)
     assert 'nothing is latched' not in refusal
     assert 'rest' in refusal
-
-
-HEAT = Cause(FaultCode.OVERHEAT, 'elbow_flex is at 63 degC')
 
 
 @pytest.mark.parametrize('state', (S.ARMING, S.ACTIVE, S.DEGRADED))
