@@ -35,9 +35,10 @@ from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm import SERVO_IDS, So101Arm
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import soft_limits
+from reflex_ros.hardware.calibration import calibrated_arm
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
+from reflex_ros.hardware.so101 import SO101
 from reflex_ros.sim.arm.client import ArmControl
 
 SECONDS = 8.0
@@ -267,7 +268,7 @@ def running(port: str, rate_hz: float) -> Iterator[ArmDriver]:
     with brought_up(port) as arm:
         guard = MotionGuard(PATIENT)
         guard.renew_permit(Permit(epoch=1, mode=Mode.APPLY_ACTIONS), time.monotonic())
-        bounds = ChunkBounds(joints=soft_limits(arm.calibration, 2.0))
+        bounds = ChunkBounds(calibrated_arm(arm.calibration, 2.0))
         driver = ArmDriver(arm, guard, bounds, Motion(period_s=1.0 / rate_hz), lambda sample: None)
         driver.start()
         driver.activate()
@@ -292,20 +293,20 @@ def running(port: str, rate_hz: float) -> Iterator[ArmDriver]:
 def latencies(driver: ArmDriver, control: ArmControl) -> list[float]:
     """Submit chunks at random times; return the time until the goals of each were sent [ms]."""
     played_ns: list[int] = []
-    play = driver._player.offer
+    play = driver._player.play
 
     def record(chunk: ActionChunk, now: float) -> None:
         played_ns.append(time.monotonic_ns())
         play(chunk, now)
 
-    driver._player.offer = record
+    driver._player.play = record
     submitted_ns = []
     for seq in range(COMMANDS):
         time.sleep(random.uniform(0.03, 0.05))
         rows = np.tile(np.array(driver.report().setpoint), (4, 1))
         now = time.monotonic()
         submitted_ns.append(int(now * 1e9))
-        driver.offer(ActionChunk(seq, rows, 30.0, now, epoch=1))
+        driver.offer(ActionChunk(seq, rows, 30.0, now, epoch=1, joint_names=SO101.joint_names))
     time.sleep(0.05)
     writes = goal_writes(control)
     return [(next(at for at in writes if at >= played) - submitted) / 1e6

@@ -102,10 +102,10 @@ def observation_options(command: Function) -> Function:
 
 def table(state: Sequence[float], rows: Sequence[Sequence[float]]) -> Iterator[str]:
     """Yield a chunk as a table, one line per joint: state, first and last row, range."""
-    from reflex_ros.domain.joints import JOINT_NAMES
+    from reflex_ros.hardware.arms import wire_names
 
     width = len(rows[0])
-    names = JOINT_NAMES if width == len(JOINT_NAMES) else [str(index) for index in range(width)]
+    names = wire_names(width) or [str(index) for index in range(width)]
     yield f'{"joint":<15}{"state":>10}{"first":>10}{"last":>10}{"lowest":>10}{"highest":>10}'
     for index, name in enumerate(names):
         values = [row[index] for row in rows]

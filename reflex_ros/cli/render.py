@@ -16,7 +16,6 @@ from rich.text import Text
 
 from reflex_ros.bringup.system import View
 from reflex_ros.domain.heartbeats import Beat, Lifecycle, MotionState
-from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.domain.safe_stop import State
 
 COLOURS = {'ACTIVE': 'bold green', 'READY': 'green', 'DRY_RUN': 'cyan', 'LATCHED': 'bold red',
@@ -83,7 +82,7 @@ def _joints(view: View) -> Table:
     measured = view.snapshot.get('positions') or []
     commanded = view.driver.setpoint
     armed = view.driver.motion is not MotionState.PASSIVE
-    for index, name in enumerate(JOINT_NAMES):
+    for index, name in enumerate(view.snapshot.get('joints') or []):
         value = measured[index] if index < len(measured) else None
         goal = commanded[index] if armed and index < len(commanded) else None
         table.add_row(name, '-' if value is None else f'{value:+.3f}',

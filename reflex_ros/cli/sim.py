@@ -35,7 +35,7 @@ class _Simulation(click.Group):
         command.epilog = options.example(example)
         command.params = [*command.params, *(
             click.Option(names, is_flag=True, expose_value=False, help=text) for names, text in (
-                (['--json'], 'Print errors as JSON; the ready line is always JSON.'),
+                (['--json'], 'Print errors as JSON too; the ready line always is.'),
                 (['-v', '--verbose'], 'Show tracebacks on stderr.')))]
         return command
 

@@ -77,7 +77,7 @@ def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool
     index = JOINT_NAMES.index(joint)
     with drive_arm(port, velocity=MAX_SPEED) as drive:
         before = drive.setpoint
-        target = np.clip(before, drive.bounds.lower, drive.bounds.upper)
+        target = np.clip(before, drive.bounds.arm.lower, drive.bounds.arm.upper)
         travel = gripper_travel(drive.arm.calibration)
         target[index] += (travel.to_rad(delta) - travel.closed if joint == 'gripper'
                           else math.radians(delta))

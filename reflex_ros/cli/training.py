@@ -32,8 +32,8 @@ PURPOSES = {
     'learningRate': 'Learning rate', 'warmupSteps': 'Steps in which the learning rate rises',
     'saveFreq': 'Steps between checkpoints', 'maxMinutes': 'Time limit in minutes',
     'gradient_checkpointing': 'Save memory by computing activations twice',
-    'freeze_vision_encoder': 'Leave the vision encoder unchanged',
-    'dtype': 'Number format in training', 'lora.rank': 'Rank of the LoRA adapter',
+    'freeze_vision_encoder': 'Keep the weights of the vision encoder',
+    'dtype': 'Number format', 'lora.rank': 'Rank of the LoRA adapter',
     'lora.alpha': 'Scale of the LoRA adapter', 'lora.dropout': 'Dropout of the LoRA adapter',
     'lora.target_modules': 'Layers that the LoRA adapter changes'}
 

@@ -68,7 +68,8 @@ class AsyncActionStream:
     def __init__(self, url: str, key: Secret | None, request: OpenRequest, *,
                  timeout_s: float = DEFAULT_TIMEOUT_S,
                  window_s: float = retry.DEFAULT_WINDOW_S,
-                 on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
+                 on_retry: Callable[[retry.Attempt], None] | None = None,
+                 row_keys: Sequence[str] | None = None) -> None:
         self.url = url
         self.session_id = request.session_id
         self.open_timing: dict[str, float] = {}
@@ -80,7 +81,7 @@ class AsyncActionStream:
         self._key = key
         self._errors = StreamErrors(url, key or Secret(token_in(url)))
         self._request = request
-        self._row_keys = adapters.row_keys(request.action_adapter, request.robot)
+        self._row_keys = row_keys or adapters.row_keys(request.action_adapter, request.robot)
         self._timeout_s = timeout_s
         self._window_s = window_s
         self._on_retry = on_retry

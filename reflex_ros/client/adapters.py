@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The service's row layouts and units <-> our joint order and radians; pure.
+The service's row layouts and units <-> an arm's joint order and radians; pure.
 
-Adapter ``so101_joint``: five joints in degrees, the gripper in percent of its calibrated range,
-0 closed (protocol reference, section k.5). Which angles are its ends differs from arm to arm.
+The layout of an arm is part of its description: ``ArmDescription.wire``. This module converts by
+it, and knows how the service names the rows of each adapter (protocol reference, d.6 and k.5).
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reflex_ros.domain.joints import GRIPPER, GripperTravel, URDF_TRAVEL, Vector
+from reflex_ros.domain.arm_description import ArmDescription, WireUnit
+from reflex_ros.domain.joints import Vector
 
 ADAPTER = 'so101_joint'
 ROBOT = 'so101'
+"""A client that names this robot and no adapter means this adapter (section d.1)."""
 ROW_NAMES = {ADAPTER: 'actions_so101', 'aloha_joint': 'actions_aloha', 'pi_native': 'actions_pi'}
 """What each adapter calls its rows (section d.6)."""
-
+DECIMALS = {WireUnit.DEGREES: 4, WireUnit.PERCENT: 4, WireUnit.RADIANS: 6, WireUnit.FRACTION: 6}
+"""Digits that an observation carries: finer than any encoder."""
 
 
 def row_keys(adapter: str | None, robot: str | None = None) -> tuple[str, ...]:
     """
-    Say where a chunk may carry its rows, the best first.
+    Return the fields that may carry the rows of a chunk, the best first.
 
-    :param adapter: what was asked for; rows of another adapter are not taken then. None leaves the
-        choice to the service.
+    :param adapter: the adapter that was asked for: rows of another one are left out. None leaves
+        the choice to the service.
     """
     if not adapter and robot != ROBOT:
         return ('actions', *ROW_NAMES.values())
@@ -36,19 +39,27 @@ def row_keys(adapter: str | None, robot: str | None = None) -> tuple[str, ...]:
     return ('actions',) if own is None else (own, 'actions')
 
 
-def state_to_wire(position: Sequence[float] | Vector,
-                  travel: GripperTravel = URDF_TRAVEL) -> list[float]:
-    """Convert a pose (joints,) [rad] to degrees and percent."""
-    wire = np.degrees(np.asarray(position, dtype=float))
-    wire[GRIPPER] = travel.to_percent(position[GRIPPER])
-    return [round(float(value), 4) for value in wire]
+def state_to_wire(position: Sequence[float] | Vector, arm: ArmDescription) -> list[float]:
+    """
+    Convert a pose to the numbers of an observation.
+
+    :param position: (joints,) [rad].
+    :returns: one number per value of the arm's layout, in its units; 0 for padding.
+    """
+    state = [0.0] * len(arm.wire.values)
+    numbers = np.asarray(position, dtype=float) * arm.wire_scale + arm.wire_shift
+    for index, number in zip(arm.wire_index.tolist(), numbers.tolist(), strict=True):
+        state[index] = round(number, DECIMALS[arm.wire.values[index].unit])
+    return state
 
 
-def rows_from_wire(rows: Sequence[Sequence[float]],
-                   travel: GripperTravel = URDF_TRAVEL) -> NDArray[np.float64]:
-    """Convert rows (horizon, joints) of degrees and percent to radians."""
-    wire = np.array(rows, dtype=float)
-    radians: NDArray[np.float64] = np.radians(wire)
-    radians[:, GRIPPER] = travel.closed + wire[:, GRIPPER] / 100.0 * (
-        travel.opened - travel.closed)
+def rows_from_wire(rows: Sequence[Sequence[float]], arm: ArmDescription) -> NDArray[np.float64]:
+    """
+    Convert the rows of a chunk; nothing is clamped, so that the range check sees every value.
+
+    :param rows: (horizon, values of the arm's layout), in its units.
+    :returns: (horizon, joints) [rad].
+    """
+    wire = np.array(rows, dtype=float)[:, arm.wire_index]
+    radians: NDArray[np.float64] = (wire - arm.wire_shift) / arm.wire_scale
     return radians

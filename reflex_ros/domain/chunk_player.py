@@ -18,25 +18,26 @@ import math
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, ChunkBounds, nearest_row, row_at
-from reflex_ros.domain.joints import GRIPPER, Vector
+from reflex_ros.domain.action import ActionChunk, nearest_row, row_at
+from reflex_ros.domain.arm_description import ArmDescription
+from reflex_ros.domain.joints import Vector
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
     """
-    How the setpoint may move.
+    Bounds of the setpoint's motion.
 
-    :param period_s: of one tick [s].
-    :param stop_acceleration: of the ramp to rest [rad/s^2]: 10 brings 1 rad/s to rest in 100 ms.
-    :param start_acceleration: of the ramp in [rad/s^2].
+    :param period_s: time of one tick [s].
+    :param stop_acceleration: acceleration of the ramp to rest [rad/s^2]: 10 brings 1 rad/s to
+        rest in 100 ms.
+    :param start_acceleration: acceleration of the ramp from rest [rad/s^2].
     :param max_lead_rad: largest distance between setpoint and measured position [rad]; it bounds
         how far the servo can run on by itself when this process dies.
     :param blend_s: shortest fade between two chunks [s].
     :param blend_speed: speed at which a difference in position fades out [rad/s].
-    :param blend_acceleration: of a difference in velocity that fades out [rad/s^2].
-    :param independent: joints that may lag without slowing the others down: a gripper that
-        closes on an object never gets where it is told to go. Their lead is bounded all the same.
+    :param blend_acceleration: acceleration at which a difference in velocity fades out
+        [rad/s^2].
     """
 
     period_s: float = 0.01
@@ -46,27 +47,31 @@ class Motion:
     blend_s: float = 0.15
     blend_speed: float = 0.5
     blend_acceleration: float = 20.0
-    independent: tuple[int, ...] = (GRIPPER,)
 
 
 class ChunkPlayer:
-    """Play the newest chunk, one setpoint per tick."""
+    """
+    Play the newest chunk, one setpoint per tick. Belongs to one thread; nothing here blocks.
 
-    def __init__(self, bounds: ChunkBounds, motion: Motion) -> None:
+    :param arm: its grippers may lag without slowing the other joints down: a gripper that closes
+        on an object never gets where it is told to go. Their lead is bounded all the same.
+    """
+
+    def __init__(self, arm: ArmDescription, motion: Motion) -> None:
+        self._arm = arm
         self._motion = motion
-        self._lower, self._upper = bounds.lower, bounds.upper
-        self._max_step = bounds.velocity * motion.period_s
-        self._coupled = np.ones(len(bounds.joints), dtype=bool)
-        self._coupled[list(motion.independent)] = False
+        self._max_step = arm.velocity * motion.period_s
+        self._coupled = np.ones(len(arm.joints), dtype=bool)
+        self._coupled[list(arm.grippers)] = False
         self._chunk: ActionChunk | None = None
         self._at = 0.0                      # playback clock: seconds from the chunk's first row
         self._blend_from = 0.0
         self._blend_s = motion.blend_s
-        self._offset = np.zeros(len(bounds.joints))
-        self._offset_velocity = np.zeros(len(bounds.joints))
+        self._offset = np.zeros(len(arm.joints))
+        self._offset_velocity = np.zeros(len(arm.joints))
         self._stopping = False
-        self._speed = 0.0                   # of the last step [rad/s]
-        self.setpoint: Vector = np.zeros(len(bounds.joints))
+        self._speed = 0.0                   # speed of the last step [rad/s]
+        self.setpoint: Vector = np.zeros(len(arm.joints))
         self.rate = 0.0
         """Speed of the playback clock: 0 at rest, 1 as the policy asks."""
         self.speed_scale = 1.0
@@ -87,7 +92,7 @@ class ChunkPlayer:
         return self._chunk is None or self._at >= self._end
 
     def seed(self, pose: Vector) -> None:
-        """Take a pose (joints,) [rad] as the setpoint, at rest, with nothing to play."""
+        """Set the setpoint to a pose (joints,) [rad], at rest, with nothing to play."""
         self.setpoint = np.array(pose, dtype=float)
         self.drop()
         self._stopping = False
@@ -105,19 +110,21 @@ class ChunkPlayer:
         """Let the playback clock run again."""
         self._stopping = False
 
-    def offer(self, chunk: ActionChunk, now: float) -> None:
+    def play(self, chunk: ActionChunk, now: float) -> None:
         """
-        Play a checked chunk, from the row that is due at ``now`` (monotonic) [s] on.
+        Replace what is played by a checked chunk, from the row that is due now on.
 
-        An arm at rest begins where the rows come nearest to it: what the policy has moved
+        An arm at rest begins where the rows come nearest to it: the way that the policy has moved
         meanwhile is not made up for in one leap.
+
+        :param now: monotonic instant [s].
         """
         velocity = self._velocity(self._at) if self.rate else None
         self._chunk = chunk
         due = max(now - chunk.observed_at, 0.0)
         if velocity is None:
             due = nearest_row(chunk.rows, due * chunk.rate_hz, self.setpoint,
-                              self._motion.independent)[0] / chunk.rate_hz
+                              self._arm.grippers)[0] / chunk.rate_hz
         self._at = due
         self._blend_from = self._at
         self._offset = np.zeros_like(self.setpoint)
@@ -139,7 +146,7 @@ class ChunkPlayer:
 
         :param measured: where the joints are (joints,) [rad].
         :returns: the new setpoint (joints,) [rad]: inside the joint limits, or no further outside
-            than the one before, and at most one period's travel from it.
+            than the setpoint before, and at most one period's travel from it.
         """
         if self._chunk is None:
             return self.setpoint
@@ -151,7 +158,7 @@ class ChunkPlayer:
         step = self._pose(self._at + ahead) - before
         fraction = min(self._speed_fraction(step), self._lead_fraction(step, lead))
         self._at += fraction * ahead
-        # What goes on from here ramps in and out from the speed that there really was.
+        # The ramps go on from the speed that the setpoint really had.
         self.rate *= fraction
         # A path may bend within one step; fmax holds where nothing was measured.
         up = np.fmin(np.fmax(self._motion.max_lead_rad - lead, 0.0), self._max_step)
@@ -165,12 +172,12 @@ class ChunkPlayer:
 
     @property
     def _end(self) -> float:
-        """Playback time at which nothing changes any more."""
+        """Playback time from which on nothing changes any more."""
         assert self._chunk is not None
         return max(self._chunk.duration_s, self._blend_from + self._blend_s)
 
     def _pose(self, at: float) -> Vector:
-        """Path position at a playback time: the chunk's rows plus what still fades out."""
+        """Path position at a playback time: the chunk's rows plus the fade from the last one."""
         assert self._chunk is not None
         pose = row_at(self._chunk.rows, at * self._chunk.rate_hz)
         u = (at - self._blend_from) / self._blend_s
@@ -180,8 +187,8 @@ class ChunkPlayer:
             pose = pose + h00 * self._offset + h10 * self._blend_s * self._offset_velocity
         # The rows lie inside the limits; a fade may swing beyond them. An arm that rests outside
         # is led in by the fade: a clip would be a leap.
-        inside: Vector = np.clip(pose, np.minimum(self._lower, self.setpoint),
-                                 np.maximum(self._upper, self.setpoint))
+        inside: Vector = np.clip(pose, np.minimum(self._arm.lower, self.setpoint),
+                                 np.maximum(self._arm.upper, self.setpoint))
         return inside
 
     def _velocity(self, at: float) -> Vector:
@@ -194,14 +201,14 @@ class ChunkPlayer:
         if self._chunk is None or self.is_starved:
             return 0.0
         motion = self._motion
-        # What still fades out may last longer than the rows: each ends at rest.
+        # A fade may last longer than the rows: both end at rest.
         end = self._chunk.duration_s if self._at < self._chunk.duration_s else self._end
         at = max(min(self._at, end - motion.period_s), self._blend_from)
         speed = float(np.abs(self._velocity(at)).max())
         # v^2 + a T v = 2 a s: v falls by a T per tick; v = rate * speed, s = speed * (end - at).
         half = 0.5 * motion.stop_acceleration * motion.period_s
-        way = max(speed, 1e-6) * (end - self._at)
-        at_rest_in_time = (math.sqrt(half ** 2 + 2.0 * motion.stop_acceleration * way)
+        distance = max(speed, 1e-6) * (end - self._at)
+        at_rest_in_time = (math.sqrt(half ** 2 + 2.0 * motion.stop_acceleration * distance)
                            - half) / max(speed, 1e-6)
         ceiling = min(0.0 if self._stopping else self.speed_scale, at_rest_in_time)
         if self.rate > ceiling:
@@ -216,12 +223,12 @@ class ChunkPlayer:
                    / max(speed, slowest))
 
     def _speed_fraction(self, step: Vector) -> float:
-        """How much of a step the speed limits allow, along the path."""
+        """Return the share of a step that the speed limits allow, along the path."""
         worst = float((np.abs(step) / self._max_step)[self._coupled].max())
         return 1.0 if worst <= 1.0 else 1.0 / worst
 
     def _lead_fraction(self, step: Vector, lead: Vector) -> float:
-        """How much of a step keeps every joint's lead within its bound."""
+        """Return the share of a step that keeps every joint's lead within its bound."""
         room = np.fmax(self._motion.max_lead_rad - np.sign(step) * lead, 0.0)
         moving = (np.abs(step) > 1e-9) & self._coupled
         if not moving.any():

@@ -82,35 +82,3 @@ class GripperTravel:
     def to_rad(self, percent: float) -> float:
         """Convert percent to an angle [rad]; not clamped."""
         return self.closed + percent / 100.0 * (self.opened - self.closed)
-
-
-@dataclass(frozen=True, slots=True)
-class Joint:
-    """
-    One row of the joint table.
-
-    :param servo_id: id on the bus.
-    :param limits: of the URDF.
-    :param rest: position in the rest pose, where the arm settles and nothing falls [rad].
-    """
-
-    name: str
-    servo_id: int
-    limits: JointLimits
-    rest: float
-
-
-SO101_JOINTS: tuple[Joint, ...] = (
-    Joint('shoulder_pan', 1, JointLimits(-1.91986, 1.91986), 0.0),
-    Joint('shoulder_lift', 2, JointLimits(-1.74533, 1.74533), math.radians(-100.0)),
-    Joint('elbow_flex', 3, JointLimits(-1.69, 1.69), math.radians(90.0)),
-    Joint('wrist_flex', 4, JointLimits(-1.65806, 1.65806), math.radians(50.0)),
-    Joint('wrist_roll', 5, JointLimits(-2.74385, 2.84121), 0.0),
-    Joint('gripper', 6, JointLimits(-0.174533, 1.74533), math.radians(-10.0)),
-)
-
-JOINT_NAMES: tuple[str, ...] = tuple(joint.name for joint in SO101_JOINTS)
-REST_POSE: tuple[float, ...] = tuple(joint.rest for joint in SO101_JOINTS)
-GRIPPER = JOINT_NAMES.index('gripper')
-URDF_TRAVEL = GripperTravel(SO101_JOINTS[GRIPPER].limits.lower, SO101_JOINTS[GRIPPER].limits.upper)
-"""Of a gripper that nobody has told the calibration of."""

@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 import math
 from typing import ClassVar
 
+from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.joints import GripperTravel, JointLimits
 from reflex_ros.errors import ConfigurationError
-from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101_JOINTS
+from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101, SO101_JOINTS
 
 RAD_PER_TICK = 2.0 * math.pi / 4096
 WRIST_ROLL = 4
@@ -128,3 +129,12 @@ def soft_limits(calibration: Sequence[JointCalibration],
     travel = gripper_travel(calibration)
     limits[GRIPPER] = JointLimits(travel.closed, travel.opened, velocity)
     return tuple(limits)
+
+
+def calibrated_arm(calibration: Sequence[JointCalibration], velocity: float) -> ArmDescription:
+    """
+    Return the SO-101 with the limits that hold for this arm (``soft_limits``).
+
+    :param velocity: largest commanded speed of every joint [rad/s].
+    """
+    return SO101.with_limits(soft_limits(calibration, velocity))

@@ -48,7 +48,7 @@ from reflex_ros.hardware.cycle_times import CycleTimes
 from reflex_ros.hardware.report import DriverReport
 from reflex_ros.hardware.sample_filter import SampleFilter
 from reflex_ros.hardware.servo_health import name_silence, ServoWatch
-from reflex_ros.hardware.so101 import SO101, SO101_JOINTS
+from reflex_ros.hardware.so101 import SO101_JOINTS
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class ArmDriver:
         self._arm = arm
         self._guard = guard
         self._bounds = bounds
-        self._player = ChunkPlayer(bounds, motion)
+        self._player = ChunkPlayer(bounds.arm, motion)
         self._watch = ServoWatch(motion.max_lead_rad, arm.supply_problem)
         self._bus_watch = BusWatch()
         self._filter = SampleFilter()
@@ -283,7 +283,8 @@ class ArmDriver:
         if problem and self._armed:
             # Believed by now. The servo goes where it thinks it is wrong: its goal must follow.
             self._guard.fail(Cause(FaultCode.SENSOR_JUMP, problem))
-            self._player.seed(np.clip(sample.position, self._bounds.lower, self._bounds.upper))
+            self._player.seed(np.clip(sample.position, self._bounds.arm.lower,
+                                      self._bounds.arm.upper))
         self._sample = sample
         self._on_sample(sample)
         return sample
@@ -345,7 +346,7 @@ class ArmDriver:
             return
         self._rejects_in_a_row = 0
         self._last_seq = chunk.seq
-        self._player.offer(chunk, now)
+        self._player.play(chunk, now)
         # Last: a report that counts this chunk must not call the player starved.
         self._accepted += 1
 
@@ -376,12 +377,14 @@ class ArmDriver:
         self._guard.disarm()
 
     def _begin_parking(self, pose: Vector) -> None:
-        rest = np.clip(SO101.rest_pose, self._bounds.lower, self._bounds.upper)
+        arm = self._bounds.arm
+        rest = np.clip(arm.rest_pose, arm.lower, arm.upper)
         duration_s = float(np.abs(rest - pose).max()) / PARK_SPEED + 0.1
         count = max(int(duration_s * PARK_ROWS_HZ), 2)
         rows = pose + np.linspace(0.0, 1.0, count)[:, None] * (rest - pose)
         now = self._clock.monotonic()
-        self._player.offer(ActionChunk(0, rows, PARK_ROWS_HZ, now), now)
+        self._player.play(
+            ActionChunk(0, rows, PARK_ROWS_HZ, now, joint_names=arm.joint_names), now)
         self._parking = True
 
     def _continue_parking(self, verdict: Verdict) -> None:

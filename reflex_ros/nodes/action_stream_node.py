@@ -40,10 +40,11 @@ from reflex_ros.domain.heartbeats import (
     SessionMode,
     StreamBeat,
 )
-from reflex_ros.domain.joints import GripperTravel, JointLimits, SO101_JOINTS
+from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.errors import ConfigurationError, ServiceUnavailable
+from reflex_ros.hardware.arms import ARMS
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
@@ -52,6 +53,8 @@ from reflex_ros.runner.policy_session import PolicySession
 from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 TABLE = (
+    Spec('arm', 'so101', 'arm that the policy moves: its joints, limits and adapter',
+         choices=tuple(ARMS)),
     Spec('service.rpc_url', '', 'base URL of the RPC backend; empty takes REFLEX_CONVEX_URL, then '
          'the credentials file, then the hosted service'),
     Spec('service.actions_url', '', 'URL of the action stream; empty takes REFLEX_ACTIONS_URL, '
@@ -92,6 +95,7 @@ class ActionStreamNode(ReflexNode):
         self._job: Job[None] | None = None
         self._session: PolicySession | None = None
         self._observer = Observer([], ObservationBounds())
+        self._arm = next(iter(ARMS.values()))
         self._status = SessionStatus()
         self._inputs: list[Any] = []
         self._travel: GripperTravel | None = None
@@ -123,9 +127,8 @@ class ActionStreamNode(ReflexNode):
             raise ConfigurationError("parameter 'cameras' names a camera twice")
         self._thread = LoopThread('stream', leave_s=LEAVE_S)
         self._check_account(key, options)
-        limits = tuple(JointLimits(joint.limits.lower, joint.limits.upper,
-                                   settings['limits.velocity']) for joint in SO101_JOINTS)
-        bounds = ChunkBounds(limits, settings['limits.chunk_age_s'], settings['limits.jump'],
+        self._arm = ARMS[settings['arm']].with_velocity(settings['limits.velocity'])
+        bounds = ChunkBounds(self._arm, settings['limits.chunk_age_s'], settings['limits.jump'],
                              clamp=settings['limits.clamp'])
         self._observer = Observer(options.cameras, ObservationBounds(
             camera_age_s=settings['camera_age_s'], frozen_s=settings['camera_frozen_s']))
@@ -184,7 +187,7 @@ class ActionStreamNode(ReflexNode):
     # Called in the executor's thread.
 
     def _on_joints(self, message: JointState) -> None:
-        now, pose = time.monotonic(), convert.positions(message)
+        now, pose = time.monotonic(), convert.positions(message, self._arm.joint_names)
         if pose is not None:
             stamp = message.header.stamp
             self._observer.put_joints(pose, now, stamp.sec * 10 ** 9 + stamp.nanosec)
@@ -203,7 +206,7 @@ class ActionStreamNode(ReflexNode):
 
     def _on_driver(self, message: DiagnosticStatus) -> None:
         travel = status_codec.decode(DriverBeat, message).gripper_travel
-        if travel is None or travel == self._travel:
+        if travel is None or travel == self._travel or len(self._arm.grippers) != 1:
             return
         self._travel = travel
         if self._session is not None:

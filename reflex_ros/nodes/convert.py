@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
 import re
 
@@ -18,7 +19,6 @@ from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.command_tag import CommandTag
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import JOINT_NAMES
 from reflex_ros.domain.sample import JointSample
 
 
@@ -27,18 +27,18 @@ def to_time(nanoseconds: int) -> Time:
     return Time(sec=nanoseconds // 10 ** 9, nanosec=nanoseconds % 10 ** 9)
 
 
-def to_joint_state(sample: JointSample, stamp: Time) -> JointState:
+def to_joint_state(sample: JointSample, joint_names: Sequence[str], stamp: Time) -> JointState:
     """Make a joint state [rad, rad/s, N m]."""
-    message = JointState(name=list(JOINT_NAMES), position=sample.position.tolist(),
+    message = JointState(name=list(joint_names), position=sample.position.tolist(),
                          velocity=sample.velocity.tolist(), effort=sample.effort.tolist())
     message.header.stamp = stamp
     return message
 
 
-def positions(message: JointState) -> tuple[float, ...] | None:
-    """Read the positions in joint order [rad]; None when one is missing or not finite."""
+def positions(message: JointState, joint_names: Sequence[str]) -> tuple[float, ...] | None:
+    """Read the positions of these joints [rad]; None when one is missing or not finite."""
     by_name = dict(zip(message.name, message.position, strict=False))
-    pose = tuple(by_name.get(name, math.nan) for name in JOINT_NAMES)
+    pose = tuple(by_name.get(name, math.nan) for name in joint_names)
     return pose if all(map(math.isfinite, pose)) else None
 
 

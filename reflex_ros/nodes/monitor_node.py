@@ -45,6 +45,7 @@ class MonitorNode(ReflexNode):
         self._beats = {'so101': DiagnosticStatus(), 'action_stream': DiagnosticStatus()}
         self._seen_at: dict[str, float] = {}
         self._safety = DiagnosticStatus()
+        self._joints: list[str] = []
         self._positions: list[float] = []
         self._told_at = 0.0
         self._waiting: list[tuple[str, float]] = []
@@ -119,7 +120,7 @@ class MonitorNode(ReflexNode):
                 _emit(key_values.to_plain(StateChange(state, at, safety.causes)))
 
     def _on_joints(self, message: JointState) -> None:
-        self._positions = list(message.position)
+        self._joints, self._positions = list(message.name), list(message.position)
 
     def _report(self) -> None:
         now = time.monotonic()
@@ -127,7 +128,7 @@ class MonitorNode(ReflexNode):
             'safety': status_codec.pairs(self._safety),
             'driver': status_codec.pairs(self._beats['so101']),
             'stream': status_codec.pairs(self._beats['action_stream']),
-            'positions': self._positions,
+            'joints': self._joints, 'positions': self._positions,
             'age_s': {name: round(now - at, 3) for name, at in self._seen_at.items()}}})
 
 

@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 import sys
 from typing import Any
 
 from sensor_msgs.msg import CompressedImage, JointState
 
-from reflex_ros.domain.joints import JOINT_NAMES, REST_POSE
+from reflex_ros.hardware.arms import ARMS
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 
 TABLE = (
+    Spec('arm', 'so101', 'arm whose joint states are shown', choices=tuple(ARMS)),
     Spec('camera', 'front', 'name of the camera; frames go to <name>/image_raw/compressed'),
     Spec('rate_hz', 15.0, 'frames per second', 'Hz', 1.0, 60.0),
 )
@@ -30,7 +31,8 @@ class SimCameraNode(ReflexNode):
         super().__init__('sim_camera', TABLE, 1.0)
         # Looked up by name: nothing outside of sim depends on it.
         self._picture = import_module('reflex_ros.sim.picture')
-        self._pose: tuple[float, ...] = REST_POSE
+        self._arm = next(iter(ARMS.values()))
+        self._pose: Sequence[float] = self._arm.rest_pose.tolist()
         self._count = 0
         self._name = ''
         self._frames: Any = None
@@ -39,6 +41,8 @@ class SimCameraNode(ReflexNode):
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
         self._name = settings['camera']
+        self._arm = ARMS[settings['arm']]
+        self._pose = self._arm.rest_pose.tolist()
         self._frames = self.create_publisher(
             CompressedImage, f'{self._name}/image_raw/compressed', qos.CAMERA_DRIVER)
         self._timer = self.every(1.0 / settings['rate_hz'], self._publish)
@@ -50,13 +54,14 @@ class SimCameraNode(ReflexNode):
         self._timer = self._frames = None
 
     def _on_joints(self, message: JointState) -> None:
-        self._pose = convert.positions(message) or self._pose
+        self._pose = convert.positions(message, self._arm.joint_names) or self._pose
 
     def _publish(self) -> None:
         self._count += 1
         stamp = self.get_clock().now().to_msg()
         caption = f'{self._name} #{self._count}  ' + '  '.join(
-            f'{name} {value:+.2f}' for name, value in zip(JOINT_NAMES, self._pose, strict=True))
+            f'{name} {value:+.2f}'
+            for name, value in zip(self._arm.joint_names, self._pose, strict=True))
         message = CompressedImage(format='jpeg')
         message.header.stamp = stamp
         message.header.frame_id = self._name

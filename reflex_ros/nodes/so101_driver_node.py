@@ -34,7 +34,7 @@ from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import PROFILES
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import gripper_travel, soft_limits
+from reflex_ros.hardware.calibration import calibrated_arm, gripper_travel
 from reflex_ros.hardware.discovery import find_arm
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.lerobot_file import find, load, Role
@@ -121,7 +121,7 @@ class So101DriverNode(ReflexNode):
                 f'{self._arm.max_rate_hz:.0f} Hz: one measurement takes '
                 f'{self._arm.cycle_s * 1e3:.1f} ms. Set it lower')
         bounds = ChunkBounds(
-            joints=soft_limits(self._arm.calibration, settings['limits.velocity']),
+            calibrated_arm(self._arm.calibration, settings['limits.velocity']),
             max_age_s=settings['limits.chunk_age_s'], max_jump_rad=settings['limits.jump'],
             clamp=settings['limits.clamp'])
         motion = Motion(period_s=1.0 / settings['rate_hz'], max_lead_rad=settings['limits.lead'],
@@ -156,7 +156,7 @@ class So101DriverNode(ReflexNode):
         self._latest = sample
         age_ns = int((time.monotonic() - sample.taken_at) * 1e9)
         stamp = convert.to_time(self.get_clock().now().nanoseconds - age_ns)
-        self._joint_states.publish(convert.to_joint_state(sample, stamp))
+        self._joint_states.publish(convert.to_joint_state(sample, JOINT_NAMES, stamp))
 
     def _on_permit(self, message: DiagnosticStatus) -> None:
         permit = status_codec.decode_complete(Permit, message)

@@ -24,10 +24,10 @@ from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.calibration import soft_limits
+from reflex_ros.hardware.calibration import calibrated_arm
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.report import DriverReport
-from reflex_ros.hardware.so101 import JOINT_NAMES
+from reflex_ros.hardware.so101 import SO101
 
 LOOP_S = 0.01
 ROWS_HZ = 50.0
@@ -62,7 +62,7 @@ class HandDrive:
         """The newest measurement."""
         self.may_hold = False
         """Whether it was tried to put the arm under torque: a person should know."""
-        self.bounds = ChunkBounds()
+        self.bounds = ChunkBounds(SO101)
 
     def open(self) -> None:
         """
@@ -73,7 +73,7 @@ class HandDrive:
         try:
             self._arm.bring_up()
             # An arm that has sagged onto a stop may lie outside the limits: it is led back in.
-            self.bounds = ChunkBounds(soft_limits(self._arm.calibration, self._velocity),
+            self.bounds = ChunkBounds(calibrated_arm(self._arm.calibration, self._velocity),
                                       clamp=True)
             driver = ArmDriver(self._arm, self._guard, self.bounds, Motion(), self._keep)
             driver.start()
@@ -145,10 +145,11 @@ class HandDrive:
 
         :raises ReflexError: naming the joint and what is allowed.
         """
-        for name, value, limits in zip(JOINT_NAMES, target, self.bounds.joints, strict=True):
+        for joint, value in zip(self.bounds.arm.joints, target, strict=True):
+            limits = joint.limits
             if not limits.contains(float(value), self.bounds.range_tolerance_rad):
                 raise ReflexError(
-                    f'{name} would be at {math.degrees(value):.1f} deg, allowed '
+                    f'{joint.name} would be at {math.degrees(value):.1f} deg, allowed '
                     f'{math.degrees(limits.lower):.1f} to {math.degrees(limits.upper):.1f} deg')
 
     def offer(self, rows: Vector, rate_hz: float) -> None:
@@ -157,7 +158,9 @@ class HandDrive:
         now = time.monotonic()
         self._seq += 1
         self._renew()
-        self._driver.offer(ActionChunk(self._seq, rows, rate_hz, now, self._guard.epoch))
+        self._driver.offer(ActionChunk(
+            self._seq, rows, rate_hz, now, self._guard.epoch,
+            joint_names=self.bounds.arm.joint_names))
 
     def step(self) -> None:
         """

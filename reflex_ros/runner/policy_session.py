@@ -35,7 +35,7 @@ from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import GRIPPER, GripperTravel, JointLimits, URDF_TRAVEL
+from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import Observation, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.errors import (
@@ -79,7 +79,6 @@ class PolicySession:
         self._key = key
         self._observer = observer
         self._bounds = bounds
-        self._travel = URDF_TRAVEL
         self._on_chunk = on_chunk
         self._on_fault = on_fault
         self._pending: dict[int, tuple[Observation, float, int]] = {}
@@ -93,12 +92,14 @@ class PolicySession:
         self._gap_since: float | None = None
         self._waits = retry.backoff(random.Random())
 
-    def set_gripper_travel(self, travel: GripperTravel) -> None:
-        """Take the gripper's calibrated range as 0..100 % and as the limits of its rows."""
-        joints = list(self._bounds.joints)
-        joints[GRIPPER] = JointLimits(travel.closed, travel.opened, joints[GRIPPER].velocity)
-        self._travel = travel
-        self._bounds = replace(self._bounds, joints=tuple(joints))
+    def set_gripper_travel(self, *travels: GripperTravel) -> None:
+        """
+        Use the calibrated range of each gripper, on the wire and as the limits of its rows.
+
+        :raises ConfigurationError: for another number of travels than the arm has grippers.
+        """
+        arm = self._bounds.arm.with_gripper_travel(*travels)
+        self._bounds = replace(self._bounds, arm=arm)
 
     async def run(self) -> None:
         """Open sessions and serve them; after a fault for a person, wait to be cancelled."""
@@ -122,7 +123,7 @@ class PolicySession:
             await asyncio.sleep(TICK_S)
 
     async def _serve_one(self) -> None:
-        status, settings = self.status, self.settings
+        status, settings, wire = self.status, self.settings, self._bounds.arm.wire
         status.link, status.remark = 'opening', 'asking for a session'
         async with AsyncReflex(self._key, convex_url=settings.rpc_url,
                                on_retry=self._note_attempt) as service:
@@ -135,10 +136,10 @@ class PolicySession:
             self._mode_since = time.monotonic()
             stream = AsyncActionStream(settings.actions_url, self._key, OpenRequest(
                 prompt=self.prompt, session_id=grant.session_id, model=settings.model,
-                robot=adapters.ROBOT, action_adapter=adapters.ADAPTER, cameras=settings.cameras,
+                robot=wire.robot, action_adapter=wire.adapter, cameras=settings.cameras,
                 hz=settings.rate_hz, chunk_size=settings.chunk_size),
                 timeout_s=settings.first_chunk_s, window_s=settings.window_s,
-                on_retry=self._note_attempt)
+                on_retry=self._note_attempt, row_keys=(wire.rows_key, 'actions'))
             try:
                 await stream.open()
                 await self._serve(stream, service)
@@ -204,11 +205,12 @@ class PolicySession:
         # Before it is sent: a peer that does not read may keep us in there for ever.
         self._pending[seq] = (observation, self._last_sent_at, self.permit().epoch)
         self.status.in_flight = len(self._pending)
+        arm = self._bounds.arm
+        units = {'state_units': arm.wire.state_units} if arm.wire.state_units else {}
         await stream.send_observation(
-            adapters.state_to_wire(observation.position, self._travel), observation.images,
+            adapters.state_to_wire(observation.position, arm), observation.images,
             prompt=self.prompt, capture_time_ns=observation.wall_ns, seq=seq,
-            extra={'robot': adapters.ROBOT, 'state_adapter': adapters.ADAPTER,
-                   'state_units': 'degrees_and_percent'})
+            extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units})
         self.status.sent += 1
 
     def _is_due(self, now: float) -> bool:
@@ -267,14 +269,17 @@ class PolicySession:
         age = now - observation.captured_at
         self.status.ages_ms.append(age * 1e3)
         self.status.chunk_age_ms = age * 1e3
+        bounds = self._bounds
+        arm, width = bounds.arm, len(bounds.arm.wire.values)
         try:
-            if len(frame.rows[0]) != len(observation.position):
+            if len(frame.rows[0]) != width:
                 raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {frame.seq}: rows of '
-                                    f'{len(frame.rows[0])}, expected {len(observation.position)}')
-            chunk = ActionChunk(frame.seq, adapters.rows_from_wire(frame.rows, self._travel),
-                                self.settings.rate_hz, observation.captured_at, epoch)
+                                    f'{len(frame.rows[0])}, expected {width}')
+            chunk = ActionChunk(
+                frame.seq, adapters.rows_from_wire(frame.rows, arm), self.settings.rate_hz,
+                observation.captured_at, epoch, joint_names=arm.joint_names)
             # The first row belongs to the pose that was observed, not to where the arm is now.
-            chunk = check_chunk(chunk, self._bounds, now, observation.position,
+            chunk = check_chunk(chunk, bounds, now, observation.position,
                                 reference_at=observation.captured_at, last_seq=self._newest_seq)
         except ChunkRejected as exc:
             self._reject(exc)

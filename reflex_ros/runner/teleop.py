@@ -100,8 +100,8 @@ class Teleop:
         # A trigger travels less than a jaw: what counts is how far each is open.
         percent = gripper_travel(self._leader.calibration).to_percent(pose[GRIPPER])
         pose[GRIPPER] = gripper_travel(self._follower.arm.calibration).to_rad(percent)
-        bounds = self._follower.bounds
-        inside: Vector = np.clip(pose, bounds.lower, bounds.upper)
+        arm = self._follower.bounds.arm
+        inside: Vector = np.clip(pose, arm.lower, arm.upper)
         return inside
 
     def _lead_to(self, target: Vector) -> None:

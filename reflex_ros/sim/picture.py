@@ -37,10 +37,11 @@ def side_points(pose: Sequence[float]) -> list[tuple[float, float]]:
 
 def draw(pose: Sequence[float], caption: str, size: tuple[int, int] = (640, 360)) -> Image.Image:
     """
-    Draw a pose (joints,) [rad].
+    Draw a pose (joints,) [rad]; the first six joints bend the picture, missing ones are at 0.
 
     :param caption: changes from frame to frame, as sensor noise does in a real camera.
     """
+    pose = (*pose, *[0.0] * 6)[:6]
     image = Image.new('RGB', size, (236, 238, 240))
     canvas = ImageDraw.Draw(image)
     canvas.rectangle((0, 300, size[0], size[1]), fill=(196, 178, 150))

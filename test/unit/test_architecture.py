@@ -50,6 +50,14 @@ OWNERS = {
     'websockets': 'reflex_ros.client',
 }
 
+# Where one particular arm may be named; everywhere else an arm is an ArmDescription.
+SO101_PLACES = (
+    'reflex_ros.hardware', 'reflex_ros.sim.arm', 'reflex_ros.sim.service.so101',
+    'reflex_ros.nodes.so101_driver_node', 'reflex_ros.runner.manual_drive',
+    'reflex_ros.runner.teleop', 'reflex_ros.runner.servo_setup')
+SO101_COMMANDS = 'reflex_ros.cli.so101'
+SO101_TABLE = 'reflex_ros.hardware.so101'
+
 IMPORT_AND_LIST = """
 import importlib, json, sys
 for name in sys.argv[1:]:
@@ -157,6 +165,34 @@ def test_importing_a_layer_brings_along_nothing_from_beside_or_above(layer):
         name for name in OWNERS
         if name in loaded and not {layer_of(owner) for owner in owners_of(name)} & reachable}
     assert not third_parties
+
+
+def knows_the_so101(name):
+    """Tell whether a module may name the SO-101's joints."""
+    return name.startswith(SO101_COMMANDS) or any(
+        is_inside(name, place) for place in SO101_PLACES)
+
+
+def modules_for_any_arm():
+    """List the files that may not know which arm they work for."""
+    return [path for path in sorted(ROOT.glob('reflex_ros/**/*.py'))
+            if not knows_the_so101(module_name(path))]
+
+
+def test_table_of_the_so101_is_imported_only_where_that_arm_is_driven():
+    assert not [
+        f'{module_name(path)} imports {name}'
+        for path in modules_for_any_arm() for name in imports_of(path)
+        if is_inside(name, SO101_TABLE)]
+
+
+def test_joints_of_the_so101_are_named_only_where_that_arm_is_driven():
+    from reflex_ros.hardware.so101 import JOINT_NAMES
+
+    assert not [
+        f'{module_name(path)}:{node.lineno} names {node.value}'
+        for path in modules_for_any_arm() for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in JOINT_NAMES]
 
 
 def service_part(name):

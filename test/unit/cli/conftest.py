@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run ``reflex`` in this process and check its output."""
+"""Run ``reflex`` in this process, and look at what it did."""
 
 import json
 from pathlib import Path

@@ -121,14 +121,14 @@ def test_invalid_dataset_says_what_is_wrong(ask, service, registered, is_json):
 
 
 def environment(service):
-    """Return the environment of a user's shell."""
+    """Make what a user's shell has."""
     return {**os.environ, 'REFLEX_API_KEY': KEY, 'REFLEX_CONVEX_URL': service.url,
             'PYTHONPATH': str(Path(__file__).parents[3])}
 
 
 @pytest.mark.slow
 def test_interrupted_upload_says_how_to_go_on_and_goes_on(service, no_settings, tmp_path):
-    # Large enough for the signal to arrive before the end; a sparse file needs no disk space.
+    # Large enough that nobody is done before the signal comes; holes cost no disk.
     file = tmp_path / 'large.tar'
     file.touch()
     os.truncate(file, 128 * 2 ** 20)

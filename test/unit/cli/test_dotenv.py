@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The key in ``.env``, and that nothing but the key is read from there."""
+"""The key in ``.env``, and that nothing but the key is taken from there."""
 
 import os
 from pathlib import Path
@@ -50,6 +50,6 @@ def test_command_takes_the_key_and_not_the_address(reflex, service, listen, tmp_
     Path('.env').write_text(f'REFLEX_API_KEY={KEY}\nREFLEX_CONVEX_URL={elsewhere.url}\n'
                             f'CONVEX_URL={elsewhere.url}\nREFLEX_PLATFORM_URL={elsewhere.url}\n')
     assert reflex('whoami', key=None, url=service.url).code == 0
-    # The environment wins over the file.
+    # What is in the environment goes first.
     reflex('whoami', key='rfx_wrong', url=service.url).failed('unknown_key')
     assert elsewhere.peers == []

@@ -179,7 +179,7 @@ def test_entry_12_session_still_in_dry_run(provoke, service):
 
 
 def ask_ok(service, session_id):
-    """Follow the remedy and return the mode of the session."""
+    """Do what the remedy says; return the mode that the session is in then."""
     service.call('promoteSession', sessionId=session_id, mode='apply_actions')
     return service.session(session_id)['mode']
 

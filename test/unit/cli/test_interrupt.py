@@ -36,7 +36,7 @@ def test_signal_is_an_interrupt(number):
 
 def test_interrupt_that_was_lost_comes_again():
     with pytest.raises(KeyboardInterrupt), interrupt.interruptible():
-        # As in a hook of fork or in __del__, where an exception is only printed.
+        # As in a hook of fork or in __del__: nobody can hear it.
         with pytest.raises(KeyboardInterrupt):
             send()
         wait_for_the_next()
@@ -51,7 +51,7 @@ def test_nothing_comes_again_when_it_was_heard():
 def test_interrupt_waits_for_the_end_of_a_start(tmp_path):
     started = []
     with pytest.raises(KeyboardInterrupt), interrupt.interruptible():
-        # Python only prints an exception that is raised here.
+        # Python can only print what is raised in here.
         os.register_at_fork(before=lambda: started or (started.append('fork'), send()))
         child = processes.Child(process_table.Process('this', 'this'), tmp_path / 'log')
         started.append('child')

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex login``: approve, resume, give up, and the pending login file (section b.3)."""
+"""``reflex login``: approve, resume, give up, and what is kept meanwhile (section b.3)."""
 
 import json
 import signal

@@ -13,7 +13,7 @@ import pytest
 
 from reflex_ros.cli import main as module
 from reflex_ros.cli import remote
-from reflex_ros.cli.options import CommonOptions, service_command
+from reflex_ros.cli.options import CommonOptions
 from reflex_ros.client.resources import account
 
 KEY = 'rfx_canary_7c1d9e'
@@ -172,7 +172,7 @@ def test_nothing_has_colour_or_moves_the_cursor_without_a_terminal(ask):
 
 
 def complete(*words):
-    """Request completions of the last word, as bash does; return them and the imported modules."""
+    """Ask for completions of the last word as bash does; return them and what was imported."""
     script = ('import sys; sys.argv = ["reflex"]\n'
               'import atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n'
               'from reflex_ros.cli.main import main; main()')
@@ -230,20 +230,6 @@ def test_script_is_printed_for_each_shell(reflex, shell, text):
 def test_command_goes_by_the_name_it_was_called(monkeypatch, called, name):
     monkeypatch.setattr(sys, 'argv', [called])
     assert module.program() == name
-
-
-def test_common_options_count_before_the_command_and_hide_the_key():
-    seen = []
-    command = service_command('reflex whoami')(lambda common: seen.append(common))
-    group = click.Group(params=list(module.reflex.params))
-    group.add_command(command, 'probe')
-    for argv in (['--json', '-v', 'probe', '--api-key', KEY, '--convex-url', 'http://x'],
-                 ['probe', '--json', '-v', '--api-key', KEY, '--convex-url', 'http://x']):
-        group.main(argv, standalone_mode=False)
-    group.main(['probe'], standalone_mode=False)
-    assert seen[:2] == [CommonOptions(True, True, KEY, 'http://x')] * 2
-    assert seen[2] == CommonOptions()
-    assert KEY not in repr(seen)
 
 
 def test_address_of_another_argument_reaches_the_service():

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex signup``: checks before the request, and errors of the service (section b.4)."""
+"""``reflex signup``: what is checked before it is sent, and whose words an error has (b.4)."""
 
 import json
 

@@ -46,7 +46,7 @@ Command = Callable[..., Outcome]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make commands write into the folder of the test."""
+    """Keep what commands write inside the test's folder."""
     monkeypatch.setenv('XDG_STATE_HOME', str(tmp_path / 'state'))
     monkeypatch.setenv('HF_LEROBOT_CALIBRATION', str(tmp_path / 'calibration'))
     for name in SHIELD:
@@ -57,7 +57,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def reflex(home: Path, monkeypatch: pytest.MonkeyPatch,
            capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run the command in this process, as a shell without a terminal would."""
+    """Run the command in this process, as the shell would; nobody is at a terminal."""
     def call(*argv: str) -> Outcome:
         monkeypatch.setattr(sys, 'argv', ['reflex', 'so101', *argv])
         code: Any = 0
@@ -234,7 +234,7 @@ def test_nothing_that_only_looks_writes_to_a_servo(reflex: Command, arm: Simulat
     assert arm.requests(since) > 20 and arm.writes(since) == []
 
 
-# ---- commands that move or drop the arm
+# ---- what moves or drops the arm
 
 
 @pytest.mark.parametrize('command', (
@@ -493,7 +493,7 @@ def in_background(*argv: str, stdin: Any = subprocess.DEVNULL,
 
 
 class Terminal:
-    """A terminal for a child process, with its screen and its keyboard."""
+    """A terminal for a child process: what it shows, and a keyboard."""
 
     def __init__(self) -> None:
         self._master, self.slave = os.openpty()
@@ -501,7 +501,7 @@ class Terminal:
         self.text = ''
 
     def shows(self, text: str) -> bool:
-        """Read new output and return whether the output contains a text."""
+        """Read what has come and tell whether a text is among it."""
         try:
             self.text += os.read(self._master, 65536).decode(errors='replace')
         except BlockingIOError:

@@ -43,7 +43,7 @@ class Terminal:
         os.write(self._ours, f'{text}\n'.encode())
 
     def end(self):
-        """Wait for the end; return the exit code and the rest of the output."""
+        """Wait for the end; return exit code and the rest of what was written."""
         with contextlib.suppress(OSError):
             while self._read():
                 pass

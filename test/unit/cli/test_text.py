@@ -26,7 +26,7 @@ def berlin(monkeypatch):
 
 
 def shown(capsys, value, **more):
-    """Print a value as text and return the lines under the title."""
+    """Show a value as text and return what stands under the title."""
     text.show(TEXT, 'Title', value, 'thing', **more)
     title, blank, *rest = capsys.readouterr().out.split('\n')
     assert (title, blank, rest.pop()) == ('Title', '', '')

@@ -14,9 +14,10 @@ from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.chunk_player import Motion
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import Vector
+from reflex_ros.hardware.so101 import SO101
 
-BOUNDS = ChunkBounds()
-LOWER, UPPER, VELOCITY = BOUNDS.lower, BOUNDS.upper, BOUNDS.velocity
+BOUNDS = ChunkBounds(SO101)
+LOWER, UPPER, VELOCITY = SO101.lower, SO101.upper, SO101.velocity
 MOTION = Motion()
 DT = MOTION.period_s
 HOME: Vector = np.zeros(len(LOWER))
@@ -39,7 +40,8 @@ def along(**joints: float) -> Vector:
 
 def make_chunk(rows: Any = None, **changes: Any) -> ActionChunk:
     """Make a chunk; without rows, one of 20 rows that stays at home."""
-    values = {'seq': 0, 'rate_hz': 50.0, 'observed_at': 0.0, **changes}
+    values = {'seq': 0, 'rate_hz': 50.0, 'observed_at': 0.0,
+              'joint_names': SO101.joint_names, **changes}
     return ActionChunk(rows=np.tile(HOME, (20, 1)) if rows is None else rows, **values)
 
 

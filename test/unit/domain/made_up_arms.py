@@ -32,3 +32,16 @@ SEVEN = ArmDescription('seven', _JOINTS, WireLayout(
 """One half of the 14 values of ``aloha_joint``; the other half is padding."""
 
 FOURTEEN = pair(SEVEN, SEVEN, name='fourteen', robot='fourteen')
+
+
+def plain(count: int) -> ArmDescription:
+    """Make an arm of so many equal joints without a gripper, in radians on the wire."""
+    joints = tuple(JointDescription(f'j{index}', JointLimits(-2.0, 2.0), 0.0)
+                   for index in range(count))
+    return ArmDescription(f'plain{count}', joints, WireLayout(
+        adapter='pi_native', robot='plain', rows_key='actions_pi',
+        values=(*(WireValue(joint.name) for joint in joints),
+                *[WireValue()] * (32 - count))))
+
+
+ARMS = (plain(1), SEVEN, FOURTEEN, plain(32))

@@ -20,7 +20,7 @@ import pytest
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, row_at
 from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joints import GRIPPER, JOINT_NAMES
+from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101
 
 ORDER = (FaultCode.BAD_NUMBER, FaultCode.BAD_SHAPE, FaultCode.SEQ_EPOCH, FaultCode.SEQ_OLD,
          FaultCode.CHUNK_STALE, FaultCode.RANGE, FaultCode.JUMP,
@@ -205,8 +205,9 @@ def test_chunk_is_refused_when_one_row_asks_for_too_much_speed(
 
 
 def test_joint_s_own_speed_limit_counts() -> None:
-    slow = replace(BOUNDS.joints[3], velocity=0.2)
-    bounds = replace(BOUNDS, joints=(*BOUNDS.joints[:3], slow, *BOUNDS.joints[4:]))
+    limits = [joint.limits for joint in SO101.joints]
+    limits[3] = replace(limits[3], velocity=0.2)
+    bounds = replace(BOUNDS, arm=SO101.with_limits(limits))
     assert refusal(line(along(j3=0.3), 1.0), bounds=bounds) == FaultCode.RATE
     assert refusal(line(along(j2=0.3), 1.0), bounds=bounds) == ''
 

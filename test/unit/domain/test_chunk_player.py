@@ -1,13 +1,24 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever is offered and however the arm lags: setpoints are bounded, smooth, and stop."""
+"""Whatever is played and however the arm lags: setpoints are bounded, smooth, and stop."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 import math
 
-from domain_builders import along, BOUNDS, DT, examples, HOME, line, LOWER, MOTION, UPPER, VELOCITY
+from domain_builders import (
+    along,
+    DT,
+    examples,
+    HOME,
+    line,
+    LOWER,
+    make_chunk,
+    MOTION,
+    UPPER,
+    VELOCITY,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -15,7 +26,8 @@ import pytest
 
 from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.chunk_player import ChunkPlayer
-from reflex_ros.domain.joints import GRIPPER, Vector
+from reflex_ros.domain.joints import Vector
+from reflex_ros.hardware.so101 import GRIPPER, SO101
 
 MAX_STEP = VELOCITY * DT
 LEAD = MOTION.max_lead_rad
@@ -44,7 +56,7 @@ class Ride:
 
     def __init__(self, lag: float = 0.08, blocked: int | None = None,
                  pose: Vector = HOME) -> None:
-        self.player = ChunkPlayer(BOUNDS, MOTION)
+        self.player = ChunkPlayer(SO101, MOTION)
         self.player.seed(pose)
         self.measured = pose.copy()
         self.now = 0.0
@@ -71,9 +83,9 @@ class Ride:
             check(np.array(setpoints[:-1]), np.array(setpoints[1:]), np.array(poses))
         return self.player.setpoint
 
-    def offer(self, chunk: ActionChunk) -> None:
-        """Offer a chunk that was observed ``chunk.observed_at`` before now."""
-        self.player.offer(replace(chunk, observed_at=self.now - chunk.observed_at), self.now)
+    def play(self, chunk: ActionChunk) -> None:
+        """Play a chunk that was observed ``chunk.observed_at`` before now."""
+        self.player.play(replace(chunk, observed_at=self.now - chunk.observed_at), self.now)
 
     @property
     def velocity(self) -> np.ndarray:
@@ -100,7 +112,8 @@ def wild_chunk(seed: int, start: Vector, roughness: float = 1.0) -> ActionChunk:
         + np.cumsum(steps * VELOCITY / rate_hz, axis=0)
     # Already old by up to 0.4 s, but not over: ``observed_at`` is its age here.
     age = float(rng.uniform(0.0, min(0.4, 0.99 * (count - 1) / rate_hz)))
-    return ActionChunk(seed, np.clip(rows, LOWER, UPPER), rate_hz, age)
+    return ActionChunk(seed, np.clip(rows, LOWER, UPPER), rate_hz, age,
+                       joint_names=SO101.joint_names)
 
 
 def distance_to_path(point: Vector, rows: np.ndarray) -> float:
@@ -112,7 +125,7 @@ def distance_to_path(point: Vector, rows: np.ndarray) -> float:
 
 
 ACTS = st.lists(st.one_of(
-    st.tuples(st.just('offer'), st.integers(0, 2 ** 31)),
+    st.tuples(st.just('play'), st.integers(0, 2 ** 31)),
     st.tuples(st.sampled_from(['tick', 'tick', 'tick', 'stop', 'resume', 'scale', 'block', 'drop',
                                'reseed']), st.integers(0, 60))), min_size=2, max_size=14)
 LAGS = st.sampled_from([0.002, 0.02, 0.08, 0.3, 1.0])
@@ -122,9 +135,9 @@ BLOCKED = st.one_of(st.none(), st.integers(0, 5))
 def act(ride: Ride, name: str, value: int) -> None:
     """Do one thing to the player; time passes as well."""
     player = ride.player
-    if name == 'offer':
+    if name == 'play':
         start = ride.measured if player.is_starved else player.setpoint
-        ride.offer(wild_chunk(value, start))
+        ride.play(wild_chunk(value, start))
     elif name == 'scale':
         player.speed_scale = value / 60.0
     elif name == 'block':
@@ -141,7 +154,7 @@ def act(ride: Ride, name: str, value: int) -> None:
 def test_every_setpoint_is_bounded_whatever_happens(
         acts: list[tuple[str, int]], lag: float, blocked: int | None) -> None:
     ride = Ride(lag, blocked)
-    ride.offer(wild_chunk(len(acts), HOME))
+    ride.play(wild_chunk(len(acts), HOME))
     ride.tick()
     for name, value in acts:
         act(ride, name, value)
@@ -160,12 +173,12 @@ def test_stop_brings_the_setpoint_to_rest_within_the_ramp_and_keeps_it_there(
     assert ride.ticks_to_rest() <= STOP_TICKS
     assert ride.player.is_at_rest
     ride.player.resume()
-    ride.offer(wild_chunk(late_seed, ride.player.setpoint))
+    ride.play(wild_chunk(late_seed, ride.player.setpoint))
     ride.tick(late_after)
     # A chunk that arrives while the arm is being stopped changes nothing about the bound.
     ride.player.stop()
     ride.tick(3)
-    ride.offer(wild_chunk(late_seed + 1, ride.player.setpoint))
+    ride.play(wild_chunk(late_seed + 1, ride.player.setpoint))
     assert ride.ticks_to_rest() <= STOP_TICKS - 3
     assert ride.ticks_to_rest(50) == 0
 
@@ -173,7 +186,7 @@ def test_stop_brings_the_setpoint_to_rest_within_the_ramp_and_keeps_it_there(
 def test_gripper_that_holds_something_is_closed_slowly_and_keeps_the_arm_on_its_path() -> None:
     ride = Ride(lag=0.5, blocked=GRIPPER, pose=along(j5=0.7))
     for _ in range(4):
-        ride.offer(line(along(j0=0.4), 2.0, along(j0=ride.player.setpoint[0])))
+        ride.play(line(along(j0=0.4), 2.0, along(j0=ride.player.setpoint[0])))
         ride.tick(50)
     assert ride.path[-1][0] > 0.5
     assert ride.path[-1][GRIPPER] == pytest.approx(0.7 - LEAD)
@@ -186,7 +199,7 @@ def test_arm_that_rests_outside_its_limits_is_led_in_slowly(beyond: float) -> No
     start = along(j0=UPPER[0] + beyond)
     ride = Ride(lag=1.0, pose=start)
     ride.player.speed_scale = 0.5
-    ride.offer(line(along(j0=-0.1), 4.0, along(j0=UPPER[0]), rate_hz=50.0))
+    ride.play(line(along(j0=-0.1), 4.0, along(j0=UPPER[0]), rate_hz=50.0))
     ride.tick(900)
     velocity = ride.velocity[:, 0]
     assert np.abs(velocity).max() < 0.4
@@ -197,7 +210,7 @@ def test_arm_that_rests_outside_its_limits_is_led_in_slowly(beyond: float) -> No
 @pytest.mark.parametrize(('speed', 'ticks'), [(0.05, 1), (0.5, 5), (1.0, 10), (2.0, 20)])
 def test_stop_takes_speed_over_acceleration(speed: float, ticks: int) -> None:
     ride = Ride(lag=1.0)
-    ride.offer(line(along(j0=speed), 1.8 / speed if speed > 1.0 else 2.0))
+    ride.play(line(along(j0=speed), 1.8 / speed if speed > 1.0 else 2.0))
     ride.tick(70)
     assert ride.velocity[-1, 0] == pytest.approx(speed)
     ride.player.stop()
@@ -210,7 +223,7 @@ def test_stop_takes_speed_over_acceleration(speed: float, ticks: int) -> None:
 def test_stop_gains_no_speed_where_the_path_becomes_faster(stop_at: int) -> None:
     ride = Ride(lag=1.0)
     speeds = np.where(np.arange(100) < 40, 0.5, 2.0)
-    ride.offer(ActionChunk(0, np.cumsum(speeds / 50.0)[:, None] * along(j0=1.0), 50.0, 0.0))
+    ride.play(make_chunk(np.cumsum(speeds / 50.0)[:, None] * along(j0=1.0)))
     ride.tick(stop_at)
     ride.player.stop()
     assert ride.ticks_to_rest() <= STOP_TICKS
@@ -223,7 +236,7 @@ def test_stop_stays_on_the_path(lag: float, stop_at: int) -> None:
     angle = np.linspace(0.0, 2.0, 41)
     rows = np.array([along(j0=0.6 * math.sin(a), j1=0.6 - 0.6 * math.cos(a), j4=a) for a in angle])
     ride = Ride(lag)
-    ride.offer(ActionChunk(0, rows, 30.0, 0.0))
+    ride.play(make_chunk(rows, rate_hz=30.0))
     ride.tick(stop_at)
     ride.player.stop()
     ride.tick(40)
@@ -235,12 +248,12 @@ def test_stop_stays_on_the_path(lag: float, stop_at: int) -> None:
 
 def test_stopped_player_stays_where_it_is_until_it_is_resumed() -> None:
     ride = Ride()
-    ride.offer(line(SWEEP, 2.0))
+    ride.play(line(SWEEP, 2.0))
     ride.tick(50)
     ride.player.stop()
     at_rest = ride.tick(STOP_TICKS).copy()
     for _ in range(5):
-        ride.offer(line(SWEEP, 2.0, ride.player.setpoint))
+        ride.play(line(SWEEP, 2.0, ride.player.setpoint))
         np.testing.assert_array_equal(ride.tick(20), at_rest)
     ride.player.resume()
     assert not np.allclose(ride.tick(20), at_rest)
@@ -252,7 +265,7 @@ def test_stopped_player_stays_where_it_is_until_it_is_resumed() -> None:
 def test_player_ends_at_rest_on_the_last_row(rate_hz: float, speed: float) -> None:
     ride = Ride(lag=1.0)
     chunk = line(along(j0=speed, j4=-speed / 2), 0.8, rate_hz=rate_hz)
-    ride.offer(chunk)
+    ride.play(chunk)
     ride.tick(200)
     assert ride.player.is_starved and ride.player.is_at_rest
     np.testing.assert_allclose(ride.player.setpoint, chunk.rows[-1], atol=1e-9)
@@ -268,7 +281,7 @@ def test_last_step_before_the_end_is_slow_whatever_the_last_rows_ask(
     ride = Ride(lag=1.0)
     ride.player.speed_scale = scale
     chunk = replace(wild_chunk(seed, HOME), observed_at=0.0)
-    ride.offer(chunk)
+    ride.play(chunk)
     # At least at half the speed that the scale allows, the longest fade (1.8 s) included.
     most = int(2.0 * (chunk.duration_s + 1.8) / scale / DT)
     while len(ride.path) <= most and not ride.player.is_starved:
@@ -284,9 +297,9 @@ def splice(first: Vector, second: Vector, at_tick: int, jump: Vector,
     """Play one line, go over to another that starts a jump away; return the velocities."""
     ride = Ride(lag=1.0)
     ride.player.speed_scale = scale
-    ride.offer(line(first, 3.0))
+    ride.play(line(first, 3.0))
     before = ride.tick(at_tick).copy()
-    ride.offer(line(second, 3.0, ride.player.setpoint + jump, observed_at=0.0))
+    ride.play(line(second, 3.0, ride.player.setpoint + jump, observed_at=0.0))
     np.testing.assert_array_equal(ride.player.setpoint, before)
     ride.tick(60)
     return ride.velocity
@@ -318,7 +331,7 @@ def test_chunk_that_continues_the_motion_changes_nothing() -> None:
 def test_late_chunk_is_taken_up_at_the_row_that_is_due_now() -> None:
     ride = Ride(lag=1.0)
     chunk = line(SWEEP, 2.0)
-    ride.offer(replace(chunk, rows=chunk.rows - 0.4 * SWEEP, observed_at=0.4))
+    ride.play(replace(chunk, rows=chunk.rows - 0.4 * SWEEP, observed_at=0.4))
     ride.tick(300)
     np.testing.assert_allclose(ride.player.setpoint, 1.6 * SWEEP, atol=1e-9)
     assert (ride.velocity[:, 0] >= -EPS).all(), 'it went back to a row of the past'
@@ -327,10 +340,10 @@ def test_late_chunk_is_taken_up_at_the_row_that_is_due_now() -> None:
 
 def test_chunk_that_is_almost_over_still_ends_at_rest() -> None:
     ride = Ride(lag=1.0)
-    ride.offer(line(along(j0=1.0), 2.0))
+    ride.play(line(along(j0=1.0), 2.0))
     ride.tick(100)
     chunk = line(along(j0=1.0), 0.3, ride.player.setpoint - along(j0=0.24))
-    ride.offer(replace(chunk, observed_at=0.24))
+    ride.play(replace(chunk, observed_at=0.24))
     ride.tick(40)
     assert ride.player.is_starved
     assert ride.player.setpoint[0] == pytest.approx(chunk.rows[-1, 0])
@@ -342,7 +355,7 @@ def test_speed_scale_bounds_the_speed_and_keeps_the_path(scale: float) -> None:
     ride = Ride(lag=1.0)
     ride.player.speed_scale = scale
     chunk = line(along(j0=1.0, j1=-0.5), 1.0)
-    ride.offer(chunk)
+    ride.play(chunk)
     ride.tick(80)
     assert ride.velocity[-1, 0] == pytest.approx(scale)
     assert max(distance_to_path(point, chunk.rows) for point in ride.path) < EPS
@@ -354,7 +367,7 @@ def test_player_ramps_in_after_every_start_and_gap() -> None:
     ride = Ride(lag=1.0)
     for _ in range(3):
         begins = len(ride.path) - 1
-        ride.offer(line(along(j4=1.0), 0.6, ride.player.setpoint))
+        ride.play(line(along(j4=1.0), 0.6, ride.player.setpoint))
         ride.tick(150)
         assert ride.player.is_starved
         speeds = ride.velocity[begins:, 4]
@@ -374,18 +387,18 @@ def test_nothing_moves_without_a_chunk() -> None:
 
 def test_dropped_chunk_leaves_the_arm_at_rest_where_it_is() -> None:
     ride = Ride()
-    ride.offer(line(SWEEP, 2.0))
+    ride.play(line(SWEEP, 2.0))
     held = ride.tick(80).copy()
     ride.player.drop()
     assert ride.player.is_starved and ride.player.is_at_rest
     np.testing.assert_array_equal(ride.tick(50), held)
-    ride.offer(line(SWEEP, 2.0, held))
+    ride.play(line(SWEEP, 2.0, held))
     assert np.abs(ride.tick() - held).max() < 0.002, 'it did not begin again from rest'
 
 
 def test_seed_replaces_everything_that_was_planned() -> None:
     ride = Ride()
-    ride.offer(line(SWEEP, 2.0))
+    ride.play(line(SWEEP, 2.0))
     ride.tick(80)
     ride.player.stop()
     pose = along(j1=0.2)
@@ -396,14 +409,14 @@ def test_seed_replaces_everything_that_was_planned() -> None:
     ride = Ride()
     ride.player.stop()
     ride.player.seed(HOME)
-    ride.offer(line(SWEEP, 1.0))
+    ride.play(line(SWEEP, 1.0))
     assert np.abs(ride.tick(50)).max() > 0.1, 'a stop outlived the seed'
 
 
 def test_blocked_joint_slows_the_whole_path_down_and_the_rest_stays_on_it() -> None:
     ride = Ride(lag=0.3, blocked=1)
     chunk = line(SWEEP, 2.0)
-    ride.offer(chunk)
+    ride.play(chunk)
     ride.tick(150)
     assert abs(ride.player.setpoint[1]) == pytest.approx(LEAD, abs=1e-6)
     assert distance_to_path(ride.player.setpoint, chunk.rows) < EPS
@@ -414,7 +427,7 @@ def test_blocked_joint_slows_the_whole_path_down_and_the_rest_stays_on_it() -> N
 
 def test_gripper_that_holds_something_does_not_slow_the_arm_down() -> None:
     ride = Ride(lag=0.3, blocked=GRIPPER)
-    ride.offer(line(along(j0=0.5, j5=0.5), 2.0))
+    ride.play(line(along(j0=0.5, j5=0.5), 2.0))
     ride.tick(190)
     assert ride.player.setpoint[0] > 0.8, 'the arm waits for its gripper'
     assert ride.player.setpoint[GRIPPER] == pytest.approx(HOME[GRIPPER] + LEAD, abs=1e-6)
@@ -424,7 +437,7 @@ def test_gripper_that_holds_something_does_not_slow_the_arm_down() -> None:
 @pytest.mark.parametrize('latency_s', [0.1, 0.4, 0.7])
 def test_resting_arm_begins_where_the_rows_began(latency_s: float) -> None:
     ride = Ride(lag=1.0)
-    ride.offer(line(along(j0=1.0), 2.0, observed_at=latency_s))
+    ride.play(line(along(j0=1.0), 2.0, observed_at=latency_s))
     ride.tick(20)
     assert 0.0 < ride.player.setpoint[0] < 0.12, 'it made up for what it had missed'
     assert np.abs(np.diff(ride.velocity[:, 0])).max() <= MOTION.start_acceleration * DT + EPS
@@ -432,7 +445,7 @@ def test_resting_arm_begins_where_the_rows_began(latency_s: float) -> None:
 
 def test_freed_joint_is_ramped_in_again() -> None:
     ride = Ride(lag=1.0, blocked=1)
-    ride.offer(line(SWEEP, 2.0))
+    ride.play(line(SWEEP, 2.0))
     ride.tick(100)
     ride.is_blocked = False
     ride.tick(100)
@@ -443,9 +456,9 @@ def test_freed_joint_is_ramped_in_again() -> None:
 def test_arm_that_was_pushed_away_is_not_chased_and_not_left_further_behind() -> None:
     ride = Ride(lag=0.0)
     ride.measured = along(j0=-0.5)
-    ride.offer(line(SWEEP, 1.0))
+    ride.play(line(SWEEP, 1.0))
     np.testing.assert_array_equal(ride.tick(50), HOME)
-    ride.offer(line(-SWEEP, 1.0))
+    ride.play(line(-SWEEP, 1.0))
     assert ride.tick(50)[0] < -0.1, 'towards the arm it may move'
 
 
@@ -454,14 +467,14 @@ def test_arm_that_was_pushed_away_is_not_chased_and_not_left_further_behind() ->
 def test_arm_that_was_found_outside_its_limits_comes_back_slowly(joint: int, side: float) -> None:
     limit = (UPPER if side > 0 else LOWER)[joint]
     ride = Ride(lag=1.0, pose=along(**{f'j{joint}': limit + 0.15 * side}))
-    ride.offer(line(HOME, 0.5, along(**{f'j{joint}': limit})))
+    ride.play(line(HOME, 0.5, along(**{f'j{joint}': limit})))
     ride.tick(200)
     assert ride.player.setpoint[joint] == pytest.approx(limit)
 
 
 def test_setpoint_holds_when_the_measurement_is_no_number() -> None:
     ride = Ride()
-    ride.offer(line(SWEEP, 2.0))
+    ride.play(line(SWEEP, 2.0))
     held = ride.tick(50).copy()
     for _ in range(5):
         np.testing.assert_array_equal(ride.player.tick(np.full(6, math.nan)), held)

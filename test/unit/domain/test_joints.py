@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The joint table, its limits, and what was measured."""
+"""Limits of a joint, travel of a gripper, and what was measured."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from reflex_ros.domain.joints import (
-    GRIPPER,
-    GripperTravel,
-    JOINT_NAMES,
-    JointLimits,
-    REST_POSE,
-    SO101_JOINTS,
-)
+from reflex_ros.domain.joints import GripperTravel, JointLimits
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError
 
@@ -47,15 +40,6 @@ def test_clamped_position_is_inside_and_near(position: float) -> None:
 def test_position_is_inside_give_or_take_the_tolerance(
         position: float, tolerance: float, expected: bool) -> None:
     assert JointLimits(-1.0, 2.0).contains(position, tolerance) == expected
-
-
-def test_joint_table_is_that_of_the_arm() -> None:
-    assert JOINT_NAMES == ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex',
-                           'wrist_roll', 'gripper')
-    assert [joint.servo_id for joint in SO101_JOINTS] == [1, 2, 3, 4, 5, 6]
-    assert JOINT_NAMES[GRIPPER] == 'gripper'
-    for joint, rest in zip(SO101_JOINTS, REST_POSE, strict=True):
-        assert joint.limits.contains(rest), joint.name
 
 
 @pytest.mark.parametrize(('speed', 'expected'), [

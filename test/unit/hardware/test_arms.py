@@ -2,11 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of arms, and the SO-101 in it."""
 
-import pytest
-
 from reflex_ros.domain.joints import GripperTravel
-from reflex_ros.errors import ConfigurationError
-from reflex_ros.hardware.arms import ARMS, find_arm_description
+from reflex_ros.hardware.arms import ARMS, wire_names
 from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101, SO101_JOINTS
 
 
@@ -31,14 +28,10 @@ def test_servos_stay_known_when_the_limits_change():
     assert [joint.servo_id for joint in narrow.joints] == [1, 2, 3, 4, 5, 6]
 
 
-def test_arm_is_found_by_its_name():
-    for name, arm in ARMS.items():
-        assert find_arm_description(name) is arm and arm.name == name
+def test_arm_stands_in_the_table_under_its_own_name():
+    assert {name: arm.name for name, arm in ARMS.items()} == {'so101': 'so101'}
 
 
-@pytest.mark.parametrize(('name', 'hint'), [
-    ('so100', "did you mean 'so101'"), ('', 'Known arms: so101'), ('ur5e', 'Known arms: so101')])
-def test_unknown_arm_is_refused_with_the_nearest_name(name, hint):
-    with pytest.raises(ConfigurationError, match='unknown arm') as caught:
-        find_arm_description(name)
-    assert hint in str(caught.value)
+def test_values_of_the_wire_are_named_by_their_number():
+    assert list(wire_names(6)) == list(JOINT_NAMES)
+    assert list(wire_names(5)) == []

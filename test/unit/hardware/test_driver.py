@@ -32,7 +32,7 @@ from reflex_ros.errors import BusTimeout, PortLost, ReflexError
 from reflex_ros.hardware import driver, port
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.calibration import RAD_PER_TICK, soft_limits
+from reflex_ros.hardware.calibration import calibrated_arm, RAD_PER_TICK
 from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.report import DriverReport
@@ -58,7 +58,7 @@ class Rig:
         self.arm = sim.open()
         wait_for(self._brings_up, 'the arm to come up')
         self.guard = MotionGuard(PATIENT)
-        self.bounds = ChunkBounds(joints=soft_limits(self.arm.calibration, 2.0))
+        self.bounds = ChunkBounds(calibrated_arm(self.arm.calibration, 2.0))
         self.on_sample: Callable[[JointSample], None] = lambda sample: None
         self.slept_s = 0.0
         self.driver = ArmDriver(self.arm, self.guard, self.bounds, motion or Motion(),
@@ -121,7 +121,8 @@ class Rig:
         count = int(abs(distance) / SPEED * RATE_HZ) + 2
         rows = np.tile(np.array(self.report.setpoint), (count, 1))
         rows[:, PAN] += np.linspace(0.0, distance, count)
-        made = ActionChunk(next(self._seq), rows, RATE_HZ, time.monotonic(), epoch=1)
+        made = ActionChunk(next(self._seq), rows, RATE_HZ, time.monotonic(), epoch=1,
+                           joint_names=JOINT_NAMES)
         return replace(made, **changes)
 
     def move(self) -> None:
@@ -297,13 +298,13 @@ def test_chunk_is_counted_only_when_it_is_in_the_player(
         rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     # A caller that waits for the end of a chunk looks for: counted, and nothing left to play.
     counts: list[int] = []
-    offer = ChunkPlayer.offer
+    play = ChunkPlayer.play
 
     def recorded(player: ChunkPlayer, chunk: ActionChunk, now: float) -> None:
         counts.append(rig.report.accepted)
-        offer(player, chunk, now)
+        play(player, chunk, now)
 
-    monkeypatch.setattr(ChunkPlayer, 'offer', recorded)
+    monkeypatch.setattr(ChunkPlayer, 'play', recorded)
     rig.activate()
     rig.driver.offer(rig.chunk(0.2))
     wait_for(lambda: rig.report.accepted, 'the chunk')
@@ -460,7 +461,7 @@ def test_driver_that_never_started_can_be_closed(sim: SimulatedArm) -> None:
     arm = sim.open()
     arm.bring_up()
     guard = MotionGuard(GuardBounds())
-    never = ArmDriver(arm, guard, ChunkBounds(), Motion(), lambda sample: None)
+    never = ArmDriver(arm, guard, ChunkBounds(SO101), Motion(), lambda sample: None)
     assert never.deactivate()
     never.close()
     SerialPort(str(sim.link)).close()
@@ -660,7 +661,8 @@ def test_policy_that_shakes_the_arm_is_stopped(rig: Rig) -> None:
     rows = np.tile(start, (150, 1))
     rows[:, PAN] += 0.08 * np.sin(2 * math.pi * 6.0 * np.arange(150) / RATE_HZ) \
         * np.minimum(np.arange(150) / 50, 1.0) * 0.6
-    rig.driver.offer(ActionChunk(100, rows, RATE_HZ, time.monotonic(), epoch=1))
+    rig.driver.offer(ActionChunk(100, rows, RATE_HZ, time.monotonic(), epoch=1,
+                                 joint_names=JOINT_NAMES))
     wait_for(lambda: rig.code, 'the latch')
     assert rig.code == FaultCode.OSCILLATION
     assert rig.holds()

@@ -24,8 +24,9 @@ from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import RAD_PER_TICK, soft_limits
+from reflex_ros.hardware.calibration import calibrated_arm, RAD_PER_TICK
 from reflex_ros.hardware.driver import ArmDriver, CHECK_CONFIGURATION_S
+from reflex_ros.hardware.so101 import SO101
 from reflex_ros.sim.arm.settings import Model, Settings
 from reflex_ros.sim.arm.virtual import VirtualArm
 
@@ -43,7 +44,7 @@ class Hour:
         self.arm = So101Arm(Bus(self.sim.open(), self.sim.clock))
         self.arm.bring_up()
         self.guard = MotionGuard(GuardBounds())
-        bounds = ChunkBounds(joints=soft_limits(self.arm.calibration, 2.0))
+        bounds = ChunkBounds(calibrated_arm(self.arm.calibration, 2.0))
         self.driver = ArmDriver(self.arm, self.guard, bounds, Motion(period_s=1.0 / RATE_HZ),
                                 self.on_sample)
         self.samples = self.chunks = 0
@@ -93,7 +94,7 @@ class Hour:
         rows = np.zeros((len(at), 6))
         rows[:, 0] = 0.3 * np.sin(2.0 * math.pi * at / at[-1])
         self.driver.offer(ActionChunk(self.chunks, rows, ROWS_HZ, self.sim.clock.monotonic(),
-                                      epoch=1))
+                                      epoch=1, joint_names=SO101.joint_names))
         self.chunks += 1
 
 

@@ -24,13 +24,14 @@ from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.hardware.so101 import SO101
 from reflex_ros.runner import policy_session
 from reflex_ros.runner.policy_session import PolicySession
 from reflex_ros.runner.session_status import SessionSettings
 
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
-HOME = tuple(rows_from_wire([[0.0, -30.0, 40.0, 30.0, 0.0, 30.0]])[0])
+HOME = tuple(rows_from_wire([[0.0, -30.0, 40.0, 30.0, 0.0, 30.0]], SO101)[0])
 KEY = 'rfx_canary_7c1d9e'
 HARD_S = 0.4
 
@@ -45,7 +46,7 @@ class Rig:
         self.place = place
         self.observer = Observer(options.cameras, ObservationBounds(frozen_s=0.0))
         self.session = PolicySession(
-            options, Secret(key), self.observer, ChunkBounds(max_age_s=max_age_s),
+            options, Secret(key), self.observer, ChunkBounds(SO101, max_age_s=max_age_s),
             self.on_chunk, self.on_fault)
         self.status = self.session.status
         self.permit = Permit(1)

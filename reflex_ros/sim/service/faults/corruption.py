@@ -11,7 +11,7 @@ import math
 
 from reflex_ros.sim.service.faults import wire
 from reflex_ros.sim.service.faults.switches import Faults
-from reflex_ros.sim.service.so101 import JOINTS, Pose, Rows, UPPER
+from reflex_ros.sim.service.so101 import JOINTS, Pose, Rows, UPPER, WRIST_ROLL
 
 Frame = dict[str, object]
 
@@ -35,8 +35,7 @@ def corrupt_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
     if faults.consume('constant'):
         rows = [list(first_pose) for _ in rows]
     if fault := faults.consume('oscillate'):
-        roll = JOINTS.index('wrist_roll')
-        rows = [_shifted(row, roll, fault.number * (k % 2)) for k, row in enumerate(rows)]
+        rows = [_shifted(row, WRIST_ROLL, fault.number * (k % 2)) for k, row in enumerate(rows)]
     if fault := faults.consume('jump'):
         joint = JOINTS.index(fault.text)
         # To the side where there is room, so that the jump is not a range fault as well.

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 import re
 
+from reflex_ros.sim.service.so101 import GRIPPER, JOINTS, PAN
+
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
@@ -186,12 +188,9 @@ ROWS = (
         'duplicate', 'old', 'future', 'reorder', 'missing', 'text')),
     FaultKind('wrong_session', 'the answer names another session'),
     FaultKind('out_of_range', 'rows run beyond the upper limit of a joint, deg or percent',
-              number=20.0, text='gripper', choices=(
-                  'shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll',
-                  'gripper')),
+              number=20.0, text=JOINTS[GRIPPER], choices=JOINTS),
     FaultKind('jump', 'all rows are offset by so many degrees in one joint', number=30.0,
-              text='shoulder_pan', choices=(
-                  'shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll')),
+              text=JOINTS[PAN], choices=JOINTS[:GRIPPER]),
     FaultKind('radians', 'rows in radians, gripper 0..1'),
     FaultKind('constant', 'every row of every chunk is the first observed state'),
     FaultKind('all_zero', 'every value is 0'),
