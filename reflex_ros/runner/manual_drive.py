@@ -188,7 +188,9 @@ class HandDrive:
                    if count > before.rejected.get(code, 0)]
         if refused:
             raise ReflexError(f'the motion was refused: {", ".join(refused)}')
-        return report.accepted > before.accepted and report.is_starved and report.at_rest
+        # An arm that was stopped is at rest too: ``step`` raises the cause.
+        return (report.cause is None and report.accepted > before.accepted and report.is_starved
+                and report.at_rest)
 
     def _report(self) -> DriverReport:
         assert self._driver is not None

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,17 +107,34 @@ def test_arm_stops_when_whoever_drives_it_hangs(arm: SimulatedArm, drive: HandDr
         drive.step()
 
 
-def test_fault_on_the_way_is_told_and_the_arm_holds(arm: SimulatedArm, drive: HandDrive) -> None:
+@contextmanager
+def fault_on_the_way(arm: SimulatedArm, name: str, **values: Any) -> Iterator[None]:
+    """Switch a fault on as soon as the arm moves."""
     def trip() -> None:
         wait_for(lambda: arm.joint(0)['position_rad'] > 0.05, 'the arm to move')
-        arm.control.fault('error_bits', ids=[6], bits=0x20)
+        arm.control.fault(name, **values)
 
     thread = threading.Thread(target=trip)
     thread.start()
-    with pytest.raises(ReflexError, match='OVERLOAD: gripper .*The arm holds'):
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_fault_on_the_way_is_told_and_the_arm_holds(arm: SimulatedArm, drive: HandDrive) -> None:
+    with fault_on_the_way(arm, 'error_bits', ids=[6], bits=0x20), \
+            pytest.raises(ReflexError, match='OVERLOAD: gripper .*The arm holds'):
         drive.move(np.array([1.5, *START[1:]]), 0.5)
-    thread.join()
     assert all(arm.torque())
+
+
+def test_arm_that_was_stopped_on_the_way_has_not_arrived(
+        arm: SimulatedArm, drive: HandDrive) -> None:
+    # The setpoint rests at once then, as it does in the pose that was asked for.
+    with fault_on_the_way(arm, 'bus_silent'), \
+            pytest.raises(ReflexError, match='UNPOWERED.*support the arm'):
+        drive.move(np.array([1.5, *START[1:]]), 0.5)
 
 
 @pytest.mark.parametrize('target, joint', (((2.0, *START[1:]), 'shoulder_pan'),
