@@ -92,6 +92,8 @@ class ActionStream:
         """
         Open the stream; does nothing if it is open.
 
+        Blocks at most for the retry window and one attempt, by default 90 s + 15 s.
+
         :raises AuthenticationError: if the service refuses the key.
         :raises ServiceError: as in :meth:`.AsyncActionStream.open`.
         """
@@ -110,7 +112,11 @@ class ActionStream:
                          prompt: str | None = None, seq: int | None = None,
                          capture_time_ns: int | None = None,
                          extra: Mapping[str, object] | None = None) -> int:
-        """Send one observation, as :meth:`.AsyncActionStream.send_observation` does."""
+        """
+        Send one observation, as :meth:`.AsyncActionStream.send_observation` does.
+
+        Blocks without a limit while the service does not read and the send buffer is full.
+        """
         return self._opened().run(self._stream.send_observation(
             state, images, prompt=prompt, seq=seq, capture_time_ns=capture_time_ns, extra=extra))
 
@@ -120,7 +126,7 @@ class ActionStream:
 
     def recv_action(self, timeout: float | None = None, *, seq: int | None = None) -> ChunkFrame:
         """
-        Return the next action chunk.
+        Return the next action chunk; blocks at most ``timeout``.
 
         :param timeout: limit for this call [s]; None uses the limit of the stream.
         :param seq: number of the observation that the chunk must answer; None accepts any chunk.
@@ -130,7 +136,11 @@ class ActionStream:
         return self._opened().run(self._stream.recv_action(timeout, seq=seq))
 
     def close(self) -> None:
-        """Send the closing frame and close; may be called twice. A dead link raises nothing."""
+        """
+        Send the closing frame and close; may be called twice. A dead link raises nothing.
+
+        Blocks at most about half a second.
+        """
         loop, self._loop = self._loop, None
         if loop is None:
             return
