@@ -1,13 +1,65 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the supervisor tells the world of the system."""
+"""
+What the supervisor decides, as pure functions with time passed in.
+
+Beats, silence and duplicates become events of the state machine (``domain.safe_stop``); its state
+becomes wanted lifecycle states, refusals, and the line that says why nothing moves. The node
+``supervisor`` only passes messages in and results out.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
+from reflex_ros.domain import safe_stop
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import GateItem
-from reflex_ros.domain.safe_stop import CauseRecord, State
+from reflex_ros.domain.heartbeats import (
+    Beat,
+    DriverBeat,
+    Lifecycle,
+    Link,
+    MotionState,
+    SessionMode,
+    StreamBeat,
+)
+from reflex_ros.domain.safe_stop import (
+    APPLYING,
+    CauseRecord,
+    Event,
+    MOTION,
+    SafeStop,
+    State,
+)
+
+NEVER = -1e9
+DRIVER_LOST_S = 0.3
+STREAM_LOST_S = 0.2
+STREAM_GONE_S = 1.0
+NOT_RUNNING_S = 1.0
+EXPIRY_STOP_S = 10.0
+"""The arm is stopped as planned when the session has less time left."""
+OWN_STALL_S = 0.05
+MAX_REFUSALS = 2
+"""
+How often the driver may refuse to be activated: at the first request the permit may still be on
+its way. If it were asked any longer, it would move as soon as a person has repaired by hand what
+it refuses.
+"""
+STANDSTILL_BEATS = 2
+"""The first beat after a stop may have been written before it."""
+
+IDLE, LIVE = Lifecycle.INACTIVE, Lifecycle.ACTIVE
+WANTED = {
+    State.UNCONFIGURED: (IDLE, IDLE), State.STANDBY: (IDLE, LIVE), State.DRY_RUN: (IDLE, LIVE),
+    State.READY: (IDLE, LIVE), State.ARMING: (LIVE, LIVE), State.ACTIVE: (LIVE, LIVE),
+    State.DEGRADED: (LIVE, LIVE), State.LATCHED: (IDLE, IDLE), State.FAULT: (IDLE, IDLE),
+    State.PARKING: (LIVE, IDLE), State.PARKED: (IDLE, IDLE),
+}
+"""Lifecycle states of driver and stream; in STOPPING and SHUTDOWN both stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +97,261 @@ class StateChange:
     state: State
     at: float
     causes: tuple[CauseRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """
+    An event for the state machine.
+
+    :param remark: for the log; empty when the change of state says enough.
+    """
+
+    event: Event
+    cause: Cause | None = None
+    remark: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class NodesSeen:
+    """
+    What driver and stream said last, and when; instants are monotonic [s].
+
+    :param driver_at: receipt of the driver's last beat.
+    :param stream_at: receipt of the stream's last beat.
+    :param worked_at: receipt of the stream's last beat that showed progress. An inactive stream
+        has nothing to do: each of its beats counts.
+    :param driver_beats: beats of the driver since the system entered its state.
+    """
+
+    driver: DriverBeat = field(default_factory=DriverBeat)
+    stream: StreamBeat = field(default_factory=StreamBeat)
+    driver_at: float = NEVER
+    stream_at: float = NEVER
+    worked_at: float = NEVER
+    driver_beats: int = 0
+
+    def with_driver(self, beat: DriverBeat, now: float) -> NodesSeen:
+        """Return what is known after a beat of the driver."""
+        return replace(self, driver=beat, driver_at=now, driver_beats=self.driver_beats + 1)
+
+    def with_stream(self, beat: StreamBeat, now: float) -> NodesSeen:
+        """Return what is known after a beat of the stream."""
+        has_progress = beat.progress >= 0 and beat.progress != self.stream.progress
+        works = has_progress or beat.lifecycle is not LIVE
+        return replace(self, stream=beat, stream_at=now,
+                       worked_at=now if works else self.worked_at)
+
+    def in_new_state(self) -> NodesSeen:
+        """Return the same for a system that has just entered another state."""
+        return replace(self, driver_beats=0)
+
+    def after_stall(self, late_s: float, now: float) -> NodesSeen:
+        """
+        Return the same for a supervisor that was itself held up.
+
+        After a stall its timers run before the messages that waited meanwhile: nobody else is to
+        blame for what it has not read yet. The driver judges the supervisor by the same stall.
+
+        :param late_s: by how much a tick came late [s].
+        """
+        if late_s <= OWN_STALL_S:
+            return self
+        driver_at, stream_at, worked_at = (
+            min(at + late_s, now) for at in (self.driver_at, self.stream_at, self.worked_at))
+        return replace(self, driver_at=driver_at, stream_at=stream_at, worked_at=worked_at)
+
+
+# Beats and silence become events.
+
+
+def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Happening]:
+    """
+    Return what the driver's last beat means.
+
+    :param refusals: how often the driver refused a transition since the state was entered.
+    """
+    driver, state = seen.driver, machine.state
+    if driver.port_lost and state in MOTION | {State.LATCHED}:
+        return [Happening(Event.NODE_LOST, driver.cause or Cause(FaultCode.USB_GONE,
+                                                                 'the port is gone'))]
+    found = []
+    is_ours = driver.epoch == machine.epoch
+    if driver.cause is not None and is_ours and state in MOTION:
+        found.append(Happening(Event.FAULT, driver.cause))
+    if state is State.STOPPING:
+        is_still = driver.at_rest and driver.motion in (MotionState.HOLD, MotionState.PASSIVE)
+        if is_still and seen.driver_beats >= STANDSTILL_BEATS:
+            found.append(Happening(Event.STANDSTILL))
+    elif state in (State.UNCONFIGURED, State.FAULT):
+        if driver.lifecycle.is_configured and not driver.port_lost \
+                and seen.stream.lifecycle.is_configured:
+            found.append(Happening(Event.CONFIGURED))
+    elif not found and state in (State.ARMING, State.PARKING) and driver.problem \
+            and refusals >= MAX_REFUSALS:
+        found.append(Happening(Event.FAULT, Cause(FaultCode.ARM_REFUSED, driver.problem)))
+    elif not found and is_ours:
+        event = _progress(state, driver)
+        if event is not None:
+            found.append(Happening(event))
+    return found
+
+
+def _progress(state: State, driver: DriverBeat) -> Event | None:
+    """Return the event of a driver that does as it is told."""
+    is_playing = driver.motion is MotionState.PLAYING
+    if state is State.ARMING and is_playing:
+        return Event.MOVING
+    if state is State.ACTIVE and driver.motion is MotionState.HOLD:
+        return Event.SLOWED
+    if state is State.DEGRADED and is_playing:
+        return Event.RECOVERED
+    if state is State.PARKING and driver.parked:
+        return Event.PARKED
+    return None
+
+
+def stream_events(machine: SafeStop, seen: NodesSeen) -> list[Happening]:
+    """Return what the stream's last beat means."""
+    stream, state = seen.stream, machine.state
+    is_open = stream.lifecycle is LIVE and stream.link is Link.OPEN
+    if state in APPLYING:
+        if not is_open or stream.fault is not None:
+            return [Happening(Event.FAULT, stream.fault or stream.lost or Cause(
+                FaultCode.NET_CLOSED, f'the action stream is {stream.link.value}'))]
+        if 0.0 <= stream.expires_s < EXPIRY_STOP_S and state is State.ACTIVE:
+            return [Happening(Event.DEMOTE, remark='the session ends soon: stopping as planned')]
+        return []
+    if not is_open:
+        return [Happening(Event.SESSION_ENDED)]
+    return [Happening(Event.SESSION_OPEN)] if state is State.STANDBY else []
+
+
+def silence_events(machine: SafeStop, seen: NodesSeen, now: float) -> list[Happening]:
+    """Return what it means that driver or stream have said nothing for a while."""
+    if now - seen.driver_at > DRIVER_LOST_S and machine.state is not State.FAULT:
+        return [Happening(Event.NODE_LOST, Cause(FaultCode.DRIVER_DEAD,
+                                                 'no sign of life from so101'))]
+    idle_s = now - seen.worked_at
+    if idle_s > STREAM_LOST_S and machine.state in APPLYING:
+        return [Happening(Event.FAULT, Cause(FaultCode.STREAM_DEAD,
+                                             'no sign of work from action_stream'))]
+    return [Happening(Event.SESSION_ENDED)] if idle_s > STREAM_GONE_S else []
+
+
+def duplicate_events(machine: SafeStop, duplicates: Iterable[str]) -> list[Happening]:
+    """
+    Return what it means that nodes live twice.
+
+    :param duplicates: their names.
+    """
+    names = ', '.join(duplicates)
+    if not names or machine.state not in MOTION:
+        return []
+    return [Happening(Event.FAULT, Cause(FaultCode.DUP_NODE,
+                                         f'two nodes live under the name {names}'))]
+
+
+# The state becomes wishes, refusals and words.
+
+
+def wanted_lifecycles(machine: SafeStop, seen: NodesSeen, *, auto_dry_run: bool,
+                      ) -> tuple[Lifecycle, Lifecycle] | None:
+    """
+    Return the lifecycle states to which driver and stream are to be brought.
+
+    :param auto_dry_run: whether STANDBY opens a session by itself.
+    :returns: of driver and stream; None when both stay as they are.
+    """
+    wanted = WANTED.get(machine.state)
+    if wanted is None:
+        return None
+    driver, stream = wanted
+    is_applying = seen.stream.session_mode is SessionMode.APPLY_ACTIONS
+    if machine.state is State.ARMING and not is_applying:
+        # The service's session first, so that no chunk of the dry run finds the arm active.
+        driver = IDLE
+    if machine.state is State.STANDBY and not auto_dry_run:
+        stream = IDLE
+    if driver is LIVE and seen.driver.lifecycle is LIVE and seen.driver.epoch != machine.epoch:
+        # Active under an older permit: it has to begin anew.
+        driver = IDLE
+    if seen.driver.port_lost:
+        driver = Lifecycle.UNCONFIGURED
+    return driver, stream
+
+
+def refusal_reason(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], event: Event,
+                   now: float) -> str:
+    """
+    Return why an operator's request is refused now, and the next step.
+
+    The text is empty when the request is not refused.
+    """
+    reason = safe_stop.refusal_reason(machine, event, now)
+    if reason or event not in (Event.PROMOTE, Event.RESET):
+        return reason
+    if event is Event.PROMOTE:
+        red = [f'{item.name}: {item.text}' for item in gate if not item.is_green]
+        return f'refused, the gate is red: {"; ".join(red)}' if red else ''
+    for name, beat, at in _both(seen):
+        if now - at > DRIVER_LOST_S:
+            return f'refused: {name} gives no sign of life. Start it, then reset again'
+        if beat.lifecycle is LIVE:
+            return f'refused: {name} is not at rest yet. Try again in a second'
+    # Whether the driver can be activated again shows only when it is asked to.
+    if seen.driver.problem and seen.driver.lifecycle is not IDLE:
+        return f'refused: so101: {seen.driver.problem}'
+    return ''
+
+
+def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], now: float) -> str:
+    """Return the whole gate as text, one line an item."""
+    if not gate:
+        return f'not evaluated yet: {why_nothing_moves(machine, seen, gate, now)}'
+    return '\n'.join(f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()
+                     for item in gate)
+
+
+def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
+                      now: float) -> str:
+    """Return in one line why nothing moves, and the next step; empty when the arm may move."""
+    state = machine.state
+    if machine.causes:
+        first = machine.causes[0]
+        text = first.text if first.text.endswith(('.', '?', '!')) else f'{first.text}.'
+        return f'stopped by {first.code.name}: {text} Repair it, then call supervisor/reset'
+    if state is State.UNCONFIGURED:
+        for name, beat, at in _both(seen):
+            if now - at > NOT_RUNNING_S:
+                return f'{name} is not running'
+            if beat.problem:
+                return f'{name}: {beat.problem}'
+        return 'configuring'
+    if state is State.STANDBY:
+        lost = seen.stream.fault or seen.stream.lost
+        if lost is not None:
+            return f'no session: {lost}'
+        return f'waiting for a session: {seen.stream.remark or seen.stream.link.value}'
+    if state is State.DRY_RUN:
+        red = next((item for item in gate if not item.is_green), None)
+        return f'dry run; gate: {red.name}: {red.text}' if red else 'dry run'
+    return {State.READY: 'ready: call supervisor/promote', State.ARMING: 'arming',
+            State.STOPPING: 'stopping', State.PARKING: 'parking', State.SHUTDOWN: 'shut down',
+            State.PARKED: 'parked, torque off: call supervisor/reset to go on',
+            State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
+
+
+def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
+                 history: Iterable[tuple[State, float]], now: float) -> SafetyState:
+    """Return what ``safety/state`` says now."""
+    return SafetyState(
+        state=machine.state, epoch=machine.epoch, latched=machine.is_latched,
+        causes=machine.causes, history=tuple(history), for_s=now - machine.since,
+        why=why_nothing_moves(machine, seen, gate, now), gate=tuple(gate))
+
+
+def _both(seen: NodesSeen) -> tuple[tuple[str, Beat, float], tuple[str, Beat, float]]:
+    """Return driver and stream: name, last beat, and when it came."""
+    return (('so101', seen.driver, seen.driver_at),
+            ('action_stream', seen.stream, seen.stream_at))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 import math
 import re
 
@@ -97,15 +98,31 @@ def from_command(message: JointTrajectory, now: float) -> ActionChunk:
         joint_names=tuple(message.joint_names))
 
 
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """
+    A message on ``safety/stop``.
+
+    :param source: the node that asks; empty when the message does not name one.
+    """
+
+    source: str
+    cause: Cause
+
+
 def to_stop(source: str, cause: Cause) -> String:
     """Make a stop request: who, which code, why."""
     return String(data=f'{source}: {cause}')
 
 
-def from_stop(message: String) -> Cause:
-    """Read a stop request; whatever it says, it is one."""
+def from_stop(message: String) -> StopRequest:
+    """
+    Read a stop request. Any text is one.
+
+    ``SOURCE: CODE: TEXT`` names its cause; any other text is the cause OP_STOP.
+    """
     parts = [part.strip() for part in message.data[:500].split(':', 2)]
     if len(parts) == 3 and re.fullmatch('[A-Z][A-Z_0-9]*', parts[1]):
-        return Cause.named(parts[1], f'{parts[0]}: {parts[2]}')
-    return Cause(FaultCode.OP_STOP, ''.join(filter(str.isprintable,
-                                                   message.data[:200])) or 'asked to')
+        return StopRequest(parts[0], Cause.named(parts[1], f'{parts[0]}: {parts[2]}'))
+    text = ''.join(filter(str.isprintable, message.data[:200])) or 'asked to'
+    return StopRequest('', Cause(FaultCode.OP_STOP, text))

@@ -170,7 +170,7 @@ class So101DriverNode(ReflexNode):
             self._guard.renew_beat(beat.progress, beat.fault, time.monotonic())
 
     def _on_stop(self, message: String) -> None:
-        self._guard.fail(convert.from_stop(message))
+        self._guard.fail(convert.from_stop(message).cause)
 
     def _on_command(self, message: JointTrajectory) -> None:
         try:

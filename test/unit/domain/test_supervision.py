@@ -1,0 +1,478 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the supervisor makes of beats, of silence and of requests; time is passed in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from domain_builders import NET_CLOSED, OP_STOP
+import pytest
+
+from reflex_ros.domain import safe_stop, supervision
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.gate import GateItem
+from reflex_ros.domain.heartbeats import (
+    DriverBeat,
+    Lifecycle,
+    Link,
+    MotionState,
+    SessionMode,
+    StreamBeat,
+)
+from reflex_ros.domain.safe_stop import APPLYING, CauseRecord, MOTION, react, SafeStop
+from reflex_ros.domain.safe_stop import Event as E
+from reflex_ros.domain.safe_stop import State as S
+from reflex_ros.domain.supervision import (
+    driver_events,
+    DRIVER_LOST_S,
+    duplicate_events,
+    EXPIRY_STOP_S,
+    gate_report,
+    Happening,
+    MAX_REFUSALS,
+    NodesSeen,
+    OWN_STALL_S,
+    refusal_reason,
+    safety_state,
+    silence_events,
+    stream_events,
+    STREAM_GONE_S,
+    STREAM_LOST_S,
+    wanted_lifecycles,
+    why_nothing_moves,
+)
+
+NOW = 100.0
+EPOCH = 7
+IDLE, LIVE = Lifecycle.INACTIVE, Lifecycle.ACTIVE
+DRIVER = DriverBeat(lifecycle=LIVE, epoch=EPOCH, motion=MotionState.PLAYING, cycles=9)
+STREAM = StreamBeat(lifecycle=LIVE, link=Link.OPEN, progress=5, expires_s=1000.0,
+                    session_mode=SessionMode.APPLY_ACTIONS)
+SEEN = NodesSeen(DRIVER, STREAM, NOW, NOW, NOW, driver_beats=9)
+BLOCKED = Cause(FaultCode.TRACKING, 'elbow_flex does not follow')
+RED = (GateItem('latch', True, ''), GateItem('stream', False, 'the action stream is closed'),
+       GateItem('latency', False, 'no chunk yet'))
+GREEN = (GateItem('latch', True, ''),)
+
+
+def system(state: S, **changes: Any) -> SafeStop:
+    """Make a system in a state that it entered ten seconds ago."""
+    return SafeStop(state, EPOCH, since=NOW - 10.0, **changes)
+
+
+def seen(driver: dict[str, Any] | None = None, stream: dict[str, Any] | None = None,
+         **changes: Any) -> NodesSeen:
+    """Change what is seen while all is well and the arm moves."""
+    return replace(SEEN, driver=replace(DRIVER, **driver or {}),
+                   stream=replace(STREAM, **stream or {}), **changes)
+
+
+def events(found: list[Happening]) -> list[E]:
+    return [happening.event for happening in found]
+
+
+# Beats of the driver.
+
+
+@pytest.mark.parametrize(('state', 'driver', 'expected'), [
+    (S.ARMING, {'motion': MotionState.PLAYING}, [E.MOVING]),
+    (S.ARMING, {'motion': MotionState.HOLD}, []),
+    (S.ARMING, {'motion': MotionState.PLAYING, 'epoch': EPOCH - 1}, []),
+    (S.ACTIVE, {'motion': MotionState.PLAYING}, []),
+    (S.ACTIVE, {'motion': MotionState.HOLD}, [E.SLOWED]),
+    (S.ACTIVE, {'motion': MotionState.HOLD, 'epoch': EPOCH - 1}, []),
+    (S.DEGRADED, {'motion': MotionState.PLAYING}, [E.RECOVERED]),
+    (S.DEGRADED, {'motion': MotionState.HOLD}, []),
+    (S.PARKING, {'motion': MotionState.PARKING}, []),
+    (S.PARKING, {'parked': True}, [E.PARKED]),
+    (S.PARKING, {'parked': True, 'epoch': EPOCH - 1}, []),
+    (S.STOPPING, {'motion': MotionState.HOLD, 'at_rest': True}, [E.STANDSTILL]),
+    (S.STOPPING, {'motion': MotionState.PASSIVE, 'at_rest': True, 'epoch': 0}, [E.STANDSTILL]),
+    (S.STOPPING, {'motion': MotionState.HOLD}, []),
+    (S.STOPPING, {'motion': MotionState.STOPPING, 'at_rest': True}, []),
+    (S.UNCONFIGURED, {'lifecycle': IDLE}, [E.CONFIGURED]),
+    (S.UNCONFIGURED, {'lifecycle': LIVE}, [E.CONFIGURED]),
+    (S.UNCONFIGURED, {'lifecycle': Lifecycle.UNCONFIGURED}, []),
+    (S.UNCONFIGURED, {'lifecycle': IDLE, 'port_lost': True}, []),
+    (S.FAULT, {'lifecycle': IDLE}, [E.CONFIGURED]),
+    (S.FAULT, {'lifecycle': IDLE, 'port_lost': True}, []),
+    (S.READY, {'lifecycle': IDLE}, []),
+    (S.LATCHED, {'lifecycle': IDLE}, []),
+])
+def test_beat_of_the_driver_becomes_an_event(state: S, driver: dict[str, Any],
+                                             expected: list[E]) -> None:
+    assert events(driver_events(system(state), seen(driver), 0)) == expected
+
+
+def test_system_is_configured_when_both_nodes_are() -> None:
+    for lifecycle in Lifecycle:
+        found = driver_events(system(S.UNCONFIGURED), seen({'lifecycle': IDLE}, {
+            'lifecycle': lifecycle}), 0)
+        assert events(found) == ([E.CONFIGURED] if lifecycle in (IDLE, LIVE) else [])
+
+
+@pytest.mark.parametrize('beats', range(4))
+def test_standstill_counts_from_the_second_beat_after_the_stop(beats: int) -> None:
+    at_rest = seen({'motion': MotionState.HOLD, 'at_rest': True}).in_new_state()
+    for _ in range(beats):
+        at_rest = at_rest.with_driver(at_rest.driver, NOW)
+    found = driver_events(system(S.STOPPING), at_rest, 0)
+    assert events(found) == ([E.STANDSTILL] if beats >= 2 else [])
+
+
+@pytest.mark.parametrize('state', S)
+def test_cause_of_the_driver_is_a_fault_in_motion_only(state: S) -> None:
+    found = driver_events(system(state), seen({'cause': BLOCKED}), 0)
+    assert (Happening(E.FAULT, BLOCKED) in found) == (state in MOTION)
+
+
+@pytest.mark.parametrize('state', sorted(MOTION, key=str))
+def test_cause_of_an_older_activation_is_no_fault(state: S) -> None:
+    found = driver_events(system(state), seen({'cause': BLOCKED, 'epoch': EPOCH - 1}), 0)
+    assert E.FAULT not in events(found)
+
+
+def test_fault_and_standstill_may_come_in_one_beat() -> None:
+    at_rest = seen({'cause': BLOCKED, 'at_rest': True, 'motion': MotionState.HOLD})
+    assert events(driver_events(system(S.STOPPING), at_rest, 0)) == [E.FAULT, E.STANDSTILL]
+
+
+@pytest.mark.parametrize('state', S)
+def test_lost_port_is_a_lost_node_while_the_arm_moves_or_is_latched(state: S) -> None:
+    found = driver_events(system(state), seen({'port_lost': True}), 0)
+    if state in MOTION | {S.LATCHED}:
+        [happening] = found
+        assert happening.event is E.NODE_LOST
+        assert happening.cause == Cause(FaultCode.USB_GONE, 'the port is gone')
+    else:
+        assert E.NODE_LOST not in events(found)
+
+
+def test_cause_that_came_with_the_lost_port_is_kept() -> None:
+    found = driver_events(system(S.ACTIVE), seen({'port_lost': True, 'cause': BLOCKED}), 0)
+    assert found == [Happening(E.NODE_LOST, BLOCKED)]
+
+
+@pytest.mark.parametrize('state', [S.ARMING, S.PARKING])
+@pytest.mark.parametrize('refusals', range(4))
+def test_arm_that_refuses_to_be_activated_is_latched_after_two_refusals(
+        state: S, refusals: int) -> None:
+    refused = seen({'problem': 'shoulder_lift reports overload', 'motion': MotionState.PASSIVE})
+    found = driver_events(system(state), refused, refusals)
+    if refusals >= MAX_REFUSALS:
+        assert found == [Happening(E.FAULT, Cause(FaultCode.ARM_REFUSED,
+                                                  'shoulder_lift reports overload'))]
+    else:
+        assert found == []
+
+
+def test_refusals_without_a_problem_are_no_fault() -> None:
+    assert driver_events(system(S.ARMING), seen({'motion': MotionState.HOLD}), 9) == []
+
+
+# Beats of the stream.
+
+
+@pytest.mark.parametrize(('state', 'stream', 'expected'), [
+    (S.STANDBY, {}, [E.SESSION_OPEN]),
+    (S.STANDBY, {'link': Link.OPENING}, [E.SESSION_ENDED]),
+    (S.STANDBY, {'lifecycle': IDLE}, [E.SESSION_ENDED]),
+    (S.DRY_RUN, {}, []),
+    (S.DRY_RUN, {'link': Link.LOST}, [E.SESSION_ENDED]),
+    (S.READY, {'lifecycle': IDLE}, [E.SESSION_ENDED]),
+    (S.STOPPING, {'link': Link.LOST}, [E.SESSION_ENDED]),
+    (S.ACTIVE, {}, []),
+    (S.ACTIVE, {'expires_s': -1.0}, []),
+    (S.ACTIVE, {'expires_s': EXPIRY_STOP_S}, []),
+    (S.ACTIVE, {'expires_s': EXPIRY_STOP_S - 0.1}, [E.DEMOTE]),
+    (S.ACTIVE, {'expires_s': 0.0}, [E.DEMOTE]),
+    (S.ARMING, {'expires_s': 1.0}, []),
+    (S.DEGRADED, {'expires_s': 1.0}, []),
+    (S.DRY_RUN, {'expires_s': 1.0}, []),
+])
+def test_beat_of_the_stream_becomes_an_event(state: S, stream: dict[str, Any],
+                                             expected: list[E]) -> None:
+    assert events(stream_events(system(state), seen(stream=stream))) == expected
+
+
+def test_planned_stop_before_the_session_ends_is_said_in_the_log() -> None:
+    [happening] = stream_events(system(S.ACTIVE), seen(stream={'expires_s': 3.0}))
+    assert happening.cause is None and 'session ends' in happening.remark
+    after = react(system(S.ACTIVE), happening.event, NOW)
+    assert (after.state, after.goal, after.is_latched) == (S.STOPPING, S.DRY_RUN, False)
+
+
+@pytest.mark.parametrize('state', APPLYING)
+@pytest.mark.parametrize(('stream', 'cause'), [
+    ({'fault': NET_CLOSED}, NET_CLOSED),
+    ({'link': Link.LOST, 'lost': NET_CLOSED}, NET_CLOSED),
+    ({'link': Link.LOST, 'fault': BLOCKED, 'lost': NET_CLOSED}, BLOCKED),
+    ({'link': Link.CLOSED}, Cause(FaultCode.NET_CLOSED, 'the action stream is closed')),
+    ({'lifecycle': IDLE}, Cause(FaultCode.NET_CLOSED, 'the action stream is open')),
+])
+def test_stream_that_fails_while_actions_are_applied_is_a_fault(
+        state: S, stream: dict[str, Any], cause: Cause) -> None:
+    assert stream_events(system(state), seen(stream=stream)) == [Happening(E.FAULT, cause)]
+
+
+# Silence, and the supervisor's own stall.
+
+
+@pytest.mark.parametrize('state', S)
+@pytest.mark.parametrize('age_s', [DRIVER_LOST_S - 0.01, DRIVER_LOST_S + 0.01])
+def test_silent_driver_is_lost(state: S, age_s: float) -> None:
+    found = silence_events(system(state), seen(driver_at=NOW - age_s), NOW)
+    if age_s > DRIVER_LOST_S and state is not S.FAULT:
+        [happening] = found
+        assert happening.event is E.NODE_LOST
+        assert happening.cause is not None and happening.cause.code is FaultCode.DRIVER_DEAD
+    else:
+        assert found == []
+
+
+@pytest.mark.parametrize('state', S)
+@pytest.mark.parametrize('age_s', [
+    STREAM_LOST_S - 0.01, STREAM_LOST_S + 0.01, STREAM_GONE_S + 0.01])
+def test_stream_without_work_is_a_fault_while_actions_are_applied(state: S, age_s: float) -> None:
+    found = silence_events(system(state), seen(worked_at=NOW - age_s), NOW)
+    if age_s > STREAM_LOST_S and state in APPLYING:
+        [happening] = found
+        assert happening.event is E.FAULT
+        assert happening.cause is not None and happening.cause.code is FaultCode.STREAM_DEAD
+    else:
+        assert events(found) == ([E.SESSION_ENDED] if age_s > STREAM_GONE_S else [])
+
+
+def test_when_both_are_silent_the_driver_is_named() -> None:
+    found = silence_events(system(S.ACTIVE), seen(driver_at=0.0, worked_at=0.0), NOW)
+    assert events(found) == [E.NODE_LOST]
+
+
+def test_beat_that_shows_no_progress_proves_no_work() -> None:
+    same = SEEN.with_stream(STREAM, NOW + 1.0)
+    assert (same.stream_at, same.worked_at) == (NOW + 1.0, NOW)
+    more = SEEN.with_stream(replace(STREAM, progress=6), NOW + 1.0)
+    assert more.worked_at == NOW + 1.0
+    # Whoever publishes there: a beat without a number is no work either.
+    none = SEEN.with_stream(replace(STREAM, progress=-1), NOW + 1.0)
+    assert none.worked_at == NOW
+
+
+def test_inactive_stream_has_nothing_to_do() -> None:
+    idle = replace(STREAM, lifecycle=IDLE)
+    assert replace(SEEN, stream=idle).with_stream(idle, NOW + 1.0).worked_at == NOW + 1.0
+
+
+@pytest.mark.parametrize('late_s', [0.0, OWN_STALL_S, OWN_STALL_S + 0.01, 3.0])
+def test_stall_of_the_supervisor_is_nobody_else_s_fault(late_s: float) -> None:
+    after = SEEN.after_stall(late_s, NOW + late_s)
+    silent = silence_events(system(S.ACTIVE), after, NOW + late_s)
+    assert (after == SEEN) == (late_s <= OWN_STALL_S)
+    assert silent == []
+    assert after.driver_at <= NOW + late_s
+
+
+def test_stall_makes_no_beat_fresher_than_now() -> None:
+    after = NodesSeen(driver_at=NOW - 0.1, stream_at=NOW, worked_at=NOW - 5.0).after_stall(
+        1.0, NOW)
+    assert (after.driver_at, after.stream_at, after.worked_at) == (NOW, NOW, NOW - 4.0)
+
+
+@pytest.mark.parametrize('state', S)
+def test_nodes_that_live_twice_stop_the_arm(state: S) -> None:
+    found = duplicate_events(system(state), ('so101', 'action_stream'))
+    assert [happening.event for happening in found] == ([E.FAULT] if state in MOTION else [])
+    for happening in found:
+        assert happening.cause is not None and happening.cause.code is FaultCode.DUP_NODE
+        assert 'so101, action_stream' in happening.cause.text
+    assert duplicate_events(system(state), ()) == []
+
+
+# Wanted lifecycle states.
+
+
+@pytest.mark.parametrize(('state', 'expected'), [
+    (S.UNCONFIGURED, (IDLE, IDLE)), (S.STANDBY, (IDLE, LIVE)), (S.DRY_RUN, (IDLE, LIVE)),
+    (S.READY, (IDLE, LIVE)), (S.ARMING, (LIVE, LIVE)), (S.ACTIVE, (LIVE, LIVE)),
+    (S.DEGRADED, (LIVE, LIVE)), (S.PARKING, (LIVE, IDLE)), (S.PARKED, (IDLE, IDLE)),
+    (S.LATCHED, (IDLE, IDLE)), (S.FAULT, (IDLE, IDLE)), (S.STOPPING, None), (S.SHUTDOWN, None)])
+def test_state_wants_lifecycle_states(
+        state: S, expected: tuple[Lifecycle, Lifecycle] | None) -> None:
+    assert wanted_lifecycles(system(state), SEEN, auto_dry_run=True) == expected
+
+
+@pytest.mark.parametrize('mode', SessionMode)
+def test_driver_is_activated_only_after_the_session_was_promoted(mode: SessionMode) -> None:
+    wanted = wanted_lifecycles(system(S.ARMING), seen(stream={'session_mode': mode}),
+                               auto_dry_run=True)
+    assert wanted == (LIVE if mode is SessionMode.APPLY_ACTIONS else IDLE, LIVE)
+
+
+def test_no_session_is_opened_by_itself_without_auto_dry_run() -> None:
+    assert wanted_lifecycles(system(S.STANDBY), SEEN, auto_dry_run=False) == (IDLE, IDLE)
+    assert wanted_lifecycles(system(S.DRY_RUN), SEEN, auto_dry_run=False) == (IDLE, LIVE)
+
+
+@pytest.mark.parametrize('state', [S.ARMING, S.ACTIVE, S.PARKING])
+def test_driver_that_is_active_under_an_older_permit_begins_anew(state: S) -> None:
+    wanted = wanted_lifecycles(system(state), seen({'epoch': EPOCH - 1}), auto_dry_run=True)
+    assert wanted is not None and wanted[0] is IDLE
+
+
+@pytest.mark.parametrize('state', sorted(set(S) - {S.STOPPING, S.SHUTDOWN}, key=str))
+def test_driver_without_a_port_is_configured_again(state: S) -> None:
+    wanted = wanted_lifecycles(system(state), seen({'port_lost': True}), auto_dry_run=True)
+    assert wanted is not None and wanted[0] is Lifecycle.UNCONFIGURED
+
+
+# Requests.
+
+
+def test_promotion_is_refused_while_the_gate_is_red() -> None:
+    assert refusal_reason(system(S.READY), SEEN, GREEN, E.PROMOTE, NOW) == ''
+    refusal = refusal_reason(system(S.READY), SEEN, RED, E.PROMOTE, NOW)
+    assert refusal == ('refused, the gate is red: stream: the action stream is closed; '
+                       'latency: no chunk yet')
+
+
+RESTING = seen({'lifecycle': IDLE}, {'lifecycle': IDLE})
+STOPPED = system(S.LATCHED, causes=(CauseRecord(FaultCode.OP_STOP, 'asked', 1.0),))
+
+
+@pytest.mark.parametrize(('nodes', 'words'), [
+    (RESTING, ''),
+    (replace(RESTING, driver_at=NOW - DRIVER_LOST_S - 0.01), 'so101 gives no sign of life'),
+    (replace(RESTING, stream_at=NOW - DRIVER_LOST_S - 0.01),
+     'action_stream gives no sign of life'),
+    (seen({'lifecycle': LIVE}, {'lifecycle': IDLE}), 'so101 is not at rest yet'),
+    (seen({'lifecycle': IDLE}, {'lifecycle': LIVE}), 'action_stream is not at rest yet'),
+    (seen({'lifecycle': Lifecycle.UNCONFIGURED, 'problem': 'no servo answers'},
+          {'lifecycle': IDLE}), 'so101: no servo answers'),
+    # What it refused to be activated for may be gone: that shows when it is asked again.
+    (seen({'lifecycle': IDLE, 'problem': 'overload'}, {'lifecycle': IDLE}), ''),
+])
+def test_reset_is_refused_while_a_cause_persists(nodes: NodesSeen, words: str) -> None:
+    refusal = refusal_reason(STOPPED, nodes, RED, E.RESET, NOW)
+    assert bool(refusal) == bool(words)
+    assert words in refusal and refusal.startswith('refused: ' if words else '')
+
+
+def test_reset_within_half_a_second_of_the_stop_is_refused() -> None:
+    assert 'Look at the arm' in refusal_reason(
+        replace(STOPPED, since=NOW - 0.4), RESTING, (), E.RESET, NOW)
+
+
+def test_what_the_state_machine_refuses_is_refused() -> None:
+    for state, event in product(S, (E.PROMOTE, E.DEMOTE, E.PARK, E.RESET)):
+        machine = system(state)
+        reason = safe_stop.refusal_reason(machine, event, NOW)
+        if reason:
+            assert refusal_reason(machine, RESTING, GREEN, event, NOW) == reason
+
+
+@pytest.mark.parametrize('state', S)
+def test_stop_is_never_refused(state: S) -> None:
+    assert refusal_reason(system(state), NodesSeen(), RED, E.STOP, NOW) == ''
+
+
+# Words.
+
+
+@pytest.mark.parametrize(('machine', 'nodes', 'gate', 'why'), [
+    (system(S.UNCONFIGURED), NodesSeen(), (), 'so101 is not running'),
+    (system(S.UNCONFIGURED), replace(SEEN, stream_at=NOW - 1.1), (),
+     'action_stream is not running'),
+    (system(S.UNCONFIGURED), seen({'problem': 'no servo answers'}), (),
+     'so101: no servo answers'),
+    (system(S.UNCONFIGURED), seen(stream={'problem': 'API key is required'}), (),
+     'action_stream: API key is required'),
+    (system(S.UNCONFIGURED), SEEN, (), 'configuring'),
+    (system(S.STANDBY), seen(stream={'link': Link.OPENING, 'remark': 'attempt 3'}), (),
+     'waiting for a session: attempt 3'),
+    (system(S.STANDBY), seen(stream={'link': Link.OPENING}), (),
+     'waiting for a session: opening'),
+    (system(S.STANDBY), seen(stream={'lost': NET_CLOSED}), (),
+     'no session: NET_CLOSED: the stream is closed'),
+    (system(S.STANDBY), seen(stream={'lost': NET_CLOSED, 'fault': BLOCKED}), (),
+     'no session: TRACKING: elbow_flex does not follow'),
+    (system(S.DRY_RUN), SEEN, RED, 'dry run; gate: stream: the action stream is closed'),
+    (system(S.DRY_RUN), SEEN, GREEN, 'dry run'),
+    (system(S.READY), SEEN, GREEN, 'ready: call supervisor/promote'),
+    (system(S.ARMING), SEEN, GREEN, 'arming'),
+    (system(S.ACTIVE), SEEN, GREEN, ''),
+    (system(S.DEGRADED), SEEN, GREEN, 'slowed down: no chunk to play'),
+    (system(S.STOPPING), SEEN, GREEN, 'stopping'),
+    (system(S.PARKING), SEEN, GREEN, 'parking'),
+    (system(S.PARKED), SEEN, GREEN, 'parked, torque off: call supervisor/reset to go on'),
+    (system(S.SHUTDOWN), SEEN, GREEN, 'shut down'),
+    (STOPPED, SEEN, GREEN, 'stopped by OP_STOP: asked. Repair it, then call supervisor/reset'),
+    (replace(STOPPED, causes=(CauseRecord(FaultCode.UNPOWERED, 'Is the supply on?', 1.0),
+                              *STOPPED.causes)), SEEN, GREEN,
+     'stopped by UNPOWERED: Is the supply on? Repair it, then call supervisor/reset'),
+])
+def test_one_line_says_why_nothing_moves(machine: SafeStop, nodes: NodesSeen,
+                                         gate: tuple[GateItem, ...], why: str) -> None:
+    assert why_nothing_moves(machine, nodes, gate, NOW) == why
+
+
+def test_gate_is_reported_line_by_line() -> None:
+    assert gate_report(system(S.DRY_RUN), SEEN, RED, NOW).splitlines() == [
+        'ok  latch', 'RED stream      the action stream is closed', 'RED latency     no chunk yet']
+    assert gate_report(system(S.READY), SEEN, (), NOW) == (
+        'not evaluated yet: ready: call supervisor/promote')
+
+
+def test_safety_state_holds_all_of_it() -> None:
+    history = [(S.READY, 80.0), (S.LATCHED, 90.0)]
+    safety = safety_state(STOPPED, SEEN, RED, history, NOW)
+    assert (safety.state, safety.epoch, safety.latched) == (S.LATCHED, EPOCH, True)
+    assert safety.causes == STOPPED.causes and safety.history == tuple(history)
+    assert safety.for_s == 10.0 and safety.gate == RED
+    assert safety.why == why_nothing_moves(STOPPED, SEEN, RED, NOW)
+
+
+def test_whole_run_from_beats_alone() -> None:
+    """Drive the machine by what the nodes say, as the supervisor does."""
+    machine, nodes = SafeStop(epoch=EPOCH), NodesSeen()
+    now = NOW
+
+    def step(driver: DriverBeat, stream: StreamBeat) -> S:
+        nonlocal machine, nodes, now
+        now += 0.02
+        for beat in (driver, stream):
+            nodes = (nodes.with_driver(beat, now) if isinstance(beat, DriverBeat)
+                     else nodes.with_stream(beat, now))
+            found = (driver_events(machine, nodes, 0) if isinstance(beat, DriverBeat)
+                     else stream_events(machine, nodes))
+            for happening in found + silence_events(machine, nodes, now):
+                before = machine.state
+                machine = react(machine, happening.event, now, cause=happening.cause)
+                if machine.state is not before:
+                    nodes = nodes.in_new_state()
+        return machine.state
+
+    idle = DriverBeat(lifecycle=IDLE, at_rest=True)
+    # Before the stream is heard it counts as gone, which changes nothing here.
+    assert step(idle, StreamBeat(lifecycle=IDLE)) is S.UNCONFIGURED
+    assert step(idle, StreamBeat(lifecycle=IDLE)) is S.STANDBY
+    assert step(idle, replace(STREAM, progress=6)) is S.DRY_RUN
+    for event, state in ((E.GATE_GREEN, S.READY), (E.PROMOTE, S.ARMING)):
+        machine = react(machine, event, now)
+        assert machine.state is state
+    playing = replace(DRIVER, epoch=machine.epoch)
+    assert step(playing, replace(STREAM, progress=7)) is S.ACTIVE
+    assert step(playing, replace(STREAM, progress=8, expires_s=5.0)) is S.STOPPING
+    still = replace(playing, motion=MotionState.HOLD, at_rest=True)
+    assert step(still, replace(STREAM, progress=9)) is S.STOPPING
+    assert step(still, replace(STREAM, progress=10)) is S.DRY_RUN
+    assert not machine.is_latched
+
+
+def test_operator_stop_is_the_cause() -> None:
+    machine = react(system(S.ACTIVE), E.STOP, NOW, cause=OP_STOP)
+    assert why_nothing_moves(machine, SEEN, (), NOW).startswith('stopped by OP_STOP')
+    assert supervision.WANTED[S.LATCHED] == (IDLE, IDLE)
