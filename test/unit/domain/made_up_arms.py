@@ -16,7 +16,7 @@ from reflex_ros.domain.joints import JointLimits
 
 _JOINTS = (
     JointDescription('base', JointLimits(-2.5, 2.5, 1.5), 0.0),
-    JointDescription('upper', JointLimits(-0.5, 3.0, 1.5), 0.2),
+    JointDescription('upper', JointLimits(-1.5, 3.0, 1.5), 0.2),
     JointDescription('turn', JointLimits(-2.0, 2.0), 0.0),
     JointDescription('lower', JointLimits(0.0, 2.8), 0.3),
     JointDescription('bend', JointLimits(-1.5, 1.5), 0.0),

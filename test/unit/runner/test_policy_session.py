@@ -13,6 +13,8 @@ import os
 import threading
 import time
 
+from made_up_arms import FOURTEEN, plain, SEVEN
+import numpy as np
 import pytest
 from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side
@@ -39,19 +41,19 @@ HARD_S = 0.4
 class Rig:
     """A session, an arm that follows it, and everything that the session said."""
 
-    def __init__(self, place, *, key=KEY, max_age_s=1.0, **settings):
+    def __init__(self, place, *, key=KEY, max_age_s=1.0, arm=SO101, home=HOME, **settings):
         options = SessionSettings(place.url, place.actions_url, **{
             'prompt': 'wave', 'replan_s': 0.04, 'recv_hard_s': HARD_S, 'first_chunk_s': 3.0,
             'window_s': 3.0, 'watch_s': 0.1, 'watch_stale_s': 1.0} | settings)
         self.place = place
         self.observer = Observer(options.cameras, ObservationBounds(frozen_s=0.0))
         self.session = PolicySession(
-            options, Secret(key), self.observer, ChunkBounds(SO101, max_age_s=max_age_s),
+            options, Secret(key), self.observer, ChunkBounds(arm, max_age_s=max_age_s),
             self.on_chunk, self.on_fault)
         self.status = self.session.status
         self.permit = Permit(1)
         self.session.permit = lambda: self.permit
-        self.position = HOME
+        self.position = home
         self.is_feeding = True
         self.chunks = []
         self.faults = []
@@ -163,6 +165,48 @@ def test_arm_follows_the_policy(service, play, until):
                     or abs(rig.position[1] - HOME[1]) > 0.02)
 
     play(service, scene)
+
+
+@pytest.mark.parametrize('arm', [SEVEN, FOURTEEN, plain(1), plain(32)], ids=lambda arm: arm.name)
+def test_arm_of_any_number_of_joints_follows_the_policy(service, play, until, arm):
+    home = tuple(float(value) for value in np.clip(arm.rest_pose + 0.1, arm.lower, arm.upper))
+
+    async def scene(rig):
+        moved = [False] * len(home)
+
+        def has_followed():
+            for joint, (here, there) in enumerate(zip(rig.position, home, strict=True)):
+                moved[joint] |= abs(here - there) > 0.02
+            # The simulated policy moves the first joints, and holds what is behind them.
+            return rig.status.accepted >= 5 and any(moved)
+
+        await until(has_followed)
+        assert not any(moved[6:])
+        row = service.session(rig.status.session_id)
+        assert row['mode'] == 'apply_actions'
+
+    rig = play(service, scene, arm=arm, home=home, is_applying=True, prompt='sweep')
+    assert not rig.faults and not rig.status.rejected
+    for chunk in rig.chunks:
+        assert chunk.joint_names == arm.joint_names
+        assert chunk.rows.shape == (50, len(arm.joints))
+
+
+def test_each_gripper_of_a_pair_may_use_the_travel_that_it_has(service, play, until):
+    travels = (GripperTravel(0.0, 0.5), GripperTravel(-0.2, 1.4))
+    home = tuple(np.clip(FOURTEEN.rest_pose, FOURTEEN.lower, FOURTEEN.upper).tolist())
+
+    async def scene(rig):
+        def is_held_open():
+            rig.position = (*home[:13], 1.4)
+            return any(chunk.rows[:, 13] == pytest.approx(1.4) for chunk in rig.chunks)
+
+        # Wider than the description allows: refused as long as nobody has said how far it opens.
+        await until(lambda: not is_held_open() and rig.status.rejected[FaultCode.RANGE])
+        rig.session.set_gripper_travel(*travels)
+        await until(is_held_open)
+
+    play(service, scene, arm=FOURTEEN, home=home, prompt='hold')
 
 
 def test_service_follows_the_permit_up_and_down(service, play, until):

@@ -278,8 +278,9 @@ def test_slow_client_stalls_nobody_else():
 
 @pytest.mark.parametrize('adapter, state, twin, dim', [
     ('aloha_joint', 14, 'actions_aloha', 14), ('aloha', 14, 'actions_aloha', 14),
-    ('pi_native', 14, 'actions_pi', 32), ('so_101', 6, 'actions_so101', 6),
-    (None, 14, 'actions_aloha', 14), (None, 6, 'actions_so101', 6),
+    ('pi_native', 14, 'actions_pi', 32), ('pi_native', 32, 'actions_pi', 32),
+    ('so_101', 6, 'actions_so101', 6), (None, 14, 'actions_aloha', 14),
+    (None, 6, 'actions_so101', 6),
 ])
 def test_rows_come_in_the_layout_that_was_asked_for(adapter, state, twin, dim):
     async def main():
@@ -289,6 +290,21 @@ def test_rows_come_in_the_layout_that_was_asked_for(adapter, state, twin, dim):
                 assert chunk['action_shape'] == [50, dim]
                 assert chunk[twin] == chunk['actions']
                 assert chunk['actions'][0][:5] == pytest.approx([0.1] * 5)
+
+    run(main())
+
+
+@pytest.mark.parametrize('adapter, state, dim', [
+    ('aloha_joint', 14, 14), ('pi_native', 14, 32), ('pi_native', 32, 32)])
+def test_values_behind_the_moved_pose_stay_as_they_were_observed(adapter, state, dim):
+    async def main():
+        async with serving() as server:
+            async with streaming(server, robot=None, action_adapter=adapter) as robot:
+                observed = [0.1 + 0.01 * index for index in range(state)]
+                held = [*observed[6:], *[0.0] * (dim - state)]
+                rows = (await robot.ask(0, observed))['actions']
+                assert all(row[6:] == pytest.approx(held) for row in rows)
+                assert rows[-1][:6] != rows[0][:6]
 
     run(main())
 

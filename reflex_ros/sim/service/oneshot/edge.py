@@ -64,7 +64,7 @@ class Edge:
             request.remote or '', observation.prompt or '', adapter.to_pose(observation.state),
             observation.capture_time_ns)
         answer: Body = {}
-        actions = adapter.to_rows(rows)
+        actions = adapter.to_rows(rows, observation.state)
         corruption.break_frame(answer, {'actions': actions}, self._state.faults)
         if decoded != body and answer.get('actions') is actions:
             answer['actions'] = numpy_json.encode(actions)

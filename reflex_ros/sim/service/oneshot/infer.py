@@ -85,7 +85,7 @@ class Infer:
         rows, infer_ms = await self._one_shot.infer(
             secret, observation.prompt or DEFAULT_PROMPT, adapter.to_pose(observation.state),
             observation.capture_time_ns, ROWS)
-        layouts = _layouts(adapter, rows)
+        layouts = _layouts(adapter, rows, observation.state)
         frame: corruption.Frame = {
             'ok': True, 'request_id': request_id, 'session_id': f'sess_{secrets.token_hex(12)}',
             'action_shape': [len(rows), len(layouts['actions'][0])],
@@ -146,9 +146,9 @@ def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
     return request_id, adapter, observation
 
 
-def _layouts(adapter: Adapter, rows: Rows) -> dict[str, Rows]:
+def _layouts(adapter: Adapter, rows: Rows, state: tuple[float, ...]) -> dict[str, Rows]:
     """Return the rows under every name that the answer has for them."""
     if adapter is _SO101:
         return {'actions': rows, _SO101.twin: rows}
-    pi = _PI.to_rows(rows)
-    return {'actions': pi, _PI.twin: pi, _ALOHA.twin: _ALOHA.to_rows(rows)}
+    pi = _PI.to_rows(rows, state)
+    return {'actions': pi, _PI.twin: pi, _ALOHA.twin: _ALOHA.to_rows(rows, state)}

@@ -3,8 +3,9 @@
 """
 Row layouts: what a robot's state means, and how its rows are named (protocol d.1, d.6, k.5).
 
-The policies think in SO-101 poses. The other two layouts carry that pose in their first six
-slots (radians, gripper 0..1) and zeros behind, as the reference says for single-arm robots.
+The policies move a pose of an SO-101. The other two layouts carry it in their first six values
+(radians, gripper 0..1), whatever arm they are of; every further value stays as it was observed: 0
+where there is padding, and where a seventh joint or a second arm is, it holds still.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ class Adapter:
     One layout.
 
     :param twin: key of the frame that carries the rows beside ``actions``.
-    :param state_dim: numbers in an observation's state.
+    :param state_dims: how many numbers an observation's state may have.
     :param action_dim: numbers in a row.
     """
 
     name: str
     twin: str
-    state_dim: int
+    state_dims: tuple[int, ...]
     action_dim: int
 
     @property
@@ -41,19 +42,23 @@ class Adapter:
         return self.action_dim == 6
 
     def to_pose(self, state: tuple[float, ...]) -> Pose:
-        """Turn a state of ``state_dim`` numbers into degrees and percent."""
+        """Turn the first six numbers of a state into degrees and percent."""
         if self.is_so101:
             return state
         return (*(math.degrees(value) for value in state[:5]), state[5] * 100.0)
 
-    def to_rows(self, rows: Rows) -> Rows:
-        """Turn (T, 6) degrees and percent into rows of ``action_dim`` numbers."""
+    def to_rows(self, rows: Rows, state: tuple[float, ...]) -> Rows:
+        """
+        Turn (T, 6) degrees and percent into rows of ``action_dim`` numbers.
+
+        :param state: the observed state; the values behind the pose keep what they have there.
+        """
         if self.is_so101:
             return rows
-        padding = [0.0] * (self.action_dim - 6)
+        held = [*state[6:], *[0.0] * self.action_dim][:self.action_dim - 6]
         return [
             [*(round(math.radians(value), 6) for value in row[:5]), round(row[5] / 100.0, 6),
-             *padding]
+             *held]
             for row in rows
         ]
 
@@ -61,9 +66,9 @@ class Adapter:
 ADAPTERS = {
     adapter.name: adapter
     for adapter in (
-        Adapter('so101_joint', 'actions_so101', 6, 6),
-        Adapter('aloha_joint', 'actions_aloha', 14, 14),
-        Adapter('pi_native', 'actions_pi', 14, 32),
+        Adapter('so101_joint', 'actions_so101', (6,), 6),
+        Adapter('aloha_joint', 'actions_aloha', (14,), 14),
+        Adapter('pi_native', 'actions_pi', (14, 32), 32),
     )
 }
 

@@ -46,7 +46,7 @@ class Inference:
         rows = self._poses.rows(
             self.prompt, adapter.to_pose(observation.state), observation.capture_time_ns,
             receipt_s, hz=self._opened.hz, count=self._opened.chunk_size)
-        return adapter, adapter.to_rows(rows)
+        return adapter, adapter.to_rows(rows, observation.state)
 
 
 def check_length(state: tuple[float, ...], adapter: adapters.Adapter) -> None:
@@ -55,7 +55,7 @@ def check_length(state: tuple[float, ...], adapter: adapters.Adapter) -> None:
 
     :raises BadInput: when it has not.
     """
-    if len(state) != adapter.state_dim:
+    if len(state) not in adapter.state_dims:
         raise BadInput(
-            'invalid_state', f"'state' must hold {adapter.state_dim} numbers for "
-            f'{adapter.name}, got {len(state)}')
+            'invalid_state', f"'state' must hold {' or '.join(map(str, adapter.state_dims))} "
+            f'numbers for {adapter.name}, got {len(state)}')
