@@ -22,11 +22,11 @@ DOMAINS = deque(random.sample(range(1, 60), 59))
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker('ros')
-            # One graph has six processes and deadlines: two at a time would disturb each other.
-            item.add_marker(pytest.mark.xdist_group('ros'))
+    graph = [item for item in items if Path(__file__).parent in item.path.parents]
+    for index, item in enumerate(graph):
+        item.add_marker('ros')
+        # A graph of six processes needs about one core; more than two at a time miss deadlines.
+        item.add_marker(pytest.mark.xdist_group(f'ros {index % 2}'))
 
 
 @pytest.fixture
