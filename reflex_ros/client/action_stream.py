@@ -63,6 +63,8 @@ class AsyncActionStream:
     :param timeout_s: limit for ``recv_action``, and for one attempt to open, there at most 15 [s].
     :param window_s: how long opening is retried [s]; 0 tries once.
     :param on_retry: called before each wait between attempts.
+    :param row_keys: fields of a chunk that may hold its rows, the best first; None uses those of
+        the requested adapter.
     """
 
     def __init__(self, url: str, key: Secret | None, request: OpenRequest, *,

@@ -1,10 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The service's row layouts and units <-> an arm's joint order and radians; pure.
+Conversion between the numbers of the service and the joints of an arm; pure.
 
-The layout of an arm is part of its description: ``ArmDescription.wire``. This module converts by
-it, and knows how the service names the rows of each adapter (protocol reference, d.6 and k.5).
+The service has its own order and units; inside this package, poses are in joint order and radians.
+The layout on the wire is part of the description of an arm, ``ArmDescription.wire``. Here are also
+the field names of the rows of each adapter (protocol reference, sections d.6 and k.5).
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from reflex_ros.domain.joints import Vector
 
 ADAPTER = 'so101_joint'
 ROBOT = 'so101'
-"""A client that names this robot and no adapter means this adapter (section d.1)."""
+"""Robot for which ``ADAPTER`` is the default adapter (section d.1)."""
 ROW_NAMES = {ADAPTER: 'actions_so101', 'aloha_joint': 'actions_aloha', 'pi_native': 'actions_pi'}
-"""What each adapter calls its rows (section d.6)."""
+"""Adapter -> field of a chunk that holds its rows (section d.6)."""
 DECIMALS = {WireUnit.DEGREES: 4, WireUnit.PERCENT: 4, WireUnit.RADIANS: 6, WireUnit.FRACTION: 6}
-"""Digits that an observation carries: finer than any encoder."""
+"""Decimals of the numbers in an observation; finer than any encoder."""
 
 
 def row_keys(adapter: str | None, robot: str | None = None) -> tuple[str, ...]:
     """
     Return the fields that may carry the rows of a chunk, the best first.
 
-    :param adapter: the adapter that was asked for: rows of another one are left out. None leaves
-        the choice to the service.
+    :param adapter: the requested adapter; fields of other adapters are not used. None leaves the
+        choice to the service.
     """
     if not adapter and robot != ROBOT:
         return ('actions', *ROW_NAMES.values())
