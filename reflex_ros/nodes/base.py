@@ -172,10 +172,11 @@ class ReflexNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         message = DiagnosticArray(status=self.diagnostics())
-        # One topic for all robots of a machine: the names must tell them apart.
+        # All robots of a machine share this topic: names and hardware must tell them apart.
         robot = self.get_namespace().strip('/')
         for status in message.status if robot else ():
             status.name = f'{robot}/{status.name}'
+            status.hardware_id = status.hardware_id or robot
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 

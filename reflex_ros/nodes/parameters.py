@@ -6,16 +6,29 @@ Parameters from one table per node: declared, described, read and checked at *co
 A value of the wrong type or out of range never stops a node from starting: *configure* fails and
 names the parameter, the value and what is allowed, and a corrected one can be set and configured
 again. While a node is configured its parameters cannot be changed, unless the table says so.
+
+Numbers with bounds have a range in their descriptor, so that rqt and Foxglove show a slider. From
+then on rclpy itself refuses a value outside the range, with its own words and before any callback.
+It would also refuse one that a file sets, with an exception where the parameter is declared (seen
+with rclpy 9.1.2), and the node would not start. So a parameter is declared without a range, and
+gets it as soon as its value is inside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import contextlib
 from dataclasses import dataclass
 import math
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -82,6 +95,12 @@ class Spec:
         return value
 
 
+def _descriptor(spec: Spec) -> ParameterDescriptor:
+    # With a static type, rclpy would refuse a whole number for a float with an exception.
+    return ParameterDescriptor(description=spec.description, additional_constraints=spec.allowed,
+                               dynamic_typing=True)
+
+
 class Parameters:
     """The parameters of one node."""
 
@@ -90,12 +109,15 @@ class Parameters:
         self._table = {spec.name: spec for spec in table}
         self.is_configured = False
         for spec in table:
-            # ROS has no type for an empty list, and would refuse a whole number for a float
-            # with an exception: we take anything here and judge it at configure.
+            # ROS has no type for an empty list.
             default = spec.default if spec.default != [] else ['']
-            node.declare_parameter(spec.name, default, ParameterDescriptor(
-                description=spec.description, additional_constraints=spec.allowed,
-                dynamic_typing=True))
+            parameter: Parameter[Any] = node.declare_parameter(
+                spec.name, default, _descriptor(spec))
+            given = parameter.value
+            if type(given) is int and type(spec.default) is float:
+                # Otherwise tools take it for a parameter of whole numbers, without its range.
+                node.set_parameters([Parameter(spec.name, value=float(given))])
+            self._add_range(spec)
         node.add_on_set_parameters_callback(self._check_change)
 
     def read(self) -> dict[str, Any]:
@@ -106,8 +128,11 @@ class Parameters:
             this node does not have.
         """
         self._refuse_unknown()
-        return {name: spec.check(self._node.get_parameter(name).value)
-                for name, spec in self._table.items()}
+        values = {name: spec.check(self._node.get_parameter(name).value)
+                  for name, spec in self._table.items()}
+        for spec in self._table.values():
+            self._add_range(spec)
+        return values
 
     def _refuse_unknown(self) -> None:
         # rclpy silently ignores what a file sets and the node does not declare: a mistyped limit
@@ -117,6 +142,20 @@ class Parameters:
             if name not in self._table and not name.startswith(IGNORED_PREFIXES):
                 raise ConfigurationError(f"parameter '{name}' does not exist. This node has: "
                                          + ', '.join(sorted(self._table)))
+
+    def _add_range(self, spec: Spec) -> None:
+        if spec.low is None or spec.high is None:
+            return
+        descriptor = _descriptor(spec)
+        if isinstance(spec.default, int):
+            descriptor.integer_range = [IntegerRange(
+                from_value=int(spec.low), to_value=int(spec.high))]
+        else:
+            descriptor.floating_point_range = [FloatingPointRange(
+                from_value=spec.low, to_value=spec.high)]
+        # A value outside keeps the descriptor without a range until it is corrected.
+        with contextlib.suppress(InvalidParameterValueException):
+            self._node.set_descriptor(spec.name, descriptor)
 
     def _check_change(self, changes: list[Parameter]) -> SetParametersResult:
         for change in changes:

@@ -1,0 +1,142 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters on real rclpy: ranges are seen by tools, and no value keeps a node from starting."""
+
+from importlib import import_module
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+NODES = ('so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node',
+         'monitor_node')
+
+
+@pytest.fixture
+def make_node(ros):
+    """Return a function that makes a node with a small table; parameters are text."""
+    from rclpy.lifecycle import TransitionCallbackReturn
+
+    from reflex_ros.nodes.base import ReflexNode
+    from reflex_ros.nodes.parameters import Spec
+    table = (Spec('speed', 0.5, 'speed', 'rad/s', 0.1, 2.0), Spec('count', 3, 'count', '', 1, 8),
+             Spec('name', 'arm', 'name'), Spec('flag', False, 'flag'))
+    nodes = []
+
+    def make(**parameters):
+        arguments = [part for name, value in parameters.items()
+                     for part in ('-p', f'{name}:={value}')]
+        context = ros(*arguments)
+        context.__enter__()
+        node = ReflexNode('tried', table, 1.0)
+        node.is_success = lambda result: result is TransitionCallbackReturn.SUCCESS
+        nodes.append((node, context))
+        return node
+
+    yield make
+    for node, context in nodes:
+        node.destroy_node()
+        context.__exit__(None, None, None)
+
+
+def range_of(node, name):
+    """Return the range that a tool sees, as (from, to), or None."""
+    descriptor = node.describe_parameter(name)
+    found = [*descriptor.floating_point_range, *descriptor.integer_range]
+    return (found[0].from_value, found[0].to_value) if found else None
+
+
+def change(node, name, value):
+    from rclpy.parameter import Parameter
+    return node.set_parameters([Parameter(name, value=value)])[0]
+
+
+def test_numbers_have_a_range_and_a_description(make_node):
+    node = make_node()
+    assert range_of(node, 'speed') == (0.1, 2.0)
+    assert range_of(node, 'count') == (1, 8)
+    assert range_of(node, 'name') is None and range_of(node, 'flag') is None
+    assert node.describe_parameter('speed').description == 'speed'
+    assert '0.1..2' in node.describe_parameter('speed').additional_constraints
+
+
+@pytest.mark.parametrize('module', NODES)
+def test_every_bounded_parameter_of_every_node_has_its_range(ros, module):
+    from reflex_ros.nodes.parameters import Parameters
+    table = import_module(f'reflex_ros.nodes.{module}').TABLE
+    with ros() as rclpy:
+        node = rclpy.create_node('tried')
+        Parameters(node, table)
+        for spec in table:
+            bounds = None if spec.low is None else (spec.low, spec.high)
+            assert range_of(node, spec.name) == bounds, spec.name
+        node.destroy_node()
+
+
+@pytest.mark.parametrize('name, given, words', [
+    ('speed', '9.0', ("'speed' is 9.0", '0.1..2', 'configure again')),
+    ('speed', '9', ("'speed' is 9.0", '0.1..2')),
+    ('speed', '.nan', ("'speed' is nan", '0.1..2')),
+    ('speed', 'fast', ("'speed' is 'fast'", 'a number')),
+    ('count', '99', ("'count' is 99", '1..8')),
+    ('count', '2.5', ("'count' is 2.5", 'a whole number')),
+    ('flag', '1', ("'flag' is 1", 'true or false')),
+])
+def test_bad_value_lets_the_node_start_and_configure_names_it(make_node, name, given, words):
+    node = make_node(**{name: given})
+    assert not node.is_success(node.trigger_configure())
+    assert all(word in node.problem for word in words), node.problem
+    assert not node.is_success(node.trigger_configure()), 'a bad value was forgotten'
+
+
+def test_corrected_value_is_taken_and_the_range_is_seen_from_then_on(make_node):
+    node = make_node(speed='9.0', count='99')
+    assert range_of(node, 'speed') is None and range_of(node, 'count') is None
+    assert not node.is_success(node.trigger_configure())
+    assert change(node, 'speed', 1.0).successful and change(node, 'count', 8).successful
+    assert node.is_success(node.trigger_configure())
+    assert range_of(node, 'speed') == (0.1, 2.0) and range_of(node, 'count') == (1, 8)
+
+
+def test_correction_that_is_bad_too_is_refused(make_node):
+    node = make_node(speed='9.0')
+    answer = change(node, 'speed', 8.0)
+    assert not answer.successful and "'speed' is 8.0" in answer.reason
+    assert '0.1..2' in answer.reason
+
+
+@pytest.mark.parametrize('name, value', [('speed', 9.0), ('speed', 0.0), ('count', 9)])
+def test_value_outside_the_range_is_refused_with_name_and_bounds(make_node, name, value):
+    node = make_node()
+    before = node.get_parameter(name).value
+    answer = change(node, name, value)
+    assert not answer.successful
+    # The words are rclpy's own.
+    low, high = range_of(node, name)
+    for word in (name, f'Min: {low}', f'Max: {high}', f'value: {value}'):
+        assert word in answer.reason
+    assert node.get_parameter(name).value == before
+
+
+@pytest.mark.parametrize('value', [0.1, 2.0])
+def test_value_at_the_end_of_the_range_is_taken(make_node, value):
+    node = make_node()
+    assert change(node, 'speed', value).successful
+    assert node.is_success(node.trigger_configure())
+
+
+def test_whole_number_for_a_float_is_checked_as_a_float(make_node):
+    node = make_node(speed='1')
+    # A tool shows a number with a slider, not a whole number.
+    assert type(node.get_parameter('speed').value) is float
+    assert range_of(node, 'speed') == (0.1, 2.0)
+    assert node.is_success(node.trigger_configure())
+    assert node.parameters.read()['speed'] == 1.0
+    node.trigger_cleanup()
+    answer = change(node, 'speed', 3)
+    assert not answer.successful and "'speed' is 3.0" in answer.reason
+
+
+def test_type_that_does_not_fit_is_refused_later_too(make_node):
+    answer = change(make_node(), 'speed', 'fast')
+    assert not answer.successful and 'a number' in answer.reason
