@@ -4,14 +4,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from reflex_ros.sim.service.faults.kinds import FaultKind, HTTP_FAMILIES, HTTP_ROWS, ROWS
-from reflex_ros.sim.service.settings import Settings
+from reflex_ros.sim.service.settings import numbers, Settings
+
+Command = TypeVar('Command', bound=Callable[..., Any])
+
+
+def _setting_options(command: Command) -> Command:
+    """Add an option for each setting that is a number."""
+    for each in reversed(numbers()):
+        command = click.option(
+            f'--{each.name.replace("_", "-")}', type=type(each.default), default=each.default,
+            show_default=True, help=each.metadata['help'])(command)
+    return command
 
 
 @click.command(context_settings={'help_option_names': ['-h', '--help']})
@@ -19,30 +31,7 @@ from reflex_ros.sim.service.settings import Settings
               help='Port on 127.0.0.1; 0 chooses a free port.')
 @click.option('--key', default='rfx_sim', show_default=True, envvar='REFLEX_SIM_KEY',
               help='API key that the service accepts; prefer the variable REFLEX_SIM_KEY.')
-@click.option('--latency-ms', type=float, default=20.0, show_default=True,
-              help='Duration of one inference in milliseconds.')
-@click.option('--jitter-ms', type=float, default=0.0, show_default=True,
-              help='Largest random extra duration of an inference in milliseconds.')
-@click.option('--hz', type=float, default=30.0, show_default=True,
-              help='Rows per second, if the client requests no rate.')
-@click.option('--chunk-size', type=int, default=50, show_default=True,
-              help='Rows per chunk, if the client requests no size.')
-@click.option('--expiry-s', type=float, default=1800.0, show_default=True,
-              help='Seconds until a session expires.')
-@click.option('--seed', type=int, default=0, show_default=True,
-              help='Seed of the random generator for jitter and policies.')
-@click.option('--ping-s', type=float, default=0.0, show_default=True,
-              help='Seconds between pings on the action stream; 0 sends none.')
-@click.option('--queue-s', type=float, default=5.0, show_default=True,
-              help='Seconds for which a training run is queued.')
-@click.option('--provision-s', type=float, default=15.0, show_default=True,
-              help='Seconds for which a training run is provisioned.')
-@click.option('--train-s', type=float, default=100.0, show_default=True,
-              help='Seconds for which a training run is running.')
-@click.option('--pull-s', type=float, default=10.0, show_default=True,
-              help='Seconds that the import of a model takes.')
-@click.option('--balance-usd', type=float, default=100.0, show_default=True,
-              help='Balance of the organisation in USD; below 5 nothing starts.')
+@_setting_options
 @click.option('--state', 'directory', metavar='DIR', type=click.Path(path_type=Path),
               help='Folder that keeps the state across restarts (default: memory only).')
 @click.option('--fault', 'faults', multiple=True, metavar='NAME[=VALUE][*TIMES]',
@@ -89,7 +78,7 @@ def _fault_list() -> str:
     families = (f'{family:22} {where}' for family, where in HTTP_FAMILIES.items())
     return '\n'.join((
         *(line(kind, kind.name) for kind in ROWS),
-        '', 'Of any HTTP exchange, as FAMILY_NAME (rpc_slow=500, infer_status=408x2):',
+        '', 'For each HTTP exchange, as FAMILY_NAME (rpc_slow=500, infer_status=408x2):',
         *(line(kind, f'FAMILY_{kind.name}') for kind in HTTP_ROWS),
         '', 'FAMILY is one of:', *families,
     ))

@@ -4,8 +4,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 import math
+from typing import Any
+
+
+def _number(default: float, low: float, high: float, help_text: str) -> Any:
+    """Declare a setting; it is an integer when its default is one."""
+    return field(default=default, metadata={'low': low, 'high': high, 'help': help_text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,51 +19,41 @@ class Settings:
     """
     The tunable values of one service process; replaced as a whole, never changed in place.
 
+    The command line has an option for each; durations end in ``_s`` or ``_ms``.
+
     :param key: the one API key that is accepted.
-    :param latency_ms: time that one inference takes.
-    :param jitter_ms: upper end of a uniform extra time per inference.
-    :param hz: rate of the rows when ``session.open`` names none.
-    :param chunk_size: rows per chunk when ``session.open`` names none, 1 to 1000.
-    :param expiry_s: life of a session.
-    :param seed: of the jitter and of the policies.
-    :param ping_s: period of the server's pings; 0 sends none, as the vendor's clients prefer.
-    :param queue_s: how long a training run is queued; ``provision_s`` and ``train_s`` follow.
-    :param pull_s: how long the import of a model takes.
-    :param balance_usd: of the organisation; below 5 nothing is started.
     :raises ValueError: when a value is out of its range.
     """
 
     key: str = 'rfx_sim'
-    latency_ms: float = 20.0
-    jitter_ms: float = 0.0
-    hz: float = 30.0
-    chunk_size: int = 50
-    expiry_s: float = 1800.0
-    seed: int = 0
-    ping_s: float = 0.0
-    queue_s: float = 5.0
-    provision_s: float = 15.0
-    train_s: float = 100.0
-    pull_s: float = 10.0
-    balance_usd: float = 100.0
+    latency_ms: float = _number(20.0, 0.0, 600e3, 'Duration of one inference in milliseconds.')
+    jitter_ms: float = _number(
+        0.0, 0.0, 600e3, 'Largest random extra duration of an inference in milliseconds.')
+    hz: float = _number(30.0, 0.1, 1000.0, 'Rows per second, if the client requests no rate.')
+    chunk_size: int = _number(50, 1, 1000, 'Rows per chunk, if the client requests no size.')
+    expiry_s: float = _number(1800.0, 0.0, 1e9, 'Seconds until a session expires.')
+    seed: int = _number(0, -2**63, 2**63, 'Seed of the random generator for jitter and policies.')
+    ping_s: float = _number(
+        0.0, 0.0, 3600.0, 'Seconds between pings on the action stream; 0 sends none.')
+    queue_s: float = _number(5.0, 0.0, 1e9, 'Seconds for which a training run is queued.')
+    provision_s: float = _number(
+        15.0, 0.0, 1e9, 'Seconds for which a training run is provisioned.')
+    train_s: float = _number(100.0, 0.0, 1e9, 'Seconds for which a training run is running.')
+    pull_s: float = _number(10.0, 0.0, 1e9, 'Seconds that the import of a model takes.')
+    balance_usd: float = _number(
+        100.0, -1e9, 1e9, 'Balance of the organisation in USD; below 5 nothing starts.')
 
     def __post_init__(self) -> None:
-        """Refuse values that no run could use."""
         if not isinstance(self.key, str) or not self.key:
             raise ValueError('key must be a text that is not empty')
-        for name, low, high in (
-            ('latency_ms', 0.0, 600e3), ('jitter_ms', 0.0, 600e3), ('hz', 0.1, 1000.0),
-            ('chunk_size', 1, 1000), ('expiry_s', 0.0, 1e9), ('seed', -2**63, 2**63),
-            ('ping_s', 0.0, 3600.0),
-            ('queue_s', 0.0, 1e9), ('provision_s', 0.0, 1e9), ('train_s', 0.0, 1e9),
-            ('pull_s', 0.0, 1e9), ('balance_usd', -1e9, 1e9),
-        ):
-            value = getattr(self, name)
-            whole = name in ('chunk_size', 'seed')
-            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-                raise ValueError(f'{name} must be {"an integer" if whole else "a number"}')
+        for each in numbers():
+            value = getattr(self, each.name)
+            low, high = each.metadata['low'], each.metadata['high']
+            is_whole = isinstance(each.default, int)
+            if isinstance(value, bool) or not isinstance(value, int if is_whole else (int, float)):
+                raise ValueError(f'{each.name} must be {"an integer" if is_whole else "a number"}')
             if not (math.isfinite(value) and low <= value <= high):
-                raise ValueError(f'{name} must be in {low:g}..{high:g}, got {value!r}')
+                raise ValueError(f'{each.name} must be in {low:g}..{high:g}, got {value!r}')
 
     def changed(self, changes: dict[str, object]) -> Settings:
         """
@@ -66,7 +62,7 @@ class Settings:
         :param changes: setting name -> new value.
         :raises ValueError: on an unknown name or a bad value.
         """
-        known = {field.name for field in fields(self)}
+        known = {each.name for each in fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(f'unknown setting {unknown[0]!r}; known: {", ".join(sorted(known))}')
@@ -78,3 +74,8 @@ class Settings:
         values = asdict(self)
         del values['key']
         return values
+
+
+def numbers() -> list[Any]:
+    """Return the fields of all settings but the key."""
+    return [each for each in fields(Settings) if each.metadata]

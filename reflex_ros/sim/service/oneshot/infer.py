@@ -13,6 +13,7 @@ is answered in kind with ``actions_so101``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import json
 import secrets
 import time
@@ -146,7 +147,7 @@ def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
     return request_id, adapter, observation
 
 
-def _layouts(adapter: Adapter, rows: Rows, state: tuple[float, ...]) -> dict[str, Rows]:
+def _layouts(adapter: Adapter, rows: Rows, state: Sequence[float]) -> dict[str, Rows]:
     """Return the rows under every name that the answer has for them."""
     if adapter is _SO101:
         return {'actions': rows, _SO101.twin: rows}

@@ -10,6 +10,7 @@ where there is padding, and where a seventh joint or a second arm is, it holds s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 
@@ -41,13 +42,13 @@ class Adapter:
         """Whether the layout is degrees and percent already."""
         return self.action_dim == 6
 
-    def to_pose(self, state: tuple[float, ...]) -> Pose:
+    def to_pose(self, state: Sequence[float]) -> Pose:
         """Turn the first six numbers of a state into degrees and percent."""
         if self.is_so101:
-            return state
+            return tuple(state)
         return (*(math.degrees(value) for value in state[:5]), state[5] * 100.0)
 
-    def to_rows(self, rows: Rows, state: tuple[float, ...]) -> Rows:
+    def to_rows(self, rows: Rows, state: Sequence[float]) -> Rows:
         """
         Turn (T, 6) degrees and percent into rows of ``action_dim`` numbers.
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.policy import adapters
 from reflex_ros.sim.service.policy.inference import PoseInference
@@ -49,7 +51,7 @@ class Inference:
         return adapter, adapter.to_rows(rows, observation.state)
 
 
-def check_length(state: tuple[float, ...], adapter: adapters.Adapter) -> None:
+def check_length(state: Sequence[float], adapter: adapters.Adapter) -> None:
     """
     Check that a state has as many numbers as its layout.
 

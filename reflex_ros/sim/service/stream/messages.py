@@ -1,12 +1,17 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON messages of the action stream (protocol d.3): parse the client's, build ours. Pure."""
+"""
+The JSON messages of the action stream (protocol d.3): parse the client's, build ours.
+
+Fields that the models do not name are ignored, and null counts as absent.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 import json
-import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 # Close codes of RFC 6455, section 7.4.1, and of its registry.
 GOING_AWAY = 1001
@@ -24,48 +29,81 @@ class BadInput(Exception):
     """
 
     def __init__(self, code: str, message: str, close_code: int = POLICY_VIOLATION) -> None:
-        """Keep the three."""
         super().__init__(message)
         self.code = code
         self.message = message
         self.close_code = close_code
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOpen:
-    """The first frame; None where the client said nothing."""
+class _Message(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
-    session_id: str
+
+class SessionOpen(_Message):
+    """The first frame."""
+
+    type: Literal['session.open']
+    session_id: str = ''
     prompt: str
-    model: str | None
-    lora: str | None
-    robot: str | None
-    action_adapter: str | None
-    hz: float | None
-    chunk_size: int | None
+    model: str | None = None
+    lora: str | None = None
+    robot: str | None = None
+    action_adapter: str | None = None
+    cameras: list[str] | None = None
+    hz: Annotated[float, Field(ge=0.1, le=1000.0)] | None = None
+    chunk_size: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One observation, without its images; None where the client said nothing."""
+class EncodedImage(_Message):
+    """A compressed camera image, as base64."""
 
-    seq: int | None
-    state: tuple[float, ...]
-    prompt: str | None
-    request_id: str | None
-    capture_time_ns: int | None
+    encoding: Literal['jpeg_base64', 'png_base64']
+    data: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionClose:
+class RawImage(_Message):
+    """A camera image as nested lists; what they hold is not looked at."""
+
+    encoding: Literal['raw']
+    data: list[object]
+
+
+Image = str | Annotated[EncodedImage | RawImage, Field(discriminator='encoding')]
+
+
+class Observation(_Message):
+    """One observation."""
+
+    type: Literal['observation'] = 'observation'
+    seq: Annotated[int, Field(ge=0)] | None = None
+    state: list[FiniteFloat]
+    prompt: str | None = None
+    request_id: str | None = None
+    capture_time_ns: int | None = None
+    images: dict[str, Image] | None = None
+
+
+class SessionClose(_Message):
     """The client's goodbye."""
 
-    session_id: str
+    type: Literal['session.close']
+    session_id: str = ''
 
 
-def parse(text: str) -> SessionOpen | Observation | SessionClose:
+Message = SessionOpen | Observation | SessionClose
+_MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator='type')])
+
+# Field -> slug of the error frame. Every other mistyped field is an ``invalid_message``.
+_SLUGS = {'state': 'invalid_state', 'images': 'invalid_images', 'cameras': 'invalid_session_open',
+          'hz': 'invalid_session_open'}
+# The same for fields that are missing or out of range.
+_VALUE_SLUGS = {'prompt': 'invalid_session_open', 'chunk_size': 'invalid_session_open',
+                'seq': 'invalid_observation'}
+
+
+def parse(text: str) -> Message:
     """
-    Turn one text frame into a message; unknown fields are ignored.
+    Parse one text frame.
 
     :raises BadInput: saying what is wrong with it.
     """
@@ -75,14 +113,18 @@ def parse(text: str) -> SessionOpen | Observation | SessionClose:
         raise BadInput('invalid_json', f'not JSON: {type(exc).__name__}') from exc
     if not isinstance(frame, dict):
         raise BadInput('invalid_message', 'a message must be a JSON object')
-    kind = frame.get('type')
-    if kind == 'observation':
-        return parse_observation(frame)
-    if kind == 'session.open':
-        return _session_open(frame)
-    if kind == 'session.close':
-        return SessionClose(_text(frame, 'session_id') or '')
-    raise BadInput('unknown_type', f'unknown message type {str(kind)[:100]!r}')
+    return _parse(frame)
+
+
+def parse_observation(frame: dict[str, object]) -> Observation:
+    """
+    Parse an observation that has no ``type``.
+
+    :raises BadInput: saying what is wrong with it.
+    """
+    message = _parse(frame | {'type': 'observation'})
+    assert isinstance(message, Observation)
+    return message
 
 
 def ready_frame(session_id: str, **extra: object) -> dict[str, object]:
@@ -98,89 +140,16 @@ def error_frame(code: str, message: str, session_id: str = '') -> dict[str, obje
     return frame | ({'session_id': session_id} if session_id else {})
 
 
-def _session_open(frame: dict[str, object]) -> SessionOpen:
-    prompt = _text(frame, 'prompt')
-    if prompt is None:
-        raise BadInput('invalid_session_open', "'prompt' is missing")
-    cameras = frame.get('cameras')
-    if cameras is not None and not (
-        isinstance(cameras, list) and all(isinstance(name, str) for name in cameras)
-    ):
-        raise BadInput('invalid_session_open', "'cameras' must be a list of texts")
-    hz = frame.get('hz')
-    if hz is not None and not 0.1 <= (_finite(hz) or 0.0) <= 1000.0:
-        raise BadInput('invalid_session_open', "'hz' must be a number in 0.1..1000")
-    rows = _integer(frame, 'chunk_size')
-    if rows is not None and not 1 <= rows <= 1000:
-        raise BadInput('invalid_session_open', "'chunk_size' must be in 1..1000")
-    return SessionOpen(
-        session_id=_text(frame, 'session_id') or '', prompt=prompt, model=_text(frame, 'model'),
-        lora=_text(frame, 'lora'), robot=_text(frame, 'robot'),
-        action_adapter=_text(frame, 'action_adapter'),
-        hz=None if hz is None else _finite(hz), chunk_size=rows,
-    )
-
-
-def parse_observation(frame: dict[str, object]) -> Observation:
-    """
-    Turn a parsed observation into a value; its ``type`` is not looked at.
-
-    :raises BadInput: saying what is wrong with it.
-    """
-    seq = _integer(frame, 'seq')
-    if seq is not None and seq < 0:
-        raise BadInput('invalid_observation', "'seq' must not be negative")
-    state = frame.get('state')
-    if not isinstance(state, list):
-        raise BadInput('invalid_state', "'state' must be a list of numbers")
-    numbers = [_finite(value) for value in state]
-    if any(value is None for value in numbers):
-        raise BadInput('invalid_state', "'state' must hold finite numbers only")
-    _check_images(frame.get('images'))
-    return Observation(
-        seq=seq, state=tuple(value for value in numbers if value is not None),
-        prompt=_text(frame, 'prompt'), request_id=_text(frame, 'request_id'),
-        capture_time_ns=_integer(frame, 'capture_time_ns'),
-    )
-
-
-def _check_images(images: object) -> None:
-    """Accept an absent map, bare base64 texts and objects with ``encoding`` and ``data``."""
-    if images is None:
-        return
-    if not isinstance(images, dict):
-        raise BadInput('invalid_images', "'images' must be an object")
-    for name, image in images.items():
-        if isinstance(image, str):
-            continue
-        encoding = image.get('encoding') if isinstance(image, dict) else None
-        wanted = {'jpeg_base64': str, 'png_base64': str, 'raw': list}.get(str(encoding))
-        if wanted is None or not isinstance(image.get('data'), wanted):
-            raise BadInput('invalid_images', f'image {name[:100]!r} has no known encoding')
-
-
-def _text(frame: dict[str, object], name: str) -> str | None:
-    value = frame.get(name)
-    if value is not None and not isinstance(value, str):
-        raise BadInput('invalid_message', f'{name!r} must be a text')
-    return value
-
-
-def _integer(frame: dict[str, object], name: str) -> int | None:
-    value = frame.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadInput('invalid_message', f'{name!r} must be an integer')
-    return value
-
-
-def _finite(value: object) -> float | None:
-    """Return a finite float, or None for anything else; a bool is no number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
+def _parse(frame: dict[str, object]) -> Message:
     try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+        return _MESSAGES.validate_python(
+            {name: value for name, value in frame.items() if value is not None})
+    except ValidationError as exc:
+        error = exc.errors(include_url=False)[0]
+        if error['type'].startswith('union_tag'):
+            raise BadInput('unknown_type',
+                           f'unknown message type {str(frame.get("type"))[:100]!r}') from exc
+        _, field, *_ = error['loc']
+        values = {} if error['type'].endswith('_type') else _VALUE_SLUGS
+        slug = _SLUGS.get(str(field)) or values.get(str(field), 'invalid_message')
+        raise BadInput(slug, f'{field!r}: {error["msg"]}') from exc
