@@ -169,8 +169,8 @@ def faults() -> str:
     kinds = import_module('reflex_ros.sim.service.faults.kinds')
 
     def kinds_table(rows: Iterable[Any], prefix: str = '') -> str:
-        return table(('name', 'value', 'times', 'effect'), (
-            (f'`{prefix}{kind.name}`', kind.takes(), kind.times or '', kind.what)
+        return table(('name', 'value', 'times', 'effect', 'what the robot side shows'), (
+            (f'`{prefix}{kind.name}`', kind.takes(), kind.times or '', kind.what, kind.shows)
             for kind in rows))
 
     families = table(('family', 'requests'), (
@@ -180,7 +180,8 @@ def faults() -> str:
         'Switch a fault on at the start with `reflex sim service --fault NAME[=VALUE][*TIMES]`,\n'
         'or later with `POST /admin/fault {"name": ..., "value": ..., "times": ...}`. After it\n'
         'has happened `times` times, the fault switches itself off. The column `times` has the\n'
-        'default; where it is empty, the fault stays on until it is cleared.\n',
+        'default; where it is empty, the fault stays on until it is cleared. The codes in the\n'
+        'last column are explained in [safety.md](safety.md).\n',
         kinds_table(kinds.ROWS),
         '## Faults of any HTTP exchange\n\nWrite FAMILY_NAME, for example `rpc_slow=500` or '
         '`infer_status=408x2`.\n',

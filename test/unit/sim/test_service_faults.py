@@ -8,6 +8,7 @@ import asyncio
 import json
 import math
 from pathlib import Path
+import re
 import struct
 import sys
 import time
@@ -27,13 +28,15 @@ from service_fixture import (  # noqa: E402
     HOME,
     observation,
     REST,
+    ROOT,
     run,
     serving,
     session_open,
     streaming,
 )
 
-from reflex_ros.sim.service.faults.kinds import KINDS  # noqa: E402
+from reflex_ros.domain.fault_code import FaultCode  # noqa: E402
+from reflex_ros.sim.service.faults.kinds import KINDS, ROWS  # noqa: E402
 from reflex_ros.sim.service.faults.switches import Faults  # noqa: E402
 
 JOINT = {'shoulder_pan': 0, 'wrist_roll': 4, 'gripper': 5}
@@ -112,12 +115,21 @@ def test_fault_switches_itself_off_after_its_times():
     assert [faults.consume('slow') is not None for _ in range(3)] == [True, True, False]
 
 
-def test_every_fault_says_what_it_is_and_takes():
+def test_every_fault_says_what_it_does_shows_and_takes():
     for kind in KINDS.values():
-        assert kind.what
+        assert kind.what and kind.shows
         assert kind.usage().startswith(kind.name)
+        for code in re.findall(r'\b(?!TCP|HTTP|JSON)[A-Z_]{4,}\b', kind.shows):
+            assert code in FaultCode.__members__, kind.name
         for choice in kind.choices:
             assert kind.parse(choice)[1] == choice
+
+
+@pytest.mark.parametrize('name', [kind.name for kind in ROWS])
+def test_every_fault_is_asked_for_somewhere(name):
+    source = ROOT / 'reflex_ros' / 'sim' / 'service'
+    assert any(f"'{name}'" in path.read_text() for path in source.rglob('*.py')
+               if path.name != 'kinds.py')
 
 
 # -- before the stream

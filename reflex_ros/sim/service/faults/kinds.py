@@ -1,10 +1,14 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The table of every fault that the simulated service can show.
+The table of every fault that the simulated service can show; ``doc/faults.md`` is made from it.
 
-A fault's value is ``NUMBER``, ``TEXT`` or ``NUMBER:TEXT``, whichever its row has; what is left out
-has its default. ``times`` is how often it happens before it switches itself off; None is for ever.
+To add a fault, add a row, and ask for it in the module that the heading of its group names:
+``if fault := faults.consume('name')``.
+
+A fault's value is ``NUMBER``, ``TEXT`` or ``NUMBER:TEXT``, whichever its row has; a part that is
+left out has its default. ``times`` is how often it happens before it switches itself off; None
+keeps it on until it is cleared.
 """
 
 from __future__ import annotations
@@ -20,14 +24,17 @@ class FaultKind:
     """
     One row of the table.
 
-    :param number: default of the number; None when the fault takes none.
-    :param text: default of the text; None when the fault takes none.
-    :param choices: the texts that it knows; empty when any text will do.
+    :param what: what happens at the service.
+    :param shows: what the robot side shows; names in capitals are codes of ``FaultCode``.
+    :param number: default of the number; None when the fault has none.
+    :param text: default of the text; None when the fault has none.
+    :param choices: the texts that are allowed; empty for any text.
     :param pattern: what any text must look like.
     """
 
     name: str
     what: str
+    shows: str
     number: float | None = None
     text: str | None = None
     choices: tuple[str, ...] = ()
@@ -47,19 +54,17 @@ class FaultKind:
             return number, text
         if not isinstance(value, (int, float, str)) or value is False:
             raise ValueError(self.usage())
-        given = str(value)
+        rest = str(value)
         if self.number is not None:
-            head, _, rest = given.partition(':')
+            head, _, tail = rest.partition(':')
             try:
-                number = float(head)
+                number, rest = float(head), tail
             except ValueError:
                 if self.text is None:
                     raise ValueError(self.usage()) from None
-                rest = given
-            given = rest
-        if not 0.0 <= number < 1e9 or (given and self.text is None):
+        if not 0.0 <= number < 1e9 or (rest and self.text is None):
             raise ValueError(self.usage())
-        text = given or text
+        text = rest or text
         if self.choices and text not in self.choices:
             raise ValueError(self.usage())
         if self.pattern and not re.fullmatch(self.pattern, text):
@@ -72,11 +77,11 @@ class FaultKind:
         return self.pattern == _STATUSES
 
     def usage(self) -> str:
-        """Say what the fault takes as a value, in a sentence."""
+        """Return what the fault takes as a value, in a sentence."""
         return f'{self.name} takes {self.takes()}'
 
     def takes(self) -> str:
-        """Say what the value is."""
+        """Return what the value is."""
         takes = [] if self.number is None else [f'a number (default {self.number:g})']
         if self.choices:
             takes.append(f'one of {", ".join(self.choices)} (default {self.text})')
@@ -91,18 +96,26 @@ class FaultKind:
 
 _STATUSES = r'\d{3}(x\d+)?(,\d{3}(x\d+)?)*'
 
-# What can happen to one HTTP exchange; each row exists for each family, as rpc_slow, infer_close.
+# -- One HTTP exchange: faults/http_faults.py. A row exists for each family: rpc_slow, infer_close.
+
 HTTP_ROWS = (
-    FaultKind('status', 'answer with these HTTP codes: 503x2,429x1 or 401; the call is not run',
+    FaultKind('status', 'these HTTP codes are the answer, such as 503x2,429x1; no call is run',
+              'repeats what is safe to repeat for 408, 429 and 5xx; then an error with the code',
               text='503', pattern=_STATUSES),
-    FaultKind('redirect', 'answer with 302 to this address', text='http://127.0.0.1:9/'),
-    FaultKind('slow', 'ms before the answer', number=1500.0),
+    FaultKind('redirect', 'a 302 to this address is the answer',
+              'an error: no redirect is followed', text='http://127.0.0.1:9/'),
+    FaultKind('slow', 'the answer comes so many ms late', 'waits, up to its timeout',
+              number=1500.0),
     FaultKind('close', 'the connection ends before the call is run, after it, or in mid answer',
+              'repeats what is safe to repeat; then an error that names the cause',
               text='before', choices=('before', 'after', 'half')),
-    FaultKind('garbage', 'the body of the answer is none', text='not_json', choices=(
-        'not_json', 'truncated', 'invalid_utf8', 'array', 'deep', 'empty')),
-    FaultKind('oversize', 'so many MiB of blanks behind the answer', number=2.0),
-    FaultKind('trickle', 'the body goes out byte by byte, so many ms apart', number=50.0),
+    FaultKind('garbage', 'the body of the answer is not what it should be',
+              'an error: the answer is not understood', text='not_json', choices=(
+                  'not_json', 'truncated', 'invalid_utf8', 'array', 'deep', 'empty')),
+    FaultKind('oversize', 'so many MiB of blanks follow the answer',
+              'an error beyond the limit of that answer', number=2.0),
+    FaultKind('trickle', 'the body comes byte by byte, so many ms apart',
+              'an error when the whole answer takes longer than the timeout', number=50.0),
 )
 
 HTTP_FAMILIES = {
@@ -117,85 +130,117 @@ HTTP_FAMILIES = {
 }
 
 ROWS = (
-    # Before the stream: handshakes and calls.
-    FaultKind('handshake_status', 'answer handshakes with these codes: 503x3,403x1 or 401',
-              text='503', pattern=_STATUSES),
-    FaultKind('retry_after', 'refusals on order carry Retry-After with so many seconds',
-              number=1.0),
-    FaultKind('handshake_slow', 'ms before a handshake is answered', number=3000.0),
-    FaultKind('handshake_close', 'the connection ends instead of an answer to the handshake'),
-    FaultKind('redirect', 'answer handshakes with 302 to this address',
-              text='http://127.0.0.1:9/v1/actions'),
-    FaultKind('rpc_refuse', 'calls are refused with this reason, or those of one function: '
-              'promoteSession:session_closed', text='unknown_key', pattern=r'(\w+:)?\w+'),
-    FaultKind('rpc_error', 'calls fail with this message', text='Server Error'),
-    FaultKind('rpc_value', 'calls run, and their answer has another value or none',
-              text='null', choices=(
+    # -- Handshakes of the action stream: stream/handshake.py; the greeting: stream/stream.py.
+    FaultKind('handshake_status', 'these HTTP codes answer handshakes, such as 503x3,403x1',
+              'tries again for 90 s; 401 and other 4xx fail at once', text='503',
+              pattern=_STATUSES),
+    FaultKind('retry_after', 'refusals by a fault carry Retry-After with so many seconds',
+              'waits that long, within the 90 s', number=1.0),
+    FaultKind('handshake_slow', 'handshakes are answered so many ms late',
+              'waits; tries again after its timeout', number=3000.0),
+    FaultKind('handshake_close', 'handshakes are not answered: the connection ends',
+              'tries again for 90 s'),
+    FaultKind('redirect', 'handshakes are answered with a 302 to this address',
+              'fails at once: no redirect is followed', text='http://127.0.0.1:9/v1/actions'),
+    FaultKind('first_frame', 'another frame, none or a Close comes instead of session.ready',
+              'fails at once; silent: tries again', text='wrong',
+              choices=('wrong', 'silent', 'close', 'error')),
+    FaultKind('ready_delay', 'session.ready comes so many ms late',
+              'waits; tries again after its timeout', number=3000.0),
+    # -- Calls: http/rpc.py; sign-up: http/dashboard.py.
+    FaultKind('rpc_refuse', 'calls, or with FUNCTION:REASON those of one function, are refused '
+              'with this reason', 'the reason and the next step; AUTH_REVOKED, NOT_READY, REFUSED',
+              text='unknown_key', pattern=r'(\w+:)?\w+'),
+    FaultKind('rpc_error', 'calls fail with this message', 'an error with the message',
+              text='Server Error'),
+    FaultKind('rpc_value', 'calls are run, and their answer has another value or none',
+              'an error: the answer is not understood', text='null', choices=(
                   'null', 'array', 'text', 'missing', 'no_status', 'no_message')),
-    FaultKind('http_560', 'function errors of the encoded format come as HTTP 560'),
-    FaultKind('first_frame', 'what comes instead of session.ready',
-              text='wrong', choices=('wrong', 'silent', 'close', 'error')),
-    FaultKind('ready_delay', 'ms before session.ready', number=3000.0),
-    FaultKind('signup_error', 'sign-up is refused; where the answer puts the text',
-              text='object', choices=('object', 'text', 'message', 'none')),
-    FaultKind('deployment_not_ready', 'every deployment is blocked'),
-    FaultKind('balance_too_low', 'authorize is refused, /v1/infer is a 402, the doctor says so'),
-    FaultKind('session_dry_run', 'a promotion is refused and the session stays in dry_run; a '
-              'stream that asks in dry_run ends with session_dry_run'),
-    FaultKind('cold_start', 'the first n calls of /v1/infer answer 408; without this switch one '
-              'does so after 10 idle minutes', number=1.0),
-    FaultKind('no_inference_node', 'authorize is refused, the doctor says so'),
-    # Data: uploads, validation, training.
+    FaultKind('http_560', 'function errors of the encoded format come as HTTP 560',
+              'the same error as without it'),
+    FaultKind('signup_error', 'sign-up is refused; the value says where the text stands',
+              'the text', text='object', choices=('object', 'text', 'message', 'none')),
+    # -- What the service lacks: context.py and resources/; cold_start: oneshot/infer.py.
+    FaultKind('deployment_not_ready', 'every deployment is blocked',
+              'doctor and gate name the failed check; NOT_READY while actions are applied'),
+    FaultKind('balance_too_low', 'nothing is started: authorize is refused, /v1/infer is a 402',
+              'REFUSED, and to top the balance up'),
+    FaultKind('no_inference_node', 'no worker is live: authorize is refused',
+              'REFUSED, and to try again later'),
+    FaultKind('session_dry_run', 'promotions are refused, and a stream that asks in dry_run ends',
+              'MODE_MISMATCH'),
+    FaultKind('cold_start', 'the first n calls of /v1/infer answer 408, as after 10 idle minutes',
+              'asks again twice, then says that the model is still starting', number=1.0),
+    # -- Uploads: http/upload_target.py; validation, training and imports: resources/.
     FaultKind('upload_cut', 'the connection of an upload ends after so many bytes',
-              number=65536.0, times=1),
-    FaultKind('upload_corrupt', 'one byte of an upload changes before it is stored'),
-    FaultKind('dataset_invalid', 'the validation of every dataset fails'),
-    FaultKind('import_fails', 'the import of a model fails'),
-    FaultKind('training_stuck', 'training runs stay queued'),
-    FaultKind('training_fails', 'training runs fail half way'),
-    # After so many chunks of a stream (counted from the moment the fault is switched on).
-    FaultKind('revoke_key_after', 'after k chunks the key is revoked', number=0.0, times=1),
-    FaultKind('expire', 'after k chunks the session expires', number=0.0, times=1),
-    FaultKind('fail', 'after k chunks the worker is lost and the session failed',
+              'resumes the upload', number=65536.0, times=1),
+    FaultKind('upload_corrupt', 'one byte of an upload changes before it is stored',
+              'an error: the checksum differs'),
+    FaultKind('dataset_invalid', 'the validation of every dataset fails',
+              'an error with the reason'),
+    FaultKind('import_fails', 'the import of a model fails', 'the failed model with the reason'),
+    FaultKind('training_stuck', 'training runs stay queued', 'a run that stays queued'),
+    FaultKind('training_fails', 'training runs fail half way', 'the failed run with the reason'),
+    # -- After so many chunks of a stream, counted from when the fault is switched on; 0 is now:
+    # stream/answering.py, and resources/sessions.py for what happens to the session.
+    FaultKind('revoke_key_after', 'the key is revoked after n chunks', 'AUTH_REVOKED',
               number=0.0, times=1),
-    FaultKind('demote', 'after k chunks the session is back in dry_run, untold',
+    FaultKind('expire', 'the session expires after n chunks', 'SESSION_EXPIRED',
               number=0.0, times=1),
-    FaultKind('close', 'after k chunks: Close with this code', number=0.0, text='1011',
+    FaultKind('fail', 'the session fails after n chunks: its worker is lost', 'SERVER_ERROR',
+              number=0.0, times=1),
+    FaultKind('demote', 'the session is back in dry_run after n chunks, and nobody is told',
+              'MODE_MISMATCH, within 10 s', number=0.0, times=1),
+    FaultKind('close', 'Close with this code comes after n chunks',
+              'NET_CLOSED; 1009: OVERSIZE; 1011: SERVER_ERROR', number=0.0, text='1011',
               pattern=r'1\d{3}|[34]\d{3}'),
-    FaultKind('reset', 'after k chunks: TCP reset', number=0.0),
-    FaultKind('error_frame', 'after k chunks: error frame with this text, then Close 1011',
-              number=0.0, text='internal_error'),
-    # Instead of, or on the way of, an answer.
-    FaultKind('deaf', 'what clients send is no longer read'),
-    FaultKind('silence', 'observations are accepted and never answered'),
-    FaultKind('skip_one_in', 'every n-th answer is dropped', number=5.0),
-    FaultKind('slow', 'ms by which answers are late', number=1500.0),
-    FaultKind('trickle', 'answers go out byte by byte, so many ms apart', number=50.0),
-    FaultKind('garbage', 'the answer is no proper message', text='not_json', choices=(
-        'not_json', 'truncated', 'binary', 'invalid_utf8', 'deep', 'duplicate_keys', 'array',
-        'unknown_type')),
-    FaultKind('oversize', 'the answer is padded to so many MiB', number=2.0),
-    FaultKind('bomb', 'a compressed frame that nobody negotiated, MiB when inflated',
-              number=64.0),
-    FaultKind('fragments', 'a message of endless fragments, bytes each', number=16384.0),
-    # Wrong content in a proper message.
-    FaultKind('nan', 'one value that is no finite number', text='nan', choices=(
-        'nan', 'inf', '1e999', 'null', 'bool', 'string', 'huge')),
-    FaultKind('wrong_shape', 'rows of the wrong shape', text='ragged', choices=(
-        'ragged', 'wrong_dim', 'empty', 'empty_rows', 'flat', 'too_many', 'wrong_key',
-        'missing')),
-    FaultKind('wrong_seq', 'the answer names the wrong observation', text='duplicate', choices=(
-        'duplicate', 'old', 'future', 'reorder', 'missing', 'text')),
-    FaultKind('wrong_session', 'the answer names another session'),
-    FaultKind('out_of_range', 'rows run beyond the upper limit of a joint, deg or percent',
-              number=20.0, text=JOINTS[GRIPPER], choices=JOINTS),
-    FaultKind('jump', 'all rows are offset by so many degrees in one joint', number=30.0,
+    FaultKind('reset', 'a TCP reset comes after n chunks', 'NET_CLOSED', number=0.0),
+    FaultKind('error_frame', 'an error frame with this text comes after n chunks, then Close 1011',
+              'SERVER_ERROR', number=0.0, text='internal_error'),
+    # -- Answers that are missing or late: stream/answering.py; broken: stream/connection.py with
+    # faults/corruption.py, faults/wire.py and faults/delivery.py.
+    FaultKind('deaf', 'what clients send is no longer read', 'NET_SILENT after 2 s'),
+    FaultKind('silence', 'observations are read and never answered', 'NET_SILENT after 2 s'),
+    FaultKind('skip_one_in', 'every n-th answer is dropped',
+              'asks again; UNDERRUN when the next answer is too late', number=5.0),
+    FaultKind('slow', 'answers come so many ms late',
+              'slows down; CHUNK_STALE above 1 s, NET_SILENT above 2 s', number=1500.0),
+    FaultKind('trickle', 'answers come byte by byte, so many ms apart', 'NET_SILENT after 2 s',
+              number=50.0),
+    FaultKind('garbage', 'the answer is not a proper message',
+              'BAD_FRAME; invalid_utf8: NET_CLOSED; unknown_type: NET_SILENT', text='not_json',
+              choices=(
+                  'not_json', 'truncated', 'binary', 'invalid_utf8', 'deep', 'duplicate_keys',
+                  'array', 'unknown_type')),
+    FaultKind('oversize', 'the answer is padded to so many MiB', 'OVERSIZE above 1 MiB',
+              number=2.0),
+    FaultKind('bomb', 'a compressed frame, which was not negotiated, holds so many MiB',
+              'NET_CLOSED: it is not inflated', number=64.0),
+    FaultKind('fragments', 'a message of endless fragments comes, so many bytes each',
+              'OVERSIZE above 1 MiB', number=16384.0),
+    # -- Wrong content in a proper message: faults/corruption.py. Three in a row end the session.
+    FaultKind('nan', 'one value is not a finite number',
+              'BAD_NUMBER; nan, inf: BAD_FRAME, as JSON has no such number', text='nan', choices=(
+                  'nan', 'inf', '1e999', 'null', 'bool', 'string', 'huge')),
+    FaultKind('wrong_shape', 'the rows have another shape than they should', 'BAD_SHAPE',
+              text='ragged', choices=(
+                  'ragged', 'wrong_dim', 'empty', 'empty_rows', 'flat', 'too_many', 'wrong_key',
+                  'missing')),
+    FaultKind('wrong_seq', 'the answer names another observation, or none',
+              'SEQ_OLD; future: also NET_SILENT; missing, text: BAD_SHAPE', text='duplicate',
+              choices=('duplicate', 'old', 'future', 'reorder', 'missing', 'text')),
+    FaultKind('wrong_session', 'the answer names another session',
+              'nothing: the sequence number counts'),
+    FaultKind('out_of_range', 'rows run beyond the upper limit of a joint, by degrees or percent',
+              'RANGE', number=20.0, text=JOINTS[GRIPPER], choices=JOINTS),
+    FaultKind('jump', 'all rows are offset by so many degrees in one joint', 'JUMP', number=30.0,
               text=JOINTS[PAN], choices=JOINTS[:GRIPPER]),
-    FaultKind('radians', 'rows in radians, gripper 0..1'),
-    FaultKind('constant', 'every row of every chunk is the first observed state'),
-    FaultKind('all_zero', 'every value is 0'),
+    FaultKind('radians', 'rows are in radians, the gripper in 0..1',
+              'JUMP, unless the arm is near its middle'),
+    FaultKind('constant', 'every row is the first observed state', 'nothing: the arm stays there'),
+    FaultKind('all_zero', 'every value is 0', 'JUMP, unless the arm is near its middle'),
     FaultKind('oscillate', 'every second row of the wrist roll is off by so many degrees',
-              number=1.5),
+              'smooths it; RATE when the rows are too fast', number=1.5),
 )
 
 _HTTP = tuple(
