@@ -15,15 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 import inspect
 import json
-from typing import Annotated, Any, get_type_hints, TypeVar
+from typing import Annotated, Any, ClassVar, get_type_hints, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model, ValidationError
 from pydantic.alias_generators import to_camel
 
 from reflex_ros.sim.service.refusals import invalid
+from reflex_ros.sim.service.storage.table import Row
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 M = TypeVar('M', bound=BaseModel)
@@ -136,6 +137,8 @@ def complaint(exc: ValidationError) -> str:
     """Return what is wrong with an object, in the words of the real backend's validators."""
     errors = exc.errors(include_url=False)
     error = next((each for each in errors if each['type'] == 'missing'), errors[0])
+    if not error['loc']:
+        return 'Object expected.'
     name = '.'.join(str(part)[:100] for part in error['loc'])
     if error['type'] == 'missing':
         return f'Object is missing the required field `{name}`.'
@@ -208,11 +211,32 @@ def _check_plain(value: Json) -> Json:
 JsonObject = Annotated[Json, AfterValidator(_check_plain)]
 
 
-def ids(name: str, row_id: str) -> Json:
-    """Return an id under each of the names under which clients look for it (i.1)."""
-    return {'_id': row_id, 'id': row_id, name: row_id}
+class WireRow(Row):
+    """
+    A row that clients see.
+
+    Its fields travel in camelCase, except those that are private, and those that are unknown: None
+    or an empty text. Clients look for the id under three names (i.1).
+    """
+
+    ID_NAME: ClassVar[str]
+    PRIVATE: ClassVar[tuple[str, ...]] = ()
+
+    def to_json(self) -> Json:
+        """Return the row as it travels."""
+        return self.ids() | known({
+            _camel(name): value for name, value in vars(self).items()
+            if name not in self.PRIVATE and not name.startswith('_')})
+
+    def ids(self, *names: str) -> Json:
+        """Return the id and some fields, the short form of the row."""
+        return {'_id': self.id, 'id': self.id, self.ID_NAME: self.id} | {
+            name: getattr(self, name) for name in names}
 
 
 def known(fields: Mapping[str, object]) -> Json:
     """Return the fields that are known: neither None nor an empty text."""
     return {name: value for name, value in fields.items() if value not in ('', None)}
+
+
+_camel = cache(to_camel)

@@ -15,13 +15,12 @@ class ServiceClock:
     :param source: monotonic seconds.
     :param epoch_s: epoch time [s] at construction; a later step of the wall clock has no effect.
 
-    ``advanced_s`` is by how much it was moved in all [s].
+    ``advanced_s`` is the sum of all moves forward [s].
     """
 
     def __init__(
         self, source: Callable[[], float] = time.monotonic, epoch_s: float | None = None
     ) -> None:
-        """Start at ``epoch_s``."""
         self._source = source
         start_s = time.time() if epoch_s is None else epoch_s
         self._offset_s = start_s - source()
@@ -48,11 +47,11 @@ class ServiceClock:
 
     def resume(self, advanced_s: float, not_before_s: float) -> None:
         """
-        Go on where the clock of an earlier process stood.
+        Continue where the clock of an earlier process stood.
 
         :param advanced_s: how far it had been moved [s].
-        :param not_before_s: epoch time [s] that it had reached; the wall clock may since have
-            been set back.
+        :param not_before_s: epoch time [s] that it had reached; the wall clock may have been set
+            back since then.
         """
         self.advance(advanced_s)
         self._offset_s += max(0.0, not_before_s - self.now_s())

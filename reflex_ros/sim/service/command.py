@@ -80,5 +80,4 @@ def _fault_list() -> str:
         *(line(kind, kind.name) for kind in ROWS),
         '', 'For each HTTP exchange, as FAMILY_NAME (rpc_slow=500, infer_status=408x2):',
         *(line(kind, f'FAMILY_{kind.name}') for kind in HTTP_ROWS),
-        '', 'FAMILY is one of:', *families,
-    ))
+        '', 'FAMILY is one of:', *families))

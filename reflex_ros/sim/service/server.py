@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 import contextlib
 import json
 from pathlib import Path
@@ -15,10 +16,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from reflex_ros.sim.service.faults import http_faults
-from reflex_ros.sim.service.http import rpc
+from reflex_ros.sim.service.http import dashboard, rest, rpc
 from reflex_ros.sim.service.http.admin import Admin
-from reflex_ros.sim.service.http.dashboard import Site
-from reflex_ros.sim.service.http.rest import Rest
 from reflex_ros.sim.service.http.upload_target import UploadTarget
 from reflex_ros.sim.service.http.worker import Worker
 from reflex_ros.sim.service.oneshot.edge import Edge
@@ -42,11 +41,10 @@ class Server:
     The simulated service on a port of 127.0.0.1.
 
     :param state: what it serves.
-    :param port: 0 takes a free one.
+    :param port: 0 chooses a free one.
     """
 
     def __init__(self, state: ServiceState, port: int = 0) -> None:
-        """Store the state; nothing is bound yet."""
         self.state = state
         self._rpc = rpc.Rpc(state)
         self._port = port
@@ -62,23 +60,34 @@ class Server:
         faults = http_faults.make_middleware(self.state.faults, self.state.counters.calls)
         app = web.Application(
             client_max_size=MAX_BODY,
-            middlewares=[self._track, faults, self._save, _as_json],
-        )
-        admin = Admin(self.state)
-        app.router.add_post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
-        app.router.add_get('/admin/state', admin.show)
-        app.router.add_get('/admin/faults', admin.list_faults)
-        app.router.add_post('/admin/{action}', admin.act)
-        parts = (Site, Infer, Edge, Worker, UploadTarget, Rest)
-        for part in parts:
-            app.router.add_routes(part(self.state).routes())
-        app.router.add_route('*', '/{path:.*}', self._other)
+            middlewares=[self._track, faults, self._save, _as_json])
+        app.add_routes(self._routes())
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, HOST, self._port).start()
         self._runner = runner
         self._port = runner.addresses[0][1]
         self.state.base_url = self.url
+
+    def _routes(self) -> Iterator[web.RouteDef]:
+        """Yield every route; a fixed path stands before one with a name in its place."""
+        state = self.state
+        admin, pages, worker = Admin(state), dashboard.Dashboard(state), Worker(state)
+        yield web.post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
+        yield web.get('/admin/state', admin.show)
+        yield web.get('/admin/faults', admin.list_faults)
+        yield web.post('/admin/{action}', admin.act)
+        yield web.get(dashboard.APPROVAL_PATH, pages.ask)
+        yield web.post(dashboard.APPROVAL_PATH, pages.decide)
+        yield web.post('/api/auth/sign-up/email', pages.sign_up)
+        yield web.get('/health', worker.health)
+        yield web.get('/ready', worker.ready)
+        yield web.post('/v1/infer', Infer(state).serve)
+        yield web.post('/act', Edge(state).serve)
+        yield web.route('*', '/uploads/{token}', UploadTarget(state).serve)
+        for path, endpoint in rest.endpoints(state):
+            yield web.route('*', path, endpoint.serve)
+        yield web.route('*', '/{path:.*}', self._other)
 
     async def stop(self) -> None:
         """Close every connection and the port, within a second; may be called twice."""
@@ -88,7 +97,7 @@ class Server:
         self.state.is_stopping = True
         self.state.notify()
         if self._serving:
-            # Most leave with a Close 1001 now; one whose client does not read is cut off.
+            # Most end with a Close 1001 now; one whose client does not read is cut off.
             _, stuck = await asyncio.wait(self._serving, timeout=GRACE_S)
             for task in stuck:
                 task.cancel()
@@ -99,12 +108,10 @@ class Server:
         self.state.close()
 
     async def __aenter__(self) -> Server:
-        """Start."""
         await self.start()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Stop."""
         await self.stop()
 
     @property
@@ -113,7 +120,7 @@ class Server:
         return f'http://{HOST}:{self._port}'
 
     def ready_line(self) -> str:
-        """Return the one line that says where everything is."""
+        """Return the line of JSON with the addresses and the key."""
         return json.dumps({
             'ready': True, 'url': self.url,
             'actions_url': f'ws://{HOST}:{self._port}/v1/actions',
@@ -123,14 +130,14 @@ class Server:
 
     @web.middleware
     async def _track(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Know every request that is being served, so that a slow one cannot hold up the end."""
+        """Remember each request that is being served, so that ``stop`` can cancel a slow one."""
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
         try:
             return await handler(request)
         except ConnectionResetError:
-            # A client that leaves in the middle is no fault of ours to log; nobody reads this.
+            # The client left in the middle: not worth a log line, and nobody reads the answer.
             return web.Response()
         finally:
             self._serving.discard(task)
@@ -150,15 +157,13 @@ class Server:
         return response
 
     async def _call(self, request: web.Request) -> web.Response:
-        answer = self._rpc.answer(await request.read())
-        return web.Response(
-            status=answer.status, text=answer.body, content_type='application/json'
-        )
+        status, text = self._rpc.answer(await request.read())
+        return web.Response(status=status, text=text, content_type='application/json')
 
     async def _other(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get('Upgrade', '').lower() == 'websocket':
             return await serve_stream(self.state, request)
-        # This route takes any path, and with it the methods that the other routes do not.
+        # This route matches any path, and so the paths of other routes with another method.
         allowed: set[str] = set()
         for resource in request.app.router.resources():
             allowed |= (await resource.resolve(request))[1] - {'*'}
@@ -169,7 +174,7 @@ class Server:
 
 @web.middleware
 async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Say what aiohttp itself refuses (404, 405, 413) as all others do, in JSON."""
+    """Answer in JSON also what aiohttp itself refuses: 404, 405, 413."""
     try:
         return await handler(request)
     except web.HTTPException as exc:
@@ -186,13 +191,13 @@ def run(
     """
     Serve in the foreground until SIGINT or SIGTERM; print the ready line on stdout.
 
-    :param port: 0 takes a free one.
+    :param port: 0 chooses a free one.
     :param faults: each as ``NAME[=VALUE][*TIMES]``.
     :param directory: where the state survives a restart; None keeps it in memory.
     :returns: the exit code, 0.
     :raises ValueError: on an unknown fault or a bad value.
     :raises OSError: when the port is taken.
-    :raises StateError: when the directory cannot be used, or its state not be read.
+    :raises StateError: when the directory cannot be used, or its state cannot be read.
     """
     state = ServiceState(settings, directory=directory)
     for fault in faults:

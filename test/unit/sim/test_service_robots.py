@@ -199,5 +199,5 @@ def test_pairing_survives_a_restart(tmp_path):
     state.save()
     state.close()
     state = start()
-    assert state.robots.table.get(robot_id).paired_ms is not None
+    assert state.robots.table.get(robot_id).paired_at is not None
     state.close()

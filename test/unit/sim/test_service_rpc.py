@@ -434,9 +434,9 @@ def test_no_arguments_break_a_function(made):
     rpc = Rpc(state)
     try:
         for each in made:
-            answer = rpc.answer(json.dumps(each).encode())
-            assert answer.status == 200
-            body = json.loads(answer.body)
+            status, text = rpc.answer(json.dumps(each).encode())
+            assert status == 200
+            body = json.loads(text)
             assert body['status'] == 'error' or body['value'] is None or (
                 isinstance(body['value']['ok'], bool))
             state.clock.advance(30.0)

@@ -9,7 +9,7 @@ import pytest
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.resources.deployments import Mode
-from reflex_ros.sim.service.resources.sessions import MOST_RECEIPTS, SessionRequest, Status
+from reflex_ros.sim.service.resources.sessions import MOST_RECEIPTS, Status
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.state import ServiceState
 
@@ -28,7 +28,7 @@ def sessions(clock):
 
 def opened(sessions, expiry_s=60.0, **request):
     sessions._context.settings = Settings(expiry_s=expiry_s)
-    return sessions.open(SessionRequest('pi0.5', **request))
+    return sessions.open('pi0.5', **request)
 
 
 def ended(sessions, how):
@@ -51,8 +51,8 @@ def reason_of(call, *args):
 def test_session_begins_active_in_dry_run(sessions):
     session = opened(sessions)
     assert (session.status, session.mode) == (Status.ACTIVE, Mode.DRY_RUN)
-    assert session.expires_ms - session.created_ms == 60_000
-    assert session.created_ms == EPOCH_S * 1e3
+    assert session.expires_at - session.created_at == 60_000
+    assert session.created_at == EPOCH_S * 1e3
 
 
 def test_promote_goes_both_ways_and_may_be_repeated(sessions):
@@ -68,7 +68,7 @@ def test_session_expires_at_its_time_and_not_before(sessions, clock):
     assert sessions.get(session.id).status is Status.ACTIVE
     clock.advance(0.001)
     assert sessions.get(session.id).status is Status.EXPIRED
-    assert session.ended_ms == session.expires_ms
+    assert session.ended_at == session.expires_at
 
 
 @pytest.mark.parametrize('how, status, reason', [
@@ -132,4 +132,4 @@ def test_receipts_are_bounded_and_the_oldest_go_first(sessions):
         opened(sessions, deployment_id='deploy_sim', robot_id=str(index))
     rows = sessions.receipts.all()
     assert len(rows) == MOST_RECEIPTS
-    assert sessions.get(rows[0].session_id).request.robot_id == '5'
+    assert sessions.get(rows[0].session_id).robot_id == '5'

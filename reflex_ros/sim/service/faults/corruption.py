@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Content faults: what happens to the rows and to the frame of an answer. No sockets here."""
+"""Faults of content: what happens to the rows and to the frame of an answer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from reflex_ros.sim.service.so101 import JOINTS, Pose, Rows, UPPER, WRIST_ROLL
 
 Frame = dict[str, object]
 
-# JSON has a spelling for this number, Python's writer has not; it is put in afterwards.
-_OVERFLOW = '1e999 on order'
+# Python's writer cannot write this number; it is put into the text afterwards.
+_OVERFLOW = 'replaced by 1e999'
 
 _BAD_VALUES: dict[str, object] = {
     'nan': math.nan, 'inf': math.inf, '1e999': _OVERFLOW, 'null': None, 'bool': True,
@@ -27,7 +27,7 @@ _MOST_ROWS = 1000
 
 def corrupt_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
     """
-    Return rows that are well formed and wrong.
+    Return the rows as the faults that are on change them: well formed, and wrong.
 
     :param rows: (T, 6) degrees and percent; not changed.
     :param first_pose: the first observed pose of the stream.
@@ -50,9 +50,9 @@ def corrupt_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
     return rows
 
 
-def break_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> None:
+def corrupt_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> None:
     """
-    Put the rows into a frame, and what is no proper content where a fault says so.
+    Put the rows into a frame, or what the faults that are on make of them.
 
     :param frame: changed in place.
     :param layouts: key of the frame -> rows; the keys may share their rows.
@@ -80,7 +80,7 @@ def renumber(frame: Frame, seq: int, kind: str, held: list[Frame]) -> list[Frame
     """
     Return the frames to send instead of one, with wrong sequence numbers.
 
-    :param held: the stream's memory of a frame that waits for its successor.
+    :param held: where the stream keeps a frame until the next one overtakes it.
     """
     if kind == 'duplicate':
         return [frame, frame]
@@ -105,7 +105,7 @@ def write(frame: Frame) -> str:
 
 
 def garbage(kind: str, frame: Frame) -> tuple[int, bytes]:
-    """Return opcode and payload of what is no proper message."""
+    """Return opcode and payload of a frame that is not a proper message."""
     text = to_text(frame)
     match kind:
         case 'not_json':

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What goes wrong with an HTTP exchange, whoever serves it: one middleware around all handlers.
+Faults of an HTTP exchange: one middleware around all handlers.
 
-A family is a group of paths with switches of its own, so that a fault of the worker leaves the
-calls alone. WebSockets have their own faults, before (``handshake``) and after the upgrade.
+A family is a group of paths with faults of its own, so that a fault of the worker leaves the calls
+alone. WebSockets have their own faults, before (``handshake``) and after the upgrade.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def make_middleware(faults: Faults, calls: dict[str, int]) -> Middleware:
             return response
         if close is not None and close.text == 'after':
             return hang_up(request)
-        body = _bend(faults, family, response)
+        body = _corrupt(faults, family, response)
         if close is not None:
             return await _send(request, response, body[:len(body) // 2], len(body))
         if fault := faults.consume(f'{family}_trickle'):
@@ -65,7 +65,7 @@ def make_middleware(faults: Faults, calls: dict[str, int]) -> Middleware:
 
 
 def with_retry_after(faults: Faults, refusal: web.Response) -> web.Response:
-    """Put Retry-After on a refusal when that is switched on; return it."""
+    """Put Retry-After on a refusal when ``retry_after`` is on; return the refusal."""
     if fault := faults.consume('retry_after'):
         refusal.headers['Retry-After'] = f'{fault.number:g}'
     return refusal
@@ -81,21 +81,21 @@ def _family(request: web.Request) -> str | None:
 def _refusal(faults: Faults, family: str) -> web.Response | None:
     status = faults.next_status(f'{family}_status')
     if status is not None:
-        return web.json_response({'error': f'HTTP {status} on order'}, status=status)
+        return web.json_response({'error': f'HTTP {status} by a fault'}, status=status)
     if fault := faults.consume(f'{family}_redirect'):
         return web.Response(status=302, headers={'Location': fault.text})
     return None
 
 
 def hang_up(request: web.Request) -> web.Response:
-    """End the connection; the response that must be returned goes nowhere."""
+    """End the connection; the returned response is never sent."""
     if request.transport is not None:
         request.transport.close()
     return web.Response()
 
 
-def _bend(faults: Faults, family: str, response: web.Response) -> bytes:
-    """Break the body of a response where that is switched on; return what it is now."""
+def _corrupt(faults: Faults, family: str, response: web.Response) -> bytes:
+    """Change the body of a response as the faults that are on demand; return the new body."""
     body = response.body if isinstance(response.body, bytes) else b''
     if fault := faults.consume(f'{family}_garbage'):
         body = _garble(fault.text, body)
@@ -124,7 +124,7 @@ def _garble(kind: str, body: bytes) -> bytes:
 async def _send(
     request: web.Request, response: web.Response, body: bytes, length: int, gap_s: float = 0.0
 ) -> web.StreamResponse:
-    """Send a body by hand, byte by byte with a gap, or less of it than promised."""
+    """Send a body byte by byte with a gap, or at once but shorter than ``length`` promises."""
     sent = web.StreamResponse(status=response.status, headers=response.headers)
     sent.content_length = length
     await sent.prepare(request)

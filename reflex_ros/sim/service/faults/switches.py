@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which faults are switched on, and how often each may still happen."""
+"""The faults that are switched on, and how often each may still happen."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Fault:
     """
     One fault that is on.
 
-    :param number: its number, 0 when it takes none.
-    :param text: its text, empty when it takes none.
-    :param times_left: how often it may still happen, None for ever.
-    :param serial: tells two switchings of the same fault apart.
-    :param statuses: what is left of a list of HTTP codes: [code, how often or None].
+    :param number: of its value, 0 when it has none.
+    :param text: of its value, empty when it has none.
+    :param times_left: how often it may still happen, None without a limit.
+    :param serial: differs each time that a fault is switched on.
+    :param statuses: the HTTP codes that are left, each with how often; None without a limit.
     """
 
     name: str
@@ -43,7 +43,6 @@ class Faults:
     """The faults that are on. A fault stays on until it is cleared or has happened enough."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self._on: dict[str, Fault] = {}
         self._serials = itertools.count()
 
@@ -71,7 +70,7 @@ class Faults:
 
     def switch_on_text(self, option: str) -> Fault:
         """
-        Switch on what ``--fault`` says: ``NAME[=VALUE][*TIMES]``.
+        Switch a fault on as ``--fault`` does: ``NAME[=VALUE][*TIMES]``.
 
         :raises ValueError: on an unknown name or a bad value.
         """
@@ -99,16 +98,16 @@ class Faults:
             raise ValueError(f'unknown fault {name!r}')
 
     def get(self, name: str) -> Fault | None:
-        """Look at a fault; looking does not count as happening."""
+        """Return a fault that is on, or None; it does not count as having happened."""
         assert name in KINDS, name
         return self._on.get(name)
 
     def is_on(self, name: str) -> bool:
-        """Say whether a fault is on."""
+        """Return whether a fault is on."""
         return self.get(name) is not None
 
     def consume(self, name: str) -> Fault | None:
-        """Let a fault happen once: return it and count, or None when it is off."""
+        """Count that a fault happens once, and return it; return None when it is off."""
         fault = self.get(name)
         if fault is not None:
             fault.fired += 1
@@ -119,7 +118,7 @@ class Faults:
         return fault
 
     def next_status(self, name: str) -> int | None:
-        """Take the next HTTP code from a list of codes; None when it is off or used up."""
+        """Return the next HTTP code of a fault with a list of codes; None when it is off."""
         fault = self.get(name)
         if fault is None:
             return None
@@ -139,7 +138,7 @@ class Faults:
 
 
 def _parse_statuses(text: str) -> list[tuple[int, int | None]]:
-    """Turn ``503x3,401`` into codes with counts; no count means for ever, except before others."""
+    """Turn ``503x3,401`` into codes with counts; only the last may have no limit: None."""
     entries: list[tuple[int, int | None]] = []
     parts = text.split(',')
     for index, part in enumerate(parts):

@@ -1,62 +1,89 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboard's two places that programs know: approving a login, signing up (b.3, b.4)."""
+"""
+The two parts of the dashboard that clients use: login approval and sign-up (b.3, b.4).
+
+On the approval page, texts of the client are escaped. The policy allows no script, no frame around
+the page and no other target of the form. The form carries a token that only this page has.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from html import escape
 import json
 import secrets
 
 from aiohttp import web
 
-from reflex_ros.sim.service.http import approval_page, loopback
+from reflex_ros.sim.service.http.access import refusal_reason
 from reflex_ros.sim.service.resources.accounts import Account, SignUpError
 from reflex_ros.sim.service.state import ServiceState
+
+APPROVAL_PATH = '/cli/authorize'
+
+_HEADERS = {
+    'Content-Security-Policy':
+        "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    'X-Frame-Options': 'DENY',
+    'X-Content-Type-Options': 'nosniff',
+    # With no-referrer, browsers would send the form with "Origin: null", which we refuse.
+    'Referrer-Policy': 'same-origin',
+    'Cache-Control': 'no-store',
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body>
+<h1>{title}</h1>
+{body}
+<p><small>This is the simulated Reflex service on your own machine.</small></p>
+</body>
+</html>
+"""
+
+_FORM = """<p>A program on <strong>{hostname}</strong> asks for an API key.</p>
+<p>Code: <strong>{code}</strong>. It must be the end of the request id in your terminal.</p>
+<form method="post" action="{path}">
+<input type="hidden" name="requestId" value="{id}">
+<input type="hidden" name="token" value="{token}">
+<button name="decision" value="approve">Approve</button>
+<button name="decision" value="deny">Deny</button>
+</form>"""
 
 _OVER = {
     'approved': 'It was approved; go back to your terminal.',
     'consumed': 'It was approved, and the terminal has its key.',
-    'expired': 'It was denied, or its time is over. Log in again for a new one.',
+    'expired': 'It was denied or has expired. Log in again for a new one.',
     'unknown': 'There is no such request. Log in again for a new one.',
 }
 
 
-class Site:
-    """
-    Serve ``/cli/authorize`` and ``/api/auth/sign-up/email``.
-
-    :param state: has login requests and accounts.
-    """
+class Dashboard:
+    """Serve ``/cli/authorize`` and ``/api/auth/sign-up/email``."""
 
     def __init__(self, state: ServiceState) -> None:
-        """Store the state."""
         self._state = state
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes."""
-        return [
-            web.get(approval_page.PATH, self.ask), web.post(approval_page.PATH, self.decide),
-            web.post('/api/auth/sign-up/email', self.sign_up),
-        ]
-
     async def ask(self, request: web.Request) -> web.Response:
-        """Show the question, or why there is none."""
-        if why := loopback.refusal_reason(request):
-            return _page(403, 'Not here', why)
+        """Show the form, or why there is nothing to approve."""
+        if reason := refusal_reason(request):
+            return _page(403, 'Not here', reason)
         login_id = request.query.get('requestId', '')
         status = self._state.logins.status(login_id)
         login = self._state.logins.table.find(login_id)
         if login is None or status != 'pending':
             return _page(404 if login is None else 410, 'Nothing to approve', _OVER[status])
-        return web.Response(
-            text=approval_page.ask(login), content_type='text/html',
-            headers=approval_page.HEADERS)
+        form = _FORM.format(
+            hostname=escape(login.hostname) or 'a machine without a name', path=APPROVAL_PATH,
+            code=escape(login.code), id=escape(login.id), token=escape(login.form_token))
+        return _html(200, 'Approve this login?', form)
 
     async def decide(self, request: web.Request) -> web.Response:
-        """Take the answer of a person; only our own page can send it."""
-        if why := loopback.refusal_reason(request):
-            return _page(403, 'Not here', why)
+        """Apply a person's decision; only the form of our own page can send it."""
+        if reason := refusal_reason(request):
+            return _page(403, 'Not here', reason)
         form = {key: str(value) for key, value in (await request.post()).items()}
         login = self._state.logins.table.find(form.get('requestId', ''))
         token = form.get('token', '').encode(errors='surrogatepass')
@@ -75,8 +102,8 @@ class Site:
         return _page(200, 'Denied', 'No key was given out.')
 
     async def sign_up(self, request: web.Request) -> web.Response:
-        """Make an account; a mistake is a code and a message, or what ``signup_error`` says."""
-        if loopback.refusal_reason(request):
+        """Make an account; a refusal has a code and a message, or what ``signup_error`` says."""
+        if refusal_reason(request):
             return web.json_response(
                 {'code': 'INVALID_ORIGIN', 'message': 'Invalid origin'}, status=403)
         if fault := self._state.faults.consume('signup_error'):
@@ -84,7 +111,7 @@ class Site:
         try:
             body = json.loads(await request.read())
             if not isinstance(body, dict):
-                raise ValueError('no object')
+                raise ValueError('not an object')
         except (ValueError, RecursionError):
             return web.json_response(
                 {'code': 'BAD_REQUEST', 'message': 'The body must be a JSON object'}, status=400)
@@ -96,7 +123,7 @@ class Site:
         return web.json_response({'token': None, 'user': _user(account)})
 
 
-# The places at which clients look for a text, in their order (b.4); the last has none.
+# The places where clients look for a text, in their order (b.4); the last has none.
 _ERRORS: dict[str, object] = {
     'object': {'error': {'message': 'Sign-up is closed', 'code': 'CLOSED'}, 'message': 'not this'},
     'text': {'error': 'Sign-up is closed', 'message': 'not this'},
@@ -106,7 +133,7 @@ _ERRORS: dict[str, object] = {
 
 
 def _user(account: Account) -> dict[str, object]:
-    made = datetime.fromtimestamp(account.created_ms * 1e-3, timezone.utc)
+    made = datetime.fromtimestamp(account.created_at * 1e-3, timezone.utc)
     stamp = made.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
     return {
         'id': account.id, 'name': account.name, 'email': account.email, 'image': None,
@@ -115,6 +142,10 @@ def _user(account: Account) -> dict[str, object]:
 
 
 def _page(status: int, title: str, sentence: str) -> web.Response:
+    return _html(status, title, f'<p>{escape(sentence)}</p>')
+
+
+def _html(status: int, title: str, body: str) -> web.Response:
     return web.Response(
-        status=status, text=approval_page.tell(title, sentence), content_type='text/html',
-        headers=approval_page.HEADERS)
+        status=status, text=_PAGE.format(title=escape(title), body=body),
+        content_type='text/html', headers=_HEADERS)

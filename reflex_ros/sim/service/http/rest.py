@@ -9,13 +9,13 @@ are not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import json
 
 from aiohttp import web
 
 from reflex_ros.sim.service.calls import ArgumentError, Call, Json
-from reflex_ros.sim.service.http.bearer import bearer
+from reflex_ros.sim.service.http.access import bearer
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.state import ServiceState
 
@@ -26,25 +26,15 @@ _STATUSES = {
 _CONFLICT = 409
 
 
-class Rest:
-    """
-    Serve every route; a known path with another method is a 405.
-
-    :param state: its resources declare the routes.
-    """
-
-    def __init__(self, state: ServiceState) -> None:
-        by_path: dict[str, dict[str, Call]] = {}
-        for call in state.calls:
-            if call.is_rest:
-                method, path = call.path.split()
-                by_path.setdefault(path, {})[method] = call
-        self._endpoints = {
-            path: _Endpoint(state, methods) for path, methods in by_path.items()}
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return one route per path, for every method."""
-        return [web.route('*', path, each.serve) for path, each in self._endpoints.items()]
+def endpoints(state: ServiceState) -> Iterator[tuple[str, Endpoint]]:
+    """Yield each path and what serves it; the resources of the state declare the routes."""
+    by_path: dict[str, dict[str, Call]] = {}
+    for call in state.calls:
+        if call.is_rest:
+            method, path = call.path.split()
+            by_path.setdefault(path, {})[method] = call
+    for path, methods in by_path.items():
+        yield path, Endpoint(state, methods)
 
 
 def error(status: int, slug: str, message: str = '') -> web.Response:
@@ -60,8 +50,8 @@ def wrong_method(allowed: Iterable[str]) -> web.Response:
     return refusal
 
 
-class _Endpoint:
-    """One path and its methods."""
+class Endpoint:
+    """One path and its methods; another method is a 405."""
 
     def __init__(self, state: ServiceState, methods: Mapping[str, Call]) -> None:
         self._state = state

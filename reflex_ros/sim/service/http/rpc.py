@@ -46,32 +46,20 @@ class Request:
     is_encoded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP status and the JSON text of the body."""
-
-    status: int
-    body: str
-
-
 class Rpc:
-    """
-    Answer calls of functions.
-
-    :param state: its resources declare the functions.
-    """
+    """Answer calls of functions."""
 
     def __init__(self, state: ServiceState) -> None:
         self._state = state
         self.functions: dict[str, Call] = {
             call.path: call for call in state.calls if not call.is_rest}
 
-    def answer(self, raw: bytes) -> Answer:
-        """Serve one ``POST /api/{query,mutation,action}``; any kind runs any function (c.4)."""
+    def answer(self, raw: bytes) -> tuple[int, str]:
+        """Return HTTP status and body for a call; its kind makes no difference (c.4)."""
         try:
             request = parse(raw)
         except BadRequest as exc:
-            return Answer(400, json.dumps({'code': 'BadJsonBody', 'message': str(exc)}))
+            return 400, json.dumps({'code': 'BadJsonBody', 'message': str(exc)})
         faults, status = self._state.faults, 200
         try:
             value: object = self._run(request)
@@ -83,7 +71,7 @@ class Rpc:
                 status = FUNCTION_FAILED
         if fault := faults.consume('rpc_value'):
             envelope = _ODD_ENVELOPES[fault.text]
-        return Answer(status, json.dumps(envelope, allow_nan=False))
+        return status, json.dumps(envelope, allow_nan=False)
 
     def _run(self, request: Request) -> Json | None:
         function = self.functions.get(request.path)

@@ -11,8 +11,8 @@ storage services:
     PUT  Content-Range: bytes 100-249/250 -> 200, {"size_bytes": 250, "sha256": "..."}
     PUT  Content-Range: bytes */250       -> 308 and Range, or 200: how far did it get?
 
-A 308 without Range has nothing yet. What came before a connection was lost counts, also of a
-whole file. A piece that begins behind what is there is answered with 308 and not stored.
+A 308 without Range means that no byte has come. What came before a connection was lost counts,
+also of a whole file. A piece that leaves a gap is answered with 308 and not stored.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Piece:
     """
     What a ``Content-Range`` says.
 
-    :param start: first byte; ``end`` is the one behind the last. None for a question.
+    :param start: first byte, None for a question; ``end`` is one behind the last byte.
     """
 
     start: int | None
@@ -48,8 +48,8 @@ class Piece:
     total: int
 
 
-class _No(Exception):
-    """The bytes are refused."""
+class _Ended(Exception):
+    """The request ends here, with this answer."""
 
     def __init__(self, answer: web.Response) -> None:
         super().__init__(answer.status)
@@ -57,25 +57,16 @@ class _No(Exception):
 
 
 class UploadTarget:
-    """
-    Serve ``/uploads/<token>``.
-
-    :param state: the uploads are in it.
-    """
+    """Serve ``/uploads/<token>``."""
 
     def __init__(self, state: ServiceState) -> None:
-        """Start without any request."""
         self._state = state
         self._uploads = state.uploads
-        # Upload id -> the request that may write; a later one takes over from one that hangs.
+        # Upload id -> the request that may write; a later one replaces one that hangs.
         self._writers: dict[str, web.Request] = {}
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return what the router needs."""
-        return [web.route('*', '/uploads/{token}', self.serve)]
-
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Take the bytes of one request, or say how many there are."""
+        """Store the bytes of one request, or return how many there are."""
         upload = self._uploads.by_token(request.match_info['token'])
         if upload is None:
             return error(404, 'upload_not_found')
@@ -88,30 +79,31 @@ class UploadTarget:
         try:
             piece = _parse_range(request, upload)
             if piece is None:
-                return await self._take_whole(request, upload)
-            return await self._take_piece(request, upload, piece)
-        except _No as no:
-            return no.answer
+                return await self._receive_whole(request, upload)
+            return await self._receive_piece(request, upload, piece)
+        except _Ended as ended:
+            return ended.answer
         finally:
             if self._writers.get(upload.id) is request:
                 del self._writers[upload.id]
 
-    async def _take_whole(self, request: web.Request, upload: Upload) -> web.Response:
+    async def _receive_whole(self, request: web.Request, upload: Upload) -> web.Response:
         length, expected = request.content_length, upload.expected_bytes
         limit = LIMITS[upload.purpose]
         if length is not None and length > limit:
-            raise _no(413, 'too_large', f'more than {limit} bytes')
+            raise _refusal(413, 'too_large', f'more than {limit} bytes')
         if length is not None and expected not in (None, length):
-            raise _no(400, 'size_mismatch', f'{expected} bytes were promised, {length} come')
+            raise _refusal(400, 'size_mismatch', f'{expected} bytes were promised, {length} come')
         upload.sha256, upload.size_bytes = '', 0
         sha256 = await self._store(request, upload, 0, limit)
         received = self._uploads.received_bytes(upload)
         if expected not in (None, received):
             self._uploads.blobs.remove(upload.id)
-            raise _no(400, 'size_mismatch', f'{expected} bytes were promised, {received} came')
+            raise _refusal(
+                400, 'size_mismatch', f'{expected} bytes were promised, {received} came')
         return await self._finish(request, upload, sha256)
 
-    async def _take_piece(
+    async def _receive_piece(
         self, request: web.Request, upload: Upload, piece: Piece
     ) -> web.Response:
         if upload.is_whole:
@@ -142,10 +134,10 @@ class UploadTarget:
         with self._uploads.blobs.writing(upload.id, start) as file:
             async for block in request.content.iter_any():
                 if self._writers.get(upload.id) is not request:
-                    raise _no(409, 'upload_superseded', 'another request sends this file')
+                    raise _refusal(409, 'upload_superseded', 'another request sends this file')
                 if position + len(block) > limit:
                     file.truncate(start)
-                    raise _no(413, 'too_large', f'more than {limit - start} bytes')
+                    raise _refusal(413, 'too_large', f'more than {limit - start} bytes')
                 if cut_at is not None and position + len(block) > cut_at:
                     file.write(block[:cut_at - position])
                     self._state.faults.consume('upload_cut')
@@ -155,14 +147,15 @@ class UploadTarget:
                 position += len(block)
             if not _agrees(request, 'Content-Digest', digest.hexdigest()):
                 file.truncate(start)
-                raise _no(400, 'checksum_mismatch', 'the bytes are not those of Content-Digest')
+                raise _refusal(
+                    400, 'checksum_mismatch', 'the bytes are not those of Content-Digest')
         return digest.hexdigest()
 
     async def _finish(
         self, request: web.Request, upload: Upload, sha256: str | None = None
     ) -> web.Response:
         """
-        Note size and digest of the whole file.
+        Keep size and digest of the whole file.
 
         :param sha256: None when it was not sent in one piece.
         """
@@ -175,20 +168,21 @@ class UploadTarget:
         for header in _DIGESTS:
             if not _agrees(request, header, sha256):
                 blobs.remove(upload.id)
-                raise _no(400, 'checksum_mismatch', f'what is stored is not that of {header}')
+                raise _refusal(
+                    400, 'checksum_mismatch', f'the stored bytes are not those of {header}')
         upload.size_bytes, upload.sha256 = blobs.size(upload.id), sha256
         return _done(upload)
 
 
-def _no(status: int, slug: str, message: str) -> _No:
-    return _No(error(status, slug, message))
+def _refusal(status: int, slug: str, message: str) -> _Ended:
+    return _Ended(error(status, slug, message))
 
 
-def _hung_up(request: web.Request) -> _No:
-    """End the connection at once; the answer that must be returned goes nowhere."""
+def _hung_up(request: web.Request) -> _Ended:
+    """End the connection at once; the answer is never sent."""
     if request.transport is not None:
         request.transport.abort()
-    return _No(web.Response())
+    return _Ended(web.Response())
 
 
 def _done(upload: Upload) -> web.Response:
@@ -203,30 +197,31 @@ def _incomplete(received: int) -> web.Response:
 
 
 def _agrees(request: web.Request, header: str, sha256: str) -> bool:
-    """Hold a digest against a header; one that is absent, or not of SHA-256, is no objection."""
+    """Return whether a header has this digest, no digest, or one that is not of SHA-256."""
     match = _SHA256.search(request.headers.get(header, ''))
     return match is None or match[1] == base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
-    """Return what ``Content-Range`` says, None without one; note the size that it promises."""
-    given = request.headers.get('Content-Range')
-    if given is None:
+    """Return what ``Content-Range`` says, None without one; keep the size that it promises."""
+    text = request.headers.get('Content-Range')
+    if text is None:
         return None
-    match = _CONTENT_RANGE.fullmatch(given)
+    match = _CONTENT_RANGE.fullmatch(text)
     if match is None or METHODS[upload.purpose] != 'PUT':
-        raise _no(400, 'bad_content_range', 'a PUT takes "bytes A-B/TOTAL" or "bytes */TOTAL"')
+        raise _refusal(
+            400, 'bad_content_range', 'a PUT takes "bytes A-B/TOTAL" or "bytes */TOTAL"')
     total = int(match[3])
     if total > LIMITS[upload.purpose]:
-        raise _no(413, 'too_large', f'more than {LIMITS[upload.purpose]} bytes')
+        raise _refusal(413, 'too_large', f'more than {LIMITS[upload.purpose]} bytes')
     start = None if match[1] is None else int(match[1])
     end = 0 if start is None else int(match[2]) + 1
     if total < 1 or end > total or (start is not None and start >= end):
-        raise _no(400, 'bad_content_range', f'{given} is no range')
+        raise _refusal(400, 'bad_content_range', f'{text} is not a valid range')
     if upload.expected_bytes not in (None, total):
-        raise _no(400, 'size_mismatch', f'{upload.expected_bytes} bytes were promised')
+        raise _refusal(400, 'size_mismatch', f'{upload.expected_bytes} bytes were promised')
     if start is not None and request.content_length not in (None, end - start):
-        raise _no(400, 'size_mismatch',
-                  f'{given} does not fit a body of {request.content_length} bytes')
+        raise _refusal(400, 'size_mismatch',
+                  f'{text} does not fit a body of {request.content_length} bytes')
     upload.expected_bytes = total
     return Piece(start, end, total)

@@ -3,8 +3,8 @@
 """
 ``POST /act``: an inference server in the robot's own network (protocol g).
 
-No key, no session. A state of six numbers is an SO-101's, one of fourteen an ALOHA's. Where the
-rows are put in the answer is up to the caller: ``/act?actions_path=prediction.actions``.
+No key, no session. A state of six numbers belongs to an SO-101, one of fourteen to an ALOHA. The
+caller chooses where the answer has the rows: ``/act?actions_path=prediction.actions``.
 """
 
 from __future__ import annotations
@@ -30,23 +30,14 @@ _PROMPT_FIELDS = ('instruction', 'prompt')
 
 
 class Edge:
-    """
-    Serve ``/act``.
-
-    :param state: has faults and settings.
-    """
+    """Serve ``/act``."""
 
     def __init__(self, state: ServiceState) -> None:
-        """Start without a caller."""
         self._state = state
         self._one_shot = OneShot(state)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the one route."""
-        return [web.post('/act', self.serve)]
-
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer one observation; 400 for what is no JSON, 422 for what is no observation."""
+        """Answer one observation; refuse bad JSON with 400, a bad observation with 422."""
         began_s = time.monotonic()
         try:
             body = json.loads(await request.read())
@@ -65,7 +56,7 @@ class Edge:
             observation.capture_time_ns)
         answer: Body = {}
         actions = adapter.to_rows(rows, observation.state)
-        corruption.break_frame(answer, {'actions': actions}, self._state.faults)
+        corruption.corrupt_frame(answer, {'actions': actions}, self._state.faults)
         if decoded != body and answer.get('actions') is actions:
             answer['actions'] = numpy_json.encode(actions)
         answer = _move(answer, request.query.get('actions_path', 'actions'))
@@ -75,7 +66,7 @@ class Edge:
 
 
 def _parse(body: Body) -> tuple[adapters.Adapter, Observation]:
-    """Read the fields of either example server; every camera is an unknown field here."""
+    """Read the fields of either example server; cameras are ignored as unknown fields."""
     state = next((body[name] for name in _STATE_FIELDS if name in body), None)
     prompt = next((body[name] for name in _PROMPT_FIELDS if name in body), None)
     if isinstance(state, numpy_json.Array):
@@ -89,12 +80,12 @@ def _parse(body: Body) -> tuple[adapters.Adapter, Observation]:
     observation = messages.parse_observation(frame)
     if len(observation.state) not in (6, 14):
         raise BadInput(
-            'invalid_state', f'a state has 6 or 14 numbers here, got {len(observation.state)}')
+            'invalid_state', f'a state must have 6 or 14 numbers, got {len(observation.state)}')
     return adapters.for_state(len(observation.state)), observation
 
 
 def _move(answer: Body, path: str) -> Body:
-    """Put the rows where a dotted path says."""
+    """Move the rows to a dotted path."""
     if 'actions' not in answer:
         return answer
     value = answer.pop('actions')

@@ -3,12 +3,12 @@
 """
 ``POST /v1/infer``: one observation, one answer (protocol d.8).
 
-The order of the refusals is that of the hosts on the way: the front door knows key and balance,
-the gateway behind it whether a worker is up, the worker what an observation is. The schema of
-their bodies is not known; ours have ``error`` with a slug and ``detail`` with a sentence.
+Refusals have the order of the hosts on the way: the front door checks key and balance, the gateway
+behind it whether a worker is up, the worker the observation. The schema of their bodies is not
+known; ours have ``error`` with a slug and ``detail`` with a sentence.
 
-Ours alone: an observation with ``"robot": "so101"`` has six numbers in degrees and percent, and
-is answered in kind with ``actions_so101``.
+Our extension: an observation with ``"robot": "so101"`` has six numbers in degrees and percent, and
+is answered with ``actions_so101``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from aiohttp import web
 
 from reflex_ros.sim.service.faults import corruption
-from reflex_ros.sim.service.http.bearer import bearer
+from reflex_ros.sim.service.http.access import bearer
 from reflex_ros.sim.service.oneshot.oneshot import OneShot
 from reflex_ros.sim.service.policy.adapters import Adapter, ADAPTERS
 from reflex_ros.sim.service.refusals import Refusal
@@ -36,7 +36,7 @@ from reflex_ros.sim.service.stream.messages import BadInput, Observation
 ROWS = 50
 BASE_MODEL = 'lerobot/pi05_base'
 DEFAULT_PROMPT = 'do something'
-# [s] after which the platform takes an unused worker away; the next call finds it cold.
+# [s] after which the platform stops an unused worker, so that the next call finds it cold.
 IDLE_S = 600.0
 
 _SO101 = ADAPTERS['so101_joint']
@@ -54,21 +54,12 @@ class _Refused(Exception):
 
 
 class Infer:
-    """
-    Serve ``/v1/infer``.
-
-    :param state: has keys, faults and settings.
-    """
+    """Serve ``/v1/infer``."""
 
     def __init__(self, state: ServiceState) -> None:
-        """Start with a warm worker."""
         self._state = state
         self._one_shot = OneShot(state)
         self._used_s = state.clock.now_s()
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return the one route."""
-        return [web.post('/v1/infer', self.serve)]
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer one observation, or refuse it with 401, 402, 408 or 422."""
@@ -91,7 +82,7 @@ class Infer:
             'ok': True, 'request_id': request_id, 'session_id': f'sess_{secrets.token_hex(12)}',
             'action_shape': [len(rows), len(layouts['actions'][0])],
         }
-        corruption.break_frame(frame, layouts, self._state.faults)
+        corruption.corrupt_frame(frame, layouts, self._state.faults)
         values = [value for row in layouts['actions'] for value in row]
         return frame | {
             'infer_ms': infer_ms, 'total_ms': round((time.monotonic() - began_s) * 1e3, 3),
@@ -109,14 +100,14 @@ class Infer:
         return key
 
     def _adapter_path(self, model_id: str) -> corruption.Frame:
-        """Prove which model answered; the base model has nothing to prove."""
+        """Return the path of the adapter that answered, nothing for the base model."""
         model = self._state.models.table.find(model_id)
         if model is None or model.status is not Status.READY or model.kind == 'base':
             return {}
         return {'adapter_path': f'/models/customer_models/{model.id}/pretrained_model/'}
 
     def _check_worker(self) -> None:
-        """Let the gateway give up while a worker starts; the next call finds it warm."""
+        """Refuse a call that finds the worker cold; the next call finds it warm."""
         now_s, faults = self._state.clock.now_s(), self._state.faults
         is_cold, self._used_s = now_s - self._used_s > IDLE_S, now_s
         if fault := faults.consume('cold_start'):
@@ -132,15 +123,15 @@ def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
         body = json.loads(raw)
     except (ValueError, RecursionError) as exc:
         raise _Refused(400, 'invalid_json', f'not JSON: {type(exc).__name__}') from exc
-    given = body.get('observation') if isinstance(body, dict) else None
-    if not isinstance(given, dict):
+    fields = body.get('observation') if isinstance(body, dict) else None
+    if not isinstance(fields, dict):
         raise _Refused(422, 'invalid_observation', "'observation' must be an object")
     request_id = body.get('request_id', f'req_{secrets.token_hex(8)}')
     if not isinstance(request_id, str):
         raise _Refused(422, 'invalid_observation', "'request_id' must be a text")
-    adapter = _SO101 if given.get('robot') == 'so101' else _PI
+    adapter = _SO101 if fields.get('robot') == 'so101' else _PI
     try:
-        observation = messages.parse_observation(given)
+        observation = messages.parse_observation(fields)
         check_length(observation.state, adapter)
     except BadInput as exc:
         raise _Refused(422, exc.code, exc.message) from exc
@@ -148,7 +139,7 @@ def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
 
 
 def _layouts(adapter: Adapter, rows: Rows, state: Sequence[float]) -> dict[str, Rows]:
-    """Return the rows under every name that the answer has for them."""
+    """Return the rows by the names of their layouts."""
     if adapter is _SO101:
         return {'actions': rows, _SO101.twin: rows}
     pi = _PI.to_rows(rows, state)

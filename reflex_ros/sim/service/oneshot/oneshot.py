@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Inference without a stream: who asks again within a few seconds goes on with the same motion.
+Inference without a stream: a caller that asks again within 10 s continues the same motion.
 
-Time is that of the observations; what a caller sees depends on nobody else.
+Time is that of the observations, and callers do not influence each other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reflex_ros.sim.service.policy.inference import PoseInference
 from reflex_ros.sim.service.so101 import Pose, Rows
 from reflex_ros.sim.service.state import ServiceState
 
-# [s] of silence after which a caller begins anew, and how many callers are remembered.
+# [s] of silence after which a caller starts a new motion, and how many callers are remembered.
 FORGET_S = 10.0
 MOST_CALLERS = 64
 
@@ -30,14 +30,9 @@ class _Caller:
 
 
 class OneShot:
-    """
-    Answer single observations.
-
-    :param state: has settings and faults.
-    """
+    """Answer single observations."""
 
     def __init__(self, state: ServiceState) -> None:
-        """Start without callers."""
         self._state = state
         self._callers: OrderedDict[str, _Caller] = OrderedDict()
         self._random = random.Random(state.settings.seed)
@@ -49,7 +44,7 @@ class OneShot:
         """
         Return (count, 6) rows in degrees and percent, and how long it took [ms].
 
-        :param caller: who asks; anything that tells callers apart.
+        :param caller: any text that tells callers apart.
         :param count: the settings' chunk size when None.
         """
         began_s = time.monotonic()

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Row layouts: what a robot's state means, and how its rows are named (protocol d.1, d.6, k.5).
+Row layouts: the meaning of a robot's state, and the names of its rows (protocol d.1, d.6, k.5).
 
 The policies move a pose of an SO-101. The other two layouts carry it in their first six values
 (radians, gripper 0..1), whatever arm they are of; every further value stays as it was observed: 0
@@ -69,8 +69,7 @@ ADAPTERS = {
     for adapter in (
         Adapter('so101_joint', 'actions_so101', (6,), 6),
         Adapter('aloha_joint', 'actions_aloha', (14,), 14),
-        Adapter('pi_native', 'actions_pi', (14, 32), 32),
-    )
+        Adapter('pi_native', 'actions_pi', (14, 32), 32))
 }
 
 

@@ -11,11 +11,7 @@ from reflex_ros.sim.service.so101 import Pose, Rows
 
 
 class PoseInference:
-    """
-    The policy of one robot, from pose to rows; the stream and one-shot inference both use it.
-
-    :param context: has the settings and the faults.
-    """
+    """The policy of one robot, from pose to rows, for the stream and for one-shot inference."""
 
     def __init__(self, context: Context) -> None:
         self._context = context

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the simulated robot is told to do: prompts, the motions behind them, the policy.
+The policy: prompts, and the motions that they ask for.
 
 A pattern is a function of time that gives the wanted pose; ``motion.follow`` leads the observed
 arm into it. Angles in degrees about mid travel, gripper in percent, times in seconds.
@@ -25,20 +25,20 @@ LOOKING = (0.0, -35.0, 45.0, 35.0, 0.0, 30.0)
 # [deg/s] peak of a move between two poses, and [s] the shortest move.
 MOVE_SPEED = 40.0
 SHORTEST_MOVE_S = 0.8
-# [s] that the arm gets to come near the first pose before a sequence starts to move on.
+# [s] for the arm to come near the first pose before a sequence moves on.
 LEAD_IN_S = 2.0
 # [s] over which a swing grows to its full size.
 SWELL_S = 2.0
 
 
 def hold(start: Pose, rng: random.Random) -> Reference:
-    """Keep the pose of the moment at which the prompt began, brought into the limits."""
+    """Keep the pose at which the prompt began, moved into the limits."""
     target = into_range(start)
     return lambda t_s: target
 
 
 def idle(start: Pose, rng: random.Random) -> Reference:
-    """Sway a little around the pose at which the prompt began: +-4 deg roll, +-2 deg pan."""
+    """Sway around the pose at which the prompt began: +-4 deg roll, +-2 deg pan."""
     return _swing(into_range(start, margin=5.0), 0.2, pan=2.0, roll=4.0)
 
 
@@ -63,7 +63,7 @@ def reach(start: Pose, rng: random.Random) -> Reference:
 
 
 def pick_and_place(start: Pose, rng: random.Random) -> Reference:
-    """Take something on one side and put it down on the other, and around again."""
+    """Pick something up on one side and put it down on the other, and around again."""
     left, right = rng.uniform(-40.0, -25.0), rng.uniform(25.0, 40.0)
 
     def at(pan: float, *, low: bool, gripper: float) -> Pose:
@@ -78,7 +78,7 @@ def pick_and_place(start: Pose, rng: random.Random) -> Reference:
     ], dwell_s=0.2)
 
 
-# The first row with a word of the prompt wins; a prompt without any of these words is idle.
+# The first row with a word of the prompt counts; a prompt without any of them means idle.
 PATTERNS: tuple[tuple[frozenset[str], Callable[[Pose, random.Random], Reference]], ...] = (
     (frozenset({'hold', 'stay', 'still', 'freeze'}), hold),
     (frozenset({'pick', 'place', 'grasp', 'grab', 'put'}), pick_and_place),
@@ -89,7 +89,7 @@ PATTERNS: tuple[tuple[frozenset[str], Callable[[Pose, random.Random], Reference]
 
 
 def choose(prompt: str) -> Callable[[Pose, random.Random], Reference]:
-    """Return the pattern that a prompt asks for, by its words."""
+    """Return the pattern for the words of a prompt."""
     words = set(re.findall('[a-z]+', prompt.lower()))
     return next((pattern for keys, pattern in PATTERNS if keys & words), idle)
 
@@ -104,7 +104,6 @@ class Policy:
     """
 
     def __init__(self, seed: int) -> None:
-        """Start without a motion."""
         self._seed = seed
         self._pattern: Callable[[Pose, random.Random], Reference] | None = None
         self._reference: Reference | None = None
@@ -132,7 +131,6 @@ class ObservationClock:
     """Seconds since the first observation; never runs backwards."""
 
     def __init__(self) -> None:
-        """Start at 0."""
         self._t_s = 0.0
         self._capture_ns: int | None = None
         self._receipt_s: float | None = None

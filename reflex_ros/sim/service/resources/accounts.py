@@ -20,7 +20,7 @@ class Account(Row):
     id: str
     name: str
     email: str
-    created_ms: int
+    created_at: int
 
 
 class SignUpError(Exception):

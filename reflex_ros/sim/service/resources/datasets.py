@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.sim.service.calls import check_not_empty, ids, Json, known, rest, rpc
+from reflex_ros.sim.service.calls import check_not_empty, Json, known, rest, rpc, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.hf_dataset_name import parse_dataset
 from reflex_ros.sim.service.resources.uploads import Purpose, Upload, Uploads
-from reflex_ros.sim.service.storage.table import new_id, Row
+from reflex_ros.sim.service.storage.table import new_id
 
 # A name with this in it fails its validation, so that a user can see how that looks.
 INVALID_NAME = 'invalid'
@@ -33,30 +33,33 @@ class Status(str, Enum):
 
 
 @dataclass
-class Dataset(Row):
+class Dataset(WireRow):
     """
     One dataset; empty texts are unknown.
 
     :param upload_id: of the file that it was uploaded as, empty when it is on the hub.
     :param is_complete: whether its bytes are all there.
     :param request_id: the caller's idempotency key of its creation.
-    :param validated_ms: epoch [ms] of the last validation that passed.
+    :param last_validated_at: when it last passed its validation.
     """
+
+    ID_NAME = 'datasetId'
+    PRIVATE = ('upload_id', 'request_id', 'is_complete')
 
     id: str
     name: str
-    created_ms: int
-    updated_ms: int
-    source: str = ''
-    repo: str = ''
-    path: str = ''
-    revision: str = ''
+    created_at: int
+    updated_at: int
+    hf_source_uri: str = ''
+    hf_repo: str = ''
+    hf_path: str = ''
+    hf_revision: str = ''
     upload_id: str = ''
     request_id: str = ''
     is_complete: bool = True
     size_bytes: int | None = None
     sha256: str = ''
-    validated_ms: int | None = None
+    last_validated_at: int | None = None
     validation_message: str = ''
 
     @property
@@ -64,31 +67,20 @@ class Dataset(Row):
         """The word for what is known about it."""
         if not self.is_complete:
             return Status.AWAITING_UPLOAD
-        if self.validated_ms is not None:
+        if self.last_validated_at is not None:
             return Status.VALIDATED
         return Status.INVALID if self.validation_message else Status.REGISTERED
 
     def to_json(self) -> Json:
         """Return the row of the RPC functions."""
-        return ids('datasetId', self.id) | {
-            'name': self.name, 'status': self.status.value, 'createdAt': self.created_ms,
-            'updatedAt': self.updated_ms, 'deleted': False,
-        } | known({
-            'hfSourceUri': self.source, 'hfRepo': self.repo, 'hfPath': self.path,
-            'hfRevision': self.revision, 'sizeBytes': self.size_bytes, 'sha256': self.sha256,
-            'lastValidatedAt': self.validated_ms, 'validationMessage': self.validation_message,
-        })
+        return super().to_json() | {'status': self.status.value, 'deleted': False}
 
     def to_rest(self) -> Json:
         """Return the object of the REST routes, which spell with underscores."""
-        return {
-            'dataset_id': self.id, 'id': self.id, 'name': self.name,
-            'status': self.status.value, 'created_at': self.created_ms,
-            'updated_at': self.updated_ms,
-        } | known({
-            'hf_source_uri': self.source, 'size_bytes': self.size_bytes, 'sha256': self.sha256,
-            'last_validated_at': self.validated_ms, 'validation_message': self.validation_message,
-        })
+        names = ('id', 'name', 'created_at', 'updated_at', 'hf_source_uri', 'size_bytes', 'sha256',
+                 'last_validated_at', 'validation_message')
+        return {'dataset_id': self.id, 'status': self.status.value} | known({
+            name: getattr(self, name) for name in names})
 
 
 class Datasets:
@@ -169,7 +161,7 @@ class Datasets:
             self._uploads.use(upload.id, Purpose.DATASET)
             dataset.is_complete = True
             dataset.size_bytes, dataset.sha256 = upload.size_bytes, upload.sha256
-            dataset.updated_ms = self._context.clock.now_ms()
+            dataset.updated_at = self._context.clock.now_ms()
         return dataset.to_rest()
 
     def find_or_add(self, source: str) -> Dataset:
@@ -182,14 +174,14 @@ class Datasets:
             hub = parse_dataset(source)
         except ValueError as exc:
             raise invalid(f'hfSourceUri: {exc}') from exc
-        dataset = self.table.first(lambda row: (row.repo, row.path, row.revision) == (
+        dataset = self.table.first(lambda row: (row.hf_repo, row.hf_path, row.hf_revision) == (
             hub.repo, hub.path, hub.revision))
         if dataset is not None:
             return dataset
         now_ms = self._context.clock.now_ms()
         return self.table.add(Dataset(
-            new_id('dataset'), hub.repo, now_ms, now_ms, source=source, repo=hub.repo,
-            path=hub.path, revision=hub.revision))
+            new_id('dataset'), hub.repo, now_ms, now_ms, source, hub.repo, hub.path,
+            hub.revision))
 
     def validate(self, dataset_id: str) -> Dataset:
         """
@@ -207,9 +199,9 @@ class Datasets:
             problem = 'meta/info.json is missing or not readable'
         elif dataset.size_bytes == 0:
             problem = 'the uploaded file is empty'
-        dataset.updated_ms = self._context.clock.now_ms()
+        dataset.updated_at = self._context.clock.now_ms()
         dataset.validation_message = problem
-        dataset.validated_ms = None if problem else dataset.updated_ms
+        dataset.last_validated_at = None if problem else dataset.updated_at
         if problem:
             raise Refusal(Reason.DATASET_INVALID, problem)
         return dataset

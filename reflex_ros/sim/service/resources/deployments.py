@@ -7,13 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.sim.service.calls import check_json_object, ids, Json, known, rpc
+from reflex_ros.sim.service.calls import check_json_object, Json, rpc, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason
 from reflex_ros.sim.service.resources.models import Models
 from reflex_ros.sim.service.resources.readiness import examine
 from reflex_ros.sim.service.resources.robots import Robots, SIM_SCHEMA, UNPAIRED_SCHEMA
-from reflex_ros.sim.service.storage.table import new_id, Row
+from reflex_ros.sim.service.storage.table import new_id
 
 READY = 'ready'
 BLOCKED = 'blocked'
@@ -28,14 +28,16 @@ class Mode(str, Enum):
 
 
 @dataclass
-class Deployment(Row):
-    """One deployment; empty texts mean that it was not sent."""
+class Deployment(WireRow):
+    """One deployment; empty texts were not sent."""
+
+    ID_NAME = 'deploymentId'
 
     id: str
     name: str
     model_id: str
     mode: str
-    created_ms: int
+    created_at: int
     robot_schema_id: str = ''
     runtime: str = ''
     spec_json: str = ''
@@ -97,12 +99,12 @@ class Deployments:
             self._context, self._models.table.find(deployment.model_id),
             self._robots.schemas.find(deployment.robot_schema_id),
             self._robots.paired(deployment.robot_schema_id))
-        has_passed = all(check.status == 'passed' for check in checks)
+        has_passed = all(check['status'] == 'passed' for check in checks)
         deployment.status = READY if has_passed else BLOCKED
         self._context.notify()
         return {
             'deploymentId': deployment.id, 'status': deployment.status, 'passed': has_passed,
-            'checks': [check.to_json() for check in checks],
+            'checks': checks,
         }
 
     def status(self, deployment: Deployment) -> str:
@@ -122,13 +124,7 @@ class Deployments:
 
     def to_json(self, deployment: Deployment) -> Json:
         """Return the row of the lists."""
-        return ids('deploymentId', deployment.id) | {
-            'name': deployment.name, 'modelId': deployment.model_id, 'mode': deployment.mode,
-            'status': self.status(deployment), 'createdAt': deployment.created_ms,
-        } | known({
-            'robotSchemaId': deployment.robot_schema_id, 'runtime': deployment.runtime,
-            'specJson': deployment.spec_json,
-        })
+        return deployment.to_json() | {'status': self.status(deployment)}
 
 
 def parse_mode(text: str) -> Mode:

@@ -19,24 +19,24 @@ class Instance(Row):
     One instance.
 
     :param key_id: of the key that asked for it.
-    :param ready_ms: epoch [ms] at which it is provisioned.
+    :param ready_at: epoch [ms] at which it is provisioned.
     :param options: what it was asked for, without secrets.
     """
 
     id: str
     key_id: str
-    created_ms: int
-    ready_ms: int
+    created_at: int
+    ready_at: int
     options: Json
     is_terminated: bool = False
 
     def to_json(self, now_ms: int) -> Json:
         """Return the object of every answer."""
-        status = 'running' if now_ms >= self.ready_ms else 'provisioning'
+        status = 'running' if now_ms >= self.ready_at else 'provisioning'
         return {
             'deployment_id': self.id, 'instance_id': self.id, 'id': self.id,
             'status': 'terminated' if self.is_terminated else status,
-            'created_at': self.created_ms,
+            'created_at': self.created_at,
         } | self.options
 
 
@@ -70,9 +70,9 @@ class Instances:
             if isinstance(value, list) and not all(isinstance(each, str) for each in value):
                 raise invalid(f'{name} must be a list of texts')
         now_ms = self._context.clock.now_ms()
-        ready_ms = now_ms + round(self._context.settings.provision_s * 1e3)
+        ready_at = now_ms + round(self._context.settings.provision_s * 1e3)
         return self.table.add(Instance(
-            new_id('instance'), key.id, now_ms, ready_ms, options)).to_json(now_ms)
+            new_id('instance'), key.id, now_ms, ready_at, options)).to_json(now_ms)
 
     @rest('GET /deployments/status')
     def status(self, *, key: Key) -> Json:

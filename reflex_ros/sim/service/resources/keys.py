@@ -28,14 +28,14 @@ class Key(Row):
 
     :param model_id: what ``/v1/infer`` serves to it, empty for the base model.
     :param digest: SHA-256 of the secret; empty for the key of the settings.
-    :param expires_ms: epoch [ms]; None for never.
+    :param expires_at: epoch [ms]; None for never.
     """
 
     id: str
     name: str
     model_id: str = ''
     digest: str = ''
-    expires_ms: int | None = None
+    expires_at: int | None = None
     is_revoked: bool = False
 
 
@@ -55,7 +55,7 @@ class Keys:
             'keyName': key.name, 'keyId': key.id,
             'userId': 'user_sim', 'email': 'owner@example.com',
         }
-        return account | ({} if key.expires_ms is None else {'expiresAt': key.expires_ms})
+        return account | ({} if key.expires_at is None else {'expiresAt': key.expires_at})
 
     def make(self, name: str, life_s: float | None = None) -> tuple[Key, str]:
         """
@@ -65,8 +65,8 @@ class Keys:
         """
         secret = f'rfx_{secrets.token_urlsafe(24)}'
         now_ms = self._context.clock.now_ms()
-        expires_ms = None if life_s is None else now_ms + round(life_s * 1e3)
-        key = Key(new_id('key'), name, digest=_digest(secret), expires_ms=expires_ms)
+        expires_at = None if life_s is None else now_ms + round(life_s * 1e3)
+        key = Key(new_id('key'), name, digest=_digest(secret), expires_at=expires_at)
         return self.table.add(key), secret
 
     def find(self, secret: str) -> Key:
@@ -87,7 +87,7 @@ class Keys:
             raise Refusal(Reason.UNKNOWN_KEY)
         if key.is_revoked:
             raise Refusal(Reason.KEY_REVOKED)
-        if key.expires_ms is not None and self._context.clock.now_ms() >= key.expires_ms:
+        if key.expires_at is not None and self._context.clock.now_ms() >= key.expires_at:
             raise Refusal(Reason.UNKNOWN_KEY, 'the key has expired')
         return key
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from enum import Enum
 import secrets
 
-from reflex_ros.sim.service.calls import ids, Json, rpc
+from reflex_ros.sim.service.calls import Json, rpc, WireRow
 from reflex_ros.sim.service.context import Context
-from reflex_ros.sim.service.storage.table import new_id, Row
+from reflex_ros.sim.service.storage.table import new_id
 
 # [ms] that a person has to approve.
 LIFE_MS = 600_000
@@ -36,7 +36,7 @@ class Stage(str, Enum):
 
 
 @dataclass
-class Login(Row):
+class Login(WireRow):
     """
     One request for a key.
 
@@ -44,11 +44,13 @@ class Login(Row):
     :param form_token: proves that an approval comes from the page that we served.
     """
 
+    ID_NAME = 'requestId'
+
     id: str
     hostname: str
     form_token: str
-    created_ms: int
-    expires_ms: int
+    created_at: int
+    expires_at: int
     stage: Stage = Stage.PENDING
 
     @property
@@ -68,7 +70,7 @@ class Logins:
     def create_request(self, *, hostname: str) -> Json:
         """Add a login request."""
         login = self.create(hostname)
-        return ids('requestId', login.id) | {'expiresAt': login.expires_ms}
+        return login.ids() | {'expiresAt': login.expires_at}
 
     @rpc('cliAuth:poll', needs_key=False)
     def poll(self, *, id: str) -> Json:
@@ -95,7 +97,7 @@ class Logins:
             return 'unknown'
         if login.stage is Stage.CONSUMED:
             return 'consumed'
-        is_over = self._context.clock.now_ms() >= login.expires_ms
+        is_over = self._context.clock.now_ms() >= login.expires_at
         return 'expired' if is_over or login.stage is Stage.DENIED else login.stage.value
 
     def decide(self, login_id: str, *, approve: bool) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.sim.service.calls import check_json_object, check_not_empty, ids, Json, known, rpc
+from reflex_ros.sim.service.calls import check_json_object, check_not_empty, Json, rpc, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.hf_dataset_name import parse_repo
 from reflex_ros.sim.service.resources.keys import Keys
 from reflex_ros.sim.service.resources.uploads import Purpose, Uploads
-from reflex_ros.sim.service.storage.table import new_id, Row
+from reflex_ros.sim.service.storage.table import new_id
 
 # [ms] after which a model that is being deleted is gone.
 DELETION_MS = 30_000
@@ -30,49 +30,36 @@ class Status(str, Enum):
 
 
 @dataclass
-class Model(Row):
+class Model(WireRow):
     """
     One model; empty texts are unknown.
 
     :param kind: where it comes from: ``base``, ``hf_import``, ``direct_upload``, ``fine_tune``.
-    :param due_ms: epoch [ms] at which ``PULLING`` or ``DELETING`` ends.
+    :param due_at: when ``PULLING`` or ``DELETING`` ends.
     :param doom: why the pull will fail.
     :param storage_id: of the uploaded file.
     """
 
+    ID_NAME = 'modelId'
+    PRIVATE = ('due_at', 'doom')
+
     id: str
     name: str
     kind: str
-    created_ms: int
-    updated_ms: int
+    created_at: int
+    updated_at: int
     status: Status = Status.READY
     version: str = ''
     base_model: str = ''
-    repo: str = ''
-    revision: str = ''
+    hf_repo: str = ''
+    hf_revision: str = ''
     size_bytes: int = 0
     storage_id: str = ''
-    adapter_config: str = ''
+    adapter_config_json: str = ''
     training_run_id: str = ''
-    due_ms: int | None = None
+    due_at: int | None = None
     doom: str = ''
     failure_reason: str = ''
-
-    def to_json(self) -> Json:
-        """Return the row of the lists."""
-        return self.ids() | {
-            'name': self.name, 'kind': self.kind, 'sizeBytes': self.size_bytes,
-            'createdAt': self.created_ms, 'updatedAt': self.updated_ms,
-        } | known({
-            'version': self.version, 'baseModel': self.base_model, 'hfRepo': self.repo,
-            'hfRevision': self.revision, 'adapterConfigJson': self.adapter_config,
-            'storageId': self.storage_id, 'trainingRunId': self.training_run_id,
-            'failureReason': self.failure_reason,
-        })
-
-    def ids(self) -> Json:
-        """Return id and status, the short form of a row."""
-        return ids('modelId', self.id) | {'status': self.status.value}
 
 
 class Models:
@@ -103,10 +90,10 @@ class Models:
         elif 'gated' in repo.lower() and not hf_token:
             doom = f'{repo} is gated; an hfToken is needed'
         model = self.add(
-            name=name, kind='hf_import', repo=repo, revision=hf_revision, size_bytes=_SIZE_BYTES,
-            status=Status.PULLING, doom=doom)
-        model.due_ms = model.created_ms + round(self._context.settings.pull_s * 1e3)
-        return model.ids() | {'kind': model.kind, 'sizeBytes': model.size_bytes}
+            name=name, kind='hf_import', hf_repo=repo, hf_revision=hf_revision,
+            size_bytes=_SIZE_BYTES, status=Status.PULLING, doom=doom)
+        model.due_at = model.created_at + round(self._context.settings.pull_s * 1e3)
+        return model.ids('status', 'kind') | {'sizeBytes': model.size_bytes}
 
     @rpc('models:beginDirectUpload', needs_key=False)
     def begin_upload(self) -> Json:
@@ -121,7 +108,7 @@ class Models:
         upload = self._uploads.use(storage_id, Purpose.MODEL)
         return self.add(
             name=name, kind='direct_upload', size_bytes=upload.size_bytes, storage_id=upload.id,
-            adapter_config=adapter_config_json).ids()
+            adapter_config_json=adapter_config_json).ids('status')
 
     @rpc('models:listWithApiKey')
     def list_rows(self) -> Json:
@@ -140,9 +127,9 @@ class Models:
         model = self.table.get(model_id)
         if model.status is Status.DELETING:
             raise Refusal(Reason.ALREADY_DELETING)
-        model.status, model.updated_ms = Status.DELETING, self._context.clock.now_ms()
-        model.due_ms = model.updated_ms + DELETION_MS
-        return model.ids()
+        model.status, model.updated_at = Status.DELETING, self._context.clock.now_ms()
+        model.due_at = model.updated_at + DELETION_MS
+        return model.ids('status')
 
     @rpc('publicApi:bindKeyToModel')
     def bind_key(self, *, key_id: str, model_id: str | None) -> Json:
@@ -175,7 +162,7 @@ class Models:
         """Finish the pulls and deletions that are due."""
         now_ms = self._context.clock.now_ms()
         for model in self.table.all():
-            if model.due_ms is None or now_ms < model.due_ms:
+            if model.due_at is None or now_ms < model.due_at:
                 continue
             if model.status is Status.DELETING:
                 self.table.remove(model.id)
@@ -183,5 +170,5 @@ class Models:
                 self._keys.unbind_model(model.id)
                 continue
             model.status = Status.FAILED if model.doom else Status.READY
-            model.updated_ms, model.due_ms = model.due_ms, None
+            model.updated_at, model.due_at = model.due_at, None
             model.failure_reason = model.doom

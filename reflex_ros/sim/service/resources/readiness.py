@@ -10,8 +10,8 @@ failed check says what to do next.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 
+from reflex_ros.sim.service.calls import Json
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.policy.adapters import ADAPTERS
 from reflex_ros.sim.service.resources.models import Model, Status
@@ -21,28 +21,11 @@ from reflex_ros.sim.service.resources.robots import Robot, RobotSchema
 ACTION_DIMS = sorted(adapter.action_dim for adapter in ADAPTERS.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """
-    One line of the report.
-
-    :param status: passed, failed, or skipped because an earlier check failed.
-    """
-
-    name: str
-    status: str
-    message: str
-
-    def to_json(self) -> dict[str, object]:
-        """Return the line."""
-        return asdict(self)
-
-
 def examine(
     context: Context, model: Model | None, schema: RobotSchema | None, paired: Sequence[Robot]
-) -> list[Check]:
+) -> list[Json]:
     """
-    Run every check.
+    Run every check; each is passed, failed, or skipped because an earlier one failed.
 
     :param model: of the deployment, None when it is gone.
     :param schema: of the deployment, None without one.
@@ -60,8 +43,9 @@ def examine(
     ]
 
 
-def _check(name: str, problem: str) -> Check:
-    return Check(name, 'failed', problem) if problem else Check(name, 'passed', 'ok')
+def _check(name: str, problem: str) -> Json:
+    status = 'failed' if problem else 'passed'
+    return {'name': name, 'status': status, 'message': problem or 'ok'}
 
 
 def _model_problem(model: Model | None) -> str:
@@ -73,12 +57,12 @@ def _model_problem(model: Model | None) -> str:
     return f'The model is {model.status.value}{why}; wait for it or choose another.'
 
 
-def _check_schema(schema: RobotSchema | None) -> Iterator[Check]:
+def _check_schema(schema: RobotSchema | None) -> Iterator[Json]:
     if schema is None:
         yield _check('robot_schema_present',
                      'Register a robot schema and name it in the deployment.')
         for name in ('action_dim_matches', 'explicit_safe_stop'):
-            yield Check(name, 'skipped', 'There is no schema to look at.')
+            yield {'name': name, 'status': 'skipped', 'message': 'There is no schema to check.'}
         return
     yield _check('robot_schema_present', '')
     yield _check(
@@ -86,11 +70,11 @@ def _check_schema(schema: RobotSchema | None) -> Iterator[Check]:
         f'The schema has {schema.action_dim or "no"} actions; the model can make '
         f'{", ".join(map(str, ACTION_DIMS))}.')
     yield _check(
-        'explicit_safe_stop', '' if schema.has_safe_stop else
+        'explicit_safe_stop', '' if schema.has_explicit_safe_stop else
         'The schema names no safe stop; add actions.action.safe_stop and register it again.')
 
 
-def _check_robots(context: Context, paired: Sequence[Robot]) -> Iterator[Check]:
+def _check_robots(context: Context, paired: Sequence[Robot]) -> Iterator[Json]:
     yield _check(
         'robot_paired', '' if paired else
         'No robot of this schema is paired; claim a pairing token on it.')

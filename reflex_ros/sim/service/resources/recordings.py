@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 import re
 
-from reflex_ros.sim.service.calls import ids, Json, JsonObject, rpc
+from reflex_ros.sim.service.calls import Json, JsonObject, rpc, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.uploads import Purpose, Uploads
-from reflex_ros.sim.service.storage.table import new_id, Row
+from reflex_ros.sim.service.storage.table import new_id
 
 SWEEP_MS = 24 * 3600 * 1000
 _SHA256 = re.compile(r'[0-9a-fA-F]{64}')
@@ -23,7 +23,7 @@ _MOST_FORMATS = 16
 
 
 @dataclass
-class Recording(Row):
+class Recording(WireRow):
     """
     One recording.
 
@@ -32,6 +32,8 @@ class Recording(Row):
     :param meta: what the client says about it.
     """
 
+    ID_NAME = 'recordingId'
+
     id: str
     session_id: str
     user_slug: str
@@ -39,7 +41,7 @@ class Recording(Row):
     size_bytes: int
     sha256: str
     upload_id: str
-    created_ms: int
+    created_at: int
     is_committed: bool = False
     meta: Json = field(default_factory=dict)
 
@@ -76,7 +78,7 @@ class Recordings:
         recording = self.table.add(Recording(
             new_id('rec'), session_id, user_slug, formats, size_bytes, digest, upload.id,
             self._clock.now_ms()))
-        return ids('recordingId', recording.id) | {'uploadUrl': self._uploads.url(upload)}
+        return recording.ids() | {'uploadUrl': self._uploads.url(upload)}
 
     @rpc('publicApi:commitRecordingUpload')
     def commit(
@@ -101,13 +103,13 @@ class Recordings:
         if not recording.is_committed:
             self._uploads.use(storage_id, Purpose.RECORDING)
             recording.is_committed, recording.meta = True, meta
-        return ids('recordingId', recording.id)
+        return recording.ids()
 
     def advance(self) -> None:
         """Remove the recordings that were not committed in time."""
         too_old_ms = self._clock.now_ms() - SWEEP_MS
         for recording in self.table.all():
-            if not recording.is_committed and recording.created_ms <= too_old_ms:
+            if not recording.is_committed and recording.created_at <= too_old_ms:
                 self.table.remove(recording.id)
                 self._uploads.discard(recording.upload_id)
 

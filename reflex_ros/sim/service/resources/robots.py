@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import json
 import secrets
 
-from reflex_ros.sim.service.calls import check_json_object, check_not_empty, ids, Json, known, rpc
+from reflex_ros.sim.service.calls import check_json_object, check_not_empty, Json, rpc, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.storage.table import new_id, Row
@@ -30,82 +30,58 @@ _SIM_SCHEMA_JSON = json.dumps({
 
 
 @dataclass(frozen=True)
-class RobotSchema(Row):
-    """What a kind of robot observes and does; empty texts and 0 mean that it was not sent."""
+class RobotSchema(WireRow):
+    """What a kind of robot observes and does; empty texts and None were not sent."""
+
+    ID_NAME = 'robotSchemaId'
 
     id: str
     name: str
-    version: str
+    schema_version: str
     schema_json: str
-    has_safe_stop: bool
-    created_ms: int
+    has_explicit_safe_stop: bool
+    created_at: int
     robot_kind: str = ''
-    action_dim: int = 0
+    action_dim: int | None = None
     safe_stop_mode: str = ''
 
-    def to_json(self) -> Json:
-        """Return the row of ``listRobotSchemas``."""
-        return ids('robotSchemaId', self.id) | {
-            'name': self.name, 'schemaVersion': self.version, 'schemaJson': self.schema_json,
-            'hasExplicitSafeStop': self.has_safe_stop, 'createdAt': self.created_ms,
-        } | known({
-            'robotKind': self.robot_kind, 'actionDim': self.action_dim or None,
-            'safeStopMode': self.safe_stop_mode,
-        })
 
+@dataclass
+class Robot(WireRow):
+    """
+    One robot, and what its last heartbeat said; empty texts were not sent.
 
-@dataclass(frozen=True)
-class Heartbeat:
-    """What a robot last sent about itself; empty texts mean that it was not sent."""
+    :param paired_at: when a pairing token was first claimed for it.
+    :param is_simulated: it needs no heartbeat to count as alive.
+    """
 
-    at_ms: int
+    ID_NAME = 'robotId'
+    PRIVATE = ('is_simulated',)
+
+    id: str
+    name: str
+    robot_schema_id: str
+    created_at: int
+    robot_kind: str = ''
+    calibration_id: str = ''
+    paired_at: int | None = None
+    is_simulated: bool = False
+    last_heartbeat_at: int | None = None
     session_id: str = ''
     deployment_id: str = ''
     connector_version: str = ''
     transport: str = ''
     message: str = ''
 
-
-@dataclass
-class Robot(Row):
-    """
-    One robot; empty texts mean that it was not sent.
-
-    :param paired_ms: when a pairing token was first claimed for it, epoch [ms].
-    :param is_simulated: it needs no heartbeat to count as alive.
-    """
-
-    id: str
-    name: str
-    schema_id: str
-    created_ms: int
-    robot_kind: str = ''
-    calibration_id: str = ''
-    paired_ms: int | None = None
-    heartbeat: Heartbeat | None = None
-    is_simulated: bool = False
-
     def is_alive(self, now_ms: int) -> bool:
         """Return whether a heartbeat came in the last 30 s."""
-        beat = self.heartbeat
-        return self.is_simulated or (beat is not None and now_ms - beat.at_ms <= HEARTBEAT_MS)
+        beat_at = self.last_heartbeat_at
+        return self.is_simulated or (beat_at is not None and now_ms - beat_at <= HEARTBEAT_MS)
 
-    def to_json(self, now_ms: int) -> Json:
+    def row(self, now_ms: int) -> Json:
         """Return the row of ``listRobots``."""
-        status = 'unpaired' if self.paired_ms is None else 'paired'
-        if self.paired_ms is not None and self.is_alive(now_ms):
-            status = 'online'
-        beat = self.heartbeat or Heartbeat(0)
-        return ids('robotId', self.id) | {
-            'name': self.name, 'robotSchemaId': self.schema_id, 'status': status,
-            'createdAt': self.created_ms,
-        } | known({
-            'robotKind': self.robot_kind, 'calibrationId': self.calibration_id,
-            'pairedAt': self.paired_ms, 'lastHeartbeatAt': beat.at_ms or None,
-            'sessionId': beat.session_id, 'deploymentId': beat.deployment_id,
-            'connectorVersion': beat.connector_version, 'transport': beat.transport,
-            'message': beat.message,
-        })
+        status = 'online' if self.is_alive(now_ms) else 'paired'
+        return self.to_json() | {'status': 'unpaired' if self.paired_at is None else status}
 
 
 @dataclass
@@ -114,9 +90,9 @@ class PairingToken(Row):
 
     id: str
     robot_id: str
-    created_ms: int
-    expires_ms: int
-    claimed_ms: int | None = None
+    created_at: int
+    expires_at: int
+    claimed_at: int | None = None
 
 
 class Robots:
@@ -130,11 +106,11 @@ class Robots:
         now_ms = self._clock.now_ms()
         for schema_id, name in ((SIM_SCHEMA, 'SO-101'), (UNPAIRED_SCHEMA, 'SO-101, unpaired')):
             self.schemas.add(RobotSchema(
-                schema_id, name, 'robot_schema.v1', _SIM_SCHEMA_JSON, has_safe_stop=True,
-                created_ms=now_ms, robot_kind='so101', action_dim=6, safe_stop_mode='hold'))
+                schema_id, name, 'robot_schema.v1', _SIM_SCHEMA_JSON, True, now_ms, 'so101', 6,
+                'hold'))
         self.table.add(Robot(
             'robot_sim', 'Simulated SO-101', SIM_SCHEMA, now_ms, robot_kind='so101',
-            paired_ms=now_ms, is_simulated=True))
+            paired_at=now_ms, is_simulated=True))
         self.table.add(Robot(
             'robot_unpaired', 'Never paired', UNPAIRED_SCHEMA, now_ms, robot_kind='so101'))
 
@@ -175,7 +151,7 @@ class Robots:
     def list_rows(self) -> Json:
         """Return every robot, oldest first."""
         now_ms = self._clock.now_ms()
-        return {'robots': [robot.to_json(now_ms) for robot in self.table.all()]}
+        return {'robots': [robot.row(now_ms) for robot in self.table.all()]}
 
     @rpc('publicApi:createRobotPairingToken')
     def create_token(self, *, robot_id: str, ttl_seconds: int = 3600) -> Json:
@@ -186,7 +162,7 @@ class Robots:
         now_ms = self._clock.now_ms()
         token = self.tokens.add(PairingToken(
             f'pair_{secrets.token_urlsafe(24)}', robot.id, now_ms, now_ms + ttl_seconds * 1000))
-        return {'token': token.id, 'robotId': robot.id, 'expiresAt': token.expires_ms}
+        return {'token': token.id, 'robotId': robot.id, 'expiresAt': token.expires_at}
 
     @rpc('publicApi:claimRobotPairingToken')
     def claim(self, *, token: str) -> Json:
@@ -194,14 +170,14 @@ class Robots:
         pairing = self.tokens.find(token)
         if pairing is None:
             raise invalid('no such pairing token')
-        if pairing.claimed_ms is not None:
+        if pairing.claimed_at is not None:
             raise Refusal(Reason.PAIRING_CLAIMED)
         now_ms = self._clock.now_ms()
-        if now_ms >= pairing.expires_ms:
+        if now_ms >= pairing.expires_at:
             raise Refusal(Reason.PAIRING_EXPIRED)
         robot = self.table.get(pairing.robot_id)
-        pairing.claimed_ms = now_ms
-        robot.paired_ms = robot.paired_ms or now_ms
+        pairing.claimed_at = now_ms
+        robot.paired_at = robot.paired_at or now_ms
         return self._answer(robot)
 
     @rpc('publicApi:robotHeartbeat')
@@ -211,25 +187,26 @@ class Robots:
     ) -> Json:
         """Record that a robot is alive; this has no effect on sessions (m.1)."""
         robot = self.table.get(robot_id)
-        now_ms = self._clock.now_ms()
-        robot.heartbeat = Heartbeat(
-            now_ms, session_id, deployment_id, connector_version, transport, message[:500])
-        return {'robotId': robot.id, 'lastHeartbeatAt': now_ms}
+        robot.last_heartbeat_at = self._clock.now_ms()
+        robot.session_id, robot.deployment_id = session_id, deployment_id
+        robot.connector_version, robot.transport = connector_version, transport
+        robot.message = message[:500]
+        return {'robotId': robot.id, 'lastHeartbeatAt': robot.last_heartbeat_at}
 
     def paired(self, schema_id: str) -> list[Robot]:
         """Return the paired robots of a schema."""
         return [robot for robot in self.table.all()
-                if robot.schema_id == schema_id and robot.paired_ms is not None]
+                if robot.robot_schema_id == schema_id and robot.paired_at is not None]
 
     def _answer(self, robot: Robot) -> Json:
-        row = robot.to_json(self._clock.now_ms())
+        row = robot.row(self._clock.now_ms())
         return row | {'robot': row}
 
 
-def _action_dim(schema: Json) -> int:
-    """Return ``actions.action.shape[0]``, or 0."""
+def _action_dim(schema: Json) -> int | None:
+    """Return ``actions.action.shape[0]``, or None."""
     value: object = schema
     for name in ('actions', 'action', 'shape'):
         value = value.get(name) if isinstance(value, dict) else None
-    first = value[0] if isinstance(value, list) and value else 0
-    return first if type(first) is int and first > 0 else 0
+    first = value[0] if isinstance(value, list) and value else None
+    return first if type(first) is int and first > 0 else None

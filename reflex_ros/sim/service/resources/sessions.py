@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from enum import Enum
 import secrets
 
-from reflex_ros.sim.service.calls import ABSENT, ids, Json, known, rpc
+from reflex_ros.sim.service.calls import ABSENT, Json, rpc, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.deployments import Deployments, Mode, parse_mode
-from reflex_ros.sim.service.storage.table import new_id, Row
+from reflex_ros.sim.service.storage.table import new_id
 
 PRODUCT_MODEL = 'pi0.5'
 MOST_RECEIPTS = 1000
@@ -26,29 +26,13 @@ SESSION_FAULTS = ('expire', 'fail', 'demote')
 
 
 class Status(str, Enum):
-    """Where a session is in its life; only ``ACTIVE`` can be left."""
+    """Where a session is in its life; only ``ACTIVE`` can be left, and all others end it."""
 
     ACTIVE = 'active'
     CLOSED = 'closed'
     EXPIRED = 'expired'
     FAILED = 'failed'
 
-
-class Event(str, Enum):
-    """What can happen to a session."""
-
-    PROMOTE = 'promote'
-    CLOSE = 'close'
-    EXPIRE = 'expire'
-    FAIL = 'fail'
-
-
-TRANSITIONS: dict[tuple[Status, Event], Status] = {
-    (Status.ACTIVE, Event.PROMOTE): Status.ACTIVE,
-    (Status.ACTIVE, Event.CLOSE): Status.CLOSED,
-    (Status.ACTIVE, Event.EXPIRE): Status.EXPIRED,
-    (Status.ACTIVE, Event.FAIL): Status.FAILED,
-}
 
 ENDED: dict[Status, Reason] = {
     Status.CLOSED: Reason.SESSION_CLOSED,
@@ -57,61 +41,40 @@ ENDED: dict[Status, Reason] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
-    """What the client asked for; empty texts mean that it was not sent."""
+@dataclass
+class Session(WireRow):
+    """
+    One session, as the service remembers it; empty texts were not sent.
 
+    :param token: the grant's bearer token.
+    :param close_reason: what ended it, empty while active.
+    :param prompt: the latest one; ``chunks_sent`` counts over all its streams.
+    """
+
+    ID_NAME = 'sessionId'
+    PRIVATE = ('token', 'prompt', 'chunks_sent')
+
+    id: str
+    token: str
+    created_at: int
+    expires_at: int
     base_model: str
     mode: Mode = Mode.DRY_RUN
+    status: Status = Status.ACTIVE
     robot_type: str = ''
     model_id: str = ''
     deployment_id: str = ''
     robot_id: str = ''
     runtime: str = ''
     client_session_id: str = ''
-
-
-@dataclass
-class Session(Row):
-    """
-    One session, as the service remembers it.
-
-    :param token: the grant's bearer token.
-    :param created_ms: epoch [ms], as are the other times.
-    :param end_reason: what ended it, empty while active.
-    :param prompt: the latest one; ``chunks_sent`` counts over all its streams.
-    """
-
-    id: str
-    token: str
-    request: SessionRequest
-    created_ms: int
-    expires_ms: int
-    mode: Mode
-    status: Status = Status.ACTIVE
-    end_reason: str = ''
-    ended_ms: int | None = None
+    close_reason: str = ''
+    ended_at: int | None = None
     prompt: str = ''
     chunks_sent: int = 0
 
-    def ids(self) -> Json:
-        """Return id, status and mode, the short form of a row."""
-        return ids('sessionId', self.id) | {'status': self.status.value, 'mode': self.mode.value}
-
-    def to_json(self) -> Json:
-        """Return the row of ``listInferenceSessions``; what is unknown is left out."""
-        asked = self.request
-        return self.ids() | {'createdAt': self.created_ms, 'expiresAt': self.expires_ms} | known({
-            'baseModel': asked.base_model, 'robotType': asked.robot_type,
-            'modelId': asked.model_id, 'deploymentId': asked.deployment_id,
-            'robotId': asked.robot_id, 'runtime': asked.runtime,
-            'clientSessionId': asked.client_session_id, 'closeReason': self.end_reason,
-            'endedAt': self.ended_ms,
-        })
-
 
 @dataclass(frozen=True)
-class Receipt(Row):
+class Receipt(WireRow):
     """
     One event of a session under a deployment.
 
@@ -120,24 +83,23 @@ class Receipt(Row):
     :param reason: why it was refused or has ended, empty otherwise.
     """
 
+    ID_NAME = 'receiptId'
+
     id: str
     deployment_id: str
     session_id: str
     event: str
-    mode: str
+    mode: Mode
     reason: str
-    created_ms: int
-
-    def to_json(self) -> Json:
-        """Return the row of ``listDeploymentReceipts``."""
-        return ids('receiptId', self.id) | {
-            'event': self.event, 'deploymentId': self.deployment_id,
-            'sessionId': self.session_id, 'mode': self.mode, 'createdAt': self.created_ms,
-        } | known({'reason': self.reason})
+    created_at: int
 
 
 class Sessions:
-    """Every session, oldest first, and the latest receipts."""
+    """
+    Every session, oldest first, and the latest receipts.
+
+    What needs an active session raises ``Refusal``: ``session_not_found``, or what ended it.
+    """
 
     def __init__(self, context: Context, deployments: Deployments) -> None:
         self._context = context
@@ -167,13 +129,14 @@ class Sessions:
             self._deployments.table.get(deployment_id)
         if wanted is Mode.APPLY_ACTIONS and not self._deployments.is_ready(deployment_id):
             raise Refusal(Reason.DEPLOYMENT_NOT_READY)
-        session = self.open(SessionRequest(
-            base_model, wanted, robot_type, model_id, deployment_id, robot_id, runtime,
-            client_session_id))
+        session = self.open(
+            base_model, wanted, robot_type=robot_type, model_id=model_id,
+            deployment_id=deployment_id, robot_id=robot_id, runtime=runtime,
+            client_session_id=client_session_id)
         url = self._context.base_url
-        return session.ids() | {
+        return session.ids('status', 'mode') | {
             'token': session.token, 'primeUrl': url, 'workerUrl': url,
-            'expiresAt': session.expires_ms, 'model': base_model,
+            'expiresAt': session.expires_at, 'model': base_model,
         }
 
     @rpc('publicApi:listInferenceSessions')
@@ -195,14 +158,14 @@ class Sessions:
             raise Refusal(reason)
         self.promote(session_id, wanted)
         self._context.notify()
-        return session.ids()
+        return session.ids('status', 'mode')
 
     @rpc('publicApi:closeSession')
     def close_row(self, *, session_id: str, reason: str) -> Json:
         """End a session; a stream that runs on it ends too."""
         session = self.close(session_id, reason)
         self._context.notify()
-        return session.ids()
+        return session.ids('status', 'mode')
 
     @rpc('publicApi:listDeploymentReceipts')
     def list_receipts(self, *, deployment_id: str = '') -> Json:
@@ -215,12 +178,17 @@ class Sessions:
             receipt.to_json() for receipt in self.receipts.all()
             if deployment_id in ('', receipt.deployment_id)]}
 
-    def open(self, request: SessionRequest) -> Session:
-        """Start an active session that lives as long as the settings say."""
+    def open(self, base_model: str, mode: Mode = Mode.DRY_RUN, **fields: str) -> Session:
+        """
+        Start an active session that lives as long as the settings say.
+
+        :param fields: what else the client sent: fields of ``Session``.
+        """
         now_ms = self._context.clock.now_ms()
+        expires_at = now_ms + round(self._context.settings.expiry_s * 1e3)
         session = self.table.add(Session(
-            new_id('sess'), secrets.token_hex(24), request, now_ms,
-            now_ms + round(self._context.settings.expiry_s * 1e3), request.mode))
+            new_id('sess'), secrets.token_hex(24), now_ms, expires_at, base_model, mode,
+            **fields))  # type: ignore[arg-type]
         self._record(session, 'authorized')
         return session
 
@@ -243,42 +211,26 @@ class Sessions:
         return [session for session in sessions if status in (None, session.status)]
 
     def promote(self, session_id: str, mode: Mode) -> Session:
-        """
-        Set the mode of an active session; repeating a mode is no error.
-
-        :raises Refusal: ``session_not_found``, or what ended the session.
-        """
-        session = self._apply(self.get(session_id), Event.PROMOTE)
+        """Set the mode of an active session; repeating a mode is no error."""
+        session = self._active(session_id)
         if session.mode is not mode:
             session.mode = mode
             self._record(session, 'promoted' if mode is Mode.APPLY_ACTIONS else 'demoted')
         return session
 
     def close(self, session_id: str, reason: str) -> Session:
-        """
-        End an active session because its client says so.
-
-        :raises Refusal: ``session_not_found``, or what ended the session before.
-        """
-        return self._apply(self.get(session_id), Event.CLOSE, reason)
+        """End an active session because its client says so."""
+        return self._end(self._active(session_id), Status.CLOSED, reason)
 
     def expire(self, session_id: str) -> Session:
-        """
-        End an active session as if its time were over.
-
-        :raises Refusal: ``session_not_found``, or what ended the session before.
-        """
-        session = self._apply(self.get(session_id), Event.EXPIRE, 'expired')
-        session.expires_ms = min(session.expires_ms, self._context.clock.now_ms())
+        """End an active session as if its time were over."""
+        session = self._end(self._active(session_id), Status.EXPIRED, 'expired')
+        session.expires_at = min(session.expires_at, self._context.clock.now_ms())
         return session
 
     def fail(self, session_id: str, reason: str = 'worker lost') -> Session:
-        """
-        End an active session because its worker is gone.
-
-        :raises Refusal: ``session_not_found``, or what ended the session before.
-        """
-        return self._apply(self.get(session_id), Event.FAIL, reason)
+        """End an active session because its worker is gone."""
+        return self._end(self._active(session_id), Status.FAILED, reason)
 
     def apply_fault(self, session: Session, name: str) -> bool:
         """
@@ -310,7 +262,7 @@ class Sessions:
         """Return why a session cannot be promoted, None when it can."""
         if session.status is not Status.ACTIVE:
             return ENDED[session.status]
-        if not self._deployments.is_ready(session.request.deployment_id):
+        if not self._deployments.is_ready(session.deployment_id):
             return Reason.DEPLOYMENT_NOT_READY
         if self._context.faults.consume('session_dry_run'):
             return Reason.SESSION_DRY_RUN
@@ -318,25 +270,26 @@ class Sessions:
 
     def _updated(self, session: Session) -> Session:
         """Expire the session when its time is over."""
-        is_over = self._context.clock.now_ms() >= session.expires_ms
+        is_over = self._context.clock.now_ms() >= session.expires_at
         if session.status is Status.ACTIVE and is_over:
-            self._apply(session, Event.EXPIRE, 'expired')
+            self._end(session, Status.EXPIRED, 'expired')
         return session
 
-    def _apply(self, session: Session, event: Event, reason: str = '') -> Session:
-        following = TRANSITIONS.get((session.status, event))
-        if following is None:
+    def _active(self, session_id: str) -> Session:
+        session = self.get(session_id)
+        if session.status is not Status.ACTIVE:
             raise Refusal(ENDED[session.status])
-        session.status = following
-        if following is not Status.ACTIVE:
-            session.end_reason = reason
-            session.ended_ms = self._context.clock.now_ms()
-            self._record(session, following.value, reason)
+        return session
+
+    def _end(self, session: Session, status: Status, reason: str) -> Session:
+        session.status, session.close_reason = status, reason
+        session.ended_at = self._context.clock.now_ms()
+        self._record(session, status.value, reason)
         return session
 
     def _record(self, session: Session, event: str, reason: str = '') -> None:
         """Add a receipt; a session without a deployment has none."""
-        if session.request.deployment_id:
+        if session.deployment_id:
             self.receipts.add(Receipt(
-                new_id('receipt'), session.request.deployment_id, session.id, event,
-                session.mode.value, reason, self._context.clock.now_ms()))
+                new_id('receipt'), session.deployment_id, session.id, event,
+                session.mode, reason, self._context.clock.now_ms()))

@@ -68,7 +68,7 @@ class StepRun(Row):
     """
     One run; empty texts mean that it was not sent.
 
-    :param ends_ms: epoch [ms] at which its ``max_minutes`` are over.
+    :param ends_at: epoch [ms] at which its ``max_minutes`` are over.
     :param remaining: how much of the fall of the loss is still to come, 1 at the start.
     :param pending: batches since the last optimizer step.
     :param answers: request id -> the answer to it.
@@ -76,13 +76,13 @@ class StepRun(Row):
 
     id: str
     rank: int
-    created_ms: int
-    updated_ms: int
+    created_at: int
+    updated_at: int
     name: str = ''
     dataset_id: str = ''
     request_id: str = ''
     config: Json = field(default_factory=dict)
-    ends_ms: int | None = None
+    ends_at: int | None = None
     step: int = 0
     remaining: float = 1.0
     pending: int = 0
@@ -95,13 +95,13 @@ class StepRun(Row):
             'training_run_id': self.id, 'run_id': self.id, 'id': self.id,
             'status': 'stopped' if self.is_over(now_ms) else 'running', 'step': self.step,
             'base_model': BASE_MODEL, 'rank': self.rank, 'config': self.config,
-            'created_at': self.created_ms, 'updated_at': self.updated_ms,
+            'created_at': self.created_at, 'updated_at': self.updated_at,
         } | known({'name': self.name, 'dataset_id': self.dataset_id, 'loss': self.last_loss,
-                   'ends_at': self.ends_ms})
+                   'ends_at': self.ends_at})
 
     def is_over(self, now_ms: int) -> bool:
         """Return whether its time is over."""
-        return self.ends_ms is not None and now_ms >= self.ends_ms
+        return self.ends_at is not None and now_ms >= self.ends_at
 
     def backpropagate(self, data: list[object], microbatch_size: int) -> Json:
         """Compute the gradient of a batch; return ``loss`` and ``metrics``."""
@@ -168,10 +168,10 @@ class StepRuns:
         now_ms = self._clock.now_ms()
         run = self.table.first(lambda row: bool(request_id) and row.request_id == request_id)
         if run is None:
-            ends_ms = None if max_minutes is None else now_ms + round(max_minutes * 60e3)
+            ends_at = None if max_minutes is None else now_ms + round(max_minutes * 60e3)
             run = self.table.add(StepRun(
                 new_id('steps'), rank, now_ms, now_ms, name, dataset_id, request_id, config or {},
-                ends_ms))
+                ends_at))
         return run.to_json(now_ms)
 
     @rest('GET /v1/training-runs/{run_id}')
@@ -246,5 +246,5 @@ class StepRuns:
         run, now_ms = self.table.get(run_id), self._clock.now_ms()
         if run.is_over(now_ms):
             raise Refusal(Reason.TRAINING_RUN_FINISHED, 'its max_minutes are over')
-        run.updated_ms = now_ms
+        run.updated_at = now_ms
         return run

@@ -12,9 +12,7 @@ A run moves when it is looked at: ``advance`` does what is due by then.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from reflex_ros.sim.service.calls import ABSENT, ids, Json, rpc
+from reflex_ros.sim.service.calls import ABSENT, check_not_empty, Json, rpc
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.datasets import Dataset, Datasets
@@ -22,7 +20,7 @@ from reflex_ros.sim.service.resources.datasets import Status as DatasetStatus
 from reflex_ros.sim.service.resources.keys import Key
 from reflex_ros.sim.service.resources.models import Models
 from reflex_ros.sim.service.resources.training_parameters import make_plan, Plan
-from reflex_ros.sim.service.resources.training_run import Status, TrainingRequest, TrainingRun
+from reflex_ros.sim.service.resources.training_run import Status, TrainingRun
 from reflex_ros.sim.service.storage.table import new_id
 
 BASE_MODEL = 'pi0.5'
@@ -48,8 +46,8 @@ class TrainingRuns:
         request_id: str = '',
     ) -> Json:
         """Queue a run on a dataset that has been validated."""
-        return self._start(TrainingRequest(
-            key.name, dataset_id, base_model, fine_tuning_type, epochs, model_name,
+        return self._start(TrainingRun(
+            new_id('run'), key.name, dataset_id, base_model, fine_tuning_type, epochs, model_name,
             model_version, base_model_id, parameters_json, request_id))
 
     @rpc('publicApi:createAndProvisionTrainingRunFromHuggingFace')
@@ -59,9 +57,9 @@ class TrainingRuns:
         parameters_json: str = '', request_id: str = '',
     ) -> Json:
         """Queue a run on a dataset of the hub; it is registered and validated on the way."""
-        return self._start(TrainingRequest(
-            key.name, '', base_model, fine_tuning_type, epochs, model_name, model_version,
-            base_model_id, parameters_json, request_id), hf_source_uri)
+        return self._start(TrainingRun(
+            new_id('run'), key.name, '', base_model, fine_tuning_type, epochs, model_name,
+            model_version, base_model_id, parameters_json, request_id), hf_source_uri)
 
     @rpc('publicApi:getTrainingRun')
     def get(self, *, training_run_id: str) -> Json:
@@ -95,54 +93,56 @@ class TrainingRuns:
         for run in self.table.all():
             if run.status is Status.QUEUED and faults.is_on('training_stuck'):
                 # When the queue moves again, this run is next.
-                run.due_ms = max(now_ms, run.due_ms or 0)
+                run.due_at = max(now_ms, run.due_at or 0)
                 continue
-            while run.due_ms is not None and run.due_ms <= now_ms:
-                self._leave(run, run.due_ms)
+            while run.due_at is not None and run.due_at <= now_ms:
+                self._leave(run, run.due_at)
             if run.status is Status.RUNNING:
-                run.seen_ms = now_ms
-                run.steps_done = int(run.steps * (now_ms - run.entered_ms) / run.train_ms)
+                run.seen_at = now_ms
+                run.steps_completed = int(
+                    run.estimated_total_steps * (now_ms - run.entered_at) / run.train_ms)
 
-    def _start(self, request: TrainingRequest, source: str = '') -> Json:
+    def _start(self, run: TrainingRun, source: str = '') -> Json:
         """
-        Queue a run; the same request id again is the same run.
+        Queue a run; the same request id again is the earlier run.
 
-        :param source: of the dataset on the hub, empty when the request has its id.
+        :param run: has what the client asked for.
+        :param source: of the dataset on the hub, empty when the run has its id.
         """
-        run = self.table.first(lambda row: bool(request.request_id) and (
-            row.request.request_id == request.request_id))
-        if run is None:
-            plan = self._plan(request)
-            dataset = self._dataset(request, source)
-            settings, now_ms = self._context.settings, self._context.clock.now_ms()
-            run = self.table.add(TrainingRun(
-                new_id('run'), replace(request, dataset_id=dataset.id, base_model=BASE_MODEL),
-                plan.steps, plan.save_freq, now_ms, now_ms,
-                due_ms=now_ms + round(settings.queue_s * 1e3),
-                provision_ms=round(settings.provision_s * 1e3),
-                train_ms=round(settings.train_s * 1e3)))
-        return self._answer(run)
+        earlier = self.table.first(
+            lambda row: bool(run.request_id) and row.request_id == run.request_id)
+        if earlier is not None:
+            return self._answer(earlier)
+        plan = self._plan(run)
+        run.dataset_id = self._dataset(run, source).id
+        run.base_model = BASE_MODEL
+        run.estimated_total_steps, run.save_freq = plan.steps, plan.save_freq
+        settings = self._context.settings
+        run.provision_ms = round(settings.provision_s * 1e3)
+        run.train_ms = round(settings.train_s * 1e3)
+        run.created_at = run.entered_at = self._context.clock.now_ms()
+        run.due_at = run.created_at + round(settings.queue_s * 1e3)
+        return self._answer(self.table.add(run))
 
-    def _plan(self, request: TrainingRequest) -> Plan:
-        """Check the request before anything is changed, and plan the steps."""
-        if request.base_model not in _ALIASES:
+    def _plan(self, run: TrainingRun) -> Plan:
+        """Check what was asked for before anything is changed, and plan the steps."""
+        if run.base_model not in _ALIASES:
             raise invalid(f'Only base model {BASE_MODEL} is supported.')
-        if not request.model_name.strip() or not request.model_version.strip():
-            raise invalid('modelName and modelVersion must not be empty')
+        check_not_empty(modelName=run.model_name, modelVersion=run.model_version)
         try:
-            plan = make_plan(request.parameters_json, request.fine_tuning_type, request.epochs)
+            plan = make_plan(run.parameters_json, run.fine_tuning_type, run.epochs)
         except ValueError as exc:
             raise invalid(str(exc)) from exc
-        if request.base_model_id:
-            self._models.get_ready(request.base_model_id)
+        if run.base_model_id:
+            self._models.get_ready(run.base_model_id)
         if self._context.is_balance_low():
             raise Refusal(Reason.BALANCE_TOO_LOW)
         return plan
 
-    def _dataset(self, request: TrainingRequest, source: str) -> Dataset:
+    def _dataset(self, run: TrainingRun, source: str) -> Dataset:
         if source:
             return self._datasets.validate(self._datasets.find_or_add(source).id)
-        dataset = self._datasets.table.get(request.dataset_id)
+        dataset = self._datasets.table.get(run.dataset_id)
         if dataset.status is not DatasetStatus.VALIDATED:
             raise Refusal(Reason.DATASET_NOT_VALIDATED, 'validate the dataset first')
         return dataset
@@ -153,34 +153,33 @@ class TrainingRuns:
             self._enter(run, Status.PROVISIONING, at_ms, at_ms + run.provision_ms)
         elif run.status is Status.PROVISIONING:
             run.will_fail = self._context.faults.consume('training_fails') is not None
-            run.started_ms = at_ms
+            run.started_at = at_ms
             share = 0.5 if run.will_fail else 1.0
             self._enter(run, Status.RUNNING, at_ms, at_ms + round(run.train_ms * share))
         elif run.status is Status.STOPPING:
             self._finish(run, Status.STOPPED, at_ms)
         elif run.will_fail:
-            run.steps_done = run.steps // 2
-            run.error_message = 'CUDA out of memory (on order)'
+            run.steps_completed = run.estimated_total_steps // 2
+            run.error_message = 'CUDA out of memory (by a fault)'
             self._finish(run, Status.FAILED, at_ms)
         else:
-            run.steps_done = run.steps
+            run.steps_completed = run.estimated_total_steps
             self._finish(run, Status.SUCCEEDED, at_ms)
             run.model_id = self._models.add(
-                name=run.request.model_name, kind='fine_tune', version=run.request.model_version,
-                base_model=run.request.base_model, training_run_id=run.id).id
+                name=run.model_name, kind='fine_tune', version=run.model_version,
+                base_model=run.base_model, training_run_id=run.id).id
 
     def _finish(self, run: TrainingRun, status: Status, at_ms: int) -> None:
         if run.status is Status.RUNNING:
-            run.seen_ms = at_ms
-        run.finished_ms = at_ms
+            run.seen_at = at_ms
+        run.finished_at = at_ms
         self._enter(run, status, at_ms, None)
 
-    def _enter(self, run: TrainingRun, status: Status, at_ms: int, due_ms: int | None) -> None:
-        run.status, run.entered_ms, run.due_ms = status, at_ms, due_ms
+    def _enter(self, run: TrainingRun, status: Status, at_ms: int, due_at: int | None) -> None:
+        run.status, run.entered_at, run.due_at = status, at_ms, due_at
 
     def _row(self, run: TrainingRun) -> Json:
-        return run.to_json(self._datasets.table.find(run.request.dataset_id))
+        return run.row(self._datasets.table.find(run.dataset_id))
 
     def _answer(self, run: TrainingRun) -> Json:
-        return ids('trainingRunId', run.id) | {
-            'status': run.status.value, 'trainingRun': self._row(run)}
+        return run.ids('status') | {'trainingRun': self._row(run)}

@@ -60,7 +60,7 @@ class Upload(Row):
     id: str
     token: str
     purpose: Purpose
-    created_ms: int
+    created_at: int
     expected_bytes: int | None = None
     size_bytes: int = 0
     sha256: str = ''

@@ -15,8 +15,9 @@ class Row:
     """
     Base of everything that a table holds: a dataclass whose first field is ``id``.
 
-    A row reports to its table when a field is assigned. A list or dict in a field must therefore
-    be replaced, not changed in place.
+    A field that ends in ``_at`` is a time: epoch [ms], as on the wire. A row reports to its table
+    when a field is assigned. A list or dict in a field must therefore be replaced, not changed in
+    place.
     """
 
     id: str

@@ -33,19 +33,20 @@ class Answering:
         self, state: ServiceState, connection: Connection, session: Session,
         inference: Inference, key: str,
     ) -> None:
-        """Store what is needed; the jitter depends on the seed and the number of connections."""
+        self.session = session
         self._state = state
+        self._faults = state.faults
         self._connection = connection
         self._inference = inference
         self._key = key
+        # The jitter is the same for the same seed and the same number of connections before.
         self._random = random.Random(f'{state.settings.seed}:{state.counters.connections}')
         self._next_seq = 0
         self._answers = 0
         self._chunks_sent = 0
-        # Fault serial -> chunks sent when this stream first saw it.
-        self._marks: dict[int, int] = {}
+        # Serial of a fault -> chunks sent when this stream first saw it.
+        self._chunks_before: dict[int, int] = {}
         self._held: list[corruption.Frame] = []
-        self.session = session
 
     async def answer(self, observation: Observation, received_s: float) -> None:
         """
@@ -56,8 +57,7 @@ class Answering:
         :raises ConnectionError: when the client is gone.
         """
         started_s = time.monotonic()
-        faults = self._state.faults
-        if self.session.mode is Mode.DRY_RUN and faults.consume('session_dry_run'):
+        if self.session.mode is Mode.DRY_RUN and self._faults.consume('session_dry_run'):
             raise StreamEnd(messages.POLICY_VIOLATION, (
                 'session_dry_run', 'the session is still in dry_run'))
         seq = self._next_seq if observation.seq is None else observation.seq
@@ -86,9 +86,9 @@ class Answering:
         }
         if observation.request_id is not None:
             frame['request_id'] = observation.request_id
-        corruption.break_frame(frame, {'actions': rows, adapter.twin: rows}, faults)
+        corruption.corrupt_frame(frame, {'actions': rows, adapter.twin: rows}, self._faults)
         frames = [frame]
-        if fault := faults.consume('wrong_seq'):
+        if fault := self._faults.consume('wrong_seq'):
             frames = corruption.renumber(frame, seq, fault.text, self._held)
         for each in frames:
             await self._connection.deliver(each)
@@ -99,25 +99,24 @@ class Answering:
 
     def check(self) -> None:
         """
-        Let the faults happen that are due, and look whether the session goes on.
+        Let the faults happen that are due, and check that the session goes on.
 
         :raises StreamEnd: when it does not.
         """
-        faults = self._state.faults
         if self._is_due('revoke_key_after'):
-            faults.consume('revoke_key_after')
+            self._faults.consume('revoke_key_after')
             self._state.key_revoked = True
             self._state.notify()
         for name in SESSION_FAULTS:
             if self._is_due(name) and self._state.sessions.apply_fault(self.session, name):
-                faults.consume(name)
+                self._faults.consume(name)
         self._check_session()
         if self._is_due('reset'):
-            faults.consume('reset')
+            self._faults.consume('reset')
             raise StreamEnd(None)
-        if self._is_due('error_frame') and (fault := faults.consume('error_frame')):
+        if self._is_due('error_frame') and (fault := self._faults.consume('error_frame')):
             raise StreamEnd(1011, ('internal_error', fault.text))
-        if self._is_due('close') and (fault := faults.consume('close')):
+        if self._is_due('close') and (fault := self._faults.consume('close')):
             raise StreamEnd(int(fault.text))
 
     def _check_session(self) -> None:
@@ -131,25 +130,25 @@ class Answering:
             raise StreamEnd(messages.GOING_AWAY)
 
     def _is_due(self, name: str) -> bool:
-        fault = self._state.faults.get(name)
+        """Return whether a fault is on, and its number of chunks was sent since it is."""
+        fault = self._faults.get(name)
         if fault is None:
             return False
-        mark = self._marks.setdefault(fault.serial, self._chunks_sent)
-        return self._chunks_sent - mark >= fault.number
+        before = self._chunks_before.setdefault(fault.serial, self._chunks_sent)
+        return self._chunks_sent - before >= fault.number
 
     def _is_dropped(self) -> bool:
-        faults = self._state.faults
         self._answers += 1
-        if faults.consume('silence'):
+        if self._faults.consume('silence'):
             return True
-        skip = faults.get('skip_one_in')
+        skip = self._faults.get('skip_one_in')
         if skip is None or self._answers % max(1, int(skip.number)):
             return False
-        return faults.consume('skip_one_in') is not None
+        return self._faults.consume('skip_one_in') is not None
 
     def _latency_s(self) -> float:
         settings = self._state.settings
         latency_ms = settings.latency_ms + self._random.uniform(0.0, settings.jitter_ms)
-        if fault := self._state.faults.consume('slow'):
+        if fault := self._faults.consume('slow'):
             latency_ms += fault.number
         return latency_ms * 1e-3

@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One WebSocket of the action stream: an inbox that fills, and ways to send, good and bad.
+One WebSocket of the action stream: an inbox, and ways to send, with and without faults.
 
 It knows messages and faults of the link, and nothing of sessions.
 """
@@ -20,14 +20,14 @@ from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
 from reflex_ros.sim.service.stream.messages import BadInput, Observation, SessionClose, SessionOpen
 
-# [s] between looks at the clock while nothing happens; whatever changes wakes us at once.
+# [s] between looks at the clock while nothing happens; every change ends a pause at once.
 LOOK_S = 0.1
 MOST_WAITING = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came in, and the monotonic time [s] at which it did."""
+    """A message, and the monotonic time [s] of its receipt."""
 
     message: SessionOpen | Observation | BadInput
     at_s: float
@@ -35,14 +35,13 @@ class Received:
 
 class StreamEnd(Exception):
     """
-    The stream is over, by the service's will.
+    The service ends the stream.
 
     :param close_code: of the Close frame; None for a TCP reset.
     :param error: code and message of an error frame before it, if any.
     """
 
     def __init__(self, close_code: int | None, error: tuple[str, str] | None = None) -> None:
-        """Keep both."""
         super().__init__(error or close_code)
         self.close_code = close_code
         self.error = error
@@ -59,7 +58,6 @@ class Connection:
     def __init__(
         self, state: ServiceState, socket: web.WebSocketResponse, transport: asyncio.Transport
     ) -> None:
-        """Store the three; nothing is read yet."""
         self._state = state
         self._socket = socket
         self._transport = transport
@@ -71,7 +69,7 @@ class Connection:
         self.is_ending = False
 
     async def read_all(self) -> bool:
-        """Fill the inbox until the client leaves; say whether it said ``session.close``."""
+        """Fill the inbox until the client leaves; return whether it sent ``session.close``."""
         while True:
             while self._state.faults.is_on('deaf') and not self._state.is_stopping:
                 await asyncio.sleep(LOOK_S)
@@ -98,9 +96,9 @@ class Connection:
 
     def pop(self) -> Received | None:
         """
-        Return the oldest message of the inbox, or None.
+        Remove and return the oldest message of the inbox, or return None.
 
-        :raises StreamEnd: when that message was no proper one.
+        :raises StreamEnd: when that message was not a proper one.
         """
         if not self._inbox:
             return None
@@ -126,7 +124,7 @@ class Connection:
 
     async def send(self, frame: corruption.Frame) -> None:
         """
-        Send a frame as it should be.
+        Send a frame without any fault.
 
         :raises ConnectionError: when the client is gone.
         """
@@ -134,7 +132,7 @@ class Connection:
 
     async def deliver(self, frame: corruption.Frame) -> None:
         """
-        Send a chunk in the way that the faults of the link say.
+        Send a chunk as the faults of the link that are on demand.
 
         :raises ConnectionError: when the client is gone.
         """
@@ -163,7 +161,7 @@ class Connection:
                 await delivery.pour(self._transport, iter((raw,)))
 
     async def end(self, end: StreamEnd, session_id: str = '') -> None:
-        """End the connection as told; the peer gets a moment to answer our Close."""
+        """End the connection; the peer gets 0.5 s to answer our Close."""
         self.is_ending = True
         if end.close_code is None:
             delivery.reset(self._transport)
@@ -178,11 +176,11 @@ class Connection:
             return
 
     def cut(self) -> None:
-        """End the connection at once, without a word."""
+        """End the connection at once, without a Close."""
         self._transport.abort()
 
     async def leave(self) -> None:
-        """Answer the client's goodbye."""
+        """Answer the client's ``session.close``."""
         if not self.is_ending:
             await self._socket.close()
 
@@ -206,5 +204,5 @@ class Connection:
 
 
 def refuse(exc: BadInput) -> StreamEnd:
-    """Return the end of a stream whose client sent what no client may send."""
+    """Return how a stream ends whose client sent bad input."""
     return StreamEnd(exc.close_code, (exc.code, exc.message))

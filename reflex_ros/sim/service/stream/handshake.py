@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The door of the action stream: who gets a WebSocket, and who gets an HTTP status."""
+"""The handshake of the action stream: a WebSocket, or a refusal with an HTTP status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncio
 from aiohttp import web
 
 from reflex_ros.sim.service.faults import http_faults
-from reflex_ros.sim.service.http.bearer import bearer
+from reflex_ros.sim.service.http.access import bearer
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream.connection import Connection
 from reflex_ros.sim.service.stream.stream import Stream
@@ -23,7 +23,7 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
     """
     Answer a GET with an upgrade: refuse it, or serve the stream to its end.
 
-    Any path will do (d.5). The key is the bearer or, without one, ``?token=``.
+    Any path is accepted (d.5). The key is the bearer or, without one, ``?token=``.
     """
     if fault := state.faults.consume('handshake_slow'):
         await asyncio.sleep(fault.number * 1e-3)
@@ -35,8 +35,7 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
         refusal.force_close()
         return http_faults.with_retry_after(state.faults, refusal)
     socket = web.WebSocketResponse(
-        compress=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_TIMEOUT_S
-    )
+        compress=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_TIMEOUT_S)
     await socket.prepare(request)
     transport = request.transport
     if not isinstance(transport, asyncio.Transport):
@@ -53,7 +52,7 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
 def _refusal(state: ServiceState, request: web.Request) -> web.Response | None:
     status = state.faults.next_status('handshake_status')
     if status is not None:
-        return web.json_response({'error': f'HTTP {status} on order'}, status=status)
+        return web.json_response({'error': f'HTTP {status} by a fault'}, status=status)
     if fault := state.faults.consume('redirect'):
         return web.Response(status=302, headers={'Location': fault.text})
     if not state.accepts(_key(request)):

@@ -4,8 +4,8 @@
 One client of the action stream, from ``session.open`` to the end (protocol d.3 to d.5).
 
 Two tasks share its connection: the reader fills the inbox, the answerer empties it in order and
-is the only one who sends. Whatever ends the stream is a ``StreamEnd`` in the answerer, or the
-client's leaving in the reader.
+is the only one that sends. The stream ends by a ``StreamEnd`` in the answerer, or in the reader
+when the client leaves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from reflex_ros.sim.service.resources.sessions import Session, SessionRequest, Status
+from reflex_ros.sim.service.resources.sessions import Session, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
 from reflex_ros.sim.service.stream.answering import Answering
@@ -32,7 +32,6 @@ class Stream:
     """
 
     def __init__(self, state: ServiceState, connection: Connection, key: str) -> None:
-        """Store the three."""
         self._state = state
         self._connection = connection
         self._key = key
@@ -45,7 +44,7 @@ class Stream:
         answerer.add_done_callback(self._cut_if_broken)
         try:
             if await self._connection.read_all():
-                await self._part()
+                await self._close_session()
         finally:
             self._state.unsubscribe(self._connection.wake)
             # A Close of ours may still wait for the client's; it is bounded by itself.
@@ -53,16 +52,16 @@ class Stream:
                 answerer.cancel()
             await asyncio.wait((answerer,))
         if not answerer.cancelled():
-            # A mistake of ours must not stay unseen in the task.
+            # Raises a mistake of ours, which would stay unseen in the task.
             answerer.result()
 
     def _cut_if_broken(self, answerer: asyncio.Task[None]) -> None:
-        """End the connection after a mistake of ours; its client would wait for ever."""
+        """End the connection after a mistake of ours: its client would wait for ever."""
         if not answerer.cancelled() and answerer.exception() is not None:
             self._connection.cut()
 
-    async def _part(self) -> None:
-        """Follow the client's ``session.close``: the session ends, then the connection."""
+    async def _close_session(self) -> None:
+        """End the session, then the connection, because the client sent ``session.close``."""
         if self._answering is not None:
             session = self._answering.session
             if session.status is Status.ACTIVE:
@@ -86,11 +85,11 @@ class Stream:
         except StreamEnd as end:
             await self._connection.end(end, session_id)
         except ConnectionError:
-            # The client is gone while we send; the reader sees the same, and ends the stream.
+            # The client left while we sent; the reader sees the same and ends the stream.
             return
 
     async def _open(self) -> Answering:
-        """Wait for ``session.open``, find or make its session, and greet."""
+        """Wait for ``session.open``, find or open its session, and send ``session.ready``."""
         opened = (await self._first()).message
         if not isinstance(opened, SessionOpen):
             raise refuse(BadInput('session_not_open', 'the first message must be session.open'))
@@ -117,19 +116,19 @@ class Stream:
         return received
 
     def _find_session(self, opened: SessionOpen) -> Session:
-        """Return the session that the client names, or a new one when nobody knows that name."""
+        """Return the session that the client names, or a new one when the name is unknown."""
         session = self._state.sessions.find(opened.session_id)
         if session is not None:
             return session
-        request = SessionRequest(opened.model or 'pi0.5', robot_type=opened.robot or '')
-        return self._state.sessions.open(request)
+        return self._state.sessions.open(
+            opened.model or 'pi0.5', robot_type=opened.robot or '')
 
     async def _greet(self, session: Session, model_id: str) -> None:
         faults = self._state.faults
         if delay := faults.consume('ready_delay'):
             await asyncio.sleep(delay.number * 1e-3)
         frame = messages.ready_frame(
-            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_ms
+            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_at
         )
         if fault := faults.consume('first_frame'):
             if fault.text == 'silent':

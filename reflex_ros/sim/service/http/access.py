@@ -1,11 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-Who may throw switches and approve logins: programs on this machine, but no foreign web page.
-
-A page of any site can make the browser of this machine send requests to 127.0.0.1. It cannot
-read the answers, and it cannot hide where it comes from: browsers put ``Origin`` on every POST.
-"""
+"""Which requests are accepted: by their bearer, or because a program of this machine sent them."""
 
 from __future__ import annotations
 
@@ -15,11 +10,22 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 
+def bearer(request: web.Request) -> str:
+    """Return what follows ``Authorization: Bearer``; empty without it."""
+    scheme, _, key = request.headers.get('Authorization', '').partition(' ')
+    return key.strip() if scheme.lower() == 'bearer' else ''
+
+
 def refusal_reason(request: web.Request) -> str | None:
-    """Return why a request must be refused, or None when it is one of ours."""
+    """
+    Return why a request to the admin endpoint or the approval page is refused, or None.
+
+    A page of any site can make the browser of this machine send requests to 127.0.0.1. It cannot
+    read the answers, and it cannot hide its origin: browsers put ``Origin`` on every POST.
+    """
     if not _is_loopback(request.remote or ''):
         return 'loopback only'
-    # A name of somebody else that leads here (DNS rebinding) would make his pages ours.
+    # A foreign name that resolves to 127.0.0.1 (DNS rebinding) would make foreign pages ours.
     name = _host_name(request.host)
     if name != 'localhost' and not _is_loopback(name):
         return 'the Host must be 127.0.0.1'
