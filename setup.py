@@ -32,11 +32,9 @@ setup(
     # Where no reason is given, the bound is what Ubuntu 22.04 ships: the oldest system (Humble)
     # that we claim. Nothing is bounded from above: that is for an application to decide.
     install_requires=[
-        'aiohttp>=3.8',
         'click>=8.0',
         'httpx>=0.22',
         'numpy>=1.21',
-        'Pillow>=9.0',
         # Models are written for the pydantic 2 API; Ubuntu 24.04 still has 1.10.
         'pydantic>=2.0',
         'pyserial>=3.5',
@@ -46,6 +44,9 @@ setup(
         'websockets>=13.0',
     ],
     extras_require={
+        # What `reflex sim`, `reflex demo` and `reflex up --sim` need: the simulated service and
+        # camera. `reflex so101 monitor --plot` also draws with Pillow.
+        'sim': ['aiohttp>=3.8', 'Pillow>=9.0'],
         # ROS 2 Kilted from the Python package index, for machines without a ROS 2 installation.
         # Exact, because compiled libraries of different builds must not meet in one process; what
         # they bring along is held by their own bounds. Fast DDS is the only middleware there.

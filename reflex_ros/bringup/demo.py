@@ -67,6 +67,7 @@ class Demo:
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None,
                  **changes: Any) -> None:
+        process_table.check_packages(sim=True)
         world = process_table.make_world()
         self.link: Any = import_module('reflex_ros.sim.link').Link(world.service_port)
         self.world = replace(world, stream_port=self.link.port, **changes)

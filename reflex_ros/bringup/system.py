@@ -90,6 +90,7 @@ class System:
     def __init__(self, folder: Path, *, config: Path | None = None,
                  world: process_table.World | None = None, namespace: str = '',
                  environment: dict[str, str] | None = None) -> None:
+        process_table.check_packages(sim=world is not None)
         self.view = View()
         self.world = world
         self.group = ProcessGroup(folder, namespace=namespace, environment=environment)

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from copy import copy
 from importlib import import_module
+from importlib.util import find_spec
 
 import click
 
+from reflex_ros.bringup import process_table
 from reflex_ros.cli import options
 
 
@@ -30,6 +32,10 @@ class _Simulation(click.Group):
         if cmd_name not in self._PARTS:
             return None
         module, name, example = self._PARTS[cmd_name]
+        if cmd_name == 'service' and find_spec('aiohttp') is None:
+            return click.Command(cmd_name, callback=_refuse, help='Needs the extra sim.',
+                                 context_settings={'ignore_unknown_options': True},
+                                 params=[click.Argument(['rest'], nargs=-1, expose_value=False)])
         # A copy, because the parts also run without `reflex`, and without its options.
         command: click.Command = copy(getattr(import_module(module), name))
         command.epilog = options.example(example)
@@ -38,6 +44,10 @@ class _Simulation(click.Group):
                 (['--json'], 'Print errors as JSON too; the ready line always is.'),
                 (['-v', '--verbose'], 'Show tracebacks on stderr.')))]
         return command
+
+
+def _refuse() -> None:
+    process_table.check_packages(sim=True, ros=False)
 
 
 @click.group(cls=_Simulation, epilog=options.example(

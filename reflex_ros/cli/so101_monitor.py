@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 import csv
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 import math
 from pathlib import Path
 import sys
@@ -19,10 +20,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from reflex_ros.cli import chart, text
+from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, open_bus
+from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.survey import joint_name, Reading, Survey
 
 COLUMNS = ('joint', 'tick', 'deg', 'rad', 'rad/s', 'load %', 'A', 'V', 'degC', 'torque', 'errors')
@@ -93,6 +95,9 @@ def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_pa
     nothing to the servos. At the end it prints the last values. It exits with 1 when a servo
     never answered.
     """
+    if plot and find_spec('PIL') is None:
+        raise ConfigurationError('--plot needs Pillow, which is not installed. Install it: '
+                                 'pip install Pillow')
     history = History()
     with interruptible(), open_bus(port) as bus, _csv(csv_path) as write_row:
         survey = Survey(bus)
@@ -206,6 +211,8 @@ def _document(history: History, port: str, absent: tuple[int, ...]) -> dict[str,
 
 
 def _plot(path: Path, history: History) -> None:
+    from reflex_ros.cli import chart
+
     began = history.samples[0][0] if history.samples else 0.0
     chart.draw(path, [chart.Panel(title, {
         joint_name(servo_id): [(at - began, value(readings[servo_id]))

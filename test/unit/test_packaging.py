@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 import reflex_ros
+from reflex_ros.bringup import process_table
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()  # noqa: S314 (our own file)
@@ -69,13 +70,20 @@ def texts(tag):
     return [element.text for element in MANIFEST.findall(tag)]
 
 
-def python_files():
-    """Find our Python files, wherever in the tree they are."""
+def text_files():
+    """Find the text files of the source tree."""
     for folder, folders, files in os.walk(ROOT):
         # Skip virtual environments, which hold thousands of files.
-        folders[:] = sorted(name for name in folders if not name.startswith('.')
+        folders[:] = sorted(name for name in folders
+                            if not name.startswith('.') and not name.endswith('.egg-info')
                             and not (Path(folder) == ROOT and name in GENERATED))
-        yield from (Path(folder, name) for name in sorted(files) if name.endswith('.py'))
+        yield from (Path(folder, name) for name in sorted(files)
+                    if not name.endswith(('.pyc', '.jsonl', '.so')))
+
+
+def python_files():
+    """Find our Python files, wherever in the tree they are."""
+    return (path for path in text_files() if path.suffix == '.py')
 
 
 def imported_roots(path):
@@ -148,22 +156,42 @@ def test_every_import_has_an_exec_depend():
     assert not undeclared
 
 
-def test_every_import_is_installed_by_pip():
-    required = {distribution(text) for text in SETUP['install_requires']}
-    from_wheels = {distribution(text) for text in SETUP['extras_require']['ros']}
+def distributions(extra=None):
+    """Name the distributions of an extra, or those that pip always installs."""
+    texts = SETUP['extras_require'][extra] if extra else SETUP['install_requires']
+    return {distribution(text) for text in texts}
+
+
+@pytest.mark.parametrize('wheels', ['ros', 'ros-jazzy'])
+def test_every_import_is_installed_by_pip(wheels):
     used = imported_third_parties('reflex_ros') & set(THIRD_PARTIES)
-    missing = {THIRD_PARTIES[name][1] for name in used} - required - from_wheels
+    missing = {THIRD_PARTIES[name][1] for name in used} - (
+        distributions() | distributions(wheels) | distributions('sim'))
     assert not missing
 
 
+def test_only_the_simulation_and_the_chart_import_what_the_extra_sim_installs():
+    names = {name for name, (_, pip) in THIRD_PARTIES.items() if pip in distributions('sim')}
+    assert names == set(process_table.SIM_PACKAGES)
+    assert not distributions('sim') & distributions()
+    users = {path.relative_to(ROOT / 'reflex_ros').as_posix()
+             for path in (ROOT / 'reflex_ros').rglob('*.py') if names & set(imported_roots(path))}
+    assert {user for user in users if not user.startswith('sim/')} == {'cli/chart.py'}
+
+
+def test_both_distributions_get_the_same_packages():
+    assert distributions('ros') == distributions('ros-jazzy')
+
+
 def test_manifest_and_setup_agree_on_the_dependencies():
-    required = {distribution(text) for text in SETUP['install_requires']}
+    required = distributions() | distributions('sim')
     keys = {key for key, name in THIRD_PARTIES.values() if name in required}
     assert keys == {key for key in texts('exec_depend') if key.startswith('python3-')}
 
 
 def test_every_requirement_has_a_lower_bound():
-    requirements = [*SETUP['install_requires'], *SETUP['extras_require']['test']]
+    requirements = [*SETUP['install_requires'], *SETUP['extras_require']['sim'],
+                    *SETUP['extras_require']['test']]
     assert not [text for text in requirements if '>=' not in text]
 
 
