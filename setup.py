@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Packaging of reflex_ros; colcon and pip both read it, so there is no logic here but glob."""
+"""Packaging of reflex_ros; colcon and pip both read it, so there is no logic but glob."""
 
 from glob import glob
 
@@ -11,10 +11,22 @@ setup(
     version='0.1.0',
     description='Run hosted Reflex robot policies on ROS 2',
     author='The reflex_ros authors',
+    # No addresses: package.xml says why.
     maintainer='The reflex_ros authors',
-    maintainer_email='maintainers@reflex-ros.dev',
-    url='https://github.com/reflex-ros/reflex_ros',
     license='Apache-2.0',
+    keywords=['robotics', 'ROS 2', 'VLA', 'policy', 'SO-101'],
+    classifiers=[
+        'Development Status :: 3 - Alpha',
+        'Intended Audience :: Developers',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3 :: Only',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Typing :: Typed',
+    ],
     python_requires='>=3.10',
     packages=find_packages(exclude=['test*', 'bench*', 'doc*']),
     package_data={'reflex_ros': ['py.typed']},

@@ -3,6 +3,7 @@
 """What the packaging files say about each other and about the code."""
 
 import ast
+from fnmatch import fnmatch
 import json
 import os
 from pathlib import Path
@@ -138,14 +139,33 @@ def test_colcon_takes_the_manifest_for_ament_python():
 def test_maintainer_mail_is_well_formed():
     # With a malformed one colcon takes the package for a plain Python one, and says so only in a
     # warning. The expression is narrower than the one that it uses.
-    mails = [element.get('email') for element in MANIFEST.findall('maintainer')]
-    assert mails == [SETUP['maintainer_email']]
-    assert re.fullmatch(r'[a-z0-9._-]+@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}', mails[0])
+    mail, = [element.get('email') for element in MANIFEST.findall('maintainer')]
+    assert re.fullmatch(r'[a-z0-9._-]+@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}', mail)
 
 
 def test_website_repository_and_bugtracker_are_named():
     assert {element.get('type') for element in MANIFEST.findall('url')} == {
         'website', 'repository', 'bugtracker'}
+
+
+def test_placeholder_addresses_stand_in_the_manifest_only():
+    host = MANIFEST.find('maintainer').get('email').partition('@')[2]
+    project = MANIFEST.findtext('url').partition('://')[2]
+    users = [path for path in text_files()
+             if (text := path.read_text(encoding='utf-8')) and (host in text or project in text)]
+    assert users == [ROOT / 'package.xml']
+    assert 'Placeholders: these addresses do not exist yet' in users[0].read_text()
+
+
+def test_source_distribution_holds_every_file_of_the_root():
+    words = (ROOT / 'MANIFEST.in').read_text().split()
+    # setuptools takes these by itself.
+    patterns = {*words, 'setup.py', 'setup.cfg', 'pyproject.toml', 'MANIFEST.in', 'reflex_ros'}
+    ignored = {line.strip('/') for line in (ROOT / '.gitignore').read_text().splitlines()}
+    assert not [
+        path.name for path in ROOT.iterdir()
+        if path.name not in {'.git', *GENERATED}
+        and not any(fnmatch(path.name, pattern) for pattern in patterns | ignored)]
 
 
 def test_every_import_has_an_exec_depend():
