@@ -34,9 +34,9 @@ from reflex_ros.domain.safe_stop import State
 from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm import SERVO_IDS, So101Arm
+from reflex_ros.hardware.arm_driver import ArmDriver
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import calibrated_arm
-from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.sim.arm.client import ArmControl
@@ -269,7 +269,7 @@ def running(port: str, rate_hz: float) -> Iterator[ArmDriver]:
         guard = MotionGuard(PATIENT)
         guard.renew_permit(Permit(epoch=1, mode=Mode.APPLY_ACTIONS), time.monotonic())
         bounds = ChunkBounds(calibrated_arm(arm.calibration, 2.0))
-        driver = ArmDriver(arm, guard, bounds, Motion(period_s=1.0 / rate_hz), lambda sample: None)
+        driver = ArmDriver(arm, guard, bounds, Motion(period_s=1.0 / rate_hz))
         driver.start()
         driver.activate()
         stop, progress = threading.Event(), itertools.count()
@@ -306,7 +306,7 @@ def latencies(driver: ArmDriver, control: ArmControl) -> list[float]:
         rows = np.tile(np.array(driver.report().setpoint), (4, 1))
         now = time.monotonic()
         submitted_ns.append(int(now * 1e9))
-        driver.offer(ActionChunk(seq, rows, 30.0, now, epoch=1, joint_names=SO101.joint_names))
+        driver.command(ActionChunk(seq, rows, 30.0, now, epoch=1, joint_names=SO101.joint_names))
     time.sleep(0.05)
     writes = goal_writes(control)
     return [(next(at for at in writes if at >= played) - submitted) / 1e6

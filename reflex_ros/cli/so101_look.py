@@ -15,7 +15,7 @@ from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, open_bus
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm_build import Profile, PROFILES
+from reflex_ros.hardware.arm_build import ArmBuild, BUILDS
 from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.discovery import Candidate, candidates, Finding, not_found_message, probe
 from reflex_ros.hardware.lerobot_file import find as find_file
@@ -91,7 +91,7 @@ def ping(common: CommonOptions, servo_ids: tuple[int, ...], port: str | None) ->
 
 
 @arm_command('reflex so101 info', 'reflex so101 info --id my_arm', has_id=True)
-@click.option('--role', type=click.Choice(sorted(PROFILES)), default='follower',
+@click.option('--role', type=click.Choice(sorted(BUILDS)), default='follower',
               show_default=True, help="Kind of arm: selects parts, gears and LeRobot's folder.")
 def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> None:
     """
@@ -100,7 +100,7 @@ def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> Non
     The command compares the calibration with LeRobot's file. It exits with 1 when a servo does
     not answer.
     """
-    profile = PROFILES[role]
+    build = BUILDS[role]
     with open_bus(port) as bus:
         survey = Survey(bus)
         name = bus.port.name
@@ -116,8 +116,8 @@ def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> Non
             'ok': not survey.absent, 'port': name, 'absent': list(survey.absent),
             'calibration_file': file_note,
             'servos': [{'id': servo.servo_id, 'joint': servo.name, 'firmware': servo.firmware,
-                        'part': profile.parts[JOINT_INDEX[id_]],
-                        'gear': profile.gears[JOINT_INDEX[id_]],
+                        'part': build.parts[JOINT_INDEX[id_]],
+                        'gear': build.gears[JOINT_INDEX[id_]],
                         'calibrated': servo.calibration is not None,
                         'uncalibrated': servo.uncalibrated,
                         'torque': readings[id_].torque if id_ in readings else None,
@@ -125,19 +125,19 @@ def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> Non
                                       for register, value in servo.values.items()}}
                        for id_, servo in survey.servos.items()]})
     else:
-        _print_info(name, survey, readings, file_note, profile)
+        _print_info(name, survey, readings, file_note, build)
     if survey.absent:
         sys.exit(1)
 
 
 def _print_info(name: str, survey: Survey, readings: Mapping[int, Reading],
-                file_note: str, profile: Profile) -> None:
+                file_note: str, build: ArmBuild) -> None:
     click.echo(f'port {name}\n')
     text.show_grid(
         ('id', 'joint', 'part', 'gear', 'firmware', 'range [tick]', 'offset', 'P I D', 'supply',
          'torque', 'calibrated'), [
-            (id_, servo.name, profile.parts[JOINT_INDEX[id_]],
-             f'1/{profile.gears[JOINT_INDEX[id_]]}', servo.firmware,
+            (id_, servo.name, build.parts[JOINT_INDEX[id_]],
+             f'1/{build.gears[JOINT_INDEX[id_]]}', servo.firmware,
              f'{servo.values[reg.MIN_POSITION_LIMIT]}..{servo.values[reg.MAX_POSITION_LIMIT]}',
              servo.values[reg.HOMING_OFFSET],
              f'{servo.values[reg.P_COEFFICIENT]} {servo.values[reg.I_COEFFICIENT]} '

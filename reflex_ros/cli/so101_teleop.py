@@ -40,7 +40,7 @@ def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seco
         raise ConfigurationError(f'leader and follower are the same port {leader}: name two ports')
     confirm('The follower will move to the pose of the leader and follow it.', yes=yes)
     with open_bus(leader) as bus:
-        arm = So101Arm(bus, profile=LEADER)
+        arm = So101Arm(bus, build=LEADER)
         arm.bring_up()
         require_limp(arm)
         with drive_arm(follower, velocity=speed) as drive:

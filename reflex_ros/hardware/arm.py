@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The SO-101 arm: bring-up checks, one sample, one command, arming, torque off.
+The SO-101 arm: bring-up checks, one measurement, one command, torque on, torque off.
 
-Not thread-safe: one thread owns the arm. Nothing here sleeps longer than a servo needs, and
-nothing moves the arm by itself.
+Not thread-safe: one thread owns the arm. A method blocks only as long as the servos need to
+answer, and moves the arm only if its docstring says so.
 """
 
 from __future__ import annotations
@@ -16,54 +16,61 @@ import statistics
 
 import numpy as np
 
+from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm_build import FOLLOWER, Profile
+from reflex_ros.hardware.arm_build import ArmBuild, FOLLOWER
 from reflex_ros.hardware.bring_up import (
     find_servos,
     identify,
     protect,
     read_configuration,
     ServoInfo,
-    take,
 )
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, with_trim
+from reflex_ros.hardware.clock import Clock
 from reflex_ros.hardware.feedback import FeedbackArrays
 from reflex_ros.hardware.servo_health import FAULT_BITS, WARM_C
 from reflex_ros.hardware.so101 import SO101_JOINTS
-from reflex_ros.hardware.written_goals import Deviation, GOAL_ACCELERATION, GOAL_SPEED, Orders
+from reflex_ros.hardware.written_goals import (
+    Deviation,
+    GOAL_ACCELERATION,
+    GOAL_SPEED,
+    WrittenGoals,
+)
 
 _log = logging.getLogger(__name__)
 
 SERVO_IDS = tuple(joint.servo_id for joint in SO101_JOINTS)
 MAX_LEAD_RAD = math.radians(10.0)
 BEYOND_LIMIT_TICKS = 23
-"""How far outside its calibrated range a joint may rest: 2 degrees, twice the backlash."""
+"""How far outside its calibrated range a joint may be when torque is switched on: 2 degrees,
+twice the backlash."""
 MEASURED_CYCLES = 15
 PATIENCE = 3
-"""Times 5 ms of silence before a measurement is asked for again: a host that is held up for a
-moment (a busy machine, a USB hub) still gets the answer of the first request."""
+"""A measurement is requested again after ``PATIENCE`` times 5 ms of silence, so that a machine
+that is busy for a moment still receives the replies to the first request."""
 
 
 class So101Arm:
     """
-    Six STS3215 on one bus.
+    Six STS3215 servos on one bus.
 
     :param bus: open; closed by ``close``.
-    :param reference: calibration that the servos must agree with, or None to take theirs.
-    :param profile: which build of the arm this is.
+    :param reference: calibration that the servos must agree with; None accepts the servos' own.
+    :param build: build of the arm: follower or leader.
     :param trim: added to the angles of some joints, by name [rad].
     """
 
     def __init__(self, bus: Bus, reference: Sequence[JointCalibration] | None = None, *,
-                 profile: Profile = FOLLOWER, trim: Mapping[str, float] | None = None) -> None:
+                 build: ArmBuild = FOLLOWER, trim: Mapping[str, float] | None = None) -> None:
         self.bus = bus
-        self.profile = profile
+        self.build = build
         self._trim = dict(trim or {})
         self._reference = tuple(reference) if reference else None
         self.servos: tuple[ServoInfo, ...] = ()
@@ -73,11 +80,11 @@ class So101Arm:
         self._torque_per_load = np.ones(len(SERVO_IDS))
         self._speed_unit = np.ones(len(SERVO_IDS))
         self._lowest_v = self._highest_v = np.zeros(len(SERVO_IDS))
-        self._orders = Orders()
+        self._written = WrittenGoals()
         self._configuration: list[bytes] = []
         self._control: list[bytes] = []
         self.cycle_s = 0.0
-        """How long one measurement takes on this bus [s]; known after ``bring_up``."""
+        """Duration of one measurement on this bus [s]; known after ``bring_up``."""
         self.has_torque = False
         """Whether all joints were under torque when last measured."""
 
@@ -85,13 +92,13 @@ class So101Arm:
         """
         Check that this is a calibrated SO-101 that may be driven; write no goal, move nothing.
 
-        Registers by which a servo protects itself are set where they are laxer than the profile
-        asks, in the servo's memory only: the EEPROM stays locked, and is locked if it is not.
+        Protection registers that are laxer than the build asks for are set until the servo loses
+        power: the EEPROM is locked first. Blocks for about half a second.
 
         :raises BusTimeout: naming the servos that do not answer.
         :raises ConfigurationError: for a wrong model, mode, phase or calibration.
-        :raises ServoFault: for a supply or an error state that forbids driving, or a register
-            that does not take what is written.
+        :raises ServoFault: for a supply voltage that forbids driving, or a register that does not
+            hold the written value.
         """
         self.bus.detect_echo(SERVO_IDS[0])
         find_servos(self.bus)
@@ -104,7 +111,7 @@ class So101Arm:
             from_range(index, reg.MIN_POSITION_LIMIT.decode_in(block),
                        reg.MAX_POSITION_LIMIT.decode_in(block), reg.HOMING_OFFSET.decode_in(block))
             for index, block in enumerate(blocks))
-        # Compared with sums of tenths.
+        # A margin for floating point: a voltage is a count times 0.1.
         self._lowest_v = np.array([servo.supply.allowed[0] for servo in self.servos]) - 0.01
         self._highest_v = np.array([servo.supply.allowed[1] for servo in self.servos]) + 0.01
         self._compare_with_reference()
@@ -112,33 +119,33 @@ class So101Arm:
         self._zero = np.array([own.zero_ticks for own in self.calibration])
         self._scale = np.array([own.rad_per_tick for own in self.calibration])
         self._torque_per_load = np.array([
-            self.profile.stall_torque(index, servo.supply) / 1000.0
+            self.build.stall_torque(index, servo.supply) / 1000.0
             for index, servo in enumerate(self.servos)])
         # Phase bit 2: whether the speed registers count 1 or 50 ticks per second.
         self._speed_unit = np.array(
             [1.0 if reg.PHASE.decode_in(block) & 0b100 else 50.0 for block in blocks])
-        self._configuration = [protect(self.bus, self.profile, index, block)
+        self._configuration = [protect(self.bus, self.build, index, block)
                                for index, block in enumerate(blocks)]
-        self._orders = Orders(
+        self._written = WrittenGoals(
             speeds=[int(GOAL_SPEED / unit) for unit in self._speed_unit],
             torque_limits=[min(reg.MAX_TORQUE.decode_in(block), most) for block, most in zip(
-                blocks, self.profile.torque_limits, strict=True)])
+                blocks, self.build.torque_limits, strict=True)])
         self._measure_cycle()
         self._check_supply(self.read())
 
     @property
     def max_rate_hz(self) -> float:
-        """How often in a second the bus can carry a measurement and a command; after bring-up."""
+        """Highest rate of a measurement and a command on this bus [1/s]; after ``bring_up``."""
         goals = codec.OVERHEAD + 2 + len(SERVO_IDS) * (1 + reg.GOAL_POSITION.size)
         block = codec.OVERHEAD + reg.CYCLE_BLOCK[1]
-        # The goals take their share of the line although nobody waits for them.
+        # Goals get no reply, but they occupy the line.
         return 1.0 / (self.cycle_s * (1.0 + goals / (len(SERVO_IDS) * block)))
 
     def read(self, *, retries: int = 2) -> JointSample:
         """
-        Measure all joints in one exchange, and note what they were told.
+        Measure all joints in one exchange, and read their control registers with it.
 
-        :raises BusTimeout: when a servo stays silent.
+        :raises BusTimeout: when a servo does not answer.
         """
         address, length = reg.CYCLE_BLOCK
         answers = self.bus.sync_read(SERVO_IDS, address, length, retries=retries,
@@ -158,11 +165,20 @@ class So101Arm:
                           for servo_id, status in zip(SERVO_IDS, raw.status, strict=True)]))
 
     def command(self, pose: Vector) -> None:
-        """Write a goal for every joint (joints,) [rad]; the caller has checked it."""
+        """Write a goal for every joint (joints,) [rad], unchecked; joints under torque move."""
         self._write_goals(self._to_ticks(pose))
 
+    def silence_cause(self, exc: BusTimeout) -> Cause:
+        """Return the fault that the silent servos of ``exc`` indicate."""
+        if len(exc.servo_ids) == len(SERVO_IDS):
+            return Cause(FaultCode.UNPOWERED,
+                         'no servo answers, but the adapter is there. Is the servo supply on?')
+        names = ', '.join(joint.name for joint in SO101_JOINTS if joint.servo_id in exc.servo_ids)
+        return Cause(FaultCode.SERVO_MISSING,
+                     f'{names} does not answer. Check the cable before it')
+
     def supply_problem(self, sample: JointSample) -> str:
-        """Say which servo has a supply that its variant may not have, or return an empty text."""
+        """Name a servo whose supply voltage is outside its variant's range, or return ''."""
         if ((sample.voltage >= self._lowest_v) & (sample.voltage <= self._highest_v)).all():
             return ''
         for servo, joint, volts in zip(self.servos, SO101_JOINTS, sample.voltage, strict=True):
@@ -175,38 +191,39 @@ class So101Arm:
 
     def deviation(self) -> Deviation | None:
         """
-        Compare what the servos held in the last measurement with what was written.
+        Compare the control registers of the last measurement with the written values.
 
-        :returns: the first difference that cannot be a lost command.
+        :returns: the first difference that is not a lost command, or None.
         """
         for index, block in enumerate(self._control):
-            if self._orders.is_held(index, block):
+            if self._written.is_held(index, block):
                 continue
-            found = self._orders.judge(index, reg.Control.from_block(block))
+            found = self._written.check(index, reg.Control.from_block(block))
             if found is not None:
                 return found
         return None
 
     def confirm(self, deviation: Deviation) -> Deviation | None:
         """
-        Ask the servo again: a valid checksum does not make a value right.
+        Read the servo's control registers again: a valid checksum does not make a value right.
 
-        :raises BusTimeout: when it stays silent.
+        :returns: the deviation, or None when the servo holds the written values after all.
+        :raises BusTimeout: when the servo does not answer.
         """
         address, length = reg.CONTROL_BLOCK
         block = self.bus.read_block(SERVO_IDS[deviation.index], address, length)
-        return self._orders.judge(deviation.index, reg.Control.from_block(block))
+        return self._written.check(deviation.index, reg.Control.from_block(block))
 
     def check_configuration(self, index: int) -> Deviation | None:
         """
-        Compare one servo's EEPROM registers with what they were at bring-up.
+        Compare one servo's EEPROM registers with their values at bring-up.
 
-        :raises BusTimeout: when it stays silent.
+        :raises BusTimeout: when the servo does not answer.
         """
         before = self._configuration[index]
         found = read_configuration(self.bus, SERVO_IDS[index])
         if found != before:
-            # Once more: a valid checksum does not make a value right.
+            # Read again: a valid checksum does not make a value right.
             found = read_configuration(self.bus, SERVO_IDS[index])
         return None if found == before else self._compare(index, found)
 
@@ -214,20 +231,21 @@ class So101Arm:
         """
         Put the joints under torque where they are; return the pose that they hold [rad].
 
-        A joint that is under torque already keeps its goal when that lies near the measured
-        position: rewriting it would let a loaded arm sag. For a joint that is limp the order is:
-        torque limit to zero, goal := measured, read back, torque on, read back, limit restored.
-        That holds whatever the firmware does with a stale goal (SO-101 reference, 2.7). A joint
-        under torque without strength is what a driver leaves that was killed in between: it
-        counts as limp. When anything fails, the joints that were limp are limp again.
+        A joint that is under torque already keeps its goal if the goal is near the measured
+        position: a new goal would let a loaded arm sag. For a limp joint the order is: torque
+        limit to zero, goal to the measured position, read back, torque on, read back, torque limit
+        restored. This order is safe whatever the firmware does with an old goal (SO-101 reference,
+        2.7). A joint under torque with torque limit zero counts as limp: a driver that was killed
+        in the middle of this order leaves it so. When a step fails, the joints that were limp are
+        made limp again.
 
         :raises ConfigurationError: for a leader, which is moved by hand.
-        :raises BusTimeout: when a servo stays silent.
-        :raises ServoFault: when a servo is not in the state that was written, is not what it was
+        :raises BusTimeout: when a servo does not answer.
+        :raises ServoFault: when a servo does not hold the written values, has other settings than
             at bring-up, is too warm, or a joint is outside its calibrated range.
         """
-        if not self.profile.is_driven:
-            raise ConfigurationError(f'a {self.profile.name} arm is moved by hand, and never put '
+        if not self.build.is_driven:
+            raise ConfigurationError(f'a {self.build.name} arm is moved by hand, and never put '
                                      'under torque')
         self._check_unchanged()
         sample = self.read()
@@ -237,26 +255,26 @@ class So101Arm:
         self._check_supply(sample)
         self._check_errors(sample)
         self._check_torque_on(sample, limp)
-        limits = dict(zip(SERVO_IDS, self._orders.torque_limits, strict=True))
+        limits = dict(zip(SERVO_IDS, self._written.torque_limits, strict=True))
         try:
             for servo_id in limp:
                 self.bus.write(servo_id, reg.TORQUE_LIMIT, 0)
-            for servo_id, cap, own in zip(SERVO_IDS, self._orders.speeds, told, strict=True):
+            for servo_id, cap, own in zip(SERVO_IDS, self._written.speeds, told, strict=True):
                 self.bus.write(servo_id, reg.ACCELERATION, GOAL_ACCELERATION)
                 self.bus.write(servo_id, reg.GOAL_SPEED, cap)
                 if servo_id not in limp and own.torque_limit != limits[servo_id]:
                     self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
             ticks = [min(max(goal, own.lower_ticks), own.upper_ticks) for goal, own in zip(
                 self._goals_to_hold(limp), self.calibration, strict=True)]
-            self._orders.begin()
+            self._written.clear()
             self._write_goals(ticks)
-            self._expect(reg.GOAL_POSITION, ticks)
+            self._verify(reg.GOAL_POSITION, ticks)
             for servo_id in limp:
                 self.bus.write(servo_id, reg.TORQUE_ENABLE, 1)
-            self._expect(reg.TORQUE_ENABLE, [1] * len(SERVO_IDS))
+            self._verify(reg.TORQUE_ENABLE, [1] * len(SERVO_IDS))
             for servo_id in limp:
                 self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
-            self._expect(reg.TORQUE_LIMIT, self._orders.torque_limits)
+            self._verify(reg.TORQUE_LIMIT, self._written.torque_limits)
         except Exception:
             self._make_limp(limp, limits)
             raise
@@ -265,24 +283,38 @@ class So101Arm:
 
     def torque_off(self) -> None:
         """
-        Let every joint go, whatever the servos report; the arm falls unless it rests.
+        Switch the torque of every joint off, also when servos report faults.
 
-        :raises ServoFault: naming the joints that would not let go after three tries.
+        The arm falls unless it is in its rest pose.
+
+        :raises ServoFault: naming the servos that keep their torque after three tries.
         """
         stuck = list(SERVO_IDS)
         for _ in range(3):
-            stuck = [servo_id for servo_id in stuck if not self._lets_go(servo_id)]
+            stuck = [servo_id for servo_id in stuck if not self._release(servo_id)]
             if not stuck:
                 self.has_torque = False
                 return
-        raise ServoFault(f'servo {", ".join(map(str, stuck))} would not let go', stuck[0])
+        raise ServoFault(f'servo {", ".join(map(str, stuck))} keeps its torque. Support the arm, '
+                         'and switch the servo supply off', stuck[0])
 
     def close(self) -> None:
-        """Close the port; torque stays as it is. May be called twice."""
+        """Close the port; torque stays as it is. May be called twice, and from another thread."""
         self.bus.close()
 
-    def _lets_go(self, servo_id: int) -> bool:
-        # Nobody acknowledges a sync write, so a servo that is set not to answer takes it too.
+    @property
+    def clock(self) -> Clock:
+        """The clock of the bus."""
+        return self.bus.clock
+
+    @property
+    def damaged(self) -> int:
+        """Number of exchanges with damaged bytes so far."""
+        return self.bus.counters.damaged
+
+    def _release(self, servo_id: int) -> bool:
+        # A sync write needs no acknowledgement, so it also reaches a servo that is set not to
+        # answer writes.
         self.bus.sync_write(reg.TORQUE_ENABLE, {servo_id: 0})
         try:
             return self.bus.read(servo_id, reg.TORQUE_ENABLE) == 0
@@ -290,13 +322,14 @@ class So101Arm:
             return False
 
     def _make_limp(self, servo_ids: Sequence[int], limits: Mapping[int, int]) -> None:
-        """Undo half an arming, servo by servo, whatever fails."""
+        """Switch torque off and restore the limits, servo by servo; go on when one fails."""
         for servo_id in servo_ids:
             try:
                 self.bus.write(servo_id, reg.TORQUE_ENABLE, 0)
                 self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
             except BusError as exc:
-                _log.warning('servo %d was not made limp again: %s', servo_id, exc)
+                _log.warning('the torque of servo %d was not switched off again: %s', servo_id,
+                             exc)
 
     def _measure_cycle(self) -> None:
         durations = []
@@ -304,23 +337,23 @@ class So101Arm:
             began = self.bus.clock.monotonic()
             self.read()
             durations.append(self.bus.clock.monotonic() - began)
-        # The machine may be held up now and then; the bus is what it mostly is.
+        # The median, because the machine may be busy during single measurements.
         self.cycle_s = statistics.median(durations)
 
     def _compare(self, index: int, found: bytes) -> Deviation:
         before = self._configuration[index]
         row = next(row for row in reg.REGISTERS
-                   if row.is_eeprom and take(found, row) != take(before, row))
+                   if row.is_eeprom and row.decode_in(found) != row.decode_in(before))
         return Deviation(index, FaultCode.CALIBRATION,
-                         f'its {row.name} is {take(found, row)}, it was '
-                         f'{take(before, row)}. Did another program write it?')
+                         f'its {row.name} is {row.decode_in(found)}, it was '
+                         f'{row.decode_in(before)}. Did another program write it?')
 
     def _check_unchanged(self) -> None:
         for index, joint in enumerate(SO101_JOINTS):
             block = read_configuration(self.bus, joint.servo_id)
             if block != self._configuration[index]:
-                # What a servo is set to protect itself by is gone when it loses power.
-                block = protect(self.bus, self.profile, index, block)
+                # Protection registers that were set at bring-up are lost when a servo loses power.
+                block = protect(self.bus, self.build, index, block)
             if block != self._configuration[index]:
                 text = self._compare(index, block).text
                 raise ServoFault(f'servo {joint.servo_id} ({joint.name}): {text} Configure this '
@@ -344,7 +377,13 @@ class So101Arm:
             raise ServoFault(problem)
 
     def _check_torque_on(self, sample: JointSample, servo_ids: Sequence[int]) -> None:
-        """Refuse what only matters before torque: it is not taken from a joint that has it."""
+        """
+        Check what must hold before torque is switched on.
+
+        Joints that are under torque already are not checked: they keep it.
+
+        :raises ServoFault: naming the servo.
+        """
         for index, (joint, own) in enumerate(zip(SO101_JOINTS, self.calibration, strict=True)):
             if joint.servo_id not in servo_ids:
                 continue
@@ -356,7 +395,7 @@ class So101Arm:
                 raise ServoFault(f'servo {joint.servo_id} ({joint.name}) has only '
                                  f'{sample.voltage[index]:.1f} V. Check the servo supply',
                                  joint.servo_id)
-            # A servo clamps its goal to the range: torque would move a joint beyond it.
+            # A servo clamps its goal to its range: torque would move a joint that is outside.
             ticks = own.to_ticks(sample.position[index])
             if not (own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
                     <= own.upper_ticks + BEYOND_LIMIT_TICKS):
@@ -374,7 +413,7 @@ class So101Arm:
                                  joint.servo_id)
 
     def _goals_to_hold(self, limp: Sequence[int]) -> list[int]:
-        """Take the goals of joints under torque that are near them, else where the joints are."""
+        """Return the goals of joints under torque if near their positions, else the positions."""
         measured = self._to_ticks(self.read().position)
         goals = [reg.Control.from_block(block).goal for block in self._control]
         lead = [MAX_LEAD_RAD / own.rad_per_tick for own in self.calibration]
@@ -384,19 +423,19 @@ class So101Arm:
 
     def _to_ticks(self, pose: Vector) -> list[int]:
         if not np.isfinite(pose).all():
-            raise ValueError(f'{pose} is no position')
+            raise ValueError(f'pose {pose}: expected finite angles')
         ticks: list[int] = np.rint(pose / self._scale + self._zero).astype(int).tolist()
         return ticks
 
     def _write_goals(self, ticks: Sequence[int]) -> None:
         self.bus.sync_write(reg.GOAL_POSITION, dict(zip(SERVO_IDS, ticks, strict=True)))
-        self._orders.note_goals(ticks)
+        self._written.record_goals(ticks)
 
     def _read_all(self, register: reg.Register) -> list[int]:
         answers = self.bus.sync_read(SERVO_IDS, register.address, register.size)
         return [register.decode(answers[servo_id].data) for servo_id in SERVO_IDS]
 
-    def _expect(self, register: reg.Register, values: Sequence[int]) -> None:
+    def _verify(self, register: reg.Register, values: Sequence[int]) -> None:
         found = self._read_all(register)
         for joint, wanted, value in zip(SO101_JOINTS, values, found, strict=True):
             if wanted != value:

@@ -86,7 +86,7 @@ _GRIPPER_TORQUE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ArmBuild:
     """
     One build of the arm; tuples are in the order of the joint table.
 
@@ -113,7 +113,7 @@ class Profile:
         return supply.stall_torque * self.gears[index] / _PLAIN_GEAR
 
 
-FOLLOWER = Profile('follower', ('C001 or C018',) * 6, (_PLAIN_GEAR,) * 6, is_driven=True)
-LEADER = Profile('leader', ('C044', 'C001', 'C044', 'C046', 'C046', 'C046'),
-                 (191, 345, 191, 147, 147, 147), is_driven=False)
-PROFILES = {profile.name: profile for profile in (FOLLOWER, LEADER)}
+FOLLOWER = ArmBuild('follower', ('C001 or C018',) * 6, (_PLAIN_GEAR,) * 6, is_driven=True)
+LEADER = ArmBuild('leader', ('C044', 'C001', 'C044', 'C046', 'C046', 'C046'),
+                  (191, 345, 191, 147, 147, 147), is_driven=False)
+BUILDS = {build.name: build for build in (FOLLOWER, LEADER)}

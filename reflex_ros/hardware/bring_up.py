@@ -14,7 +14,7 @@ import logging
 
 from reflex_ros.errors import BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm_build import Profile, Supply
+from reflex_ros.hardware.arm_build import ArmBuild, Supply
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.so101 import ServoJoint, SO101_JOINTS
 
@@ -36,11 +36,6 @@ class ServoInfo:
     model: int
     firmware: str
     supply: Supply
-
-
-def take(block: bytes, register: reg.Register) -> int:
-    """Decode a register from bytes that begin at address 0; `Register.decode_in` replaces this."""
-    return register.decode_in(block)
 
 
 def find_servos(bus: Bus) -> None:
@@ -110,7 +105,7 @@ def identify(joint: ServoJoint, block: bytes) -> ServoInfo:
                      Supply.of(reg.MAX_INPUT_VOLTAGE.decode_in(block)))
 
 
-def protect(bus: Bus, profile: Profile, index: int, block: bytes) -> bytes:
+def protect(bus: Bus, build: ArmBuild, index: int, block: bytes) -> bytes:
     """
     Write the protection registers that differ from the build's; return the EEPROM registers.
 
@@ -123,7 +118,7 @@ def protect(bus: Bus, profile: Profile, index: int, block: bytes) -> bytes:
     """
     servo_id, name = SO101_JOINTS[index].servo_id, SO101_JOINTS[index].name
     wanted = {setting.register: setting.corrected(setting.register.decode_in(block))
-              for setting in profile.settings[index]}
+              for setting in build.settings[index]}
     wanted = {register: value for register, value in wanted.items()
               if value != register.decode_in(block)}
     _lock(bus, servo_id, name)

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the servos were told, and whether they still hold it; pure.
+Compare the control registers of the servos with the values that the driver has written (pure).
 
-A servo that restarted has forgotten its orders, and the next goal would put it under torque at
-full speed. A goal that is not ours was written by somebody else on the same bus.
+A servo that restarted has lost its settings, and the next goal would put it under torque at full
+speed. A goal that the driver did not write comes from another program on the same bus.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from reflex_ros.hardware.registers import (
 from reflex_ros.hardware.registers import GOAL_SPEED as GOAL_SPEED_REGISTER
 
 GOAL_SPEED = 1630
-"""The servo's own speed cap [tick/s]: 2.5 rad/s, above our limit of 2; 0 would be full speed."""
+"""The servo's own speed cap [tick/s]: 2.5 rad/s, above the driver's limit of 2 rad/s. The value 0
+would mean full speed."""
 GOAL_ACCELERATION = 254
-"""Steepest profile: the stream of goals shapes the motion, not the servo."""
+"""Steepest acceleration: the stream of goals shapes the motion, not the servo's profile."""
 _PROFILE = TORQUE_ENABLE.encode(1) + ACCELERATION.encode(GOAL_ACCELERATION)
 GOALS_REMEMBERED = 8
-"""A servo that still holds one of so many goals missed the last ones; another goal is not ours."""
+"""Number of last goals to compare with: a servo that holds an older one of them has missed the
+newer ones; any other goal was written by another program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
     """
-    A servo does not hold what it should.
+    A register of a servo that differs from the written value.
 
-    :param index: of the joint in the joint table.
+    :param index: index of the joint.
     :param code: SERVO_REBOOT, FOREIGN_WRITE or CALIBRATION.
     """
 
@@ -46,12 +48,12 @@ class Deviation:
     text: str
 
 
-class Orders:
+class WrittenGoals:
     """
-    The control registers of every joint as they were written.
+    The control registers of every joint as the driver has written them.
 
     :param speeds: the servos' own speed caps, in their own units.
-    :param torque_limits: under way [0.1 %].
+    :param torque_limits: torque limits while the arm is driven [0.1 %].
     """
 
     def __init__(self, speeds: Sequence[int] = (), torque_limits: Sequence[int] = ()) -> None:
@@ -62,21 +64,27 @@ class Orders:
         self._others = [GOAL_SPEED_REGISTER.encode(speed) + TORQUE_LIMIT.encode(limit)
                         for speed, limit in zip(speeds, torque_limits, strict=True)]
 
-    def begin(self) -> None:
-        """Forget all goals."""
+    def clear(self) -> None:
+        """Forget all goals, for a new activation."""
         self._goals.clear()
 
-    def note_goals(self, ticks: Sequence[int]) -> None:
-        """Remember the goals that were just written, for all joints [tick]."""
+    def record_goals(self, ticks: Sequence[int]) -> None:
+        """Record the goals that were just written, for all joints [tick]."""
         self._goals.append(tuple(ticks))
         self._newest = [_PROFILE + GOAL_POSITION.encode(goal) for goal in ticks]
 
     def is_held(self, index: int, block: bytes) -> bool:
-        """Whether a servo's control block is what was written last: cheap, for every cycle."""
+        """Whether a servo's control block equals the last written values (cheap)."""
         return block[:4] == self._newest[index] and block[6:10] == self._others[index]
 
-    def judge(self, index: int, found: Control) -> Deviation | None:
-        """Compare one servo's registers; a goal that was ours a moment ago is a lost command."""
+    def check(self, index: int, found: Control) -> Deviation | None:
+        """
+        Compare one servo's registers with the written values.
+
+        One of the last ``GOALS_REMEMBERED`` goals is accepted: a newer command was lost.
+
+        :returns: the first difference, or None.
+        """
         if found.torque != 1:
             return Deviation(index, FaultCode.SERVO_REBOOT,
                              f'its torque is {found.torque}, expected 1')

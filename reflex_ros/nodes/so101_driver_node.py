@@ -4,7 +4,7 @@
 ``so101``: the SO-101 arm as a managed node.
 
 Inactive it measures and cannot move the arm; active it may, under a permit. All motion happens in
-the bus thread (``hardware.driver``); this file only connects it to topics.
+the bus thread (``hardware.arm_driver``); this file only connects it to topics.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from trajectory_msgs.msg import JointTrajectory
 from reflex_ros.domain.action import ChunkBounds
 from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.connector_report import ConnectorReport
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, StreamBeat
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
-from reflex_ros.domain.permit import Permit
+from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.arm_build import PROFILES
+from reflex_ros.hardware.arm_build import BUILDS
+from reflex_ros.hardware.arm_driver import ArmDriver
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import calibrated_arm, gripper_travel
 from reflex_ros.hardware.discovery import find_arm
-from reflex_ros.hardware.driver import ArmDriver
 from reflex_ros.hardware.lerobot_file import find, load, Role
 from reflex_ros.hardware.port import latency_warning, SerialPort
 from reflex_ros.hardware.port_identity import stable_name
-from reflex_ros.hardware.report import DriverReport
 from reflex_ros.hardware.servo_health import FAULT_BITS, OVERHEAT_C, WARM_C
 from reflex_ros.hardware.so101 import JOINT_NAMES
 from reflex_ros.nodes import convert, qos, status_codec
@@ -55,7 +55,7 @@ TABLE = (
          38_400, 1_000_000),
     Spec('rate_hz', 100.0, 'rate of the bus cycle', 'Hz', 20.0, 200.0),
     Spec('profile', 'follower', 'build of the arm; a leader is measured, and never moved',
-         choices=tuple(PROFILES)),
+         choices=tuple(BUILDS)),
     Spec('calibration_file', '', 'LeRobot calibration that the servos must agree with, as a path '
          "(.json) or as LeRobot's id of the arm; empty takes what they hold"),
     *(Spec(f'trim.{name}', 0.0, f'added to every angle of {name}: how far its zero is off the '
@@ -112,7 +112,7 @@ class So101DriverNode(ReflexNode):
         # After a replug the name that was asked for may be another arm's.
         port = SerialPort(self._port_names.get(name, name), baud)
         self._port_names.setdefault(name, stable_name(name))
-        self._arm = So101Arm(Bus(port), reference, profile=PROFILES[settings['profile']],
+        self._arm = So101Arm(Bus(port), reference, build=BUILDS[settings['profile']],
                              trim=trim)
         self._arm.bring_up()
         if settings['rate_hz'] > self._arm.max_rate_hz:
@@ -129,19 +129,22 @@ class So101DriverNode(ReflexNode):
         self._guard = MotionGuard(GuardBounds(
             permit_soft_s=soft, permit_hard_s=hard, beat_soft_s=soft, beat_hard_s=hard,
             starved_s=settings['stop.starved_s']))
-        self._driver = ArmDriver(self._arm, self._guard, bounds, motion, self._on_sample)
+        self._driver = ArmDriver(self._arm, self._guard, bounds, motion)
         # What exists now stays: the collector need not look at it again while the arm moves.
         gc.collect()
         gc.freeze()
-        self._driver.start()
+        self._driver.start(self._on_sample)
 
     def _start(self) -> None:
         assert self._driver is not None
-        self._driver.activate()
+        if self._guard.mode is Mode.PARK:
+            self._driver.park()
+        else:
+            self._driver.activate()
 
     def _stop(self) -> None:
         assert self._driver is not None
-        if not self._driver.deactivate():
+        if not self._driver.hold():
             self.get_logger().error('no standstill was seen before the driver became inactive')
 
     def _teardown(self) -> None:
@@ -182,7 +185,7 @@ class So101DriverNode(ReflexNode):
             self.get_logger().warning(f'command refused: {exc}', throttle_duration_sec=5.0)
             return
         if self._driver is not None and self.lifecycle is Lifecycle.ACTIVE:
-            self._driver.offer(chunk)
+            self._driver.command(chunk)
 
     def beat(self) -> DriverBeat:
         """Tell what the bus thread does."""
@@ -195,7 +198,7 @@ class So101DriverNode(ReflexNode):
             gripper_closed_rad=travel.closed, gripper_open_rad=travel.opened,
             motion=report.state, torque=report.has_torque, epoch=report.epoch,
             at_rest=report.at_rest, parked=report.is_parked, cause=report.cause,
-            port_lost=report.port_lost, cycles=report.cycles,
+            port_lost=report.link_lost, cycles=report.cycles,
             missed_cycles=report.missed_cycles, late_cycles=report.late_cycles,
             refused_samples=report.refused_samples, degraded=report.is_degraded,
             rate_hz=report.rate_hz, cycle_ms_p50=report.cycle_ms_p50,
@@ -256,11 +259,11 @@ def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> 
             'current_a': float(sample.current[index]), 'voltage_v': volts,
             'temperature_c': heat, 'error_bits': sample.errors[index],
             'firmware': servo.firmware, 'supply': servo.supply.name,
-            'gear': arm.profile.gears[index]},
+            'gear': arm.build.gears[index]},
         level=level, message=message, hardware_id=port)
 
 
-def _bus_health(report: DriverReport) -> tuple[bytes, str]:
+def _bus_health(report: ConnectorReport) -> tuple[bytes, str]:
     if report.cause is not None:
         return DiagnosticStatus.ERROR, str(report.cause)
     if report.bad_share > BAD_SHARE_WARN:

@@ -18,15 +18,15 @@ import numpy as np
 
 from reflex_ros.domain.action import ActionChunk, ChunkBounds, MAX_HORIZON
 from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.connector_report import ConnectorReport
 from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.arm_driver import ArmDriver
 from reflex_ros.hardware.calibration import calibrated_arm
-from reflex_ros.hardware.driver import ArmDriver
-from reflex_ros.hardware.report import DriverReport
 from reflex_ros.hardware.so101 import SO101
 
 LOOP_S = 0.01
@@ -75,12 +75,15 @@ class HandDrive:
             # An arm that has sagged onto a stop may lie outside the limits: it is led back in.
             self.bounds = ChunkBounds(calibrated_arm(self._arm.calibration, self._velocity),
                                       clamp=True)
-            driver = ArmDriver(self._arm, self._guard, self.bounds, Motion(), self._keep)
-            driver.start()
+            driver = ArmDriver(self._arm, self._guard, self.bounds, Motion())
+            driver.start(self._keep)
             self._driver = driver
             self._renew()
             self.may_hold = True
-            driver.activate()
+            if self._mode is Mode.PARK:
+                driver.park()
+            else:
+                driver.activate()
         except BaseException:
             self.close()
             raise
@@ -158,7 +161,7 @@ class HandDrive:
         now = time.monotonic()
         self._seq += 1
         self._renew()
-        self._driver.offer(ActionChunk(
+        self._driver.command(ActionChunk(
             self._seq, rows, rate_hz, now, self._guard.epoch,
             joint_names=self.bounds.arm.joint_names))
 
@@ -182,7 +185,7 @@ class HandDrive:
                 raise ReflexError(f'{failure} within {timeout_s:.0f} s. {self.standing}')
             time.sleep(LOOP_S)
 
-    def _has_arrived(self, before: DriverReport) -> bool:
+    def _has_arrived(self, before: ConnectorReport) -> bool:
         report = self._report()
         refused = [code.name for code, count in report.rejected.items()
                    if count > before.rejected.get(code, 0)]
@@ -192,7 +195,7 @@ class HandDrive:
         return (report.cause is None and report.accepted > before.accepted and report.is_starved
                 and report.at_rest)
 
-    def _report(self) -> DriverReport:
+    def _report(self) -> ConnectorReport:
         assert self._driver is not None
         return self._driver.report()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm_build import Profile
+from reflex_ros.hardware.arm_build import ArmBuild
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import JointCalibration
 from reflex_ros.hardware.eeprom import Change, Values
@@ -26,13 +26,13 @@ def backup_folder(environ: Mapping[str, str]) -> Path:
     return Path(state) / 'reflex_ros' / 'so101'
 
 
-def protected(profile: Profile, found: Values) -> dict[int, dict[reg.Register, int]]:
+def protected(build: ArmBuild, found: Values) -> dict[int, dict[reg.Register, int]]:
     """Say what the servos must hold to protect themselves, given what they hold now."""
     return {joint.servo_id: {
         reg.MAX_TORQUE: min(found[joint.servo_id][reg.MAX_TORQUE], most),
         **{setting.register: setting.corrected(found[joint.servo_id][setting.register])
            for setting in settings},
-    } for joint, settings, most in zip(SO101_JOINTS, profile.settings, profile.torque_limits,
+    } for joint, settings, most in zip(SO101_JOINTS, build.settings, build.torque_limits,
                                        strict=True)}
 
 

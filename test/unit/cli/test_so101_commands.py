@@ -266,7 +266,7 @@ def test_torque_off_names_a_servo_that_would_not_let_go(reflex: Command,
                                                        arm: SimulatedArm) -> None:
     arm.control.fault('silent', ids=[2])
     outcome = reflex('torque-off', '--yes')
-    assert outcome.code == 1 and 'servo 2 would not let go' in outcome.err
+    assert outcome.code == 1 and 'servo 2 keeps its torque' in outcome.err
 
 
 @pytest.mark.parametrize('joint, delta, radians', (

@@ -633,7 +633,7 @@ def test_bring_up_knows_how_fast_the_bus_is(sim: SimulatedArm, arm: So101Arm) ->
 
 
 def test_leader_is_measured_and_never_armed(sim: SimulatedArm, fresh: So101Arm) -> None:
-    leader = So101Arm(fresh.bus, profile=LEADER)
+    leader = So101Arm(fresh.bus, build=LEADER)
     leader.bring_up()
     assert leader.read().position == pytest.approx(fresh_position(fresh), abs=TICK)
     since_ns = sim.control.mark()
@@ -652,7 +652,7 @@ def test_effort_follows_the_gear(sim: SimulatedArm, fresh: So101Arm) -> None:
     sim.control.fault('value', offset=20, value=500)
     fresh.bring_up()
     assert fresh.read().effort == pytest.approx([0.5 * 2.94] * 6)
-    leader = So101Arm(fresh.bus, profile=LEADER)
+    leader = So101Arm(fresh.bus, build=LEADER)
     leader.bring_up()
     gears = np.array([191, 345, 191, 147, 147, 147])
     assert leader.read().effort == pytest.approx(0.5 * 2.94 * gears / 345)
@@ -683,7 +683,7 @@ def test_torque_off_lets_the_others_go_when_one_is_silent(sim: SimulatedArm,
                                                           arm: So101Arm) -> None:
     arm.arm()
     sim.control.fault('silent', ids=[2])
-    with pytest.raises(ServoFault, match='servo 2 would not let go'):
+    with pytest.raises(ServoFault, match='servo 2 keeps its torque'):
         arm.torque_off()
     assert sim.torque() == [False, True, False, False, False, False]
     assert arm.has_torque

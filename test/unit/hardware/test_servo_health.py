@@ -14,8 +14,8 @@ from watch_samples import one, sample
 
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.sample import JointSample
-from reflex_ros.hardware.servo_health import ServoWatch
-from reflex_ros.hardware.so101 import GRIPPER
+from reflex_ros.hardware.servo_health import ServoHealth
+from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES
 
 PERIOD_S = 0.01
 STILL = np.zeros(6)
@@ -23,12 +23,12 @@ STILL = np.zeros(6)
 
 def run(make: Callable[[float], JointSample], setpoint: Callable[[float], Any], seconds: float,
         **options: bool) -> tuple[str, float, str]:
-    """Judge a stream at 100 Hz; return the first code, when it came, and its text."""
-    watch = ServoWatch(math.radians(10.0), lambda found: '')
+    """Evaluate a stream at 100 Hz; return the first code, when it came, and its text."""
+    watch = ServoHealth(JOINT_NAMES, (GRIPPER,), math.radians(10.0), lambda found: '')
     for k in range(int(seconds / PERIOD_S)):
         now = k * PERIOD_S
         # Real servos flicker.
-        found = watch.judge(make(now), np.asarray(setpoint(now)), now, **options)
+        found = watch.evaluate(make(now), np.asarray(setpoint(now)), now, **options)
         if found is not None:
             return found.code, now, found.text
     return '', seconds, ''
@@ -80,7 +80,7 @@ def test_values_that_stand_still_while_the_joint_is_told_to_move_are_stale() -> 
     code, when, text = run(lambda now: sample(now, velocity=0.4), lambda now: one(1, 0.4 * now),
                            2.0)
     assert (code, when) == (FaultCode.JOINTS_STALE, pytest.approx(0.31, abs=0.03))
-    assert text.startswith('shoulder_lift sends the same values')
+    assert text.startswith('shoulder_lift repeats the same values')
 
 
 @pytest.mark.parametrize('speed', (0.0, 0.02))
@@ -103,4 +103,4 @@ def test_goals_that_swing_are_an_oscillation(swings_per_s: float, amplitude: flo
     found, when, text = run(lambda now: alive(now, position=swing(now)), swing, 3.0)
     assert found == code
     if code:
-        assert when < 1.2 and text.startswith('wrist_roll is told to swing')
+        assert when < 1.2 and text.startswith('the goals of wrist_roll swing')

@@ -16,7 +16,7 @@ from reflex_ros.hardware.written_goals import (
     GOAL_ACCELERATION,
     GOAL_SPEED,
     GOALS_REMEMBERED,
-    Orders,
+    WrittenGoals,
 )
 
 HELD = Control(torque=1, acceleration=GOAL_ACCELERATION, goal=2000, speed=GOAL_SPEED,
@@ -24,14 +24,14 @@ HELD = Control(torque=1, acceleration=GOAL_ACCELERATION, goal=2000, speed=GOAL_S
 
 
 @pytest.fixture
-def orders() -> Orders:
-    made = Orders([GOAL_SPEED] * 6, [1000] * 6)
-    made.note_goals([2000] * 6)
+def written() -> WrittenGoals:
+    made = WrittenGoals([GOAL_SPEED] * 6, [1000] * 6)
+    made.record_goals([2000] * 6)
     return made
 
 
-def test_servo_that_holds_its_orders_is_well(orders: Orders) -> None:
-    assert orders.judge(0, HELD) is None
+def test_servo_that_holds_its_orders_is_well(written: WrittenGoals) -> None:
+    assert written.check(0, HELD) is None
 
 
 @pytest.mark.parametrize('change, code', (
@@ -40,8 +40,8 @@ def test_servo_that_holds_its_orders_is_well(orders: Orders) -> None:
     ({'torque_limit': 999}, FaultCode.FOREIGN_WRITE), ({'goal': 2001}, FaultCode.FOREIGN_WRITE),
     ({'torque': 0, 'goal': 0}, FaultCode.SERVO_REBOOT),
 ))
-def test_deviation_is_named(orders: Orders, change: dict[str, Any], code: str) -> None:
-    found = orders.judge(3, replace(HELD, **change))
+def test_deviation_is_named(written: WrittenGoals, change: dict[str, Any], code: str) -> None:
+    found = written.check(3, replace(HELD, **change))
     assert found is not None and (found.index, found.code) == (3, code)
 
 
@@ -53,20 +53,20 @@ def wire(found: Control) -> bytes:
 
 @pytest.mark.parametrize('change', (
     {}, {'torque': 0}, {'acceleration': 0}, {'goal': 2001}, {'speed': 0}, {'torque_limit': 1}))
-def test_block_as_written_is_known_at_a_glance(orders: Orders, change: dict[str, Any]) -> None:
-    assert orders.is_held(2, wire(replace(HELD, **change))) is not bool(change)
+def test_block_as_written_is_recognised(written: WrittenGoals, change: dict[str, Any]) -> None:
+    assert written.is_held(2, wire(replace(HELD, **change))) is not bool(change)
 
 
-def test_goals_are_remembered_for_a_moment(orders: Orders) -> None:
+def test_goals_are_remembered_for_a_moment(written: WrittenGoals) -> None:
     for goal in range(2001, 2000 + GOALS_REMEMBERED):
-        orders.note_goals([goal] * 6)
-    assert orders.judge(0, HELD) is None
-    orders.note_goals([3000] * 6)
-    found = orders.judge(0, HELD)
+        written.record_goals([goal] * 6)
+    assert written.check(0, HELD) is None
+    written.record_goals([3000] * 6)
+    found = written.check(0, HELD)
     assert found is not None and found.text == 'its goal is 2000, 3000 was written'
 
 
-def test_new_beginning_forgets_the_goals(orders: Orders) -> None:
-    orders.begin()
-    orders.note_goals([1500] * 6)
-    assert orders.judge(0, HELD) is not None
+def test_new_beginning_forgets_the_goals(written: WrittenGoals) -> None:
+    written.clear()
+    written.record_goals([1500] * 6)
+    assert written.check(0, HELD) is not None

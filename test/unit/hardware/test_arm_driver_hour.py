@@ -23,9 +23,10 @@ from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.hardware.arm import So101Arm
+from reflex_ros.hardware.arm_driver import ArmDriver
+from reflex_ros.hardware.arm_monitor import CHECK_CONFIGURATION_S
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import calibrated_arm, RAD_PER_TICK
-from reflex_ros.hardware.driver import ArmDriver, CHECK_CONFIGURATION_S
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.sim.arm.settings import Model, Settings
 from reflex_ros.sim.arm.virtual import VirtualArm
@@ -45,8 +46,7 @@ class Hour:
         self.arm.bring_up()
         self.guard = MotionGuard(GuardBounds())
         bounds = ChunkBounds(calibrated_arm(self.arm.calibration, 2.0))
-        self.driver = ArmDriver(self.arm, self.guard, bounds, Motion(period_s=1.0 / RATE_HZ),
-                                self.on_sample)
+        self.driver = ArmDriver(self.arm, self.guard, bounds, Motion(period_s=1.0 / RATE_HZ))
         self.samples = self.chunks = 0
         self.first: dict[str, int] = {}
         self.last: dict[str, int] = {}
@@ -93,7 +93,7 @@ class Hour:
         at = np.arange(int((SWEEP_S - 1.0) * ROWS_HZ)) / ROWS_HZ
         rows = np.zeros((len(at), 6))
         rows[:, 0] = 0.3 * np.sin(2.0 * math.pi * at / at[-1])
-        self.driver.offer(ActionChunk(self.chunks, rows, ROWS_HZ, self.sim.clock.monotonic(),
+        self.driver.command(ActionChunk(self.chunks, rows, ROWS_HZ, self.sim.clock.monotonic(),
                                       epoch=1, joint_names=SO101.joint_names))
         self.chunks += 1
 
@@ -101,7 +101,7 @@ class Hour:
 @pytest.mark.slow
 def test_hour_leaves_no_drift_in_the_counters() -> None:
     hour = Hour()
-    hour.driver.start()
+    hour.driver.start(hour.on_sample)
     hour.driver.activate(timeout_s=10.0)
     assert hour.is_over.wait(timeout=120.0), hour.driver.report()
     hour.driver.close()

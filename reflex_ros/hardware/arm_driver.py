@@ -1,0 +1,386 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Drive one arm from its bus thread: put it under torque, play chunks, write goals, park it.
+
+A goal is written only while the arm is armed, only after a fresh measurement in which the servos
+hold what was written before, and only as ``ChunkPlayer`` bounds it. ``ArmDriver`` is a
+``runner.connector.Connector``. The thread and its timing are in ``bus_loop``, measuring and checks
+in ``arm_monitor``, everything about one kind of arm behind ``DrivenArm``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+import logging
+import time
+from typing import Any
+
+import numpy as np
+
+from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
+from reflex_ros.domain.arm_description import ArmDescription
+from reflex_ros.domain.cause import Cause, ChunkRejected
+from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
+from reflex_ros.domain.component_status import ComponentStatus
+from reflex_ros.domain.connector_report import ConnectorReport
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import MotionState
+from reflex_ros.domain.joints import Vector
+from reflex_ros.domain.motion_guard import MotionGuard, Verdict
+from reflex_ros.domain.permit import Mode
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import BusTimeout, PacketError, PortLost, ReflexError, ServoFault
+from reflex_ros.hardware.arm_monitor import ArmMonitor
+from reflex_ros.hardware.bus_loop import BusLoop
+from reflex_ros.hardware.clock import suspended_s
+from reflex_ros.hardware.driven_arm import DrivenArm
+
+_log = logging.getLogger(__name__)
+
+SUSPENDED_S = 0.2
+"""Shortest suspension of the machine that stops the arm."""
+PARK_SPEED = 0.45
+"""Speed of the fastest joint on the way to the rest pose [rad/s]."""
+PARK_ROWS_HZ = 50.0
+REJECTS_IN_A_ROW = 3
+"""Refused chunks in a row that stop the arm; late chunks are not counted."""
+
+
+class ArmDriver:
+    """
+    The connector of an arm on a servo bus.
+
+    :param arm: brought up; used by the bus thread only from ``start`` on, closed by ``close``.
+    :param guard: leases and latch.
+    :param bounds: the arm's description, with the limits that hold, and the checks of chunks.
+    :param suspended: returns how long the machine has been suspended so far [s].
+    :param diagnose: makes the health of the arm's components from a report and a sample.
+    """
+
+    def __init__(
+            self, arm: DrivenArm, guard: MotionGuard, bounds: ChunkBounds, motion: Motion,
+            suspended: Callable[[], float] = suspended_s,
+            diagnose: Callable[[ConnectorReport, JointSample], Sequence[ComponentStatus]]
+            = lambda report, sample: ()) -> None:
+        self.description: ArmDescription = bounds.arm
+        self._arm = arm
+        self._guard = guard
+        self._bounds = bounds
+        self._player = ChunkPlayer(bounds.arm, motion)
+        self._monitor = ArmMonitor(arm, bounds.arm, motion.max_lead_rad, guard.fail,
+                                   self._go_passive)
+        self._clock = arm.clock
+        self._loop: BusLoop[ActionChunk] = BusLoop(motion.period_s, arm.clock, self._cycle,
+                                                   self._end)
+        self._diagnose = diagnose
+        self._on_sample: Callable[[JointSample], None] = lambda sample: None
+        self._suspended = suspended
+        self._suspended_s = suspended()
+        self._armed = False
+        self._is_parked = False
+        self._parking = False
+        self._link_lost = False
+        self._sample: JointSample | None = None
+        self._last_seq = -1
+        self._rejects_in_a_row = 0
+        self._accepted = 0
+        self._rejected: Mapping[FaultCode, int] = {}
+
+    # The connector's methods, for the caller's thread. ``Connector`` has their full docstrings.
+
+    def start(self, on_sample: Callable[[JointSample], None] | None = None) -> None:
+        """Start to measure; nothing is written before ``activate``. Returns at once."""
+        if on_sample is not None:
+            self._on_sample = on_sample
+        self._monitor.restart()
+        self._loop.start()
+
+    def close(self) -> None:
+        """Hold, end the bus thread, close the port; torque stays. Blocks for 2.5 s at most."""
+        try:
+            if self._armed:
+                self.hold(timeout_s=0.5)
+        finally:
+            self._loop.stop(timeout_s=1.0)
+            self._arm.close()
+
+    def activate(self, timeout_s: float = 2.0) -> None:
+        """
+        Put the arm under torque where it is; from now on chunks may move it.
+
+        Blocks until the arm is under torque, at most ``timeout_s``.
+
+        :raises ReflexError: when that is refused, fails, or takes too long. Nothing has moved
+            then, and nothing will.
+        """
+        self._start_arming(False, timeout_s)
+
+    def park(self, timeout_s: float = 2.0) -> None:
+        """
+        Begin to move to the rest pose; there, switch torque off. ``report`` says when it is done.
+
+        Blocks until the arm is under torque, at most ``timeout_s``.
+
+        :raises ReflexError: as ``activate``.
+        """
+        self._start_arming(True, timeout_s)
+
+    def hold(self, timeout_s: float = 1.0) -> bool:
+        """
+        Ramp to rest, then write nothing more; torque stays on. Raises nothing.
+
+        Blocks until the arm is at rest, about ``timeout_s`` at most; three times as long when the
+        bus thread hangs.
+
+        :returns: whether the arm was seen at rest in time; true when the bus thread has ended,
+            because then nothing can be written any more.
+        """
+        self._guard.fail(Cause(FaultCode.DEACTIVATED, 'the driver was deactivated'))
+        deadline = time.monotonic() + timeout_s
+        while True:
+            future = self._loop.submit(self._is_at_rest)
+            if not _has_result(future, timeout_s):
+                break
+            if future.result() or not self._armed or time.monotonic() > deadline:
+                if _has_result(self._loop.submit(self._disarm), timeout_s):
+                    return future.result()
+                break
+        # A bus thread that hangs finds this when it goes on.
+        self._disarm()
+        return not self._loop.is_running
+
+    def release(self, timeout_s: float = 2.0) -> None:
+        """
+        Switch torque off: the arm falls unless it is at rest by itself.
+
+        Blocks until torque is off, at most ``timeout_s``.
+
+        :raises ReflexError: while active, or when a joint keeps its torque.
+        """
+        future = self._loop.submit(self._release)
+        if not _is_done(future, timeout_s):
+            future.cancel()
+            raise ReflexError(f'torque was not switched off in {timeout_s:g} s: the bus thread is '
+                              'busy. Try again, or switch the servo supply off')
+        future.result()
+
+    def command(self, chunk: ActionChunk) -> None:
+        """Hand over a chunk; only the newest one counts. Any thread; never blocks."""
+        self._loop.put(chunk)
+
+    def read(self) -> JointSample | None:
+        """Return the newest measurement. Any thread; never blocks."""
+        return self._sample
+
+    def submit(self, job: Callable[[], Any]) -> Future[Any]:
+        """Run a job in the bus thread, between two cycles. Any thread; never blocks."""
+        return self._loop.submit(job)
+
+    def report(self) -> ConnectorReport:
+        """Return a snapshot; values may be one cycle apart. Any thread; never blocks."""
+        # Read the count first: a report that counts a chunk must also show that it plays.
+        accepted, player, monitor = self._accepted, self._player, self._monitor
+        times = self._loop.times.summary()
+        return ConnectorReport(
+            state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
+            is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
+            accepted=accepted, rejected=self._rejected, is_starved=player.is_starved,
+            setpoint=tuple(player.setpoint.tolist()), link_lost=self._link_lost,
+            playback_rate=player.rate, max_step_rad=player.max_step_rad,
+            lead_slowdowns=player.lead_slowdowns, cycles=monitor.cycles,
+            missed_cycles=monitor.missed, late_cycles=self._loop.late_cycles,
+            refused_samples=monitor.refused_samples, bad_share=monitor.bus.bad_share,
+            is_degraded=monitor.bus.is_degraded,
+            rate_hz=times.rate_hz, cycle_ms_p50=times.work_ms_p50,
+            cycle_ms_p99=times.work_ms_p99, late_ms_p99=times.late_ms_p99,
+            late_ms_max=times.late_ms_max)
+
+    def diagnostics(self) -> Sequence[ComponentStatus]:
+        """Return the health of bus and servos. Any thread; never blocks."""
+        sample = self._sample
+        return self._diagnose(self.report(), sample) if sample is not None else ()
+
+    def _start_arming(self, parks: bool, timeout_s: float) -> None:
+        future = self._loop.submit(lambda: self._do_arm(parks))
+        if not _is_done(future, timeout_s):
+            # The caller was told that it failed, so the arm must not become active later.
+            if not future.cancel():
+                self._loop.submit(self._disarm)
+            raise ReflexError(f'the arm was not put under torque in {timeout_s:g} s. Check cables '
+                              'and supply of the bus, and the load of this machine')
+        future.result()
+
+    # Everything below runs in the bus thread, except where ``report`` or ``hold`` calls it.
+
+    def _cycle(self, planned: float) -> None:
+        try:
+            self._measure_and_play(planned)
+        except (BusTimeout, PacketError) as exc:
+            self._go_passive(Cause(FaultCode.BUS_NOISE, str(exc)))
+        except ServoFault as exc:
+            self._go_passive(Cause(FaultCode.SERVO_FAULT, str(exc)))
+
+    def _end(self, error: Exception | None) -> None:
+        """Latch why the bus thread ends; after ``close`` the arm stays as it was last seen."""
+        if isinstance(error, PortLost):
+            self._go_passive(Cause(FaultCode.USB_GONE, str(error)))
+            _log.error('%s', error)
+        elif error is not None:
+            self._go_passive(Cause(FaultCode.INTERNAL, f'the bus thread has ended: {error!r}'))
+            _log.error('the bus thread has ended', exc_info=error)
+        if not self._loop.is_stopping:
+            self._go_passive(Cause(FaultCode.INTERNAL, 'the bus thread has ended'))
+        self._disarm()
+        self._link_lost = not self._loop.is_stopping
+
+    def _measure_and_play(self, planned: float) -> None:
+        self._check_suspension()
+        measured, problem = self._monitor.measure()
+        if measured is not None:
+            if problem and self._armed:
+                self._follow_jump(measured, problem)
+            self._sample = measured
+            self._on_sample(measured)
+        now = self._clock.monotonic()
+        if not self._armed:
+            return
+        may_write = measured is not None and self._monitor.check(
+            measured, self._player.setpoint, now, is_parking=self._guard.mode is Mode.PARK)
+        chunk = self._loop.pop()
+        if chunk is not None:
+            self._accept(chunk, now)
+        if self._parking or not self._player.is_starved:
+            self._guard.record_playing(now)
+        # Lateness before this cycle or in it: the work of a cycle alone is far below the bounds.
+        verdict = self._guard.evaluate(now, now - planned)
+        if verdict is Verdict.GO and not self._monitor.bus.is_degraded:
+            self._player.resume()
+        else:
+            self._player.stop()
+        self._player.speed_scale = self._guard.speed_scale
+        if not self._armed or measured is None or not may_write:
+            return
+        self._arm.command(self._player.tick(measured.position))
+        self._finish_parking(verdict)
+
+    def _check_suspension(self) -> None:
+        before, self._suspended_s = self._suspended_s, self._suspended()
+        if self._suspended_s - before > SUSPENDED_S:
+            # Permits and chunks from before the suspension must not move the arm, although the
+            # monotonic clock stood still and they look fresh.
+            self._guard.fail(Cause(FaultCode.DRV_STALL, 'the machine was suspended for '
+                                   f'{self._suspended_s - before:.0f} s'))
+
+    def _follow_jump(self, measured: JointSample, problem: str) -> None:
+        """Stop with the measured pose as the goal: a joint follows its encoder, even if wrong."""
+        self._guard.fail(Cause(FaultCode.SENSOR_JUMP, problem))
+        self._player.seed(np.clip(measured.position, self.description.lower,
+                                  self.description.upper))
+
+    def _accept(self, chunk: ActionChunk, now: float) -> None:
+        if self._guard.mode is not Mode.APPLY_ACTIONS or self._sample is None:
+            return
+        if self._parking or self._guard.cause is not None:
+            return
+        starved = self._player.is_starved
+        reference = self._sample.position if starved else self._player.setpoint
+        try:
+            chunk = check_chunk(chunk, self._bounds, now, reference, last_seq=self._last_seq,
+                                epoch=self._guard.epoch)
+        except ChunkRejected as exc:
+            # Replaced, not changed: another thread may read it.
+            self._rejected = {**self._rejected, exc.code: self._rejected.get(exc.code, 0) + 1}
+            self._rejects_in_a_row += not exc.code.row.is_late
+            _log.warning('%s: %s', exc.code.name, exc)
+            if self._rejects_in_a_row >= REJECTS_IN_A_ROW:
+                self._guard.fail(Cause(exc.code, str(exc)))
+            return
+        self._rejects_in_a_row = 0
+        self._last_seq = chunk.seq
+        self._player.play(chunk, now)
+        # Last: a report that counts this chunk must not call the player starved.
+        self._accepted += 1
+
+    def _do_arm(self, parks: bool) -> None:
+        refusal = 'the driver is active already: deactivate it first' if self._armed \
+            else self._guard.begin(self._clock.monotonic())
+        if refusal:
+            raise ReflexError(refusal)
+        try:
+            is_for_parking = self._guard.mode is Mode.PARK
+            if parks and not is_for_parking:
+                raise ReflexError('the supervisor does not permit parking. Call supervisor/park')
+            if is_for_parking and not parks:
+                raise ReflexError('the supervisor permits parking only. Call supervisor/promote')
+            pose = self._arm.arm()
+        except BaseException:
+            self._guard.disarm()
+            raise
+        self._player.seed(pose)
+        self._loop.clear()
+        self._last_seq = -1
+        self._rejects_in_a_row = 0
+        self._monitor.reset()
+        self._is_parked = self._parking = False
+        self._guard.arm(self._clock.monotonic())
+        self._armed = True
+        if parks:
+            self._begin_parking(pose)
+
+    def _disarm(self) -> None:
+        self._armed = self._parking = False
+        self._guard.disarm()
+
+    def _release(self) -> None:
+        if self._armed:
+            raise ReflexError('the arm is active: deactivate it before its torque is switched off')
+        self._arm.torque_off()
+
+    def _begin_parking(self, pose: Vector) -> None:
+        arm = self.description
+        rest = np.clip(arm.rest_pose, arm.lower, arm.upper)
+        duration_s = float(np.abs(rest - pose).max()) / PARK_SPEED + 0.1
+        count = max(int(duration_s * PARK_ROWS_HZ), 2)
+        rows = pose + np.linspace(0.0, 1.0, count)[:, None] * (rest - pose)
+        now = self._clock.monotonic()
+        self._player.play(
+            ActionChunk(0, rows, PARK_ROWS_HZ, now, joint_names=arm.joint_names), now)
+        self._parking = True
+
+    def _finish_parking(self, verdict: Verdict) -> None:
+        if self._parking and verdict is Verdict.GO and self._guard.mode is Mode.PARK \
+                and self._player.is_starved and self._is_at_rest():
+            self._arm.torque_off()
+            self._is_parked = True
+            self._disarm()
+
+    def _is_at_rest(self) -> bool:
+        return (not self._armed or self._player.is_at_rest) and (
+            self._sample is None or self._sample.is_at_rest())
+
+    def _state(self) -> MotionState:
+        if not self._armed:
+            return MotionState.PASSIVE
+        if self._guard.cause is not None or self._guard.mode is Mode.HOLD:
+            return MotionState.HOLD if self._is_at_rest() else MotionState.STOPPING
+        if self._parking:
+            return MotionState.PARKING
+        return MotionState.HOLD if self._player.is_starved else MotionState.PLAYING
+
+    def _go_passive(self, cause: Cause) -> None:
+        """Write nothing more: a goal could put a servo that lost its power under torque."""
+        self._guard.fail(cause)
+        self._player.drop()
+        self._armed = self._parking = False
+        self._arm.has_torque = False
+
+
+def _is_done(future: Future[Any], timeout_s: float) -> bool:
+    """Wait for a future: a timeout of the wait is not mistaken for a BusTimeout of the job."""
+    return bool(wait([future], timeout=timeout_s).done)
+
+
+def _has_result(future: Future[Any], timeout_s: float) -> bool:
+    return _is_done(future, timeout_s) and future.exception() is None

@@ -1,0 +1,136 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure an arm and detect its faults, once per cycle of the bus thread; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from reflex_ros.domain.arm_description import ArmDescription
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.joints import Vector
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import BusTimeout
+from reflex_ros.hardware.bus_health import BusHealth
+from reflex_ros.hardware.driven_arm import DrivenArm
+from reflex_ros.hardware.sample_filter import SampleFilter
+from reflex_ros.hardware.servo_health import ServoHealth
+
+BUS_FAULT_S = 0.06
+"""Time without a measurement after which the driver becomes passive."""
+CHECK_CONFIGURATION_S = 0.8
+"""Time between two servos whose EEPROM is checked: six servos are checked every 5 s."""
+
+
+class ArmMonitor:
+    """
+    The measurements and checks of one arm. Bus thread only; any thread may read the counters.
+
+    :param max_lead_rad: bound of the distance between setpoint and measured position [rad].
+    :param hold: called with a fault that brings the arm to rest.
+    :param go_passive: called with a fault after which nothing may be written any more.
+    """
+
+    def __init__(self, arm: DrivenArm, description: ArmDescription, max_lead_rad: float,
+                 hold: Callable[[Cause], None], go_passive: Callable[[Cause], None]) -> None:
+        self._arm = arm
+        self._names = description.joint_names
+        self._hold = hold
+        self._go_passive = go_passive
+        self._servos = ServoHealth(self._names, description.grippers, max_lead_rad,
+                                   arm.supply_problem)
+        self._filter = SampleFilter(self._names)
+        self._measured_at = arm.clock.monotonic()
+        self._checked_at = self._measured_at
+        self._next_check = 0
+        self._unconfirmed = 0
+        self.bus = BusHealth()
+        """Health of the bus in this activation."""
+        self.cycles = 0
+        """Number of measurements."""
+        self.missed = 0
+        """Number of exchanges without an answer."""
+
+    @property
+    def refused_samples(self) -> int:
+        """Number of measurements that cannot be true, and were not used."""
+        return self._filter.refused + self._unconfirmed
+
+    def restart(self) -> None:
+        """Count the time without a measurement from now on; called before the first cycle."""
+        self._measured_at = self._arm.clock.monotonic()
+
+    def reset(self) -> None:
+        """Forget the faults of the last activation."""
+        self._servos.reset()
+        self.bus.reset()
+
+    def measure(self) -> tuple[JointSample | None, str]:
+        """
+        Measure all joints.
+
+        :returns: the sample, None when none came that can be true; and what is implausible about
+            a sample that is used because it repeats.
+        """
+        now = self._arm.clock.monotonic()
+        before = self._arm.damaged
+        try:
+            sample = self._arm.read(retries=1)
+        except BusTimeout as exc:
+            self.missed += 1
+            self.bus.record_cycle(is_bad=self._arm.damaged != before, is_missed=True)
+            if now - self._measured_at > BUS_FAULT_S:
+                self._go_passive(self._arm.silence_cause(exc))
+            return None, ''
+        self.bus.record_cycle(is_bad=self._arm.damaged != before)
+        self._measured_at = sample.taken_at
+        self.cycles += 1
+        is_usable, problem = self._filter.check(sample)
+        return (sample if is_usable else None), problem
+
+    def check(self, sample: JointSample, setpoint: Vector, now: float, *,
+              is_parking: bool) -> bool:
+        """
+        Check servos and bus while the arm is armed; call ``hold`` or ``go_passive`` for a fault.
+
+        :param setpoint: last commanded position (joints,) [rad].
+        :param now: monotonic time [s].
+        :returns: whether goals may be written: every servo holds what was written before, or
+            another program has overwritten it.
+        """
+        cause = self._servos.evaluate(sample, setpoint, now, is_parking=is_parking) \
+            or self.bus.evaluate()
+        if cause is not None:
+            self._hold(cause)
+        if now - self._checked_at > CHECK_CONFIGURATION_S:
+            self._check_configuration(now)
+        found = self._arm.deviation()
+        try:
+            deviation = found and self._arm.confirm(found)
+        except BusTimeout:
+            self.missed += 1
+            return False
+        if deviation is None:
+            self._unconfirmed += found is not None
+            return True
+        cause = Cause(deviation.code, f'{self._names[deviation.index]}: {deviation.text}')
+        if deviation.code is FaultCode.SERVO_REBOOT:
+            self._go_passive(replace(cause, text=f'{cause.text}. Did its supply fail for a '
+                                     'moment?'))
+            return False
+        # Another program moves the arm: the old goal is written again, and the arm stops there.
+        self._hold(cause)
+        return True
+
+    def _check_configuration(self, now: float) -> None:
+        self._checked_at = now
+        self._next_check = (self._next_check + 1) % len(self._names)
+        try:
+            found = self._arm.check_configuration(self._next_check)
+        except BusTimeout:
+            self.missed += 1
+            return
+        if found is not None:
+            self._hold(Cause(found.code, f'{self._names[found.index]}: {found.text}'))
