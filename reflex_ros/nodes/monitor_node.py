@@ -58,17 +58,17 @@ class MonitorNode(ReflexNode):
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
         self._calls: dict[str, Any] = {
             name: self.create_client(Trigger, f'supervisor/{name}') for name in CALLS}
-        self._timers: list[Any] = []
+        self._own_timers: list[Any] = []
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
-        self._timers = [self.every(1.0 / settings['rate_hz'], self._report),
+        self._own_timers = [self.every(1.0 / settings['rate_hz'], self._report),
                         self.every(INPUT_S, self._serve)]
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _teardown(self) -> None:
-        for timer in self._timers:
+        for timer in self._own_timers:
             self.destroy_timer(timer)
-        self._timers = []
+        self._own_timers = []
 
     def _listen(self) -> None:
         for line in sys.stdin:

@@ -86,7 +86,7 @@ class SupervisorNode(ReflexNode):
         for name, event in REQUESTS.items():
             self.create_service(Trigger, f'~/{name}', self._handler(event))
         self.create_service(Trigger, '~/gate', self._on_gate)
-        self._timers: list[Any] = []
+        self._own_timers: list[Any] = []
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
@@ -100,7 +100,7 @@ class SupervisorNode(ReflexNode):
         self._machine = SafeStop(State.FAULT if causes else State.UNCONFIGURED, epoch, causes,
                                  time.monotonic())
         self._history.append((self._machine.state, self._machine.since))
-        self._timers = [self.every(1.0 / PERMIT_HZ, self._tick),
+        self._own_timers = [self.every(1.0 / PERMIT_HZ, self._tick),
                         self.every(GATE_S, self._evaluate_gate)]
 
     def _teardown(self) -> None:
@@ -108,9 +108,9 @@ class SupervisorNode(ReflexNode):
             self._apply(Happening(Event.SHUTDOWN))
             self._publish_permit()
             self._publish_state()
-        for timer in self._timers:
+        for timer in self._own_timers:
             self.destroy_timer(timer)
-        self._timers = []
+        self._own_timers = []
 
     # Messages and requests.
 
