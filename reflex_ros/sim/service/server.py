@@ -125,8 +125,7 @@ class Server:
             'ready': True, 'url': self.url,
             'actions_url': f'ws://{HOST}:{self._port}/v1/actions',
             'key': self.state.settings.key, 'deployment': 'deploy_sim',
-            'admin': f'{self.url}/admin', 'site_url': self.url,
-        })
+            'admin': f'{self.url}/admin', 'site_url': self.url})
 
     @web.middleware
     async def _track(self, request: web.Request, handler: Handler) -> web.StreamResponse:

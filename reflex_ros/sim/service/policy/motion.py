@@ -62,8 +62,7 @@ def into_range(pose: Pose, margin: float = 1.0) -> Pose:
     """Return the nearest pose that is inside the limits by a margin in degrees and percent."""
     return tuple(
         _clip(value, low + margin, high - margin)
-        for value, low, high in zip(pose, LOWER, UPPER, strict=True)
-    )
+        for value, low, high in zip(pose, LOWER, UPPER, strict=True))
 
 
 def _clip(value: float, low: float, high: float) -> float:

@@ -17,9 +17,9 @@ from reflex_ros.sim.service.resources.deployments import Mode
 from reflex_ros.sim.service.resources.sessions import ENDED, Session, SESSION_FAULTS, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
-from reflex_ros.sim.service.stream.connection import Connection, refuse, StreamEnd
+from reflex_ros.sim.service.stream.connection import Connection
 from reflex_ros.sim.service.stream.inference import Inference
-from reflex_ros.sim.service.stream.messages import BadInput, Observation
+from reflex_ros.sim.service.stream.messages import Observation, StreamEnd
 
 
 class Answering:
@@ -62,10 +62,7 @@ class Answering:
                 'session_dry_run', 'the session is still in dry_run'))
         seq = self._next_seq if observation.seq is None else observation.seq
         self._next_seq = max(self._next_seq, seq + 1)
-        try:
-            adapter, rows = self._inference.infer(observation, received_s)
-        except BadInput as exc:
-            raise refuse(exc) from exc
+        adapter, rows = self._inference.infer(observation, received_s)
         self.session.prompt = self._inference.prompt
         if self._is_dropped():
             self._state.counters.observations_dropped += 1

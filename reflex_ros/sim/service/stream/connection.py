@@ -18,7 +18,13 @@ from aiohttp import web, WSMsgType
 from reflex_ros.sim.service.faults import corruption, delivery, wire
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
-from reflex_ros.sim.service.stream.messages import BadInput, Observation, SessionClose, SessionOpen
+from reflex_ros.sim.service.stream.messages import (
+    BadInput,
+    Observation,
+    SessionClose,
+    SessionOpen,
+    StreamEnd,
+)
 
 # [s] between looks at the clock while nothing happens; every change ends a pause at once.
 LOOK_S = 0.1
@@ -31,20 +37,6 @@ class Received:
 
     message: SessionOpen | Observation | BadInput
     at_s: float
-
-
-class StreamEnd(Exception):
-    """
-    The service ends the stream.
-
-    :param close_code: of the Close frame; None for a TCP reset.
-    :param error: code and message of an error frame before it, if any.
-    """
-
-    def __init__(self, close_code: int | None, error: tuple[str, str] | None = None) -> None:
-        super().__init__(error or close_code)
-        self.close_code = close_code
-        self.error = error
 
 
 class Connection:
@@ -104,7 +96,7 @@ class Connection:
             return None
         received = self._inbox.popleft()
         if isinstance(received.message, BadInput):
-            raise refuse(received.message)
+            raise received.message
         return received
 
     def wake(self) -> None:
@@ -201,8 +193,3 @@ class Connection:
             self._pinged_s = time.monotonic()
             async with self._sending:
                 await self._socket.ping()
-
-
-def refuse(exc: BadInput) -> StreamEnd:
-    """Return how a stream ends whose client sent bad input."""
-    return StreamEnd(exc.close_code, (exc.code, exc.message))

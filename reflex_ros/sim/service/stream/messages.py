@@ -20,19 +20,27 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 
 
-class BadInput(Exception):
+class StreamEnd(Exception):
     """
-    The client sent what no client may send: an error frame, then Close.
+    The service ends the stream.
 
-    :param code: slug for the error frame.
-    :param close_code: of the Close that follows.
+    :param close_code: of the Close frame; None for a TCP reset.
+    :param error: code and message of an error frame before it, if any.
     """
+
+    def __init__(self, close_code: int | None, error: tuple[str, str] | None = None) -> None:
+        super().__init__(error or close_code)
+        self.close_code = close_code
+        self.error = error
+
+
+class BadInput(StreamEnd):
+    """The client sent what no client may send: an error frame with this code, then Close."""
 
     def __init__(self, code: str, message: str, close_code: int = POLICY_VIOLATION) -> None:
-        super().__init__(message)
+        super().__init__(close_code, (code, message))
         self.code = code
         self.message = message
-        self.close_code = close_code
 
 
 class _Message(BaseModel):

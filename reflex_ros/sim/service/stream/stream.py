@@ -17,9 +17,9 @@ from reflex_ros.sim.service.resources.sessions import Session, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
 from reflex_ros.sim.service.stream.answering import Answering
-from reflex_ros.sim.service.stream.connection import Connection, Received, refuse, StreamEnd
+from reflex_ros.sim.service.stream.connection import Connection, Received
 from reflex_ros.sim.service.stream.inference import Inference
-from reflex_ros.sim.service.stream.messages import BadInput, SessionOpen
+from reflex_ros.sim.service.stream.messages import BadInput, SessionOpen, StreamEnd
 
 OPEN_TIMEOUT_S = 30.0
 
@@ -81,7 +81,7 @@ class Stream:
                 elif isinstance(received.message, messages.Observation):
                     await answering.answer(received.message, received.at_s)
                 else:
-                    raise refuse(BadInput('already_open', 'session.open was sent before'))
+                    raise BadInput('already_open', 'session.open was sent before')
         except StreamEnd as end:
             await self._connection.end(end, session_id)
         except ConnectionError:
@@ -92,11 +92,11 @@ class Stream:
         """Wait for ``session.open``, find or open its session, and send ``session.ready``."""
         opened = (await self._first()).message
         if not isinstance(opened, SessionOpen):
-            raise refuse(BadInput('session_not_open', 'the first message must be session.open'))
+            raise BadInput('session_not_open', 'the first message must be session.open')
         try:
             inference = Inference(self._state, opened)
         except ValueError as exc:
-            raise refuse(BadInput('invalid_session_open', str(exc))) from exc
+            raise BadInput('invalid_session_open', str(exc)) from exc
         session = self._find_session(opened)
         session.prompt = opened.prompt
         self._state.save()
@@ -128,8 +128,7 @@ class Stream:
         if delay := faults.consume('ready_delay'):
             await asyncio.sleep(delay.number * 1e-3)
         frame = messages.ready_frame(
-            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_at
-        )
+            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_at)
         if fault := faults.consume('first_frame'):
             if fault.text == 'silent':
                 return
