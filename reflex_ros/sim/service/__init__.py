@@ -8,7 +8,7 @@ that a client that works here has been checked by a second reading of the same f
 
 Where to look: ``http`` serves RPC, REST, uploads, the dashboard and the admin endpoint; ``stream``
 one action-stream connection; ``oneshot`` inference without a stream; ``policy`` decides what the
-robot is told to do; ``resources`` holds what the service remembers, one module per noun, and
-``storage`` what of it survives a restart; ``faults`` is every fault that can be switched on;
-``server`` is the process.
+robot is told to do; ``resources`` holds state and calls of each noun, and ``calls`` declares the
+calls; ``storage`` keeps the state over a restart; ``faults`` is every fault that can be switched
+on; ``context`` is what all parts share, ``state`` wires them, and ``server`` is the process.
 """

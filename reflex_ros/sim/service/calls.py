@@ -7,8 +7,8 @@ The keyword parameters of such a method are the arguments of the call. Their typ
 accepted, as strictly as the real backend's validators. A parameter with a default may be left
 out; null is accepted only where the type says so.
 
-Some parameters are no arguments: ``key`` is the caller's key, ``query`` the query string of a
-REST request, and a name in braces in the path is that part of the path.
+Three kinds of parameters are not arguments: ``key`` is the caller's key, ``query`` the query
+string of a REST request, and a name in braces in the path is that part of the path.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Method = TypeVar('Method', bound=Callable[..., Any])
 M = TypeVar('M', bound=BaseModel)
 Json = dict[str, object]
 
-# The default of an argument when to leave it out means something else than every value.
+# The default of an argument when leaving it out means something else than every value.
 ABSENT: Any = None
 
 _NOT_ARGUMENTS = ('key', 'query')
@@ -109,7 +109,7 @@ class Call:
 
     @cached_property
     def model(self) -> type[BaseModel]:
-        """The model of the arguments; made at the first call, as it takes a millisecond."""
+        """The pydantic model of the arguments; made at the first call, as that takes 1 ms."""
         hints = get_type_hints(self.handler, include_extras=True)
         fields: dict[str, Any] = {'apiKey': (str, ...)} if self.needs_key else {}
         for argument, name in self.names.items():

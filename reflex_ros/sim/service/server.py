@@ -136,7 +136,7 @@ class Server:
         try:
             return await handler(request)
         except ConnectionResetError:
-            # The client left in the middle: not worth a log line, and nobody reads the answer.
+            # The client left; there is nobody to read an answer, and nothing to log.
             return web.Response()
         finally:
             self._serving.discard(task)

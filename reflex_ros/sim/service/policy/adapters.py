@@ -52,7 +52,7 @@ class Adapter:
         """
         Turn (T, 6) degrees and percent into rows of ``action_dim`` numbers.
 
-        :param state: the observed state; the values behind the pose keep what they have there.
+        :param state: the observed state; its values behind the pose are repeated in each row.
         """
         if self.is_so101:
             return rows

@@ -3,8 +3,8 @@
 """
 Step-wise LoRA training (protocol c.5): a legacy interface, on which the client drives every step.
 
-There is no model to train. The loss of a batch falls with the steps done, the more the higher the
-learning rate, and a rate far too high makes it rise; so a client sees that its calls have effect.
+There is no model to train. The loss of a batch falls with each step. A higher learning rate makes
+it fall faster, and one that is far too high makes it rise, so that a client sees an effect.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Adam(Strict):
 @dataclass
 class StepRun(Row):
     """
-    One run; empty texts mean that it was not sent.
+    One run; empty texts were not sent.
 
     :param ends_at: epoch [ms] at which its ``max_minutes`` are over.
     :param remaining: how much of the fall of the loss is still to come, 1 at the start.

@@ -70,7 +70,7 @@ class EncodedImage(_Message):
 
 
 class RawImage(_Message):
-    """A camera image as nested lists; what they hold is not looked at."""
+    """A camera image as nested lists, which are not checked."""
 
     encoding: Literal['raw']
     data: list[object]

@@ -47,7 +47,7 @@ class Stream:
                 await self._close_session()
         finally:
             self._state.unsubscribe(self._connection.wake)
-            # A Close of ours may still wait for the client's; it is bounded by itself.
+            # Our Close may still wait for that of the client, for CLOSE_TIMEOUT_S at most.
             if not self._connection.is_ending:
                 answerer.cancel()
             await asyncio.wait((answerer,))
