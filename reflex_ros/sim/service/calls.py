@@ -76,7 +76,7 @@ def rest(path: str) -> Callable[[Method], Method]:
 
 
 def calls_of(resource: object) -> Iterator[Call]:
-    """Yield what the methods of a resource are declared as."""
+    """Yield the calls that the methods of a resource are declared as."""
     for name, member in vars(type(resource)).items():
         if inspect.isfunction(member) and member in _DECLARED:
             yield Call(getattr(resource, name), *_DECLARED[member])
@@ -102,7 +102,7 @@ class Call:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Argument as it travels -> parameter of the handler."""
+        """Name of an argument on the wire -> name of the parameter."""
         return {
             name if self.is_rest else to_camel(name): name for name in self.parameters
             if name not in _NOT_ARGUMENTS and f'{{{name}}}' not in self.path}

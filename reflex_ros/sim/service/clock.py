@@ -36,7 +36,7 @@ class ServiceClock:
 
     def advance(self, seconds: float) -> None:
         """
-        Jump forward.
+        Move the clock forward.
 
         :raises ValueError: when ``seconds`` is negative or not finite.
         """

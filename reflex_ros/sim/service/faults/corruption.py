@@ -27,7 +27,7 @@ _MOST_ROWS = 1000
 
 def corrupt_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
     """
-    Return the rows as the faults that are on change them: well formed, and wrong.
+    Apply the faults of content that are on; the rows stay well formed.
 
     :param rows: (T, 6) degrees and percent; not changed.
     :param first_pose: the first observed pose of the stream.
@@ -52,7 +52,7 @@ def corrupt_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
 
 def corrupt_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> None:
     """
-    Put the rows into a frame, or what the faults that are on make of them.
+    Put the rows into a frame, after the faults that are on have been applied.
 
     :param frame: changed in place.
     :param layouts: key of the frame -> rows; the keys may share their rows.

@@ -95,7 +95,7 @@ def hang_up(request: web.Request) -> web.Response:
 
 
 def _corrupt(faults: Faults, family: str, response: web.Response) -> bytes:
-    """Change the body of a response as the faults that are on demand; return the new body."""
+    """Apply the faults that are on to the body of a response; return the new body."""
     body = response.body if isinstance(response.body, bytes) else b''
     if fault := faults.consume(f'{family}_garbage'):
         body = _garble(fault.text, body)

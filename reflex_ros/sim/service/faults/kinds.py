@@ -77,11 +77,11 @@ class FaultKind:
         return self.pattern == _STATUSES
 
     def usage(self) -> str:
-        """Return what the fault takes as a value, in a sentence."""
+        """Describe the value in a sentence with the name of the fault."""
         return f'{self.name} takes {self.takes()}'
 
     def takes(self) -> str:
-        """Return what the value is."""
+        """Describe the value."""
         takes = [] if self.number is None else [f'a number (default {self.number:g})']
         if self.choices:
             takes.append(f'one of {", ".join(self.choices)} (default {self.text})')

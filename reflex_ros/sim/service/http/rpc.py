@@ -96,7 +96,7 @@ class Rpc:
             return no | ({'message': refusal.message} if refusal.message else {})
 
     def _ordered_reason(self, request: Request) -> str:
-        """Return the reason with which a fault refuses the call, real or made up, or nothing."""
+        """Return the reason of the fault ``rpc_refuse``, empty when it is off for this call."""
         fault = self._state.faults.get('rpc_refuse')
         if fault is None:
             return ''

@@ -38,7 +38,7 @@ _CONTENT_RANGE = re.compile(r'bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})')
 @dataclass(frozen=True, slots=True)
 class Piece:
     """
-    What a ``Content-Range`` says.
+    A parsed ``Content-Range``.
 
     :param start: first byte, None for a question; ``end`` is one behind the last byte.
     """
@@ -197,13 +197,13 @@ def _incomplete(received: int) -> web.Response:
 
 
 def _agrees(request: web.Request, header: str, sha256: str) -> bool:
-    """Return whether a header has this digest, no digest, or one that is not of SHA-256."""
+    """Return False only when a header has another SHA-256 digest."""
     match = _SHA256.search(request.headers.get(header, ''))
     return match is None or match[1] == base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
-    """Return what ``Content-Range`` says, None without one; keep the size that it promises."""
+    """Parse ``Content-Range``, None without one; the upload keeps the size that it names."""
     text = request.headers.get('Content-Range')
     if text is None:
         return None

@@ -23,12 +23,12 @@ class Worker:
         self._state = state
 
     async def health(self, request: web.Request) -> web.Response:
-        """Return what runs here."""
+        """Report what runs here."""
         return self._answer(request, {
             'status': 'ok', 'engine': 'simulated', 'transport': 'webrtc'})
 
     async def ready(self, request: web.Request) -> web.Response:
-        """Return that the model is loaded; ``max_wait_s`` has no effect, as it always is."""
+        """Report the model as loaded, at once; ``max_wait_s`` is ignored."""
         return self._answer(request, {'status': 'ready', 'ready': True})
 
     def _answer(self, request: web.Request, body: dict[str, object]) -> web.Response:

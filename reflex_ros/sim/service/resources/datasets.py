@@ -64,7 +64,7 @@ class Dataset(WireRow):
 
     @property
     def status(self) -> Status:
-        """The word for what is known about it."""
+        """The status, which follows from the other fields."""
         if not self.is_complete:
             return Status.AWAITING_UPLOAD
         if self.last_validated_at is not None:

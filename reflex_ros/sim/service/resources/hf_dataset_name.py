@@ -25,7 +25,7 @@ _LONGEST = 1000
 @dataclass(frozen=True, slots=True)
 class HubDataset:
     """
-    What a name says.
+    A parsed name.
 
     :param repo: ``owner/repo``.
     :param path: inside the repository, empty for all of it.

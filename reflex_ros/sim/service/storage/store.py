@@ -30,7 +30,7 @@ from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.storage import StateError
 from reflex_ros.sim.service.storage.table import Table
 
-# Stand in the header of the file, so that no other database is taken for ours.
+# Both are in the header of the file, so that any other database is recognised.
 APPLICATION_ID = 0x52465853
 VERSION = 2
 
@@ -165,7 +165,7 @@ class Store:
                 field = '.'.join(str(part) for part in first['loc'])
                 raise ValueError(f'a row of {kind}: {field}: {first["msg"]}') from exc
         times = connection.execute('SELECT advanced_s, now_s FROM clock').fetchone()
-        # Not met by NaN either.
+        # NaN fails this check too.
         if times is None or not all(isinstance(t, float) and 0.0 <= t < math.inf for t in times):
             raise ValueError('the clock is missing or no time')
         self._clock.resume(*times)

@@ -127,7 +127,7 @@ class Answering:
             raise StreamEnd(messages.GOING_AWAY)
 
     def _is_due(self, name: str) -> bool:
-        """Return whether a fault is on, and its number of chunks was sent since it is."""
+        """Return whether a fault is on, and as many chunks as it names were sent since then."""
         fault = self._faults.get(name)
         if fault is None:
             return False

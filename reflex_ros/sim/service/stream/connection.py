@@ -124,7 +124,7 @@ class Connection:
 
     async def deliver(self, frame: corruption.Frame) -> None:
         """
-        Send a chunk as the faults of the link that are on demand.
+        Send a chunk, with the faults of the link that are on.
 
         :raises ConnectionError: when the client is gone.
         """

@@ -92,7 +92,7 @@ class Observation(_Message):
 
 
 class SessionClose(_Message):
-    """The client's goodbye."""
+    """The last frame of a client."""
 
     type: Literal['session.close']
     session_id: str = ''
