@@ -4,7 +4,8 @@
 ``so101``: the SO-101 arm as a managed node.
 
 Inactive it measures and cannot move the arm; active it may, under a permit. All motion happens in
-the bus thread (``hardware.arm_driver``); this file only connects it to topics.
+the thread of the connector (``runner.connector``, here the SO-101's); this file connects it to
+topics.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 import gc
-import os
 import sys
 import time
 from typing import Any
@@ -22,31 +22,22 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from reflex_ros.domain.action import ChunkBounds
 from reflex_ros.domain.cause import ChunkRejected
-from reflex_ros.domain.chunk_player import Motion
-from reflex_ros.domain.connector_report import ConnectorReport
+from reflex_ros.domain.component_status import Level
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, StreamBeat
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError
-from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import BUILDS
-from reflex_ros.hardware.arm_driver import ArmDriver
-from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import calibrated_arm, gripper_travel
-from reflex_ros.hardware.discovery import find_arm
-from reflex_ros.hardware.lerobot_file import find, load, Role
-from reflex_ros.hardware.port import latency_warning, SerialPort
-from reflex_ros.hardware.port_identity import stable_name
-from reflex_ros.hardware.servo_health import FAULT_BITS, OVERHEAT_C, WARM_C
 from reflex_ros.hardware.so101 import JOINT_NAMES
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
+from reflex_ros.runner.connector import Connector
+from reflex_ros.runner.connectors import connector_factory
 
 TABLE = (
     Spec('port', '', 'serial port of the arm, e.g. /dev/serial/by-id/...; empty looks for the arm '
@@ -75,7 +66,8 @@ TABLE = (
     Spec('stop.starved_s', 2.0, 'how long there may be nothing to play', 's', 0.2, 10.0),
 )
 BEAT_HZ = 20.0
-BAD_SHARE_WARN = 0.01
+_LEVELS = {Level.OK: DiagnosticStatus.OK, Level.WARN: DiagnosticStatus.WARN,
+           Level.ERROR: DiagnosticStatus.ERROR}
 
 
 class So101DriverNode(ReflexNode):
@@ -83,13 +75,11 @@ class So101DriverNode(ReflexNode):
 
     def __init__(self) -> None:
         super().__init__('so101', TABLE, BEAT_HZ)
-        self._driver: ArmDriver | None = None
-        self._arm: So101Arm | None = None
+        self._factory = connector_factory('so101')
+        self._connector: Connector | None = None
         self._guard = MotionGuard(GuardBounds())
-        self._latest: JointSample | None = None
         self._refused: Counter[FaultCode] = Counter()
         self._foreign_at: float | None = None
-        self._port_names: dict[str, str] = {}
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_beat, qos.LEASE)
@@ -101,65 +91,41 @@ class So101DriverNode(ReflexNode):
         if soft >= hard:
             raise ConfigurationError(f"parameter 'stop.soft_s' is {soft:g}, it must be below "
                                      f"'stop.hard_s' ({hard:g}). Fix one of them")
-        name, baud = ((settings['port'], settings['baud']) if settings['port']
-                      else find_arm(os.environ))
-        if warning := latency_warning(name):
-            self.get_logger().warning(warning)
-        role = Role(settings['profile'])
-        reference = (load(find(settings['calibration_file'], os.environ, role))
-                     if settings['calibration_file'] else None)
-        trim = {joint: settings[f'trim.{joint}'] for joint in JOINT_NAMES}
-        # After a replug the name that was asked for may be another arm's.
-        port = SerialPort(self._port_names.get(name, name), baud)
-        self._port_names.setdefault(name, stable_name(name))
-        self._arm = So101Arm(Bus(port), reference, build=BUILDS[settings['profile']],
-                             trim=trim)
-        self._arm.bring_up()
-        if settings['rate_hz'] > self._arm.max_rate_hz:
-            raise ConfigurationError(
-                f"parameter 'rate_hz' is {settings['rate_hz']:g}, this bus carries at most "
-                f'{self._arm.max_rate_hz:.0f} Hz: one measurement takes '
-                f'{self._arm.cycle_s * 1e3:.1f} ms. Set it lower')
-        bounds = ChunkBounds(
-            calibrated_arm(self._arm.calibration, settings['limits.velocity']),
-            max_age_s=settings['limits.chunk_age_s'], max_jump_rad=settings['limits.jump'],
-            clamp=settings['limits.clamp'])
-        motion = Motion(period_s=1.0 / settings['rate_hz'], max_lead_rad=settings['limits.lead'],
-                        stop_acceleration=settings['stop.acceleration'])
         self._guard = MotionGuard(GuardBounds(
             permit_soft_s=soft, permit_hard_s=hard, beat_soft_s=soft, beat_hard_s=hard,
             starved_s=settings['stop.starved_s']))
-        self._driver = ArmDriver(self._arm, self._guard, bounds, motion)
+        self._connector = self._factory.open(settings, self._guard)
         # What exists now stays: the collector need not look at it again while the arm moves.
         gc.collect()
         gc.freeze()
-        self._driver.start(self._on_sample)
+        self._connector.start(self._on_sample)
 
     def _start(self) -> None:
-        assert self._driver is not None
+        assert self._connector is not None
         if self._guard.mode is Mode.PARK:
-            self._driver.park()
+            self._connector.park()
         else:
-            self._driver.activate()
+            self._connector.activate()
 
     def _stop(self) -> None:
-        assert self._driver is not None
-        if not self._driver.hold():
+        assert self._connector is not None
+        if not self._connector.hold():
             self.get_logger().error('no standstill was seen before the driver became inactive')
 
     def _teardown(self) -> None:
-        if self._driver is not None:
-            self._driver.close()
-        elif self._arm is not None:
-            self._arm.close()
-        self._driver = self._arm = self._latest = None
+        if self._connector is not None:
+            self._connector.close()
+        self._connector = None
 
     def _on_sample(self, sample: JointSample) -> None:
-        # In the bus thread: rcl publishers may be used from any thread.
-        self._latest = sample
+        # In the connector's thread: rcl publishers may be used from any thread.
+        connector = self._connector
+        if connector is None:
+            return
         age_ns = int((time.monotonic() - sample.taken_at) * 1e9)
         stamp = convert.to_time(self.get_clock().now().nanoseconds - age_ns)
-        self._joint_states.publish(convert.to_joint_state(sample, JOINT_NAMES, stamp))
+        self._joint_states.publish(convert.to_joint_state(
+            sample, connector.description.joint_names, stamp))
 
     def _on_permit(self, message: DiagnosticStatus) -> None:
         permit = status_codec.decode_complete(Permit, message)
@@ -184,15 +150,15 @@ class So101DriverNode(ReflexNode):
             self._refused[exc.code] += 1
             self.get_logger().warning(f'command refused: {exc}', throttle_duration_sec=5.0)
             return
-        if self._driver is not None and self.lifecycle is Lifecycle.ACTIVE:
-            self._driver.command(chunk)
+        if self._connector is not None and self.lifecycle is Lifecycle.ACTIVE:
+            self._connector.command(chunk)
 
     def beat(self) -> DriverBeat:
         """Tell what the bus thread does."""
-        if self._driver is None or self._arm is None:
+        if self._connector is None:
             return DriverBeat(*self.identity())
-        report = self._driver.report()
-        travel = gripper_travel(self._arm.calibration)
+        report = self._connector.report()
+        travel = self._connector.description.gripper_travels[0]
         return DriverBeat(
             *self.identity(),
             gripper_closed_rad=travel.closed, gripper_open_rad=travel.opened,
@@ -211,67 +177,14 @@ class So101DriverNode(ReflexNode):
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report bus, servos and power."""
-        if self._driver is None or self._latest is None or self._arm is None:
+        parts = self._connector.diagnostics() if self._connector is not None else ()
+        if not parts:
             level = DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK
             return [status_codec.entry('so101: driver', {}, level=level,
                                       message=self.problem or self.lifecycle.value)]
-        report, sample = self._driver.report(), self._latest
-        counters = self._arm.bus.counters
-        level, message = _bus_health(report)
-        port = self._arm.bus.port.name
-        bus = status_codec.entry(
-            'so101: driver/bus', {
-                'port': port, 'rate_hz': report.rate_hz, 'cycle_ms_p99': report.cycle_ms_p99,
-                'late_ms_max': report.late_ms_max, 'cycles': report.cycles,
-                'missed_cycles': report.missed_cycles, 'late_cycles': report.late_cycles,
-                'refused_samples': report.refused_samples, 'bad_share': report.bad_share,
-                'max_rate_hz': self._arm.max_rate_hz, 'exchanges': counters.exchanges,
-                'retries': counters.retries, 'timeouts': counters.timeouts,
-                'damaged': counters.damaged, 'bad_checksums': counters.bad_checksums,
-                'discarded_bytes': counters.discarded_bytes},
-            level=level, message=message, hardware_id=port)
-        servos = [_servo_status(index, sample, self._arm, port)
-                  for index in range(len(JOINT_NAMES))]
-        return [bus, *servos]
-
-
-def _servo_status(index: int, sample: JointSample, arm: So101Arm, port: str) -> DiagnosticStatus:
-    servo = arm.servos[index]
-    volts, heat = float(sample.voltage[index]), float(sample.temperature[index])
-    low, high = servo.supply.usual
-    level, message = DiagnosticStatus.OK, 'ok'
-    if sample.errors[index] & FAULT_BITS:
-        level, message = DiagnosticStatus.ERROR, f'error bits 0x{sample.errors[index]:02X}'
-    elif heat >= OVERHEAT_C:
-        level, message = DiagnosticStatus.ERROR, (
-            f'{heat:.0f} degC: the servo lets go at 70. Call supervisor/park (first '
-            'supervisor/reset, if latched)')
-    elif heat >= WARM_C:
-        level, message = DiagnosticStatus.WARN, f'warm: {heat:.0f} degC'
-    elif not low <= volts <= high:
-        level, message = DiagnosticStatus.WARN, (
-            f'supply of {volts:.1f} V, usual are {low:g} to {high:g} V')
-    return status_codec.entry(
-        f'so101: driver/servo_{JOINT_NAMES[index]}', {
-            'position_rad': float(sample.position[index]),
-            'velocity_rad_s': float(sample.velocity[index]),
-            'effort_nm': float(sample.effort[index]), 'load': float(sample.load[index]),
-            'current_a': float(sample.current[index]), 'voltage_v': volts,
-            'temperature_c': heat, 'error_bits': sample.errors[index],
-            'firmware': servo.firmware, 'supply': servo.supply.name,
-            'gear': arm.build.gears[index]},
-        level=level, message=message, hardware_id=port)
-
-
-def _bus_health(report: ConnectorReport) -> tuple[bytes, str]:
-    if report.cause is not None:
-        return DiagnosticStatus.ERROR, str(report.cause)
-    if report.bad_share > BAD_SHARE_WARN:
-        return DiagnosticStatus.WARN, (f'{report.bad_share:.0%} of the last cycles had damaged '
-                                       'answers')
-    if report.late_ms_max > 60.0:
-        return DiagnosticStatus.WARN, f'a cycle came {report.late_ms_max:.0f} ms late'
-    return DiagnosticStatus.OK, report.state.value
+        return [status_codec.entry(f'so101: driver/{part.name}', part.values,
+                                   level=_LEVELS[part.level], message=part.message,
+                                   hardware_id=part.hardware_id) for part in parts]
 
 
 def main() -> None:

@@ -144,7 +144,7 @@ def test_driver_refuses_a_rate_that_the_bus_cannot_carry(ros, clean_environment,
         # Six answers, each 2 ms late: 15 ms a measurement.
         arm.fault('turnaround', us=2000)
         line = refusal(ros, driver, port=f'"{world.link}"')
-        assert "'rate_hz' is 100, this bus carries at most" in line and 'Set it lower' in line
+        assert "'rate_hz' is 100, but this bus carries at most" in line and 'Set it lower' in line
         with ros('-p', f'port:="{world.link}"', '-p', 'rate_hz:=20.0'):
             assert configure(driver()) == (True, '')
     finally:
