@@ -33,7 +33,8 @@ class BusLoop(Generic[Item]):
     """
     A thread that calls ``cycle`` every ``period_s``, with a mailbox and jobs.
 
-    A late cycle is not caught up: the next one is planned from the time at which it ended.
+    After a cycle that ends more than a period late, the next one begins at once, and the cycles
+    between are not caught up.
 
     :param clock: clock of the bus.
     :param cycle: called in the bus thread with the time at which this cycle was planned [s]. An

@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A simulated arm in a process of its own, and what its byte log says.
+A simulated arm in a process of its own, and its byte log.
 
-Requests are taken apart by hand here, not by the code under test.
+This module decodes requests by hand, without the code under test.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TORQUE, GOAL, LIMIT = 40, 42, 48
 
 
 def wait_for(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
-    """Poll until something is true and return it; fail with its name when it never is."""
+    """Poll until a condition is true and return its value; fail with ``what`` at the deadline."""
     deadline = time.monotonic() + deadline_s
     while True:
         found = condition()
@@ -48,7 +48,7 @@ def wait_for(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE
 
 
 class Write(NamedTuple):
-    """One register write as it stood on the line; a sync write gives one per servo."""
+    """One register write on the line; a sync write gives one per servo."""
 
     at_ns: int
     servo_id: int
@@ -61,7 +61,7 @@ class Write(NamedTuple):
 
 
 def writes_in(entries: list[list[Any]]) -> Iterator[Write]:
-    """Take WRITE and SYNC WRITE instructions apart."""
+    """Decode WRITE and SYNC WRITE instructions."""
     for at_ns, kind, data in entries:
         frame = bytes.fromhex(data) if kind == 'request' else b''
         if frame[4:5] == b'\x03':
@@ -100,7 +100,7 @@ class SimulatedArm:
         return So101Arm(Bus(SerialPort(str(self.link))))
 
     def joint(self, index: int) -> dict[str, Any]:
-        """Return the truth about one joint."""
+        """Return the true state of one joint."""
         joint: dict[str, Any] = self.control.state()['joints'][JOINT_NAMES[index]]
         return joint
 
@@ -108,11 +108,11 @@ class SimulatedArm:
         return [joint['torque'] for joint in self.control.state()['joints'].values()]
 
     def travel(self) -> float:
-        """Return how far the joint moved that moved most, since the last mark [rad]."""
+        """Return the largest travel of a joint since the last mark [rad]."""
         return max(joint['travel_rad'] for joint in self.control.state()['joints'].values())
 
     def writes(self, since_ns: int = 0, address: int | None = None) -> list[Write]:
-        """Return the register writes that servos heard."""
+        """Return the register writes that servos received."""
         return [write for write in writes_in(self.control.log(since_ns, limit=100_000))
                 if address is None or write.address == address]
 
@@ -121,16 +121,16 @@ class SimulatedArm:
 
     def reset(self, pose: str = 'ready') -> None:
         """
-        Make the arm as new: plugged in, powered, limp, at a pose, no fault, figures at zero.
+        Reset the arm: plugged in, powered, limp, at a pose, without faults, figures at zero.
 
-        The EEPROM is `reset_eeprom`'s.
+        `reset_eeprom` resets the EEPROM.
         """
         control = self.control
         control.clear()
         control.power(True)
         if not control.state()['plugged']:
             control.replug()
-        # Also clears trips.
+        # This clears latched protection bits as well.
         control.fault('torque_dropped')
         for servo_id in range(1, 7):
             self._set(servo_id, POWER_ON)
@@ -139,7 +139,7 @@ class SimulatedArm:
 
 
     def reset_eeprom(self) -> None:
-        """Make six calibrated 12 V servos of it again."""
+        """Reset the EEPROM to that of six calibrated 12 V servos."""
         for servo_id, (low, high, offset) in enumerate(CALIBRATION, 1):
             self._set(servo_id, {**FACTORY, 'min_position_limit': low, 'max_position_limit': high,
                                  'homing_offset': offset})
@@ -161,7 +161,7 @@ CALIBRATION = ((691, 3416, 412), (879, 3229, -731), (930, 3152, 1204), (884, 321
 
 @contextmanager
 def simulated_arm(*options: str) -> Iterator[SimulatedArm]:
-    """Run an emulator with short paths (a socket's may not be long)."""
+    """Run an emulator with short paths: the path of a socket must be short."""
     with tempfile.TemporaryDirectory(prefix='reflex_hw_') as folder:
         running = SimulatedArm(Path(folder), *options)
         try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibrations as real arms have them."""
+"""Calibrations like those of real arms."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(scope='session')
 def instant_arm() -> Iterator[SimulatedArm]:
-    """Run an arm whose joints are at their goals at once: for what is not about motion."""
+    """Run an arm whose joints are at their goals at once, for tests that are not about motion."""
     with simulated_arm('--fast', '--model', 'instant') as running:
         yield running
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The arm against simulated servos: bring-up, measuring, the order of arming, letting go."""
+"""The arm against simulated servos: bring-up, measurements, order of arming, torque off."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STRENGTH = (1000, 1000, 1000, 1000, 1000, 500)
 
 @pytest.fixture
 def sim(instant_arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> SimulatedArm:
-    # Time is not the matter here, and the simulation may be held up on a busy machine.
+    # No test here is about time, and a busy machine may delay the simulation.
     monkeypatch.setattr(port, 'READ_SLICE_S', 0.03)
     instant_arm.reset_eeprom()
     instant_arm.reset()
@@ -50,7 +50,7 @@ def sim(instant_arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> Simulated
 
 @pytest.fixture
 def fresh(sim: SimulatedArm) -> Iterator[So101Arm]:
-    """Open a port to an arm that was not brought up."""
+    """Open the port of an arm that was not brought up."""
     opened = sim.open()
     yield opened
     opened.close()
@@ -68,7 +68,7 @@ def set_supply(sim: SimulatedArm, volts: float) -> None:
 
 
 def command_from(arm: So101Arm, joint: int, delta: float) -> None:
-    """Command where the arm is, with one joint moved."""
+    """Command the present pose, with one joint moved."""
     pose = arm.read().position
     pose[joint] += delta
     arm.command(pose)
@@ -256,7 +256,8 @@ def test_arming_order_can_not_move_the_arm(sim: SimulatedArm, arm: So101Arm) -> 
               and w.address in (LIMIT, GOAL, TORQUE)]
         assert of == [(LIMIT, 0), (GOAL, before[servo_id - 1]), (TORQUE, 1),
                       (LIMIT, STRENGTH[servo_id - 1])]
-    # Nobody is under torque before every goal is in, nobody is strong before all are under torque.
+    # No joint is under torque before all goals are written, and none has its full torque limit
+    # before all are under torque.
     at = {what: [w.at_ns for w in writes if (w.address, w.value) in pairs] for what, pairs in (
         ('weak', {(LIMIT, 0)}), ('on', {(TORQUE, 1)}), ('strong', {(LIMIT, 1000), (LIMIT, 500)}))}
     goals = [w.at_ns for w in writes if w.address == GOAL]
@@ -381,7 +382,7 @@ def test_goal_that_did_not_arrive_leaves_the_arm_limp(sim: SimulatedArm, arm: So
 
 
 class Interruption:
-    """Cuts one servo off at a chosen write of the bus, for as long as wanted."""
+    """Disconnects one servo at a chosen write of the bus, for a chosen time."""
 
     def __init__(self, sim: SimulatedArm, arm: So101Arm, address: int, value: int,
                  servo_id: int) -> None:
@@ -407,7 +408,7 @@ def test_servo_lost_while_arming_leaves_no_joint_half_armed(
     assert not arm.has_torque
     sim.control.clear()
     joints = sim.control.state()['joints'].values()
-    # The others are as they were found; the lost one can not pull.
+    # The others are as before; the disconnected joint has no torque limit.
     assert [joint['torque'] for joint in joints][:2] == [False] * 2
     assert [joint['torque'] for joint in joints][3:] == [False] * 3
     assert all(joint['torque_limit'] * 1000 in (1000, STRENGTH[joint['id'] - 1])
@@ -423,7 +424,7 @@ def test_servo_lost_while_arming_leaves_no_joint_half_armed(
 
 def test_joint_with_torque_and_no_strength_is_armed_anew(sim: SimulatedArm,
                                                          arm: So101Arm) -> None:
-    # As a driver leaves it that was killed while it armed.
+    # This is the state after a driver was killed while arming.
     arm.arm()
     sim.control.set(id=3, register='torque_limit', value=0)
     arm.arm()
@@ -445,7 +446,7 @@ def test_stale_goal_moves_nothing_whatever_the_firmware_does(latches: bool) -> N
         assert running.travel() < TICK and running.torque() == [True] * 6
 
 
-# Watching and letting go
+# Deviations and torque off
 
 
 @pytest.mark.parametrize('register, value, code, text', (
@@ -487,7 +488,7 @@ def test_goal_of_a_moment_ago_is_a_lost_command_and_no_foreign_one(sim: Simulate
     assert arm.deviation() is not None
 
 
-# The registers by which a servo protects itself
+# Protection registers
 
 
 @pytest.mark.parametrize('servo_id, register, lax, held', (
@@ -510,13 +511,13 @@ def test_lax_protection_is_tightened_in_memory_and_read_back(
     assert fresh.bus.read(servo_id, reg.LOCK) == 1
     sim.control.fault('reboot', ids=[servo_id])
     wait_for(lambda: answers(fresh, servo_id), 'the servo to be back')
-    # Nothing was written for good: the EEPROM has a limited life, and is its owner's.
+    # Nothing was written permanently: the EEPROM wears out, and its settings belong to the user.
     assert fresh.bus.read(servo_id, row) == lax
     sim.control.set(id=servo_id, register=register, value=held)
 
 
 class Deaf(SerialPort):
-    """A port on which the first writes of the lock get lost."""
+    """A port that loses the first writes of the lock."""
 
     lost = 0
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The bus thread against a simulated arm: what it plays, what it refuses, how each fault ends.
+The arm driver against a simulated arm: what it plays, what it refuses, how each fault ends.
 
-The truth is the simulation's: where the joints are, and which bytes stood on the line.
+The tests compare with the simulation: its true joints, and the bytes on its line.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ SPEED = 0.6
 """Of the test motion of the first joint [rad/s]."""
 RATE_HZ = 50.0
 LEAD_TICKS = math.radians(10.0) / RAD_PER_TICK
-# The bounds are those of the product times two or so: a busy machine stalls us, or the simulation,
-# for longer than a real bus ever does, and no test here is about the numbers.
+# The bounds are about twice those of the product: a busy machine stalls driver or simulation for
+# longer than a real bus does, and no test here is about these numbers.
 PATIENT = GuardBounds(permit_soft_s=0.12, permit_hard_s=0.4, beat_soft_s=0.12, beat_hard_s=0.4,
                       late_hard_s=0.5)
 OPERATOR = Cause(FaultCode.OP_STOP, 'a person said stop')
@@ -102,12 +102,12 @@ class Rig:
         return cause.code if cause else ''
 
     def cycles(self, count: int) -> None:
-        """Wait until the bus thread has measured so often."""
+        """Wait for ``count`` more measurements."""
         wanted = self.report.cycles + count
         wait_for(lambda: self.report.cycles >= wanted, f'{count} more cycles')
 
     def turns(self, count: int) -> None:
-        """Wait until the bus thread went round so often, with a measurement or without."""
+        """Wait for ``count`` more cycles, with or without a measurement."""
         for _ in range(count):
             self.driver.submit(lambda: None).result(timeout=8.0)
 
@@ -129,7 +129,7 @@ class Rig:
         return replace(made, **changes)
 
     def move(self) -> None:
-        """Offer a long motion and wait until the arm is in the middle of it."""
+        """Command a long motion and wait until the arm is in the middle of it."""
         self.sim.control.mark()
         self.driver.command(self.chunk())
         wait_for(lambda: self.sim.joint(PAN)['velocity_rad_s'] > 0.8 * SPEED, 'full speed')
@@ -152,7 +152,7 @@ class Rig:
                 and self.sim.torque() == [True] * 6)
 
     def is_passive(self) -> bool:
-        """Whether nothing at all is written any more."""
+        """Whether the driver writes nothing any more."""
         wait_for(lambda: self.is_at(MotionState.PASSIVE), 'the driver to be passive')
         since_ns = self.sim.control.mark()
         self.driver.command(self.chunk())
@@ -283,7 +283,7 @@ def test_newest_chunk_takes_over(moving: Rig) -> None:
 
 
 def broken(rows: Callable[[Any], Any]) -> Callable[[Rig], ActionChunk]:
-    """Return what spoils the rows of a good chunk."""
+    """Return a function that makes a chunk with changed rows."""
     def make(rig: Rig) -> ActionChunk:
         chunk = rig.chunk()
         return replace(chunk, rows=rows(chunk.rows.copy()))
@@ -436,7 +436,7 @@ def test_deactivation_brings_the_arm_to_rest_first(moving: Rig) -> None:
 
 
 def test_deactivation_says_when_no_rest_was_seen(moving: Rig) -> None:
-    # A servo that claims to run at 500 ticks/s for ever.
+    # A servo that reports 500 ticks/s for ever.
     moving.sim.control.fault('value', ids=[4], offset=18, value=500)
     assert moving.driver.hold(timeout_s=0.4) is False
     assert moving.is_passive()
@@ -555,8 +555,8 @@ def test_somebody_else_who_writes_is_named_and_the_arm_holds(
     rig.activate()
     rig.cycles(10)
     rig.sim.control.mark()
-    # Again until it is noticed: a write between a measurement and the next goals is overwritten
-    # before anybody reads it.
+    # Repeated until the driver sees it: a write between a measurement and the next goals is
+    # overwritten before the driver reads it.
     wait_for(lambda: rig.code or rig.sim.control.set(  # type: ignore[func-returns-value]
         id=servo_id, register=register, value=value), 'the latch')
     assert rig.code == FaultCode.FOREIGN_WRITE and text in rig.report.cause.text  # type: ignore[union-attr]
@@ -567,7 +567,7 @@ def test_goal_of_a_second_writer_is_taken_back_before_the_joint_moves(rig: Rig) 
     rig.activate()
     rig.cycles(10)
     rig.sim.control.mark()
-    # As it would stand on the line: nobody acknowledges it.
+    # A sync write, as another program would send it: servos do not acknowledge it.
     rig.driver.submit(lambda: rig.arm.bus.sync_write(reg.GOAL_POSITION, {1: 2700})).result(8.0)
     wait_for(lambda: rig.code, 'the latch')
     assert rig.code == FaultCode.FOREIGN_WRITE
@@ -589,7 +589,7 @@ def test_dropped_torque_is_never_switched_on_by_the_next_goal(rig: Rig) -> None:
 
 
 def spoil_next_reading(rig: Rig, **value: Any) -> None:
-    """Have one measurement carry a wrong value with a right checksum."""
+    """Give the next measurement a wrong value with a right checksum."""
     read = rig.arm.read
 
     def wrong(**options: Any) -> JointSample:
@@ -656,7 +656,7 @@ def test_servo_that_repeats_itself_is_noticed(moving: Rig) -> None:
     assert moving.code in (FaultCode.JOINTS_STALE, FaultCode.TRACKING)
     assert 'shoulder_pan' in moving.report.cause.text                   # type: ignore[union-attr]
     wait_for(lambda: moving.report.playback_rate == 0.0, 'the goals to stand still')
-    # Nobody can know whether it is at rest: it claims to move.
+    # Nothing shows whether the joint is at rest: the servo still reports motion.
     assert moving.is_at(MotionState.STOPPING) or moving.report.at_rest
 
 
@@ -706,7 +706,7 @@ def test_pulled_cable_ends_the_thread_and_says_so(moving: Rig) -> None:
                    lambda: moving.driver.submit(lambda: 1).result(timeout=1.0)):
         with pytest.raises(PortLost):
             action()
-    # Neither may fail: a node must come out of `active` and be configured anew.
+    # Neither may fail: the node must leave `active` and be configured again.
     assert moving.driver.hold()
     moving.driver.close()
     moving.driver.close()
@@ -887,7 +887,7 @@ def test_servo_that_does_not_let_go_is_reported(near_rest: Rig) -> None:
 
 
 class Pause:
-    """Holds the bus thread up once, in its next measurement."""
+    """Delays the bus thread once, in its next measurement."""
 
     def __init__(self, rig: Rig, seconds: float) -> None:
         self.entered, self._seconds, self._rig = threading.Event(), seconds, rig

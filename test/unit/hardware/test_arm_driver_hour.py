@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-An hour of running, on a clock that nobody waits for.
+An hour of operation, in virtual time.
 
 The whole driver and the whole emulator in one process; the time is that of the simulated line, so
 the counters must come out to the cycle. At 20 Hz, for the test to end within a minute.
@@ -64,7 +64,7 @@ class Hour:
     def on_sample(self, sample: JointSample) -> None:
         self.renew()
         if not self.guard.epoch:
-            # Not armed yet: time runs while the test only says so.
+            # Virtual time already runs before the test has activated the driver.
             return
         if self.samples:
             self.steps[round((sample.taken_at - self.taken_at) * 1e6)] += 1
@@ -73,7 +73,7 @@ class Hour:
         self.samples += 1
         self.taken_at = sample.taken_at
         if sample.taken_at - self.began_at >= HOUR_S and not self.is_over.is_set():
-            # Time goes on while the test looks.
+            # Here, because time goes on while the test's thread reads the values.
             self.report, self.last = self.driver.report(), self.look()
             self.state = self.sim.control.state()
             self.is_over.set()
@@ -81,7 +81,7 @@ class Hour:
             self.offer()
 
     def look(self) -> dict[str, int]:
-        """Take all counters, of both sides."""
+        """Return all counters of driver and emulator."""
         report, line = self.driver.report(), self.sim.control.state()['bus']
         return {**asdict(self.arm.bus.counters), 'cycles': report.cycles,
                 'missed': report.missed_cycles, 'late': report.late_cycles,
@@ -108,16 +108,16 @@ def test_hour_leaves_no_drift_in_the_counters() -> None:
     report = hour.report
     grown = {name: value - hour.first[name] for name, value in hour.last.items()}
     assert report.cause is None and report.rejected == {}
-    # Every cycle on its place, from the first to the last.
+    # Every cycle began at its planned time.
     cycles = round(HOUR_S * RATE_HZ)
     assert set(hour.steps) == {round(1e6 / RATE_HZ)}
     assert grown['cycles'] == pytest.approx(cycles, abs=1)
     assert report.rate_hz == pytest.approx(RATE_HZ, rel=1e-6)
     assert report.accepted == pytest.approx(HOUR_S / SWEEP_S, abs=1)
-    # One EEPROM a servo in turn, every 0.8 s rounded up to a cycle.
+    # The EEPROM of one servo after the other, every 0.8 s, rounded up to a cycle.
     checks = HOUR_S / ((math.floor(CHECK_CONFIGURATION_S * RATE_HZ) + 1) / RATE_HZ)
     assert grown['exchanges'] == pytest.approx(cycles + checks, rel=0.002)
-    # What the driver sent is what the servos heard, and the arm is where the last sweep ended.
+    # The servos received all that the driver sent, and the arm is where the last sweep ended.
     assert grown['requests'] == pytest.approx(grown['exchanges'] + cycles, abs=2)
     for name in ('missed', 'late', 'refused', 'retries', 'timeouts', 'damaged', 'discarded_bytes',
                  'bad_checksums', 'noise', 'lost'):

@@ -172,7 +172,7 @@ def test_what_is_late_is_not_damaged(answer: bytes, damaged: int) -> None:
 
 
 class SlowPort(ScriptedPort):
-    """Nothing arrives in the first reads after a request."""
+    """A port on which the first reads after a request return nothing."""
 
     def __init__(self, script: Sequence[bytes | Callable[[bytes], bytes]], silences: int) -> None:
         super().__init__(script, 100)
@@ -240,7 +240,7 @@ def test_servo_that_answers_for_two_ids_is_not_taken_for_both() -> None:
 
 
 class EndlessPort(ScriptedPort):
-    """Never silent: `part` again and again, `per_read` bytes every `pause_s`."""
+    """A port that is never silent: it repeats `part`, `per_read` bytes every `pause_s`."""
 
     def __init__(self, part: bytes, per_read: int, pause_s: float) -> None:
         super().__init__()
@@ -297,7 +297,7 @@ def test_echo_of_a_read_is_not_taken_for_its_answer() -> None:
 
 
 def test_request_that_was_disturbed_on_the_line_is_sent_again() -> None:
-    # Its echo shows it: no servo can have understood it, and what follows answers nothing of ours.
+    # The damaged echo shows that no servo understood the request: later bytes are no reply to it.
     port = ScriptedPort(echo(SILENCE, SILENCE, POSITION_2048))
     bus = Bus(port)
     assert bus.detect_echo(1)

@@ -110,7 +110,7 @@ def scan(data: bytes) -> list[Status]:
 
 statuses = st.builds(Status, st.integers(0, 253), st.integers(0, 255),
                      st.binary(max_size=40))
-# Bytes as they hurt: headers and lengths far more often than by chance.
+# Difficult bytes: headers and lengths, far more often than by chance.
 noise = st.lists(st.sampled_from([b'\xff', b'\xff\xff', b'\xff\xff\x01', b'\xff\xff\x01\x04',
                                   b'\xff\xff\x01\xf6', b'\x00', b'\x02', b'\xfe'])
                  | st.binary(max_size=6), max_size=6).map(b''.join)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sums of the last cycles."""
+"""The summary of the last cycles."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which ports are asked, in which order, and what is said when none is an arm's."""
+"""Which ports are probed, in which order, and the error text when no arm is found."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reflex_ros.hardware.discovery import BAUD_RATES, candidates, find_arm, USB_
 
 
 class FakeHost:
-    """A /dev and a /sys tree whose ports lead wherever a test wants."""
+    """A /dev and a /sys tree with ports that a test chooses."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -71,7 +71,7 @@ def host(tmp_path: Path) -> FakeHost:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """Return a serial port behind which nobody answers."""
+    """Return a serial port on which no servo answers."""
     master, slave = os.openpty()
     tty.setraw(slave)
     yield os.ttyname(slave)

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Settings that survive a power cycle: written with proof, backed up, put back."""
+"""Settings that survive a power cycle: verified writes, backup, restore."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_set_up_that_cannot_be_put_back_says_what_may_have_been_written(
     original = eeprom.SETTLE_S
 
     class Unplug:
-        """Cut servo 1 off while the writes settle."""
+        """Disconnect servo 1 between the writes and the reads."""
 
         def __init__(self) -> None:
             self.count = 0

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The port on a real pseudo-terminal: what cannot be opened, and what a pulled cable gives."""
+"""The port on a real pseudo-terminal: ports that cannot be opened, and an unplugged cable."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ every_call = pytest.mark.parametrize('call', (
 
 
 class Pty:
-    """A raw pseudo-terminal; `unplug` does what pulling a cable does."""
+    """A raw pseudo-terminal; `unplug` has the effect of an unplugged cable."""
 
     def __init__(self) -> None:
         self.master, self._slave = os.openpty()

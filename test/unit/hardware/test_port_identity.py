@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The name under which an arm is found again after its cable was pulled."""
+"""The name under which an arm is found again after its cable was unplugged."""
 
 from __future__ import annotations
 

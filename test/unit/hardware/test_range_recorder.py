@@ -19,7 +19,7 @@ def swept(recorder: RangeRecorder, lower: int, upper: int, offsets: list[int]) -
     """Sweep every joint from the middle to both ends, in steps of at most 50 ticks."""
     for target in (lower, upper):
         for position in (*range(2047, target, 50 if target > 2047 else -50), target):
-            # What a servo reports that still has another offset.
+            # The servos still have other offsets.
             recorder.record([(position + sweep.offset_ticks - offset) % 4096
                            for sweep, offset in zip(recorder.joints, offsets, strict=True)])
 

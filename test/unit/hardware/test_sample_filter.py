@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What cannot be true is refused three times, and believed then."""
+"""A measurement that cannot be true is refused three times, and accepted then."""
 
 from __future__ import annotations
 

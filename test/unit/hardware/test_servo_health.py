@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a stream of measurements says about the servos, without any."""
+"""Faults of servos in made-up measurements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(make: Callable[[float], JointSample], setpoint: Callable[[float], Any], 
     watch = ServoHealth(JOINT_NAMES, (GRIPPER,), math.radians(10.0), lambda found: '')
     for k in range(int(seconds / PERIOD_S)):
         now = k * PERIOD_S
-        # Real servos flicker.
+        # The values of a real servo flicker.
         found = watch.evaluate(make(now), np.asarray(setpoint(now)), now, **options)
         if found is not None:
             return found.code, now, found.text
@@ -35,7 +35,7 @@ def run(make: Callable[[float], JointSample], setpoint: Callable[[float], Any], 
 
 
 def alive(now: float, **of: Any) -> JointSample:
-    """Make a sample whose voltage flickers, as a real one does."""
+    """Make a sample whose voltage flickers like that of a real servo."""
     return sample(now, voltage=12.0 + 0.1 * (round(now / PERIOD_S) % 2), **of)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servos report, in SI units, against the reference's golden frame (section 1.6)."""
+"""Measurements of servos in SI units, against the reference's golden frame (section 1.6)."""
 
 from __future__ import annotations
 

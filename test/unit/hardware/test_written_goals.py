@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A servo that does not hold what it was told restarted, or was told by somebody else."""
+"""A servo that does not hold the written values has restarted, or another program wrote to it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements made up for the tests of pure judgement."""
+"""Made-up measurements for the tests of filters and health checks."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def sample(taken_at: float = 0.0, **of: Any) -> JointSample:
 
 
 def one(index: int, value: float, others: float = 0.0) -> list[float]:
-    """Make values for all joints, one of them special."""
+    """Make values for all joints: `value` for one joint, `others` for the rest."""
     return [value if k == index else others for k in range(6)]

@@ -93,7 +93,7 @@ def test_repeated_goal_is_no_change(arm: Arm) -> None:
     assert arm.call('state')['goal_last_change_ns'] == changed_ns
 
 
-def test_rest_is_judged_by_the_simulated_joints(arm: Arm) -> None:
+def test_rest_is_that_of_the_simulated_joints(arm: Arm) -> None:
     arm.goal(4, 2500)
     arm.wait(150)
     moving = arm.call('state')
