@@ -189,9 +189,7 @@ class PolicySession:
         while True:
             now = time.monotonic()
             if self._is_due(now):
-                taken = self._observer.take(now)
-                if isinstance(taken, Observation) and not all(map(math.isfinite, taken.position)):
-                    taken = Cause(FaultCode.JOINTS_STALE, 'a joint state that is not finite')
+                taken = self._observer.snapshot(now)
                 if isinstance(taken, Observation):
                     self._gap_since, self.status.gap = None, None
                     await self._send_one(stream, taken)

@@ -37,16 +37,16 @@ def put_frames(target: Observer, name: str, frames: Iterable[bytes], rate_hz: fl
     return at
 
 
-def code_of(taken: Observation | Cause) -> str:
-    return taken.code if isinstance(taken, Cause) else ''
+def code_of(found: Observation | Cause) -> str:
+    return found.code if isinstance(found, Cause) else ''
 
 
 def test_joint_state_of_the_frame_s_instant_is_taken() -> None:
     target = observer('top')
     put_joints(target, [number * 0.01 for number in range(20)])
     target.put_frame('top', b'jpeg', 0.123)
-    taken = target.take(0.2)
-    assert taken == Observation(0.12, 120_000_000, (0.12, 0.0), {'top': b'jpeg'})
+    found = target.snapshot(0.2)
+    assert found == Observation(0.12, 120_000_000, (0.12, 0.0), {'top': b'jpeg'})
 
 
 def test_oldest_frame_dates_the_observation() -> None:
@@ -54,10 +54,10 @@ def test_oldest_frame_dates_the_observation() -> None:
     put_joints(target, [0.0, 0.05, 0.1])
     target.put_frame('top', b'new', 0.1)
     target.put_frame('wrist', b'old', 0.04)
-    taken = target.take(0.1)
-    assert isinstance(taken, Observation)
-    assert (taken.captured_at, taken.position[0]) == (0.04, 0.05)
-    assert taken.images == {'top': b'new', 'wrist': b'old'}
+    found = target.snapshot(0.1)
+    assert isinstance(found, Observation)
+    assert (found.captured_at, found.position[0]) == (0.04, 0.05)
+    assert found.images == {'top': b'new', 'wrist': b'old'}
 
 
 @examples(60)
@@ -66,25 +66,25 @@ def test_nearest_joint_state_is_taken(times: list[float], frame_at: float) -> No
     target = observer('top')
     put_joints(target, sorted(times))
     target.put_frame('top', b'jpeg', frame_at)
-    taken = target.take(0.1)
-    assert isinstance(taken, Observation)
-    assert abs(taken.position[0] - frame_at) == min(abs(at - frame_at) for at in times)
-    assert taken.captured_at == min(frame_at, taken.position[0])
+    found = target.snapshot(0.1)
+    assert isinstance(found, Observation)
+    assert abs(found.position[0] - frame_at) == min(abs(at - frame_at) for at in times)
+    assert found.captured_at == min(frame_at, found.position[0])
 
 
 def test_newest_frame_and_newest_joint_state_win() -> None:
     target = observer('top')
     put_frames(target, 'top', [b'1', b'2', b'3'])
-    taken = target.take(0.07)
-    assert isinstance(taken, Observation)
-    assert taken.images['top'] == b'3'
-    assert target.pose() == taken.position
+    found = target.snapshot(0.07)
+    assert isinstance(found, Observation)
+    assert found.images['top'] == b'3'
+    assert found.position == (pytest.approx(2 / 30), 0.0)
 
 
 def test_robot_without_cameras_sends_its_newest_joint_state() -> None:
     target = observer()
     put_joints(target, [0.0, 0.05, 0.1])
-    assert target.take(0.15) == Observation(0.1, 100_000_000, (0.1, 0.0), {})
+    assert target.snapshot(0.15) == Observation(0.1, 100_000_000, (0.1, 0.0), {})
 
 
 @pytest.mark.parametrize(('age', 'code'), [(0.0, ''), (0.1, ''), (0.101, FaultCode.JOINTS_STALE),
@@ -92,7 +92,7 @@ def test_robot_without_cameras_sends_its_newest_joint_state() -> None:
 def test_stale_joint_state_is_not_sent(age: float, code: str) -> None:
     target = observer()
     put_joints(target, [0.0])
-    assert code_of(target.take(age)) == code
+    assert code_of(target.snapshot(age)) == code
 
 
 @pytest.mark.parametrize(('age', 'code'), [(0.0, ''), (0.3, ''), (0.301, FaultCode.CAM_LOST),
@@ -102,19 +102,18 @@ def test_stale_camera_is_named_and_not_sent(age: float, code: str) -> None:
     target.put_frame('top', b'top', age)
     target.put_frame('wrist', b'wrist', 0.0)
     put_joints(target, [age])
-    taken = target.take(age)
-    assert code_of(taken) == code
-    assert not isinstance(taken, Cause) or 'camera wrist' in taken.text
+    found = target.snapshot(age)
+    assert code_of(found) == code
+    assert not isinstance(found, Cause) or 'camera wrist' in found.text
 
 
 def test_before_anything_came_the_reason_says_so() -> None:
     target = observer('top')
-    assert code_of(target.take(0.0)) == FaultCode.JOINTS_STALE
-    assert target.pose() is None
+    assert code_of(target.snapshot(0.0)) == FaultCode.JOINTS_STALE
     put_joints(target, [0.0])
-    taken = target.take(0.0)
-    assert isinstance(taken, Cause)
-    assert (taken.code, taken.text) == (FaultCode.CAM_LOST, 'camera top: no frame yet')
+    found = target.snapshot(0.0)
+    assert isinstance(found, Cause)
+    assert (found.code, found.text) == (FaultCode.CAM_LOST, 'camera top: no frame yet')
 
 
 @pytest.mark.parametrize(('joints_at', 'wrist_at', 'code'), [
@@ -128,7 +127,7 @@ def test_inputs_of_different_instants_are_not_sent(
     target.put_frame('top', b'top', 1.0)
     target.put_frame('wrist', b'wrist', wrist_at)
     put_joints(target, [joints_at])
-    assert code_of(target.take(1.11)) == code
+    assert code_of(target.snapshot(1.11)) == code
 
 
 @pytest.mark.parametrize(('frames', 'code'), [
@@ -139,9 +138,9 @@ def test_inputs_of_different_instants_are_not_sent(
 def test_frozen_camera_trips_and_a_repeat_does_not(frames: str, code: str) -> None:
     target = observer('top')
     at = put_frames(target, 'top', (frame.encode() for frame in frames))
-    taken = target.take(at)
-    assert code_of(taken) == code
-    assert not isinstance(taken, Cause) or 'camera top: the same frame for' in taken.text
+    found = target.snapshot(at)
+    assert code_of(found) == code
+    assert not isinstance(found, Cause) or 'camera top: the same frame for' in found.text
 
 
 @pytest.mark.parametrize(('rate_hz', 'count', 'code'), [
@@ -151,17 +150,17 @@ def test_frozen_camera_trips_and_a_repeat_does_not(frames: str, code: str) -> No
 def test_frozen_needs_frames_and_time(rate_hz: float, count: int, code: str) -> None:
     target = observer('top')
     at = put_frames(target, 'top', [b'same'] * count, rate_hz)
-    assert code_of(target.take(at)) == code
+    assert code_of(target.snapshot(at)) == code
 
 
 def test_frozen_check_can_be_switched_off() -> None:
     target = observer('top', frozen_s=0.0)
-    assert code_of(target.take(put_frames(target, 'top', [b'same'] * 100))) == ''
+    assert code_of(target.snapshot(put_frames(target, 'top', [b'same'] * 100))) == ''
 
 
-def test_frame_without_bytes_is_no_frame() -> None:
+def test_empty_frame_counts_as_no_frame() -> None:
     target = observer('top')
-    assert code_of(target.take(put_frames(target, 'top', [b'']))) == FaultCode.CAM_LOST
+    assert code_of(target.snapshot(put_frames(target, 'top', [b'']))) == FaultCode.CAM_LOST
 
 
 def test_memory_is_bounded() -> None:
@@ -169,10 +168,10 @@ def test_memory_is_bounded() -> None:
     target.put_frame('top', b'jpeg', 0.0)
     put_joints(target, [number * 0.005 for number in range(100_000)])
     # The joint state of the frame's instant was given up long ago.
-    assert code_of(target.take(500.0)) == FaultCode.DESYNC
+    assert code_of(target.snapshot(500.0)) == FaultCode.DESYNC
 
 
-def test_ages_are_told_of_every_input() -> None:
+def test_every_input_has_an_age() -> None:
     target = observer('top', 'wrist')
     target.put_frame('top', b'jpeg', 1.0)
     put_joints(target, [1.5])
@@ -185,3 +184,71 @@ def test_ages_are_told_of_every_input() -> None:
 def test_unknown_camera_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(KeyError):
         observer('top').put_frame('tpo', b'jpeg', 0.0)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_joint_state_that_is_no_number_is_not_sent(value: float) -> None:
+    target = observer()
+    target.put_joints((0.0, value), 0.0, 0)
+    found = target.snapshot(0.0)
+    assert code_of(found) == FaultCode.JOINTS_STALE
+    assert isinstance(found, Cause) and 'no number' in found.text
+
+
+class Listener:
+    """Counts how often it was called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+
+
+def test_listener_is_called_once_by_the_input_that_was_missing() -> None:
+    target, listener = observer('top', 'wrist'), Listener()
+    assert code_of(target.snapshot(0.0, listener)) == FaultCode.JOINTS_STALE
+    target.put_joints((0.0,), 0.01, 0)
+    target.put_frame('top', b'top', 0.02)
+    for at in (0.03, 0.04):
+        target.put_joints((0.0,), at, 0)
+    assert listener.calls == 0, 'the frame of the wrist is still missing'
+    target.put_frame('wrist', b'wrist', 0.05)
+    assert listener.calls == 1
+    assert isinstance(target.snapshot(0.05), Observation)
+    put_frames(target, 'top', [b'1', b'2', b'3'], begin=0.06)
+    assert listener.calls == 1
+
+
+def test_listener_may_take_the_snapshot_that_it_was_called_for() -> None:
+    target, found = observer(), []
+    target.snapshot(0.0, lambda: found.append(target.snapshot(0.1)))
+    target.put_joints((0.5,), 0.1, 7)
+    assert found == [Observation(0.1, 7, (0.5,), {})]
+
+
+def test_listener_is_not_called_when_an_observation_was_there() -> None:
+    target, listener = observer(), Listener()
+    target.put_joints((0.0,), 0.0, 0)
+    assert isinstance(target.snapshot(0.0, listener), Observation)
+    target.put_joints((0.0,), 0.01, 0)
+    assert listener.calls == 0
+
+
+def test_only_the_newest_listener_is_called() -> None:
+    target, first, second = observer(), Listener(), Listener()
+    target.snapshot(0.0, first)
+    target.snapshot(0.0, second)
+    target.put_joints((0.0,), 0.0, 0)
+    assert (first.calls, second.calls) == (0, 1)
+
+
+@pytest.mark.parametrize('frame', [b'other', b'same'])
+def test_frozen_camera_is_ready_with_the_first_new_frame(frame: bytes) -> None:
+    target, listener = observer('top'), Listener()
+    at = put_frames(target, 'top', [b'same'] * 12)
+    assert code_of(target.snapshot(at, listener)) == FaultCode.CAM_FROZEN
+    put_joints(target, [at + 0.01])
+    assert listener.calls == 0
+    target.put_frame('top', frame, at + 0.02)
+    assert listener.calls == (frame == b'other')
