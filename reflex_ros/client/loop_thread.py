@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 import concurrent.futures
+import selectors
 import threading
 from typing import Any, Generic, TypeVar
 
@@ -25,11 +26,14 @@ class LoopThread:
 
     :param name: class of the owner, for errors and as the name of the thread.
     :param leave_s: how long a cancelled coroutine may take to end before it is left behind [s].
+    :param selector: selector of the loop, which the loop closes; None takes the default one.
     """
 
-    def __init__(self, name: str, *, leave_s: float = LEAVE_S) -> None:
+    def __init__(self, name: str, *, leave_s: float = LEAVE_S,
+                 selector: selectors.BaseSelector | None = None) -> None:
         self.leave_s = leave_s
         self._name = name
+        self._selector = selector
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -85,7 +89,8 @@ class LoopThread:
             if self._is_closed:
                 raise RuntimeError(f'{self._name} is closed; make a new one')
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop = asyncio.new_event_loop() if self._selector is None \
+                    else asyncio.SelectorEventLoop(self._selector)
                 # A daemon: a program that forgot to close it can still exit.
                 self._thread = threading.Thread(
                     target=_serve, args=(self._loop,), name=self._name, daemon=True)

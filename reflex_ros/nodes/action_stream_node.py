@@ -10,9 +10,9 @@ them. The session runs in an asyncio thread (``runner.policy_session``); this fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-import math
 import os
 
 # Before rclpy: its libraries bring another OpenSSL along.
@@ -49,6 +49,8 @@ from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
+from reflex_ros.runner.loop_watch import LoopWatch
+from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_session import PolicySession
 from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
@@ -80,8 +82,6 @@ TABLE = (
          's', 0.0, 5.0),
 )
 BEAT_HZ = 50.0
-PERMIT_S = 0.5
-"""A permit that is older is none."""
 CONFIGURE_S = 8.0
 LEAVE_S = 2.0
 
@@ -99,8 +99,9 @@ class ActionStreamNode(ReflexNode):
         self._status = SessionStatus()
         self._inputs: list[Any] = []
         self._travel: GripperTravel | None = None
-        self._permit = Permit(0)
-        self._permit_at = -1e9
+        self._lease = PermitLease()
+        self._watch = LoopWatch()
+        self._progress = 0
         self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
         self._commands = self.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
         self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
@@ -125,7 +126,8 @@ class ActionStreamNode(ReflexNode):
             if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in os.environ else retry.window(os.environ))
         if len(set(options.cameras)) != len(options.cameras):
             raise ConfigurationError("parameter 'cameras' names a camera twice")
-        self._thread = LoopThread('stream', leave_s=LEAVE_S)
+        self._watch = LoopWatch()
+        self._thread = LoopThread('stream', leave_s=LEAVE_S, selector=self._watch)
         self._check_account(key, options)
         self._arm = ARMS[settings['arm']].with_velocity(settings['limits.velocity'])
         bounds = ChunkBounds(self._arm, settings['limits.chunk_age_s'], settings['limits.jump'],
@@ -133,7 +135,7 @@ class ActionStreamNode(ReflexNode):
         self._observer = Observer(options.cameras, ObservationBounds(
             camera_age_s=settings['camera_age_s'], frozen_s=settings['camera_frozen_s']))
         self._make_session = partial(PolicySession, options, key, self._observer, bounds,
-                                     self._on_chunk, self._on_fault)
+                                     self._lease, self._on_chunk, self._on_fault)
         self._inputs = [self.create_subscription(JointState, 'joint_states', self._on_joints,
                                                  qos.JOINT_STATES)]
         self._inputs += [self.create_subscription(
@@ -160,10 +162,9 @@ class ActionStreamNode(ReflexNode):
     def _start(self) -> None:
         assert self._thread is not None
         # Counters go on over sessions; what the last one ended with does not.
-        self._status.fault = self._status.lost = self._status.gap = None
-        self._session = self._make_session(self._status)
+        self._session = self._make_session(
+            replace(self._status, fault=None, lost=None, gap=None))
         self._session.prompt = self.get_parameter('prompt').value
-        self._session.permit = self._current_permit
         if self._travel is not None:
             self._session.set_gripper_travel(self._travel)
         self._job = self._thread.begin(self._session.run())
@@ -172,8 +173,12 @@ class ActionStreamNode(ReflexNode):
         if self._job is not None and not self._job.end():
             self.get_logger().warning(f'the session did not close within {LEAVE_S:g} s; left '
                                       'behind')
+        self._status = replace(self._session_status(), link=Link.CLOSED, mode=SessionMode.NONE,
+                               in_flight=0)
         self._session = self._job = None
-        self._status.link, self._status.mode, self._status.in_flight = 'closed', '', 0
+
+    def _session_status(self) -> SessionStatus:
+        return self._session.status if self._session else self._status
 
     def _teardown(self) -> None:
         self._stop()
@@ -202,7 +207,7 @@ class ActionStreamNode(ReflexNode):
     def _on_permit(self, message: DiagnosticStatus) -> None:
         permit = status_codec.decode_complete(Permit, message)
         if permit is not None:
-            self._permit, self._permit_at = permit, time.monotonic()
+            self._lease.renew(permit, time.monotonic())
 
     def _on_driver(self, message: DiagnosticStatus) -> None:
         travel = status_codec.decode(DriverBeat, message).gripper_travel
@@ -218,17 +223,12 @@ class ActionStreamNode(ReflexNode):
 
     # Called in the stream's thread.
 
-    def _current_permit(self) -> Permit:
-        if time.monotonic() - self._permit_at > PERMIT_S:
-            return Permit(self._permit.epoch)
-        return self._permit
-
     def _on_chunk(self, chunk: ActionChunk) -> None:
         age_s = time.monotonic() - chunk.observed_at
         stamp = convert.to_time(self.get_clock().now().nanoseconds - int(age_s * 1e9))
         message = convert.to_trajectory(chunk, stamp)
         assert self._session is not None
-        permit = self._current_permit()
+        permit = self._lease.current(time.monotonic())
         # A chunk that was asked for before the promotion, or before a reset, commands nothing.
         if self._session.is_applying and permit.mode is Mode.APPLY_ACTIONS \
                 and chunk.epoch == permit.epoch:
@@ -243,27 +243,29 @@ class ActionStreamNode(ReflexNode):
 
     def beat(self) -> StreamBeat:
         """Tell what the session does."""
-        status, now = self._status, time.monotonic()
+        status, now = self._session_status(), time.monotonic()
         fault = status.fault
         failure = self._job.failure if self._job else None
         if failure is not None:
             fault = Cause(FaultCode.INTERNAL, f'the stream thread ended: {failure!r}')
-        link = Link(status.link)
+        has_worked = self._watch.has_worked()
+        if self._job is not None and not self._job.future.done():
+            self._progress += has_worked
         return StreamBeat(
             *self.identity(),
-            progress=status.progress, link=link, remark=status.remark,
-            session_mode=SessionMode(status.mode),
+            progress=self._progress, link=status.link, remark=status.remark,
+            session_mode=status.mode,
             prompt=self._session.prompt if self._session else '',
             fault=fault, lost=status.lost, gap=status.gap,
             session_received=status.received - status.received_before,
             session_accepted=status.accepted - status.accepted_before,
             sent=status.sent, received=status.received, accepted=status.accepted,
             superseded=status.superseded, in_flight=status.in_flight,
-            rejected=dict(status.rejected),
+            rejected=status.rejected,
             since_chunk_s=now - status.chunk_at if status.chunk_at else -1.0,
-            open_s=now - status.opened_at if link is Link.OPEN else 0.0,
-            age_ms=status.chunk_age_ms, age_ms_p95=_at_share(status.ages_ms, 0.95, 0.0),
-            rtt_ms_p50=_at_share(status.rtt_ms, 0.5, -1.0),
+            open_s=now - status.opened_at if status.link is Link.OPEN else 0.0,
+            age_ms=status.chunk_age_ms, age_ms_p95=status.age_ms_p95,
+            rtt_ms_p50=status.rtt_ms_p50,
             expires_s=status.expires_at - now if status.expires_at else -1.0)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
@@ -284,12 +286,6 @@ class ActionStreamNode(ReflexNode):
                 level=DiagnosticStatus.WARN if stale else DiagnosticStatus.OK,
                 message='no data' if stale else 'ok'))
         return entries
-
-
-def _at_share(values: Iterable[float], share: float, default: float) -> float:
-    """Return the value that this share of the values does not exceed; cheaper than numpy's."""
-    ordered = sorted(values)
-    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else default
 
 
 def main() -> None:

@@ -3,26 +3,26 @@
 """
 One session with the service, without ROS: observations up, checked chunks down.
 
-The next chunk is requested early enough that it arrives before the present one runs dry, with a
+The next chunk is requested early enough that it arrives before the present one ends, with a
 bounded number of observations in flight; what is late, old or broken is refused and counted.
 While nothing is applied, a lost link is opened again; once actions are applied, any failure ends
 the session, and only a new activation starts another (safety design, section 6.1).
 
-Runs in one asyncio loop. ``status`` may be read from any thread: its values are replaced, not
-changed in place.
+Everything here runs in one event loop, which sleeps until something is due: an observation, an
+answer, another permit. Its clock is the loop's: monotonic, as that of the inputs.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 import logging
 import math
 import random
 import time
-
-import numpy as np
+from typing import Any
 
 from reflex_ros.client import adapters, retry
 from reflex_ros.client.action_stream import AsyncActionStream
@@ -35,66 +35,87 @@ from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import Link, SessionMode
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import Observation, Observer
-from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.domain.permit import Mode
+from reflex_ros.domain.request_schedule import nearest_rank, Request, RequestSchedule
 from reflex_ros.errors import (
     AuthenticationError,
     ReflexError,
-    ServiceProtocolError,
     ServiceRefused,
     ServiceUnavailable,
-    StreamClosed,
 )
+from reflex_ros.runner.permit_lease import PermitLease
+from reflex_ros.runner.session_errors import fault_code, InputLost, ModeMismatch
 from reflex_ros.runner.session_status import SessionSettings, SessionStatus
+from reflex_ros.runner.wakeup import Wakeup
 
 _log = logging.getLogger(__name__)
 
-TICK_S = 0.02
 REJECTS_IN_A_ROW = 3
 GOODBYE_S = 1.0
 GAPS_S = 2.0
 """How long the inputs may be missing before it is a fault."""
+GAP_LOOK_S = 0.25
+"""How often the reason of a gap is renewed: it names an age that grows."""
+AGES = 200
+"""Chunks over which the percentile of their age is taken."""
 
 
 class PolicySession:
     """
     A session that runs until it is cancelled or ends on a fault.
 
-    :param on_chunk: called in the loop with each chunk that passed every check.
-    :param on_fault: called once when a session that applied actions fails.
-    :param status: of an earlier session, whose counters go on.
+    ``run`` belongs to one event loop, and everything else may be used from any thread; nothing
+    but ``run`` blocks or waits.
+
+    :param lease: its permit names the mode that the service's session is brought to.
+    :param on_chunk: called in the loop with each chunk that passed every check; must not block.
+    :param on_fault: called in the loop, once, when a session that applied actions fails.
+    :param status: last status of an earlier session, whose counters go on.
     """
 
+    _send_wakeup: Wakeup
+    _answer_wakeup: Wakeup
+    _mode_wakeup: Wakeup
+
     def __init__(self, settings: SessionSettings, key: Secret, observer: Observer,
-                 bounds: ChunkBounds, on_chunk: Callable[[ActionChunk], None],
-                 on_fault: Callable[[Cause], None], status: SessionStatus | None = None) -> None:
+                 bounds: ChunkBounds, lease: PermitLease,
+                 on_chunk: Callable[[ActionChunk], None], on_fault: Callable[[Cause], None],
+                 status: SessionStatus | None = None) -> None:
         self.settings = settings
         self.status = status or SessionStatus()
+        """The newest status; replaced by the loop alone."""
         self.prompt = settings.prompt
-        self.permit: Callable[[], Permit] = lambda: Permit(0)
-        """Asked for the newest permit: its mode is the one that the session is brought to."""
-        self.is_applying = False
-        """Whether the service's session is in ``apply_actions``."""
+        """The task, as text for the policy; sent with the next observation."""
         self._key = key
         self._observer = observer
         self._bounds = bounds
+        self._lease = lease
         self._on_chunk = on_chunk
         self._on_fault = on_fault
-        self._pending: dict[int, tuple[Observation, float, int]] = {}
-        self._next_seq = 0
+        self._schedule = RequestSchedule(settings.replan_s, settings.margin_s,
+                                         settings.max_in_flight)
         self._newest_seq = -1
         self._rejects_in_a_row = 0
+        self._ages_ms: deque[float] = deque(maxlen=AGES)
         self._mode_since = math.inf
         """When the service's session got its mode; infinite while that is being changed."""
-        self._chunk_ends_at = 0.0
-        self._last_sent_at = 0.0
         self._gap_since: float | None = None
         self._waits = retry.backoff(random.Random())
+        self._now: Callable[[], float] = time.monotonic
+
+    @property
+    def is_applying(self) -> bool:
+        """Whether the service's session is in ``apply_actions``."""
+        return self.status.mode is SessionMode.APPLY_ACTIONS
 
     def set_gripper_travel(self, *travels: GripperTravel) -> None:
         """
         Use the calibrated range of each gripper, on the wire and as the limits of its rows.
+
+        Chunks that are checked from now on follow it.
 
         :raises ConfigurationError: for another number of travels than the arm has grippers.
         """
@@ -103,66 +124,60 @@ class PolicySession:
 
     async def run(self) -> None:
         """Open sessions and serve them; after a fault for a person, wait to be cancelled."""
-        beat = asyncio.create_task(self._prove_work())
-        try:
-            while self.status.fault is None:
-                try:
-                    await self._serve_one()
-                except Exception as exc:
-                    self._judge(exc)
-                if self.status.fault is None:
-                    await asyncio.sleep(next(self._waits))
-            while True:
-                await asyncio.sleep(TICK_S)
-        finally:
-            beat.cancel()
+        self._now = asyncio.get_running_loop().time
+        while self.status.fault is None:
+            try:
+                await self._serve_one()
+            except Exception as exc:
+                self._handle_failure(exc)
+            if self.status.fault is None:
+                await asyncio.sleep(next(self._waits))
+        await asyncio.Event().wait()
 
-    async def _prove_work(self) -> None:
-        while True:
-            self.status.progress += 1
-            await asyncio.sleep(TICK_S)
+    def _update(self, **changes: Any) -> None:
+        self.status = replace(self.status, **changes)
 
     async def _serve_one(self) -> None:
-        status, settings, wire = self.status, self.settings, self._bounds.arm.wire
-        status.link, status.remark = 'opening', 'asking for a session'
+        settings, wire = self.settings, self._bounds.arm.wire
+        self._update(link=Link.OPENING, remark='asking for a session')
         async with AsyncReflex(self._key, convex_url=settings.rpc_url,
-                               on_retry=self._note_attempt) as service:
+                               on_retry=self._report_attempt) as service:
             grant = await sessions.authorize(service, base_model=settings.model,
                                              deployment_id=settings.deployment_id)
             if grant.expires_at is not None:
                 # The one use of the wall clock: the service names the end on its own.
-                status.expires_at = time.monotonic() + grant.expires_at / 1e3 - time.time()
-            status.session_id, status.mode = grant.session_id, 'dry_run'
-            self._mode_since = time.monotonic()
+                self._update(expires_at=self._now() + grant.expires_at / 1e3 - time.time())
+            self._update(session_id=grant.session_id, mode=SessionMode.DRY_RUN)
+            self._mode_since = self._now()
             stream = AsyncActionStream(settings.actions_url, self._key, OpenRequest(
                 prompt=self.prompt, session_id=grant.session_id, model=settings.model,
                 robot=wire.robot, action_adapter=wire.adapter, cameras=settings.cameras,
                 hz=settings.rate_hz, chunk_size=settings.chunk_size),
                 timeout_s=settings.first_chunk_s, window_s=settings.window_s,
-                on_retry=self._note_attempt, row_keys=(wire.rows_key, 'actions'))
+                on_retry=self._report_attempt, row_keys=(wire.rows_key, 'actions'))
             try:
                 await stream.open()
                 await self._serve(stream, service)
             except Exception as exc:
-                self._judge(exc)
+                self._handle_failure(exc)
             finally:
-                status.link = 'lost'
+                self._update(link=Link.LOST)
                 await self._leave(stream, service)
 
     async def _serve(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
         status = self.status
-        status.link, status.remark = 'open', ''
-        status.opened_at = time.monotonic()
-        status.received_before, status.accepted_before = status.received, status.accepted
-        status.open_timing = stream.open_timing
-        self._pending.clear()
-        self._next_seq, self._newest_seq = 0, -1
+        self._schedule.restart()
+        self._newest_seq = -1
         self._rejects_in_a_row = 0
-        self._chunk_ends_at = self._last_sent_at = 0.0
+        self._send_wakeup, self._answer_wakeup = Wakeup(), Wakeup()
+        self._mode_wakeup = Wakeup()
+        self._update(link=Link.OPEN, remark='', opened_at=self._now(), in_flight=0,
+                     received_before=status.received, accepted_before=status.accepted,
+                     open_timing=stream.open_timing)
         # What is received first: when all fail, it knows the cause.
         tasks = [asyncio.create_task(job) for job in (
             self._receive(stream), self._send(stream), self._expect_answers(),
-            self._follow(service), self._watch(service))]
+            self._follow_permit(service), self._watch_session(service))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -170,8 +185,9 @@ class PolicySession:
                     task.result()
         except Exception as exc:
             # The arm first; ending the tasks and saying good-bye may take a second.
-            self._judge(exc)
+            self._handle_failure(exc)
         finally:
+            self._lease.on_mode_change = None
             await end(*tasks)
 
     async def _leave(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
@@ -181,123 +197,130 @@ class PolicySession:
             await within(GOODBYE_S, sessions.close(service, self.status.session_id))
         except (ReflexError, asyncio.TimeoutError) as exc:
             _log.debug('closing the session: %s', exc)
-        self.status.session_id = self.status.mode = ''
-        self.is_applying = False
-        self.status.expires_at = None
+        self._update(session_id='', mode=SessionMode.NONE, expires_at=None)
 
     async def _send(self, stream: AsyncActionStream) -> None:
         while True:
-            now = time.monotonic()
-            if self._is_due(now):
-                taken = self._observer.snapshot(now)
-                if isinstance(taken, Observation):
-                    self._gap_since, self.status.gap = None, None
-                    await self._send_one(stream, taken)
-                else:
-                    self._note_gap(taken, now)
-            await asyncio.sleep(TICK_S)
+            now = self._now()
+            due_at = self._schedule.due_at()
+            if now < due_at:
+                await self._send_wakeup.wait(due_at)
+                continue
+            found = self._observer.snapshot(now, self._send_wakeup.call_from_thread)
+            if isinstance(found, Cause):
+                await self._send_wakeup.wait(self._record_gap(found, now))
+                continue
+            if self._gap_since is not None:
+                self._gap_since = None
+                self._update(gap=None)
+            await self._send_one(stream, found)
+
+    def _record_gap(self, cause: Cause, now: float) -> float:
+        """
+        Show why nothing can be sent, and for how long that is no fault.
+
+        :returns: when to look again, if no input comes before.
+        :raises InputLost: when actions are applied and the inputs are missing for too long.
+        """
+        self._update(gap=cause)
+        if self._gap_since is None:
+            self._gap_since = now
+        fault_at = self._gap_since + GAPS_S
+        if self.is_applying and now >= fault_at:
+            raise InputLost(cause)
+        look_at = now + GAP_LOOK_S
+        return fault_at if now < fault_at < look_at else look_at
 
     async def _send_one(self, stream: AsyncActionStream, observation: Observation) -> None:
-        seq, self._next_seq = self._next_seq, self._next_seq + 1
-        self._last_sent_at = time.monotonic()
+        now = self._now()
         # Before it is sent: a peer that does not read may keep us in there for ever.
-        self._pending[seq] = (observation, self._last_sent_at, self.permit().epoch)
-        self.status.in_flight = len(self._pending)
+        seq = self._schedule.add(observation, self._lease.current(now).epoch, now)
+        self._update(in_flight=self._schedule.in_flight)
+        self._answer_wakeup.call()
         arm = self._bounds.arm
         units = {'state_units': arm.wire.state_units} if arm.wire.state_units else {}
         await stream.send_observation(
             adapters.state_to_wire(observation.position, arm), observation.images,
             prompt=self.prompt, capture_time_ns=observation.wall_ns, seq=seq,
             extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units})
-        self.status.sent += 1
-
-    def _is_due(self, now: float) -> bool:
-        if len(self._pending) >= self.settings.max_in_flight:
-            return False
-        since = now - self._last_sent_at
-        if since >= self.settings.replan_s:
-            return True
-        rtt_s = float(np.percentile(self.status.rtt_ms, 95)) / 1e3 if self.status.rtt_ms else 0.5
-        runs_dry = now + rtt_s + self.settings.margin_s >= self._chunk_ends_at
-        return runs_dry and not self._pending
+        self._update(sent=self.status.sent + 1)
 
     async def _expect_answers(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
-            if not self._pending:
-                continue
-            waited = time.monotonic() - min(sent_at for _, sent_at, _ in self._pending.values())
-            limit = self.settings.recv_hard_s if self.is_applying else self.settings.first_chunk_s
-            if waited > limit:
-                raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s')
-
-    def _note_gap(self, cause: Cause, now: float) -> None:
-        self.status.gap = cause
-        if self._gap_since is None:
-            self._gap_since = now
-        elif self.is_applying and now - self._gap_since > GAPS_S:
-            raise _InputLost(cause)
+            sent_at, now = self._schedule.oldest_sent_at(), self._now()
+            late_at = sent_at + (self.settings.recv_hard_s if self.is_applying
+                                 else self.settings.first_chunk_s)
+            if now >= late_at:
+                raise ServiceUnavailable(f'no answer to an observation for {now - sent_at:.1f} s')
+            await self._answer_wakeup.wait(late_at)
 
     async def _receive(self, stream: AsyncActionStream) -> None:
         while True:
             try:
                 frame = await stream.recv_frame()
             except ChunkRejected as exc:
-                # It does not say what it answers; answers come in order. Another observation
-                # must go out for it, or the link would seem silent.
-                self._pending.pop(min(self._pending, default=-1), None)
-                self.status.received += 1
-                self.status.in_flight = len(self._pending)
-                self._reject(exc)
+                self._schedule.answer_oldest()
+                self._show_answer()
+                self._count_rejected(exc)
             else:
-                self._take(frame)
+                self._handle_chunk(frame)
 
-    def _take(self, frame: ChunkFrame) -> None:
-        now = time.monotonic()
-        self.status.received += 1
-        known = self._pending.pop(frame.seq, None)
-        self.status.in_flight = len(self._pending)
-        if known is None:
-            self._reject(ChunkRejected(FaultCode.SEQ_OLD,
-                                       f'chunk {frame.seq}: no observation waits for '
-                                       'it'))
+    def _show_answer(self) -> None:
+        """Count an answer, and let everything look at what is due now."""
+        self._update(received=self.status.received + 1, in_flight=self._schedule.in_flight,
+                     rtt_ms_p50=self._schedule.round_trip_ms(0.5))
+        self._send_wakeup.call()
+        self._answer_wakeup.call()
+
+    def _handle_chunk(self, frame: ChunkFrame) -> None:
+        now = self._now()
+        request = self._schedule.answer(frame.seq, now)
+        self._show_answer()
+        if request is None:
+            self._count_rejected(ChunkRejected(
+                FaultCode.SEQ_OLD, f'chunk {frame.seq}: no observation waits for it'))
             return
-        observation, sent_at, epoch = known
-        self.status.rtt_ms.append((now - sent_at) * 1e3)
-        age = now - observation.captured_at
-        self.status.ages_ms.append(age * 1e3)
-        self.status.chunk_age_ms = age * 1e3
-        bounds = self._bounds
-        arm, width = bounds.arm, len(bounds.arm.wire.values)
+        age_ms = (now - request.observation.captured_at) * 1e3
+        self._ages_ms.append(age_ms)
+        self._update(chunk_age_ms=age_ms, age_ms_p95=nearest_rank(self._ages_ms, 0.95))
         try:
-            if len(frame.rows[0]) != width:
-                raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {frame.seq}: rows of '
-                                    f'{len(frame.rows[0])}, expected {width}')
-            chunk = ActionChunk(
-                frame.seq, adapters.rows_from_wire(frame.rows, arm), self.settings.rate_hz,
-                observation.captured_at, epoch, joint_names=arm.joint_names)
-            # The first row belongs to the pose that was observed, not to where the arm is now.
-            chunk = check_chunk(chunk, bounds, now, observation.position,
-                                reference_at=observation.captured_at, last_seq=self._newest_seq)
+            chunk = self._checked(frame, request, now)
         except ChunkRejected as exc:
-            self._reject(exc)
+            self._count_rejected(exc)
             return
         self._rejects_in_a_row = 0
-        self.status.accepted += 1
-        self.status.chunk_at = now
         self._newest_seq = frame.seq
-        self._chunk_ends_at = chunk.ends_at
-        # Older observations are overtaken: their chunks would only be refused.
-        for seq in [seq for seq in self._pending if seq < frame.seq]:
-            del self._pending[seq]
-            self.status.superseded += 1
-        self.status.in_flight = len(self._pending)
+        superseded = self._schedule.accept(frame.seq, chunk.ends_at)
+        # Both wakeups were called for the answer; what waits sees this too.
+        self._update(accepted=self.status.accepted + 1, chunk_at=now,
+                     in_flight=self._schedule.in_flight,
+                     superseded=self.status.superseded + superseded)
         # Only a session that works earns a quick new try when it is lost.
         self._waits = retry.backoff(random.Random())
         self._on_chunk(chunk)
 
-    def _reject(self, exc: ChunkRejected) -> None:
-        self.status.rejected[exc.code] += 1
+    def _checked(self, frame: ChunkFrame, request: Request, now: float) -> ActionChunk:
+        """
+        Convert a frame to a chunk that passed every check.
+
+        :raises ChunkRejected: with the fault code of the first check that failed.
+        """
+        bounds, observation = self._bounds, request.observation
+        arm, width = bounds.arm, len(bounds.arm.wire.values)
+        if len(frame.rows[0]) != width:
+            raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {frame.seq}: rows of '
+                                f'{len(frame.rows[0])}, expected {width}')
+        chunk = ActionChunk(
+            frame.seq, adapters.rows_from_wire(frame.rows, arm), self.settings.rate_hz,
+            observation.captured_at, request.epoch, joint_names=arm.joint_names)
+        # The first row belongs to the pose that was observed, not to where the arm is now.
+        return check_chunk(chunk, bounds, now, observation.position,
+                           reference_at=observation.captured_at, last_seq=self._newest_seq)
+
+    def _count_rejected(self, exc: ChunkRejected) -> None:
+        rejected = Counter(self.status.rejected)
+        rejected[exc.code] += 1
+        self._update(rejected=rejected)
         if exc.code is FaultCode.SEQ_OLD:
             # Late or repeated answers do no harm, and follow from requests in flight.
             return
@@ -307,96 +330,69 @@ class PolicySession:
         if self._rejects_in_a_row >= REJECTS_IN_A_ROW and self.is_applying:
             raise exc
 
-    async def _follow(self, service: AsyncReflex) -> None:
+    async def _follow_permit(self, service: AsyncReflex) -> None:
         """Bring the service's session to the mode that the permit names."""
+        self._lease.on_mode_change = self._mode_wakeup.call_from_thread
         while True:
-            wants_actions = self.permit().mode is Mode.APPLY_ACTIONS
-            wanted = 'apply_actions' if wants_actions else 'dry_run'
-            if wanted != self.status.mode:
-                self._mode_since = math.inf
-                await sessions.promote(service, self.status.session_id, wanted)
-                self._mode_since = time.monotonic()
-                self.status.mode = wanted
-                self.is_applying = wants_actions
-            await asyncio.sleep(TICK_S)
+            is_wanted = self._lease.current(self._now()).mode is Mode.APPLY_ACTIONS
+            wanted = SessionMode.APPLY_ACTIONS if is_wanted else SessionMode.DRY_RUN
+            if wanted is self.status.mode:
+                # A permit that nobody renews ends without a call.
+                await self._mode_wakeup.wait(self._lease.ends_at if is_wanted else math.inf)
+                continue
+            self._mode_since = math.inf
+            await sessions.promote(service, self.status.session_id, wanted.value)
+            self._mode_since = self._now()
+            self._update(mode=wanted)
+            # An answer may take less time now.
+            self._answer_wakeup.call()
 
-    async def _watch(self, service: AsyncReflex) -> None:
-        """Ask the service now and then whether our session is still what we think it is."""
-        seen_at = time.monotonic()
+    async def _watch_session(self, service: AsyncReflex) -> None:
+        """Ask the service regularly whether the session is still what we think it is."""
+        seen_at = self._now()
         while True:
             await asyncio.sleep(self.settings.watch_s)
-            asked_at = time.monotonic()
+            asked_at = self._now()
             try:
                 rows = await within(self.settings.watch_stale_s, sessions.list_all(service))
-                seen_at = time.monotonic()
+                seen_at = self._now()
             except (ServiceUnavailable, asyncio.TimeoutError) as exc:
-                unseen = time.monotonic() - seen_at
+                unseen = self._now() - seen_at
                 if unseen > self.settings.watch_stale_s:
                     raise ServiceUnavailable(f'the session was not seen for {unseen:.0f} s: '
                                              f'{exc or "no answer"}') from exc
                 continue
-            own = next((row for row in rows if row.session_id == self.status.session_id), None)
+            status = self.status
+            own = next((row for row in rows if row.session_id == status.session_id), None)
             if own is None or own.status in ('', 'active'):
                 is_settled = self._mode_since < asked_at
-                if own and own.mode and own.mode != self.status.mode and is_settled:
-                    raise _ModeMismatch(f'the service says {own.mode}, we say {self.status.mode}')
+                if own and own.mode and own.mode != status.mode.value and is_settled:
+                    raise ModeMismatch(f'the service says that the session is in {own.mode}, it '
+                                       f'was brought to {status.mode.value}')
                 continue
             raise ServiceRefused(f'the session is {own.status}. Open a new one: reset, then '
                                  'promote', f'session_{own.status}')
 
-    def _note_attempt(self, attempt: retry.Attempt) -> None:
-        self.status.remark = (f'attempt {attempt.number} failed after {attempt.elapsed_s:.0f} s: '
-                              f'{attempt.reason}; next in {attempt.wait_s:.1f} s')
+    def _report_attempt(self, attempt: retry.Attempt) -> None:
+        remark = (f'attempt {attempt.number} failed after {attempt.elapsed_s:.0f} s: '
+                  f'{attempt.reason}; next in {attempt.wait_s:.1f} s')
+        self._update(remark=remark)
         level = logging.WARNING if attempt.number == 1 else logging.DEBUG
-        _log.log(level, 'opening the stream: %s', self.status.remark)
+        _log.log(level, 'opening the stream: %s', remark)
 
-    def _judge(self, exc: Exception) -> None:
-        """Decide whether the session may be opened again by itself; the first fault stays."""
+    def _handle_failure(self, exc: Exception) -> None:
+        """Record why the session failed, and whether another may be opened; stop the arm."""
         if self.status.fault is not None:
             _log.warning('after the fault: %r', exc)
             return
         is_ours = not isinstance(exc, ReflexError)
-        cause = Cause(_code(exc), repr(exc) if is_ours else str(exc))
-        self.status.link, self.status.lost = 'lost', cause
-        self.status.remark = str(cause)
-        # A mistake of ours stops the arm like any other failure, and is shown with its trace.
+        cause = Cause(fault_code(exc), repr(exc) if is_ours else str(exc))
+        self._update(link=Link.LOST, lost=cause, remark=str(cause))
+        # A mistake of ours stops the arm like any other failure, and is logged with its trace.
         _log.warning('session lost: %s', cause, exc_info=exc if is_ours else None)
         if self.is_applying:
-            self.status.fault = cause
+            self._update(fault=cause)
             self._on_fault(cause)
         elif is_ours or isinstance(exc, AuthenticationError):
             # It will happen again until a person has changed something.
-            self.status.fault = cause
-
-
-class _InputLost(ReflexError):
-    """The inputs of the policy are missing for too long."""
-
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause.text)
-        self.code = cause.code
-
-
-class _ModeMismatch(ReflexError):
-    """The service's session is in another mode than ours."""
-
-
-def _code(exc: Exception) -> FaultCode:
-    if isinstance(exc, (ChunkRejected, _InputLost)):
-        return exc.code
-    if isinstance(exc, AuthenticationError):
-        return FaultCode.AUTH_REVOKED
-    if isinstance(exc, _ModeMismatch):
-        return FaultCode.MODE_MISMATCH
-    if isinstance(exc, ServiceRefused):
-        return {'session_expired': FaultCode.SESSION_EXPIRED,
-                'session_closed': FaultCode.SESSION_EXPIRED,
-                'session_failed': FaultCode.SERVER_ERROR,
-                'session_dry_run': FaultCode.MODE_MISMATCH,
-                'deployment_not_ready': FaultCode.NOT_READY}.get(exc.reason, FaultCode.REFUSED)
-    if isinstance(exc, StreamClosed):
-        return {1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}.get(exc.code,
-                                                                            FaultCode.NET_CLOSED)
-    if isinstance(exc, ServiceProtocolError):
-        return FaultCode.BAD_FRAME
-    return FaultCode.NET_SILENT if isinstance(exc, ServiceUnavailable) else FaultCode.INTERNAL
+            self._update(fault=cause)

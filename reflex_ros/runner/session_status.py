@@ -1,30 +1,37 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a session with the service is to run, and what it does; values only."""
+"""What a session with the service is told, and what it shows of itself; values only."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reflex_ros.client import retry
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import Link, SessionMode
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """
-    How to run a session.
+    Settings of a session.
 
     :param rpc_url: base URL of the RPC backend.
     :param actions_url: URL of the action stream.
-    :param rate_hz: rate of the rows that we ask for [1/s].
-    :param replan_s: a new chunk is requested at least this often [s].
-    :param margin_s: and so early that it arrives this long before the present one ends [s].
+    :param prompt: the first task; it may change while the session runs.
+    :param rate_hz: rate of the rows to ask for [1/s].
+    :param chunk_size: number of rows to ask for.
+    :param replan_s: longest time between two requests for a chunk [s].
+    :param margin_s: how long before the end of a chunk the next one shall be there [s].
     :param max_in_flight: observations that may wait for their chunk.
     :param recv_hard_s: longest wait for a chunk while actions are applied [s].
-    :param watch_s: how often the session's state is asked for [s].
+    :param first_chunk_s: longest wait for a chunk otherwise: a model may have to start [s].
+    :param window_s: how long opening the stream is retried [s].
+    :param watch_s: time between two looks at the service's list of sessions [s].
+    :param watch_stale_s: longest time without such a look [s].
     """
 
     rpc_url: str
@@ -38,7 +45,6 @@ class SessionSettings:
     replan_s: float = 0.5
     margin_s: float = 0.2
     max_in_flight: int = 2
-    recv_soft_s: float = 1.0
     recv_hard_s: float = 2.0
     first_chunk_s: float = 60.0
     window_s: float = retry.DEFAULT_WINDOW_S
@@ -46,41 +52,50 @@ class SessionSettings:
     watch_stale_s: float = 15.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SessionStatus:
     """
-    What the session does; counters only grow.
+    What a session has done so far; counters only grow, also from one session to the next.
 
-    :param link: ``closed``, ``opening``, ``open`` or ``lost``, with a remark.
-    :param mode: of the service's session; empty when there is none.
-    :param received_before: ``received`` when the present stream was opened; likewise accepted.
+    Never changed: the session replaces the whole value, so any thread may read it.
+
+    :param remark: what the link waits for, or why it was lost.
+    :param mode: mode of the service's session.
+    :param received_before: ``received`` when the present stream was opened.
+    :param accepted_before: ``accepted`` when the present stream was opened.
+    :param superseded: requests that were dropped because a newer chunk came first.
+    :param rejected: chunks that a check refused, by fault code.
+    :param chunk_at: monotonic instant of the last accepted chunk [s]; 0 before the first.
+    :param chunk_age_ms: age of the observation that the last chunk answers [ms].
+    :param age_ms_p95: 95th percentile of that age [ms]; 0 before the first chunk.
+    :param rtt_ms_p50: median time from observation to chunk [ms]; -1 before the first chunk.
     :param gap: why no observation can be sent now.
     :param lost: why the last session ended.
     :param fault: why no further session is opened.
-    :param progress: grows while the loop works.
-    :param expires_at: monotonic instant at which the session ends [s].
+    :param expires_at: monotonic instant at which the session ends [s]; None when unknown.
+    :param opened_at: monotonic instant at which the stream was opened [s].
+    :param open_timing: milliseconds of the steps of opening it.
     """
 
-    link: str = 'closed'
+    link: Link = Link.CLOSED
     remark: str = ''
-    mode: str = ''
+    mode: SessionMode = SessionMode.NONE
     session_id: str = ''
-    progress: int = 0
     sent: int = 0
     received: int = 0
     accepted: int = 0
     superseded: int = 0
-    rejected: Counter[FaultCode] = field(default_factory=Counter)
+    rejected: Mapping[FaultCode, int] = field(default_factory=Counter)
     received_before: int = 0
     accepted_before: int = 0
     in_flight: int = 0
     chunk_at: float = 0.0
     chunk_age_ms: float = 0.0
+    age_ms_p95: float = 0.0
+    rtt_ms_p50: float = -1.0
     gap: Cause | None = None
     lost: Cause | None = None
     fault: Cause | None = None
     expires_at: float | None = None
-    rtt_ms: deque[float] = field(default_factory=lambda: deque(maxlen=200))
-    ages_ms: deque[float] = field(default_factory=lambda: deque(maxlen=200))
     opened_at: float = 0.0
-    open_timing: dict[str, float] = field(default_factory=dict)
+    open_timing: Mapping[str, float] = field(default_factory=dict)
