@@ -76,3 +76,22 @@ def test_every_link_between_pages_leads_somewhere():
             for link in re.findall(r'\]\(([\w./-]+)[)#]', page.read_text(encoding='utf-8'))
             if not (page.parent / link).exists()]
     assert not dead
+
+
+def recipes():
+    page = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+    return page[page.index('## How to add something'):page.index('## Map of the package')]
+
+
+def test_every_path_in_a_recipe_exists():
+    paths = re.findall(r'`(\w+/[\w./]+)`', recipes())
+    assert len(paths) > 20
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+def test_every_name_in_a_recipe_exists():
+    names = set(re.findall(r'`@?(_?[A-Z][A-Za-z_]{2,}|\w+_command|text\.report)', recipes()))
+    assert {'COMMANDS', 'TABLE', 'ArmDescription', 'service_command'} <= names
+    code = '\n'.join(file.read_text(encoding='utf-8')
+                     for file in (ROOT / 'reflex_ros').glob('**/*.py'))
+    assert not [name for name in names if not re.search(rf'\b{re.escape(name)}\b', code)]
