@@ -30,7 +30,7 @@ from reflex_ros.hardware.lerobot_file import find, load, path_of, Role, save
 from reflex_ros.hardware.range_recorder import doubts, RangeRecorder, USUAL_TRAVEL
 from reflex_ros.hardware.so101 import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.hardware.survey import under_torque
-from reflex_ros.runner.servo_setup import backup_folder, calibrated, set_up
+from reflex_ros.runner.servo_setup import backup_folder, calibration_settings, write_with_backup
 
 PERIOD_S = 0.02
 SILENCE_S = 1.0
@@ -78,7 +78,7 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
         else:
             made = load(find(source, os.environ, Role(role))) if source \
                 else _record_ranges(bus, found, seconds, yes=yes)
-            wanted = calibrated(made, found)
+            wanted = calibration_settings(made, found)
         todo = eeprom.changes(found, {id_: values for id_, values in wanted.items()
                                       if id_ in found})
         kept = None
@@ -88,7 +88,7 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
                 click.echo(str(change), err=True)
             confirm(f'These {len(todo)} registers will be written.', yes=yes)
             with shielded():
-                kept = set_up(bus, todo, backup_folder(os.environ), arm_id)
+                kept = write_with_backup(bus, todo, backup_folder(os.environ), arm_id)
         now = eeprom.read_kept(bus, SERVO_IDS)
     calibration = _calibration(now)
     if calibration is not None:

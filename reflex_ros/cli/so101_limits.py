@@ -22,7 +22,12 @@ from reflex_ros.hardware.calibration import soft_limits
 from reflex_ros.hardware.lerobot_file import find, load
 from reflex_ros.hardware.so101 import SO101_JOINTS
 from reflex_ros.hardware.survey import Survey
-from reflex_ros.runner.servo_setup import backup_folder, calibrated, protected, set_up
+from reflex_ros.runner.servo_setup import (
+    backup_folder,
+    calibration_settings,
+    protection_settings,
+    write_with_backup,
+)
 
 PROTECTION = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.MAX_TEMPERATURE)
 
@@ -47,16 +52,17 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bo
     reference = load(find(calibration, os.environ)) if calibration else None
     with open_bus(port) as bus:
         found = eeprom.read_kept(bus, [joint.servo_id for joint in SO101_JOINTS])
-        wanted = protected(FOLLOWER, found)
-        for servo_id, values in (calibrated(reference, found) if reference else {}).items():
-            wanted[servo_id].update(values)
+        wanted = protection_settings(FOLLOWER, found)
+        if reference is not None:
+            for servo_id, values in calibration_settings(reference, found).items():
+                wanted[servo_id].update(values)
         # Values that the driver set until power-off read as equal, so --write writes these too.
         todo = eeprom.changes(found, wanted, with_equal=writes)
         backup = None
         if writes and todo:
             confirm(f'{len(todo)} registers will be written.', yes=yes)
             with interruptible(), shielded():
-                backup = set_up(bus, todo, backup_folder(os.environ), arm_id)
+                backup = write_with_backup(bus, todo, backup_folder(os.environ), arm_id)
             found, todo_left = eeprom.read_kept(bus, list(found)), []
         else:
             todo_left = todo

@@ -20,7 +20,7 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.so101 import JOINT_NAMES
-from reflex_ros.runner.manual_drive import HandDrive, UNSURE
+from reflex_ros.runner.manual_drive import ManualDrive, NO_TORQUE
 
 MAX_SPEED = 0.5
 HOLDS = ('The arm holds its position under torque. To release it, run `reflex so101 park`, or '
@@ -28,14 +28,14 @@ HOLDS = ('The arm holds its position under torque. To release it, run `reflex so
 
 
 @contextmanager
-def drive_arm(port: str | None, *, velocity: float, parks: bool = False) -> Iterator[HandDrive]:
+def drive_arm(port: str | None, *, velocity: float, parks: bool = False) -> Iterator[ManualDrive]:
     """
     Put an arm under torque for the block; on Ctrl-C and any error, bring it to rest and hold.
 
     :param velocity: largest speed of a joint [rad/s].
     """
     path, baud = locate(port)
-    drive = HandDrive(So101Arm(Bus(SerialPort(path, baud))), velocity=velocity, parks=parks)
+    drive = ManualDrive(So101Arm(Bus(SerialPort(path, baud))), velocity=velocity, parks=parks)
     is_stopped = True
     with interruptible():
         try:
@@ -46,9 +46,9 @@ def drive_arm(port: str | None, *, velocity: float, parks: bool = False) -> Iter
             # Shielded first, because a pending interrupt is repeated after 0.2 s.
             with shielded():
                 drive.close()
-                if is_stopped and drive.may_hold:
-                    click.echo(HOLDS if drive.holds else f'{UNSURE}. `reflex so101 monitor` shows '
-                               'which joints hold', err=True)
+                if is_stopped and drive.was_torque_tried:
+                    click.echo(HOLDS if drive.has_torque else f'{NO_TORQUE}. `reflex so101 '
+                               'monitor` shows which joints hold', err=True)
 
 
 # Otherwise click takes a negative number for an option.

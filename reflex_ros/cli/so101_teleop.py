@@ -15,7 +15,7 @@ from reflex_ros.cli.so101_port import confirm, open_bus, YES
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import LEADER
-from reflex_ros.runner.teleop import require_limp, Teleop
+from reflex_ros.runner.teleop import require_torque_off, Teleop
 
 
 @declare(['reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'],
@@ -42,18 +42,18 @@ def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seco
     with open_bus(leader) as bus:
         arm = So101Arm(bus, build=LEADER)
         arm.bring_up()
-        require_limp(arm)
+        require_torque_off(arm)
         with drive_arm(follower, velocity=speed) as drive:
             following = Teleop(arm, drive, speed)
             if seconds is None:
                 click.echo('The follower follows the leader; press Ctrl-C to stop', err=True)
             following.follow(seconds)
-            figures = following.figures
-    rate_hz = figures.turns / figures.seconds if figures.seconds else 0.0
-    text.report(common, {'ok': True, 'turns': figures.turns, 'rate_hz': round(rate_hz, 1),
-                         'misses': figures.misses, 'met': figures.has_met,
-                         'lag_rad': round(figures.lag_rad, 4), 'torque': True},
-                f'{figures.seconds:.1f} s at {rate_hz:.1f} Hz, {figures.misses} missed '
-                f'answers of the leader, largest lag {figures.lag_rad:.3f} rad')
+            statistics = following.statistics
+    rate_hz = statistics.turns / statistics.seconds if statistics.seconds else 0.0
+    text.report(common, {'ok': True, 'turns': statistics.turns, 'rate_hz': round(rate_hz, 1),
+                         'misses': statistics.misses, 'met': statistics.has_met,
+                         'lag_rad': round(statistics.lag_rad, 4), 'torque': True},
+                f'{statistics.seconds:.1f} s at {rate_hz:.1f} Hz, {statistics.misses} missed '
+                f'answers of the leader, largest lag {statistics.lag_rad:.3f} rad')
     if not common.as_json:
         click.echo('The follower holds its position under torque', err=True)

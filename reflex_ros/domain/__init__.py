@@ -1,3 +1,3 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The robot's world as values and pure logic: no I/O, no ROS, no third party but numpy."""
+"""Values and pure decisions: no I/O, no ROS, no clock, no third party but numpy."""

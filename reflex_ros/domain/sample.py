@@ -14,12 +14,12 @@ from reflex_ros.domain.joints import Vector
 @dataclass(frozen=True, slots=True)
 class JointSample:
     """
-    One reading of all joints, in the order of the joint table.
+    One reading of all joints, in joint order.
 
     :param taken_at: monotonic instant of the measurement [s].
     :param position: (joints,) [rad].
     :param velocity: (joints,) [rad/s].
-    :param effort: (joints,) [N m], from the drive's duty: an indication, not a measurement.
+    :param effort: (joints,) [N m], estimated from the duty of the drive, not measured.
     :param load: (joints,) share of full drive duty, -1..1.
     :param current: (joints,) [A].
     :param voltage: (joints,) [V].
@@ -39,7 +39,7 @@ class JointSample:
 
     def is_at_rest(self, tolerance: float = 0.08) -> bool:
         """
-        Whether no joint moves faster than ``tolerance`` [rad/s].
+        Tell whether no joint moves faster than ``tolerance`` [rad/s].
 
         The servo reports speed in steps of up to 50 ticks/s (0.077 rad/s).
         """

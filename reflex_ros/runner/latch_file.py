@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The latch on disk: a restart comes up as it went down, not clean.
+The latch on disk: a supervisor that is restarted is still latched.
 
-It is also set while the arm may move: a supervisor that was killed then finds out when it starts
-again. Written by atomic rename, 0600.
+It is also set while the arm may move: a supervisor that was killed meanwhile is latched when it
+starts again. The file is written by atomic rename, mode 0600.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LatchFile:
     """
     Causes that outlive the process.
 
-    :param path: of the file; its folder is made when it is missing.
+    :param path: the file; its folder is made when it is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +37,7 @@ class LatchFile:
         self._written: tuple[CauseRecord, ...] | None = None
 
     def load(self) -> tuple[CauseRecord, ...]:
-        """Return the causes; what cannot be understood is a cause too."""
+        """Return the causes; a file that cannot be read is a cause itself."""
         try:
             rows = json.loads(self._path.read_text(encoding='utf-8'))['causes']
             if not isinstance(rows, list):

@@ -4,8 +4,8 @@
 Move an arm by hand, through the driver and all of its checks; no ROS, no service.
 
 The same bus thread, player and guard as in the node ``so101``: limits, largest step, lead bound,
-ramps, hold on any fault. Whoever drives renews the leases itself, from the loop that watches the
-motion: if that loop hangs, the arm stops.
+ramps, hold on any fault. The caller renews the leases from the loop that watches the motion: when
+that loop hangs, the arm stops.
 """
 
 from __future__ import annotations
@@ -33,22 +33,21 @@ LOOP_S = 0.01
 ROWS_HZ = 50.0
 MARGIN_S = 5.0
 """How much longer than planned a motion may take: playback slows down for a joint that lags."""
-UNSURE = 'Not every joint was seen under torque: support the arm'
-# The leases are renewed from this process: their bounds need not allow for a network, but for a
-# machine that is busy.
+NO_TORQUE = 'Not every joint was seen under torque: support the arm'
+# The leases are renewed in this process: no network delays them, but a busy machine may.
 _LEASES = GuardBounds(permit_soft_s=0.2, permit_hard_s=0.6, beat_soft_s=0.2, beat_hard_s=0.6)
 
 
-class HandDrive:
+class ManualDrive:
     """
-    An arm under our own permit.
+    An arm that this process permits to move.
 
-    Under torque from ``open`` on; ``close`` brings it to rest, and then it holds: torque stays on,
-    because without it the arm falls.
+    The arm is under torque from ``open`` on. ``close`` brings it to rest and leaves torque on,
+    because the arm would fall without it. Belongs to one thread.
 
     :param arm: opened, not brought up; closed at the end.
     :param velocity: largest speed of a joint [rad/s].
-    :param parks: go to the rest pose and let go, instead of moving on demand.
+    :param parks: move to the rest pose and switch torque off, instead of moving on demand.
     """
 
     def __init__(self, arm: So101Arm, *, velocity: float, parks: bool = False) -> None:
@@ -60,15 +59,15 @@ class HandDrive:
         self._beats = self._seq = 0
         self.sample: JointSample | None = None
         """The newest measurement."""
-        self.may_hold = False
-        """Whether it was tried to put the arm under torque: a person should know."""
+        self.was_torque_tried = False
+        """Whether ``open`` got as far as switching torque on: some joints may hold."""
         self.bounds = ChunkBounds(SO101)
 
     def open(self) -> None:
         """
-        Bring the arm up and put it under torque where it is.
+        Bring the arm up and put it under torque where it is. Blocks up to a few seconds.
 
-        :raises ReflexError: when it may not be driven; nothing has moved then.
+        :raises ReflexError: when the arm may not be driven; nothing has moved then.
         """
         try:
             self._arm.bring_up()
@@ -76,10 +75,10 @@ class HandDrive:
             self.bounds = ChunkBounds(calibrated_arm(self._arm.calibration, self._velocity),
                                       clamp=True)
             driver = ArmDriver(self._arm, self._guard, self.bounds, Motion())
-            driver.start(self._keep)
+            driver.start(self._store)
             self._driver = driver
             self._renew()
-            self.may_hold = True
+            self.was_torque_tried = True
             if self._mode is Mode.PARK:
                 driver.park()
             else:
@@ -89,7 +88,7 @@ class HandDrive:
             raise
 
     def close(self) -> None:
-        """Bring the arm to rest; it holds. May be called twice."""
+        """Bring the arm to rest under torque; blocks up to 2 s. May be called twice."""
         if self._driver is not None:
             self._driver.close()
         self._arm.close()
@@ -100,29 +99,29 @@ class HandDrive:
         return self._arm
 
     @property
-    def holds(self) -> bool:
-        """Whether all joints were under torque when they were last heard."""
+    def has_torque(self) -> bool:
+        """Whether all joints were under torque in the newest measurement."""
         return self._arm.has_torque
 
     @property
-    def standing(self) -> str:
-        """Say whether the arm holds, for a person who may have to support it."""
-        return 'The arm holds' if self.holds else UNSURE
+    def torque_text(self) -> str:
+        """One sentence for a person who may have to support the arm."""
+        return 'The arm holds' if self.has_torque else NO_TORQUE
 
     @property
     def setpoint(self) -> Vector:
-        """Where the joints are told to be (joints,) [rad]."""
+        """Where the joints are commanded to be (joints,) [rad]."""
         return np.array(self._report().setpoint)
 
     def move(self, target: Vector, speed: float) -> None:
         """
-        Go straight to a pose, with a smooth start and end, and wait until it is reached.
+        Move straight to a pose, with a smooth start and end, and wait until it is reached.
 
         :param target: (joints,) [rad].
-        :param speed: of the joint with the longest way, at its fastest [rad/s].
+        :param speed: largest speed of the joint that moves furthest [rad/s].
         :raises ReflexError: when the pose is outside the limits, or something stops the arm.
         """
-        self.check(target)
+        self.check_pose(target)
         start = self.setpoint
         # The cosine's steepest slope is pi / 2 times its mean.
         duration_s = max(math.pi / 2 * float(np.abs(target - start).max()) / speed, 0.1)
@@ -130,23 +129,24 @@ class HandDrive:
         phase = np.linspace(0.0, math.pi, count)[:, None]
         rows = start + 0.5 * (1.0 - np.cos(phase)) * (target - start)
         before = self._report()
-        self.offer(rows, (count - 1) / duration_s)
-        self.follow(lambda: self._has_arrived(before), duration_s + MARGIN_S,
+        self.play(rows, (count - 1) / duration_s)
+        self.wait_for(lambda: self._has_arrived(before), duration_s + MARGIN_S,
                     'the pose was not reached')
 
     def park(self) -> None:
         """
-        Wait until the arm has reached its rest pose and was let go.
+        Wait until the arm has reached its rest pose and torque is off.
 
-        :raises ReflexError: when something stops it on the way; then it holds.
+        :raises ReflexError: when something stops the arm on its way; then it holds.
         """
-        self.follow(lambda: self._report().is_parked, 30.0, 'the rest pose was not reached')
+        self.wait_for(lambda: self._report().is_parked, 30.0, 'the rest pose was not reached')
 
-    def check(self, target: Vector) -> None:
+    def check_pose(self, target: Vector) -> None:
         """
         Refuse a pose outside the limits.
 
-        :raises ReflexError: naming the joint and what is allowed.
+        :param target: (joints,) [rad].
+        :raises ReflexError: naming the joint and its limits.
         """
         for joint, value in zip(self.bounds.arm.joints, target, strict=True):
             limits = joint.limits
@@ -155,8 +155,8 @@ class HandDrive:
                     f'{joint.name} would be at {math.degrees(value):.1f} deg, allowed '
                     f'{math.degrees(limits.lower):.1f} to {math.degrees(limits.upper):.1f} deg')
 
-    def offer(self, rows: Vector, rate_hz: float) -> None:
-        """Play rows (horizon, joints) [rad] from now on, as far as the driver's checks let it."""
+    def play(self, rows: Vector, rate_hz: float) -> None:
+        """Hand rows (horizon, joints) [rad] to the driver, which checks them; never blocks."""
         assert self._driver is not None
         now = time.monotonic()
         self._seq += 1
@@ -167,22 +167,27 @@ class HandDrive:
 
     def step(self) -> None:
         """
-        Renew the leases; to be called at least every 0.2 s.
+        Renew the leases; must be called at least every 0.2 s, and never blocks.
 
-        :raises ReflexError: when something has stopped the arm; it holds then.
+        :raises ReflexError: when something has stopped the arm, with the cause.
         """
         self._renew()
         cause = self._report().cause
         if cause is not None:
-            raise ReflexError(f'{cause}. {self.standing}')
+            raise ReflexError(f'{cause}. {self.torque_text}')
 
-    def follow(self, is_done: Callable[[], bool], timeout_s: float, failure: str) -> None:
-        """Keep the leases renewed until a condition holds; errors as ``step``."""
+    def wait_for(self, is_done: Callable[[], bool], timeout_s: float, failure: str) -> None:
+        """
+        Keep the leases renewed until a condition is true.
+
+        :param failure: what has not happened, for the error after ``timeout_s``.
+        :raises ReflexError: after ``timeout_s``, or when something has stopped the arm.
+        """
         deadline = time.monotonic() + timeout_s
         while not is_done():
             self.step()
             if time.monotonic() > deadline:
-                raise ReflexError(f'{failure} within {timeout_s:.0f} s. {self.standing}')
+                raise ReflexError(f'{failure} within {timeout_s:.0f} s. {self.torque_text}')
             time.sleep(LOOP_S)
 
     def _has_arrived(self, before: ConnectorReport) -> bool:
@@ -205,5 +210,6 @@ class HandDrive:
         self._guard.renew_permit(Permit(1, self._mode), now)
         self._guard.renew_beat(self._beats, None, now)
 
-    def _keep(self, sample: JointSample) -> None:
+    def _store(self, sample: JointSample) -> None:
+        # In the bus thread.
         self.sample = sample

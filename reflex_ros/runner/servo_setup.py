@@ -1,6 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write a calibration or protection into the servos: backup first, all or nothing, undo."""
+"""
+Write a calibration or protection settings into the servos.
+
+A backup is written first; when one write fails, the earlier ones are undone.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,17 @@ from reflex_ros.hardware.eeprom import Change, Values
 from reflex_ros.hardware.so101 import SO101_JOINTS
 
 FULL_TURN_FEEDBACK = 0b10000
-"""Phase bit: positions run past one turn after a power cycle, and no calibration holds."""
+"""Phase bit: positions count past one turn, so a calibration is lost with the power."""
 
 
 def backup_folder(environ: Mapping[str, str]) -> Path:
-    """Say where backups of servo settings are kept."""
+    """Return the folder of the backups of servo settings."""
     state = environ.get('XDG_STATE_HOME') or Path.home() / '.local' / 'state'
     return Path(state) / 'reflex_ros' / 'so101'
 
 
-def protected(build: ArmBuild, found: Values) -> dict[int, dict[reg.Register, int]]:
-    """Say what the servos must hold to protect themselves, given what they hold now."""
+def protection_settings(build: ArmBuild, found: Values) -> dict[int, dict[reg.Register, int]]:
+    """Return the protection settings of each servo, by id; ``found`` is what it has now."""
     return {joint.servo_id: {
         reg.MAX_TORQUE: min(found[joint.servo_id][reg.MAX_TORQUE], most),
         **{setting.register: setting.corrected(found[joint.servo_id][setting.register])
@@ -36,9 +40,9 @@ def protected(build: ArmBuild, found: Values) -> dict[int, dict[reg.Register, in
                                        strict=True)}
 
 
-def calibrated(calibration: Sequence[JointCalibration],
+def calibration_settings(calibration: Sequence[JointCalibration],
                found: Values) -> dict[int, dict[reg.Register, int]]:
-    """Say what the servos must hold for a calibration, given what they hold now."""
+    """Return the registers of a calibration, by servo id; ``found`` is what it has now."""
     return {joint.servo_id: {
         reg.HOMING_OFFSET: own.offset_ticks, reg.MIN_POSITION_LIMIT: own.lower_ticks,
         reg.MAX_POSITION_LIMIT: own.upper_ticks, reg.OPERATING_MODE: 0,
@@ -46,13 +50,13 @@ def calibrated(calibration: Sequence[JointCalibration],
     } for joint, own in zip(SO101_JOINTS, calibration, strict=True)}
 
 
-def set_up(bus: Bus, todo: Sequence[Change], folder: Path, arm_id: str) -> Path:
+def write_with_backup(bus: Bus, todo: Sequence[Change], folder: Path, arm_id: str) -> Path:
     """
-    Write changes, with proof; when one fails, put back those that were written.
+    Write changes and read them back; when one fails, undo those that were written.
 
-    :returns: the backup.
-    :raises ReflexError: saying whether the servos are as they were or, line by line, what they may
-        hold now.
+    :returns: path of the backup.
+    :raises ReflexError: saying that the servos are as they were, or which registers may have
+        been written.
     """
     try:
         backup = eeprom.save_backup(folder, arm_id, bus.port.name,
@@ -63,11 +67,11 @@ def set_up(bus: Bus, todo: Sequence[Change], folder: Path, arm_id: str) -> Path:
     try:
         eeprom.write(bus, todo, done)
     except ReflexError as exc:
-        raise ReflexError(f'{exc}. {_put_back(bus, done, backup)}') from exc
+        raise ReflexError(f'{exc}. {_restore(bus, done, backup)}') from exc
     return backup
 
 
-def _put_back(bus: Bus, done: Sequence[Change], backup: Path) -> str:
+def _restore(bus: Bus, done: Sequence[Change], backup: Path) -> str:
     if not done:
         return 'Nothing was written'
     undo = [Change(change.servo_id, change.register, change.after, change.before)
@@ -76,6 +80,6 @@ def _put_back(bus: Bus, done: Sequence[Change], backup: Path) -> str:
         eeprom.write(bus, undo)
     except ReflexError:
         listing = '; '.join(map(str, dict.fromkeys(done)))
-        return (f'May have been written: {listing}. To put it back: reflex so101 calibrate --undo '
-                f'--backup {backup}')
-    return f'What was written has been put back ({len(undo)} registers); backup: {backup}'
+        return (f'These registers may have been written: {listing}. To restore them: reflex so101 '
+                f'calibrate --undo --backup {backup}')
+    return f'The {len(undo)} registers that were written are restored; backup: {backup}'

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A leader arm, moved by hand, drives a follower arm; an example of what ``HandDrive`` is for.
+A leader arm, moved by hand, drives a follower arm; an example of what ``ManualDrive`` is for.
 
-The leader is only read. What it says goes to the follower as short chunks that go on from what it
-plays, towards the leader, at bounded speed and acceleration: a leap of the leader is a motion of
-the follower, never a leap. When the leader falls silent the follower comes to rest.
+The leader is only read. The follower gets short chunks that begin where its present motion is and
+lead towards the pose of the leader, at bounded speed and acceleration: however fast the leader
+moves, the follower does not leap. When the leader stops answering, the follower comes to rest.
 """
 
 from __future__ import annotations
@@ -22,29 +22,31 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.calibration import gripper_travel
 from reflex_ros.hardware.so101 import GRIPPER
 from reflex_ros.hardware.survey import under_torque
-from reflex_ros.runner.manual_drive import HandDrive
+from reflex_ros.runner.manual_drive import ManualDrive
 
 RATE_HZ = 50.0
 ROWS = 12
-"""Of one chunk: 0.24 s, so that one late turn of our loop does not stop the arm."""
+"""Rows of one chunk: 0.24 s, so that one late turn of the loop does not stop the arm."""
 LOST_S = 0.2
 APPROACH_SPEED = 0.3
 ACCELERATION = 8.0
 BRAKING = 5.0
-"""Below the acceleration [rad/s^2]: what is planned in steps of 20 ms must not overshoot."""
+"""Below ``ACCELERATION`` [rad/s^2]: a plan in steps of 20 ms must not overshoot."""
 ASTRAY_RAD = 0.05
 NEAR_RAD = 0.1
-"""Once the follower is so close, it follows at full speed."""
+"""Distance to the leader below which the follower moves at full speed [rad]."""
 
 
 @dataclass(slots=True)
-class Figures:
+class TeleopStatistics:
     """
     What happened so far.
 
-    :param turns: of our loop, each with a position of the leader.
+    :param turns: turns of the loop.
     :param misses: turns in which the leader did not answer.
-    :param lag_rad: largest distance between leader and follower since they met [rad].
+    :param has_met: whether the follower has come near the leader once.
+    :param lag_rad: largest distance between leader and follower since then [rad].
+    :param seconds: since the beginning.
     """
 
     turns: int = 0
@@ -63,18 +65,19 @@ class Teleop:
     :param speed: largest speed of a joint of the follower [rad/s].
     """
 
-    def __init__(self, leader: So101Arm, follower: HandDrive, speed: float) -> None:
+    def __init__(self, leader: So101Arm, follower: ManualDrive, speed: float) -> None:
         self._leader = leader
         self._follower = follower
         self._speed = speed
         self._rows: Vector | None = None
         self._rows_at = 0.0
-        self.figures = Figures()
+        self.statistics = TeleopStatistics()
 
     def follow(self, seconds: float | None = None) -> None:
         """
-        Follow the leader for so long, or until interrupted.
+        Follow the leader, and block meanwhile.
 
+        :param seconds: duration; None follows until interrupted.
         :raises ReflexError: when the leader is lost, or something stops the follower.
         """
         began = heard_at = due = time.monotonic()
@@ -84,20 +87,20 @@ class Teleop:
                 target = self._target()
                 heard_at = time.monotonic()
             except BusTimeout as exc:
-                self.figures.misses += 1
+                self.statistics.misses += 1
                 if time.monotonic() - heard_at > LOST_S:
                     raise ReflexError(f'the leader was lost: {exc}') from exc
             self._lead_to(target)
             self._follower.step()
-            self.figures.turns += 1
-            self.figures.seconds = time.monotonic() - began
+            self.statistics.turns += 1
+            self.statistics.seconds = time.monotonic() - began
             due = max(due + 1.0 / RATE_HZ, time.monotonic())
             time.sleep(max(due - time.monotonic(), 0.0))
 
     def _target(self) -> Vector:
-        """Read where the leader is, as a pose that the follower can take (joints,) [rad]."""
+        """Read the leader's pose, in the follower's limits (joints,) [rad]."""
         pose = self._leader.read(retries=1).position.copy()
-        # A trigger travels less than a jaw: what counts is how far each is open.
+        # The trigger of a leader travels less than the jaw of a follower: share of the travel.
         percent = gripper_travel(self._leader.calibration).to_percent(pose[GRIPPER])
         pose[GRIPPER] = gripper_travel(self._follower.arm.calibration).to_rad(percent)
         arm = self._follower.bounds.arm
@@ -105,19 +108,19 @@ class Teleop:
         return inside
 
     def _lead_to(self, target: Vector) -> None:
-        figures, setpoint = self.figures, self._follower.setpoint
+        statistics, setpoint = self.statistics, self._follower.setpoint
         distance = float(np.abs(target - setpoint).max())
-        figures.has_met |= distance < NEAR_RAD
-        if figures.has_met:
-            figures.lag_rad = max(figures.lag_rad, distance)
-        position, velocity = self._now(setpoint)
+        statistics.has_met |= distance < NEAR_RAD
+        if statistics.has_met:
+            statistics.lag_rad = max(statistics.lag_rad, distance)
+        position, velocity = self._present_motion(setpoint)
         self._rows = approach(position, velocity, target,
-                              self._speed if figures.has_met else APPROACH_SPEED)
+                              self._speed if statistics.has_met else APPROACH_SPEED)
         self._rows_at = time.monotonic()
-        self._follower.offer(self._rows, RATE_HZ)
+        self._follower.play(self._rows, RATE_HZ)
 
-    def _now(self, setpoint: Vector) -> tuple[Vector, Vector]:
-        """Say where the rows are that play now, and how fast (joints,) [rad], [rad/s]."""
+    def _present_motion(self, setpoint: Vector) -> tuple[Vector, Vector]:
+        """Return position [rad] and velocity [rad/s] of the rows that play now (joints,)."""
         place = (time.monotonic() - self._rows_at) * RATE_HZ
         if self._rows is None or place >= ROWS - 1:
             return setpoint, np.zeros_like(setpoint)
@@ -133,30 +136,31 @@ def approach(position: Vector, velocity: Vector, target: Vector, speed: float) -
     Plan the next rows of a motion that comes to rest at a target, without a leap in speed.
 
     :param position: first row (joints,) [rad].
-    :param velocity: there (joints,) [rad/s].
-    :param speed: bound of the speed of each joint [rad/s].
+    :param velocity: velocity in the first row (joints,) [rad/s].
+    :param speed: largest speed of each joint [rad/s].
     :returns: (rows, joints) [rad].
     """
     rows = [position]
     for _ in range(ROWS - 1):
-        way = target - rows[-1]
-        # As fast as still allows to brake; the last bit in one step, or it would never end.
-        wanted = np.sign(way) * np.minimum(np.sqrt(2.0 * BRAKING * np.abs(way)), speed)
-        wanted = np.where(np.abs(way) < np.abs(wanted) / RATE_HZ, way * RATE_HZ, wanted)
+        left = target - rows[-1]
+        # As fast as braking allows; the last bit in one step, or it would never end.
+        wanted = np.sign(left) * np.minimum(np.sqrt(2.0 * BRAKING * np.abs(left)), speed)
+        wanted = np.where(np.abs(left) < np.abs(wanted) / RATE_HZ, left * RATE_HZ, wanted)
         change = ACCELERATION / RATE_HZ
         velocity = np.clip(wanted, velocity - change, velocity + change)
         rows.append(rows[-1] + velocity / RATE_HZ)
     return np.array(rows)
 
 
-def require_limp(leader: So101Arm) -> None:
+def require_torque_off(leader: So101Arm) -> None:
     """
-    Make sure that a person can move the leader.
+    Check that a person can move the leader.
 
-    :raises ConfigurationError: when a joint of it is under torque.
+    :raises ConfigurationError: when one of its joints is under torque.
     """
     held = under_torque(leader.bus)
     if held:
         raise ConfigurationError(
-            f'the leader is under torque (servo {", ".join(map(str, held))}): nobody could move '
-            f'it. Let it go: reflex so101 torque-off --port {leader.bus.port.name}')
+            f'the leader is under torque (servo {", ".join(map(str, held))}), so it cannot be '
+            'moved by hand. Switch torque off: reflex so101 torque-off --port '
+            f'{leader.bus.port.name}')

@@ -17,7 +17,7 @@ from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.eeprom import Change
 from reflex_ros.hardware.port import SerialPort
-from reflex_ros.runner.servo_setup import set_up
+from reflex_ros.runner.servo_setup import write_with_backup
 
 PAN = Change(1, reg.HOMING_OFFSET, 412, -300)
 ROLL = Change(5, reg.MAX_POSITION_LIMIT, 4095, 4000)
@@ -78,7 +78,7 @@ def test_value_that_is_not_taken_is_written_three_times_then_named(bus: Bus) -> 
 
 
 def test_set_up_keeps_the_old_values_in_a_file(bus: Bus, tmp_path: Path) -> None:
-    backup = set_up(bus, [PAN], tmp_path / 'deep', 'arm')
+    backup = write_with_backup(bus, [PAN], tmp_path / 'deep', 'arm')
     kept = eeprom.load_backup(backup)
     assert kept[1][reg.HOMING_OFFSET] == 412 and set(kept) == {1}
     found = eeprom.read_kept(bus, [1])
@@ -88,8 +88,8 @@ def test_set_up_keeps_the_old_values_in_a_file(bus: Bus, tmp_path: Path) -> None
 
 
 def test_failed_set_up_puts_everything_back(arm: SimulatedArm, bus: Bus, tmp_path: Path) -> None:
-    with pytest.raises(ReflexError, match='has been put back'):
-        set_up(bus, [PAN, NEVER, ROLL], tmp_path, 'arm')
+    with pytest.raises(ReflexError, match='that were written are restored'):
+        write_with_backup(bus, [PAN, NEVER, ROLL], tmp_path, 'arm')
     assert bus.read(1, reg.HOMING_OFFSET) == 412
     assert bus.read(5, reg.MAX_POSITION_LIMIT) == 4095
 
@@ -114,9 +114,9 @@ def test_set_up_that_cannot_be_put_back_says_what_may_have_been_written(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(eeprom, 'time', Unplug())
         with pytest.raises(ReflexError) as caught:
-            set_up(bus, [PAN, ROLL], tmp_path, 'arm')
+            write_with_backup(bus, [PAN, ROLL], tmp_path, 'arm')
     said = str(caught.value)
-    assert 'May have been written: servo 1 homing_offset: 412 -> -300; ' in said
+    assert 'These registers may have been written: servo 1 homing_offset: 412 -> -300; ' in said
     assert f'--undo --backup {next(tmp_path.iterdir())}' in said
 
 
@@ -125,7 +125,7 @@ def test_nothing_is_written_when_there_is_no_place_for_the_backup(
     (tmp_path / 'file').touch()
     since = arm.control.mark()
     with pytest.raises(ReflexError, match='nothing was changed'):
-        set_up(bus, [PAN], tmp_path / 'file', 'arm')
+        write_with_backup(bus, [PAN], tmp_path / 'file', 'arm')
     assert arm.writes(since) == []
 
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
 from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
 
 from reflex_ros.errors import ReflexError, ServoFault  # noqa: E402
-from reflex_ros.runner.manual_drive import HandDrive  # noqa: E402
+from reflex_ros.runner.manual_drive import ManualDrive  # noqa: E402
 
 START = (0.0, -0.7, 0.7, 0.7, 0.0, 0.3)
 
@@ -37,8 +37,8 @@ def arm(running: SimulatedArm) -> SimulatedArm:
 
 
 @pytest.fixture
-def drive(arm: SimulatedArm) -> Iterator[HandDrive]:
-    made = HandDrive(arm.open(), velocity=0.5)
+def drive(arm: SimulatedArm) -> Iterator[ManualDrive]:
+    made = ManualDrive(arm.open(), velocity=0.5)
     made.open()
     yield made
     made.close()
@@ -50,7 +50,7 @@ def goals(arm: SimulatedArm) -> list[int]:
 
 def test_opening_moves_nothing_and_closing_holds(arm: SimulatedArm) -> None:
     arm.control.mark()
-    drive = HandDrive(arm.open(), velocity=0.5)
+    drive = ManualDrive(arm.open(), velocity=0.5)
     drive.open()
     assert all(arm.torque())
     drive.close()
@@ -61,12 +61,12 @@ def test_opening_moves_nothing_and_closing_holds(arm: SimulatedArm) -> None:
 def test_arm_that_may_not_be_driven_is_left_alone_and_its_port_is_free(arm: SimulatedArm) -> None:
     arm.control.fault('error_bits', ids=[2], bits=0x20)
     with pytest.raises(ServoFault, match='shoulder_lift'):
-        HandDrive(arm.open(), velocity=0.5).open()
+        ManualDrive(arm.open(), velocity=0.5).open()
     assert not any(arm.torque())
     arm.open().close()
 
 
-def test_move_reaches_the_pose_smoothly(arm: SimulatedArm, drive: HandDrive) -> None:
+def test_move_reaches_the_pose_smoothly(arm: SimulatedArm, drive: ManualDrive) -> None:
     drive.move(np.array([0.1, *START[1:]]), 0.5)
     assert arm.joint(0)['position_rad'] == pytest.approx(0.1, abs=0.002)
     steps = np.abs(np.diff(goals(arm)))
@@ -76,29 +76,29 @@ def test_move_reaches_the_pose_smoothly(arm: SimulatedArm, drive: HandDrive) -> 
 
 
 @pytest.mark.parametrize('way, speed', ((0.002, 0.2), (0.02, 0.5), (0.05, 0.02)))
-def test_small_and_slow_moves_are_made_too(arm: SimulatedArm, drive: HandDrive, way: float,
+def test_small_and_slow_moves_are_made_too(arm: SimulatedArm, drive: ManualDrive, way: float,
                                            speed: float) -> None:
     drive.move(np.array([way, *START[1:]]), speed)
     assert arm.joint(0)['position_rad'] == pytest.approx(way, abs=0.002)
 
 
-def test_second_move_is_waited_for_too(arm: SimulatedArm, drive: HandDrive) -> None:
+def test_second_move_is_waited_for_too(arm: SimulatedArm, drive: ManualDrive) -> None:
     for target in (0.06, 0.0):
         drive.move(np.array([target, *START[1:]]), 0.5)
         assert arm.joint(0)['position_rad'] == pytest.approx(target, abs=0.002)
 
 
-def test_arm_with_a_limp_joint_is_not_said_to_hold(arm: SimulatedArm, drive: HandDrive) -> None:
+def test_arm_with_a_limp_joint_is_not_said_to_hold(arm: SimulatedArm, drive: ManualDrive) -> None:
     arm.control.fault('torque_dropped', ids=[2])
     with pytest.raises(ReflexError, match='SERVO_REBOOT.*support the arm'):
-        drive.follow(lambda: False, 8.0, 'nothing happened')
-    assert not drive.holds
+        drive.wait_for(lambda: False, 8.0, 'nothing happened')
+    assert not drive.has_torque
 
 
-def test_arm_stops_when_whoever_drives_it_hangs(arm: SimulatedArm, drive: HandDrive) -> None:
+def test_arm_stops_when_whoever_drives_it_hangs(arm: SimulatedArm, drive: ManualDrive) -> None:
     rows = np.linspace(START, (1.5, *START[1:]), 200)
-    drive.offer(rows, 40.0)
-    drive.follow(lambda: arm.joint(0)['position_rad'] > 0.05, 8.0, 'the arm did not move')
+    drive.play(rows, 40.0)
+    drive.wait_for(lambda: arm.joint(0)['position_rad'] > 0.05, 8.0, 'the arm did not move')
     # Nobody calls step any more.
     wait_for(lambda: drive._report().cause is not None, 'the guard to stop it')
     wait_for(lambda: drive._report().at_rest, 'the arm to rest')
@@ -122,7 +122,7 @@ def fault_on_the_way(arm: SimulatedArm, name: str, **values: Any) -> Iterator[No
         thread.join()
 
 
-def test_fault_on_the_way_is_told_and_the_arm_holds(arm: SimulatedArm, drive: HandDrive) -> None:
+def test_fault_on_the_way_is_told_and_the_arm_holds(arm: SimulatedArm, drive: ManualDrive) -> None:
     with fault_on_the_way(arm, 'error_bits', ids=[6], bits=0x20), \
             pytest.raises(ReflexError, match='OVERLOAD: gripper .*The arm holds'):
         drive.move(np.array([1.5, *START[1:]]), 0.5)
@@ -130,7 +130,7 @@ def test_fault_on_the_way_is_told_and_the_arm_holds(arm: SimulatedArm, drive: Ha
 
 
 def test_arm_that_was_stopped_on_the_way_has_not_arrived(
-        arm: SimulatedArm, drive: HandDrive) -> None:
+        arm: SimulatedArm, drive: ManualDrive) -> None:
     # The setpoint rests at once then, as it does in the pose that was asked for.
     with fault_on_the_way(arm, 'bus_silent'), \
             pytest.raises(ReflexError, match='UNPOWERED.*support the arm'):
@@ -139,7 +139,7 @@ def test_arm_that_was_stopped_on_the_way_has_not_arrived(
 
 @pytest.mark.parametrize('target, joint', (((2.0, *START[1:]), 'shoulder_pan'),
                                            ((*START[:5], 2.2), 'gripper')))
-def test_pose_outside_the_limits_is_refused(arm: SimulatedArm, drive: HandDrive,
+def test_pose_outside_the_limits_is_refused(arm: SimulatedArm, drive: ManualDrive,
                                             target: tuple[float, ...], joint: str) -> None:
     arm.control.mark()
     with pytest.raises(ReflexError, match=f'{joint} would be at .* allowed'):
@@ -150,7 +150,7 @@ def test_pose_outside_the_limits_is_refused(arm: SimulatedArm, drive: HandDrive,
 def test_arm_that_sags_onto_a_stop_can_be_led_back_in(arm: SimulatedArm) -> None:
     # 3 degrees beyond the URDF's limit, as far as the mechanism allows.
     arm.control.set(pose=[0.0, -1.80, 0.7, 0.7, 0.0, 0.3])
-    drive = HandDrive(arm.open(), velocity=0.5)
+    drive = ManualDrive(arm.open(), velocity=0.5)
     drive.open()
     try:
         drive.move(np.array([0.0, -1.70, 0.7, 0.7, 0.0, 0.3]), 0.5)
@@ -161,7 +161,7 @@ def test_arm_that_sags_onto_a_stop_can_be_led_back_in(arm: SimulatedArm) -> None
 
 def test_parking_ends_in_the_rest_pose_without_torque(arm: SimulatedArm) -> None:
     arm.control.set(pose=[0.1, -1.6, 1.5, 0.8, 0.0, 0.0])
-    drive = HandDrive(arm.open(), velocity=0.5, parks=True)
+    drive = ManualDrive(arm.open(), velocity=0.5, parks=True)
     drive.open()
     try:
         drive.park()

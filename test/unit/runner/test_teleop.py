@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
 from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
 
 from reflex_ros.errors import ConfigurationError, ReflexError  # noqa: E402
-from reflex_ros.runner.manual_drive import HandDrive  # noqa: E402
+from reflex_ros.runner.manual_drive import ManualDrive  # noqa: E402
 from reflex_ros.runner.teleop import (  # noqa: E402
     ACCELERATION,
     approach,
     RATE_HZ,
-    require_limp,
+    require_torque_off,
     Teleop,
 )
 
@@ -60,7 +60,7 @@ class Ride:
     """A teleoperation in a thread of its own, and how it ended."""
 
     def __init__(self, teleop: Teleop) -> None:
-        self.figures = teleop.figures
+        self.statistics = teleop.statistics
         self.error: Exception | None = None
         self._teleop = teleop
         self.thread = threading.Thread(target=self._run)
@@ -75,10 +75,10 @@ class Ride:
 @contextmanager
 def riding(leader: SimulatedArm, follower: SimulatedArm) -> Iterator[Ride]:
     """Let the follower follow; the block ends it by taking the leader away."""
-    arm, drive = leader.open(), HandDrive(follower.open(), velocity=SPEED)
+    arm, drive = leader.open(), ManualDrive(follower.open(), velocity=SPEED)
     try:
         arm.bring_up()
-        require_limp(arm)
+        require_torque_off(arm)
         drive.open()
         ride = Ride(Teleop(arm, drive, SPEED))
         ride.thread.start()
@@ -127,7 +127,7 @@ def test_approach_is_bounded_and_comes_to_rest_at_the_target(
 def test_follower_goes_where_the_leader_is(leader: SimulatedArm, follower: SimulatedArm) -> None:
     since = follower.control.mark()
     with riding(leader, follower) as ride:
-        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
         for target in ((0.4, -0.5, 0.5, 0.6, 0.5, 1.2), START):
             leader.control.set(pose=list(target))
             wait_for(lambda target=target: np.allclose(pose(follower), target, atol=0.01),
@@ -142,7 +142,7 @@ def test_leap_of_the_leader_is_no_leap_of_the_follower(leader: SimulatedArm,
                                                        follower: SimulatedArm) -> None:
     since = follower.control.mark()
     with riding(leader, follower) as ride:
-        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
         leader.control.set(pose=[1.5, *START[1:]])
         wait_for(lambda: pose(follower)[0] > 0.3, 'the follower to set out')
         leader.control.set(pose=[-0.2, *START[1:]])
@@ -154,7 +154,7 @@ def test_follower_approaches_slowly(leader: SimulatedArm, follower: SimulatedArm
     leader.control.set(pose=[0.3, *START[1:]])
     since = follower.control.mark()
     with riding(leader, follower) as ride:
-        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
     writes = [write for write in follower.writes(since, 42) if write.servo_id == 1]
     # Until they meet, 0.1 rad before the leader; 0.3 rad/s are 2 ticks in a cycle of 10 ms.
     before = [write.value for write in writes if write.value < 2053.5 + 0.18 * 4096 / 2 / math.pi]
@@ -164,7 +164,7 @@ def test_follower_approaches_slowly(leader: SimulatedArm, follower: SimulatedArm
 def test_follower_holds_when_the_leader_is_lost(leader: SimulatedArm,
                                                 follower: SimulatedArm) -> None:
     with riding(leader, follower) as ride:
-        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
         leader.control.set(pose=[1.5, *START[1:]])
         wait_for(lambda: pose(follower)[0] > 0.3, 'the follower to set out')
         leader.control.fault('bus_silent')
@@ -181,7 +181,7 @@ def test_gripper_follows_in_percent_of_its_own_travel(leader: SimulatedArm,
     leader.control.set(id=6, register='max_position_limit', value=1318 + 740)
     try:
         with riding(leader, follower) as ride:
-            wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+            wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
             leader.control.set(pose=[*START[:5], -0.1745 + 370 * 2 * math.pi / 4096])
             half = -0.1745 + 737.5 * 2 * math.pi / 4096
             wait_for(lambda: abs(pose(follower)[5] - half) < 0.01, 'the gripper to be half open')
@@ -191,7 +191,7 @@ def test_gripper_follows_in_percent_of_its_own_travel(leader: SimulatedArm,
 
 def test_follower_stays_inside_its_limits(leader: SimulatedArm, follower: SimulatedArm) -> None:
     with riding(leader, follower) as ride:
-        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
         leader.control.set(pose=[2.05, *START[1:]])
         wait_for(lambda: pose(follower)[0] > 1.9, 'the follower to reach its limit')
     assert max(write.value for write in follower.writes(0, 42) if write.servo_id == 1) \
@@ -204,7 +204,7 @@ def test_leader_under_torque_is_refused(leader: SimulatedArm) -> None:
         arm.bring_up()
         arm.arm()
         with pytest.raises(ConfigurationError, match='the leader is under torque.*torque-off'):
-            require_limp(arm)
+            require_torque_off(arm)
     finally:
         arm.close()
         leader.reset()
@@ -212,7 +212,7 @@ def test_leader_under_torque_is_refused(leader: SimulatedArm) -> None:
 
 def test_fault_of_the_follower_ends_it(leader: SimulatedArm, follower: SimulatedArm) -> None:
     with riding(leader, follower) as ride:
-        wait_for(lambda: ride.figures.has_met, 'the arms to meet')
+        wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
         follower.control.fault('silent', ids=[3])
         wait_for(lambda: not ride.thread.is_alive(), 'the fault to be noticed')
         assert 'SERVO_MISSING' in str(ride.error)
