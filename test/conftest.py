@@ -7,9 +7,12 @@ A module is imported before its markers are read, so one that imports rclpy or l
 begins with ``pytest.importorskip('rclpy')`` or ``pytest.importorskip('launch_ros')``.
 """
 
+from collections import deque
 import importlib.util
 import os
+import random
 import signal
+import socket
 import sys
 
 import pytest
@@ -23,6 +26,11 @@ os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 # that send Ctrl-C would then wait forever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+RANGE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+# `reflex demo` chooses from 60 to 99. Above 101 the ports of a domain are in the range that Linux
+# gives to clients.
+DOMAINS = deque(random.sample(range(1, 60), 59))
 
 
 def missing_requirements():
@@ -51,3 +59,23 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def domain():
+    """Return the environment that puts a process into a domain of its own."""
+    with socket.socket(socket.AF_UNIX) as claim:
+        yield {'ROS_DOMAIN_ID': str(claim_domain(claim)), **RANGE}
+
+
+def claim_domain(claim):
+    """Choose a domain that no other test on this machine uses until the socket is closed."""
+    for _ in range(len(DOMAINS)):
+        DOMAINS.rotate()
+        try:
+            # An abstract name: no file, and the kernel releases it even after SIGKILL.
+            claim.bind(f'\0reflex_ros/test/domain/{DOMAINS[0]}')
+        except OSError:
+            continue
+        return DOMAINS[0]
+    raise AssertionError('all domains are in use by other tests')

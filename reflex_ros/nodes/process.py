@@ -5,11 +5,15 @@ Run one node in a process of its own: signals, executor, shutdown transition, ex
 
 SIGINT and SIGTERM only set a flag. The node makes its hardware safe in its shutdown transition,
 before anything else ends: rclpy's own handlers would shut the context down first.
+
+The end of the parent process counts as a signal, because ``launch`` dies of SIGTERM without ending
+what it started. A node that was started with nohup outlives its parent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+import os
 import signal
 import sys
 
@@ -30,9 +34,10 @@ except ImportError:
     # Before Kilted.
     from rclpy.executors import SingleThreadedExecutor as Executor
 
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 STEP_S = 0.1
-GONE_S = 2.8
-"""From the signal to the end of the process: launch and systemd lose patience later."""
+GONE_S = 4.5
+"""From the signal to the end of the process; launch sends the next signal after 5 s."""
 
 
 def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
@@ -53,7 +58,11 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
             signal.setitimer(signal.ITIMER_REAL, GONE_S)
         leaving.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # nohup starts its command with SIGHUP ignored.
+    outlives_parent = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    parent = os.getppid()
+    signals = SIGNALS - ({signal.SIGHUP} if outlives_parent else set())
+    for number in signals:
         signal.signal(number, leave)
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -69,6 +78,8 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
             node.trigger_activate()
         while not leaving:
             executor.spin_once(timeout_sec=STEP_S)
+            if os.getppid() != parent and not outlives_parent:
+                leave(signal.SIGHUP, None)
     except ExternalShutdownException:
         pass
     finally:
@@ -77,4 +88,8 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
         rclpy.try_shutdown()
+        for number in signals:
+            # While Python finalizes it restores the default action, and a second Ctrl-C would
+            # kill the process before the middleware has said goodbye.
+            signal.signal(number, signal.SIG_IGN)
     return 0

@@ -2,23 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real rclpy, real DDS on loopback, real processes: each test has a ROS_DOMAIN_ID of its own."""
 
-from collections import deque
 from contextlib import contextmanager
 import json
 import os
 from pathlib import Path
-import random
-import socket
 import subprocess
 import sys
 import time
 
 import pytest
-
-RANGE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-# `reflex demo` chooses from 60 to 99. Above 101 the ports of a domain are in the range that Linux
-# gives to clients.
-DOMAINS = deque(random.sample(range(1, 60), 59))
 
 
 def pytest_collection_modifyitems(items):
@@ -27,26 +19,6 @@ def pytest_collection_modifyitems(items):
         item.add_marker('ros')
         # A graph of six processes needs about one core; more than two at a time miss deadlines.
         item.add_marker(pytest.mark.xdist_group(f'ros {index % 2}'))
-
-
-@pytest.fixture
-def domain():
-    """Return the environment that puts a process into a domain of its own."""
-    with socket.socket(socket.AF_UNIX) as claim:
-        yield {'ROS_DOMAIN_ID': str(claim_domain(claim)), **RANGE}
-
-
-def claim_domain(claim):
-    """Choose a domain that no other test on this machine uses until the socket is closed."""
-    for _ in range(len(DOMAINS)):
-        DOMAINS.rotate()
-        try:
-            # An abstract name: no file, and the kernel releases it even after SIGKILL.
-            claim.bind(f'\0reflex_ros/test/domain/{DOMAINS[0]}')
-        except OSError:
-            continue
-        return DOMAINS[0]
-    raise AssertionError('all domains are in use by other tests')
 
 
 @pytest.fixture

@@ -100,4 +100,5 @@ def _end_condition(stop: threading.Event | None,
         yield is_over
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # After a signal the process ends: another one must not interrupt the clean-up.
+            signal.signal(number, signal.SIG_IGN if signals else handler)

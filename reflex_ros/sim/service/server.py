@@ -217,4 +217,8 @@ async def _serve(server: Server) -> None:
     sys.stdout.write(server.ready_line() + '\n')
     sys.stdout.flush()
     await stopped.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The process ends now: another signal must not interrupt that.
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
     await server.stop()

@@ -1,0 +1,102 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How processes end: repeated Ctrl-C, and a parent that dies."""
+
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from .conftest import is_alive, wait_for
+
+NODES = ('action_stream_node', 'monitor_node', 'sim_camera_node', 'so101_driver_node',
+         'supervisor_node')
+PARENT = """
+import json, subprocess, sys
+child = subprocess.Popen(json.loads(sys.argv[1]), stdin=subprocess.DEVNULL)
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def node(name):
+    """Return the command that starts a node."""
+    return [sys.executable, '-m', f'reflex_ros.nodes.{name}']
+
+
+def has_joined(pid):
+    """Tell whether a node is up: it catches SIGHUP and has the sockets of DDS."""
+    try:
+        status = Path(f'/proc/{pid}/status').read_text()
+        links = [os.readlink(link) for link in Path(f'/proc/{pid}/fd').iterdir()]
+    except OSError:
+        return False
+    caught = int(status.partition('SigCgt:')[2].split()[0], 16)
+    return caught & 1 and sum(link.startswith('socket:') for link in links) >= 4
+
+
+def interrupt_until_it_ends(process, period_s):
+    """Send SIGINT again and again; return the exit code."""
+    deadline = time.monotonic() + 15.0
+    while process.poll() is None:
+        assert time.monotonic() < deadline, 'does not end'
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(period_s)
+        except subprocess.TimeoutExpired:
+            continue
+    return process.returncode
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_second_ctrl_c_does_not_kill_a_node_that_ends(name, domain):
+    with subprocess.Popen(node(name), env={**os.environ, **domain}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL) as process:
+        wait_for(lambda: has_joined(process.pid), 20.0, 'node')
+        assert interrupt_until_it_ends(process, 0.02) == 0
+
+
+@pytest.mark.parametrize('module', ['reflex_ros.sim.arm', 'reflex_ros.sim.service'])
+def test_second_ctrl_c_does_not_kill_a_simulated_part_that_ends(module):
+    with subprocess.Popen([sys.executable, '-m', module], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as process:
+        assert json.loads(process.stdout.readline())
+        assert interrupt_until_it_ends(process, 0.02) == 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize('name', ['monitor_node', 'so101_driver_node'])
+def test_node_ends_when_its_parent_dies(name, number, domain):
+    with subprocess.Popen([sys.executable, '-c', PARENT, json.dumps(node(name))], text=True,
+                          env={**os.environ, **domain}, stdout=subprocess.PIPE) as parent:
+        pid = int(parent.stdout.readline())
+        try:
+            wait_for(lambda: has_joined(pid), 20.0, 'node')
+            parent.send_signal(number)
+            wait_for(lambda: not is_alive(pid), 6.0, 'end of the node')
+        finally:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_node_under_nohup_outlives_its_parent(domain):
+    command = ['nohup', *node('monitor_node')]
+    with subprocess.Popen([sys.executable, '-c', PARENT, json.dumps(command)], text=True,
+                          env={**os.environ, **domain}, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as parent:
+        pid = int(parent.stdout.readline())
+        try:
+            wait_for(lambda: len(list(Path(f'/proc/{pid}/task').iterdir())) > 4, 20.0, 'node')
+            parent.send_signal(signal.SIGKILL)
+            parent.wait()
+            # The node looks for its parent every 0.1 s, and a snapshot comes out once a second.
+            with pytest.raises(AssertionError, match='no end of the node'):
+                wait_for(lambda: not is_alive(pid), 2.0, 'end of the node')
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not is_alive(pid), 6.0, 'end of the node after SIGTERM')
