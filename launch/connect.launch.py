@@ -9,6 +9,7 @@ Nothing is brought up here: that is the supervisor's job, and the same with ``re
 from collections.abc import Mapping
 import os
 from pathlib import Path
+import shutil
 import sys
 
 from launch.actions import (
@@ -21,26 +22,52 @@ from launch.actions import (
 from launch.event_handlers import OnProcessIO
 from launch.events.process import ProcessIO
 from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from reflex_ros.bringup import process_table
 
 LINGER_S = 1.0
+RANGE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+# The executable names the interpreter that has the dependencies; that of launch may lack them.
+REFLEX = ExecutableInPackage('reflex', 'reflex_ros')
+# launch has no handler for SIGTERM: without this the simulated parts would outlive it, as the
+# nodes would without their own check.
+DIE_WITH_PARENT = ['setpriv', '--pdeathsig', 'TERM'] if shutil.which('setpriv') else []
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription([
+    arguments = [
         DeclareLaunchArgument('sim', default_value='false', choices=['true', 'false'],
                               description='simulated arm, service and camera'),
         DeclareLaunchArgument('config', default_value='',
                               description='ROS parameter file; config/robot.yaml when empty'),
         DeclareLaunchArgument('namespace', default_value='',
                               description='of all nodes; several, with commas: a robot each'),
-        # The graph of a robot is nobody else's business; whoever wants it wider says so.
-        SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE',
-                               os.environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')),
+    ]
+    # A wider range is for the user to choose.
+    discovery = {} if RANGE in os.environ else process_table.local_discovery()
+    return LaunchDescription([
+        OpaqueFunction(function=check, args=[[argument.name for argument in arguments]]),
+        *arguments,
+        *(SetEnvironmentVariable(name, value) for name, value in discovery.items()),
         OpaqueFunction(function=start),
     ])
+
+
+def check(context: LaunchContext, known: list[str]) -> None:
+    """Refuse an unknown argument before anything starts."""
+    process_table.check_launch_arguments(known, context.launch_configurations,
+                                         typed=typed_arguments(sys.argv))
+
+
+def typed_arguments(argv: list[str]) -> list[str]:
+    """Name the launch arguments on the command line of ``ros2 launch``, if it names this file."""
+    this = Path(__file__)
+    if not any(Path(word).is_file() and this.samefile(word) for word in argv) and not (
+            'reflex_ros' in argv and this.name in argv):
+        return []
+    return [word.partition(':=')[0] for word in argv if ':=' in word]
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -62,7 +89,7 @@ def robot(arguments: Mapping[str, str], namespace: str) -> list[LaunchDescriptio
     if world is None:
         return nodes
     simulation = [ExecuteProcess(
-        cmd=[sys.executable, '-m', process.module, *process.arguments], name=process.name,
+        cmd=[*DIE_WITH_PARENT, REFLEX, *process.subcommand, *process.arguments], name=process.name,
         additional_env=dict(process.environment))
         for process in process_table.simulation(world, linger_s=LINGER_S)]
     return [*simulation, *when_ready(simulation, nodes)]

@@ -10,8 +10,9 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib.util import find_spec
 import os
 from pathlib import Path
@@ -19,6 +20,8 @@ import re
 import socket
 import sys
 import tempfile
+
+import yaml
 
 from reflex_ros.errors import ConfigurationError
 
@@ -36,6 +39,7 @@ class Process:
 
     :param module: started with ``python -m``.
     :param executable: of a ROS node, as ``ros2 run reflex_ros`` knows it; empty for the others.
+    :param subcommand: of ``reflex``, which starts the same process as ``module``.
     :param parameters: of a ROS node, over those in ``parameter_files``.
     :param environment: added to ours.
     :param respawns: start it again when it ends by itself.
@@ -44,6 +48,7 @@ class Process:
     name: str
     module: str
     executable: str = ''
+    subcommand: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     parameter_files: tuple[Path, ...] = ()
     parameters: Mapping[str, str | float | bool] = field(default_factory=dict)
@@ -139,10 +144,10 @@ def simulation(world: World, *, linger_s: float = 0.0) -> tuple[Process, Process
         was told at the same moment can still bring it to rest.
     """
     return (
-        Process('sim_arm', 'reflex_ros.sim.arm',
+        Process('sim_arm', 'reflex_ros.sim.arm', subcommand=('sim', 'arm'),
                 arguments=('--link', str(world.link), '--control', str(world.control),
                            *(('--linger-s', str(linger_s)) if linger_s else ()))),
-        Process('sim_service', 'reflex_ros.sim.service',
+        Process('sim_service', 'reflex_ros.sim.service', subcommand=('sim', 'service'),
                 arguments=('--port', str(world.service_port),
                            '--latency-ms', str(world.latency_ms),
                            '--jitter-ms', str(world.jitter_ms)),
@@ -155,12 +160,10 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
 
     :param config: ROS parameter file of the robot; ours when None.
     :param world: the simulated world, or None for a real arm and the hosted service.
-    :raises ConfigurationError: when the file does not exist.
+    :raises ConfigurationError: when the file does not exist or is not a parameter file.
     """
     config = config or share_folder() / 'config' / 'robot.yaml'
-    if not config.is_file():
-        raise ConfigurationError(f'configuration {config} does not exist. Copy '
-                                 f'{share_folder() / "config" / "robot.yaml"} and change it')
+    check_parameter_file(config)
     files: tuple[Path, ...] = (config,)
     environment: dict[str, str] = {}
     driver: dict[str, str | float | bool] = {}
@@ -184,6 +187,78 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
         Process('supervisor', 'reflex_ros.nodes.supervisor_node', 'supervisor_node',
                 parameter_files=files, parameters=supervisor, respawns=True),
         *cameras)
+
+
+def check_parameter_file(path: Path) -> None:
+    """
+    Check that a file exists, is YAML, and has the form of a ROS parameter file.
+
+    Without this check each node would end while it reads the file, and be started again forever.
+
+    :raises ConfigurationError: with the line, and with the file to copy.
+    """
+    example = share_folder() / 'config' / 'robot.yaml'
+    if not path.is_file():
+        raise ConfigurationError(f'configuration {path} does not exist. Copy {example} and '
+                                 'change it')
+    try:
+        tree = yaml.safe_load(path.read_bytes())
+    except OSError as exc:
+        raise ConfigurationError(f'configuration {path} cannot be read: {exc.strerror}') from exc
+    except yaml.MarkedYAMLError as exc:
+        line = f', line {exc.problem_mark.line + 1}' if exc.problem_mark else ''
+        raise ConfigurationError(f'configuration {path}{line}: not valid YAML: {exc.problem}. '
+                                 f'Compare it with {example}') from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        raise ConfigurationError(f'configuration {path} is not a YAML text file. '
+                                 f'Compare it with {example}') from exc
+    if not isinstance(tree, dict) or not _holds_parameters(tree):
+        raise ConfigurationError(f'configuration {path} is not a ROS parameter file: expected '
+                                 'node names with ros__parameters below each. '
+                                 f'Compare it with {example}')
+
+
+def _holds_parameters(tree: dict[object, object]) -> bool:
+    """Whether every branch of a parameter file leads to ``ros__parameters``."""
+    return bool(tree) and all(
+        isinstance(below, dict) and (name == 'ros__parameters' or _holds_parameters(below))
+        for name, below in tree.items())
+
+
+def check_launch_arguments(known: Collection[str], given: Collection[str], *,
+                           typed: Collection[str] = ()) -> None:
+    """
+    Refuse a launch argument that the launch file does not know; ``launch`` itself ignores it.
+
+    ``simulate:=true`` would start the real arm. Another launch file may include ours, and then the
+    arguments of both are mixed: of those that nobody typed for our file, only a name that
+    resembles ``sim`` is refused, and only when ``sim`` is not given.
+
+    :param given: names of all launch arguments so far.
+    :param typed: names on a command line that starts our launch file itself.
+    :raises ConfigurationError: with the nearest known name.
+    """
+    for name in sorted({*given, *typed} - {*known}):
+        nearest = nearest_name(name, known)
+        if name in typed or (nearest == 'sim' and 'sim' not in given):
+            hint = f'Did you mean {nearest!r}? ' if nearest else ''
+            raise ConfigurationError(f'launch argument {name!r} is unknown. {hint}Known '
+                                     f'arguments: {", ".join(known)}')
+
+
+def nearest_name(name: str, known: Collection[str]) -> str:
+    """Find the known name that a name resembles or continues; empty when there is none."""
+    begins = [other for other in known if name.startswith(other)]
+    return (begins or get_close_matches(name, known, 1, 0.6) or [''])[0]
+
+
+def local_discovery() -> dict[str, str]:
+    """Return the environment that keeps a graph on this machine."""
+    environment = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        # Humble has no discovery range; newer distributions warn about the older name.
+        environment['ROS_LOCALHOST_ONLY'] = '1'
+    return environment
 
 
 def namespaces(text: str) -> tuple[str, ...]:

@@ -179,7 +179,7 @@ def private_domain() -> dict[str, str]:
     domain = os.environ.get('ROS_DOMAIN_ID') or str(next(
         filter(_is_free, random.sample(DOMAINS, len(DOMAINS))), DOMAINS[0]))
     if os.environ.get('RMW_IMPLEMENTATION', FAST_DDS) != FAST_DDS:
-        return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+        return {'ROS_DOMAIN_ID': domain, **process_table.local_discovery()}
     # The same reach, but without shared memory: the profile says why.
     profile = str(process_table.share_folder() / 'config' / 'loopback.xml')
     return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SYSTEM_DEFAULT',

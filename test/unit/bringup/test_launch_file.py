@@ -1,0 +1,173 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the launch file describes, without the launch packages.
+
+Classes that only record stand in for the actions of ``launch``, so this test runs everywhere.
+``test/launch`` runs the same file with the real packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import importlib.util
+from pathlib import Path
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reflex_ros.bringup import process_table
+from reflex_ros.errors import ConfigurationError
+
+FILE = Path(__file__).resolve().parents[3] / 'launch' / 'connect.launch.py'
+
+
+class Record(SimpleNamespace):
+    """Anything that the launch file makes: its keywords as attributes."""
+
+    def __init__(self, *positional: Any, **keywords: Any) -> None:
+        name = positional[0] if positional else None
+        super().__init__(positional=positional, **{'name': name, **keywords})
+
+
+KINDS = {
+    'launch': ('LaunchContext', 'LaunchDescription', 'LaunchDescriptionEntity'),
+    'launch.actions': ('DeclareLaunchArgument', 'ExecuteProcess', 'OpaqueFunction',
+                       'RegisterEventHandler', 'SetEnvironmentVariable'),
+    'launch.event_handlers': ('OnProcessIO',),
+    'launch.events.process': ('ProcessIO',),
+    'launch_ros.actions': ('Node',),
+    'launch_ros.substitutions': ('ExecutableInPackage',),
+}
+
+
+@pytest.fixture
+def launch_file(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Load the launch file with the stand-ins."""
+    for name, kinds in KINDS.items():
+        module = ModuleType(name)
+        for kind in kinds:
+            setattr(module, kind, type(kind, (Record,), {}))
+        monkeypatch.setitem(sys.modules, name, module)
+    spec = importlib.util.spec_from_file_location('connect_launch', FILE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.delenv('ROS_AUTOMATIC_DISCOVERY_RANGE', raising=False)
+    monkeypatch.delenv('ROS_DISTRO', raising=False)
+    yield module
+
+
+def kind(entity: Any) -> str:
+    return type(entity).__name__
+
+
+def describe(launch_file: Any, **arguments: str) -> list[Any]:
+    """Return what the launch file starts; the steps are those of launch."""
+    configurations = dict(arguments)
+    found: list[Any] = []
+    for entity in launch_file.generate_launch_description().positional[0]:
+        if kind(entity) == 'DeclareLaunchArgument':
+            configurations.setdefault(entity.positional[0], entity.default_value)
+        elif kind(entity) == 'OpaqueFunction':
+            context = SimpleNamespace(launch_configurations=configurations)
+            found += entity.function(context, *getattr(entity, 'args', ())) or []
+        else:
+            found.append(entity)
+    return found
+
+
+def of_kind(entities: list[Any], name: str) -> list[Any]:
+    return [entity for entity in entities if kind(entity) == name]
+
+
+def test_nodes_of_a_real_robot_are_started_again_when_they_die(launch_file: Any) -> None:
+    found = of_kind(describe(launch_file), 'Node')
+    assert [node.executable for node in found] == [
+        'so101_driver_node', 'action_stream_node', 'supervisor_node']
+    for node in found:
+        assert node.package == 'reflex_ros' and node.namespace == '' and node.respawn
+        assert node.parameters[0].endswith('config/robot.yaml')
+
+
+def test_simulation_starts_first_and_the_nodes_when_both_parts_are_ready(launch_file: Any) -> None:
+    found = describe(launch_file, sim='true')
+    arm, service = parts = of_kind(found, 'ExecuteProcess')
+    assert [part.cmd[-len(part.cmd) + part.cmd.index('sim'):][:2] for part in parts] == [
+        ['sim', 'arm'], ['sim', 'service']]
+    # The executable of the package, not the interpreter of launch, which may lack aiohttp.
+    for part in parts:
+        assert part.cmd[part.cmd.index('sim') - 1].positional == ('reflex', 'reflex_ros')
+        assert sys.executable not in part.cmd
+    assert not of_kind(found, 'Node')
+    on_arm, on_service = (handler.positional[0] for handler in of_kind(
+        found, 'RegisterEventHandler'))
+    assert (on_arm.target_action, on_service.target_action) == (arm, service)
+    assert on_arm.on_stdout(None) == []
+    started = on_service.on_stdout(None)
+    assert [node.executable for node in started] == [
+        'so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node']
+    assert on_service.on_stdout(None) == [] == on_arm.on_stdout(None), 'started twice'
+
+
+def test_key_of_the_simulated_service_is_in_the_environment_only(launch_file: Any) -> None:
+    found = describe(launch_file, sim='true')
+    service = of_kind(found, 'ExecuteProcess')[1]
+    assert service.additional_env == {'REFLEX_SIM_KEY': process_table.SIM_KEY}
+    assert not [word for word in service.cmd if process_table.SIM_KEY in str(word)]
+
+
+def test_every_namespace_is_a_robot(launch_file: Any) -> None:
+    found = of_kind(describe(launch_file, namespace='left,right'), 'Node')
+    assert [node.namespace for node in found] == 3 * ['left'] + 3 * ['right']
+
+
+@pytest.mark.parametrize(('distribution', 'expected'), [
+    ('kilted', {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}),
+    ('humble', {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_LOCALHOST_ONLY': '1'})])
+def test_graph_stays_on_this_machine(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch, distribution: str,
+        expected: dict[str, str]) -> None:
+    monkeypatch.setenv('ROS_DISTRO', distribution)
+    found = of_kind(describe(launch_file), 'SetEnvironmentVariable')
+    assert dict(entity.positional for entity in found) == expected
+
+
+def test_range_that_the_user_chose_is_kept(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
+    assert not of_kind(describe(launch_file), 'SetEnvironmentVariable')
+
+
+@pytest.mark.parametrize('arguments', [
+    {'simulate': 'true'}, {'use_sim': 'true'}, {'simulation': 'true'}, {'si': 'true'}])
+def test_misspelt_sim_does_not_start_the_real_arm(
+        launch_file: Any, arguments: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="Did you mean 'sim'"):
+        describe(launch_file, **arguments)
+
+
+@pytest.mark.parametrize('arguments', [
+    {'use_sim_time': 'true'}, {'robot_namespace': 'left'}, {'simulate': 'true', 'sim': 'true'}])
+def test_launch_file_that_includes_ours_may_have_other_arguments(
+        launch_file: Any, arguments: dict[str, str]) -> None:
+    assert describe(launch_file, **arguments)
+
+
+@pytest.mark.parametrize(('argv', 'expected'), [
+    (['ros2', 'launch', 'reflex_ros', 'connect.launch.py', 'deployment:=x'], ['deployment']),
+    (['ros2', 'launch', str(FILE), 'a:=1', 'b:=c:=d'], ['a', 'b']),
+    (['ros2', 'launch', 'my_robot', 'connect.launch.py', 'a:=1'], []),
+    (['ros2', 'launch', 'reflex_ros', 'other.launch.py', 'a:=1'], [])])
+def test_arguments_are_ours_when_the_command_line_names_our_file(
+        launch_file: Any, argv: list[str], expected: list[str]) -> None:
+    assert launch_file.typed_arguments(argv) == expected
+
+
+def test_typed_argument_that_is_unknown_is_refused(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', str(FILE), 'deployment:=x'])
+    with pytest.raises(ConfigurationError, match="argument 'deployment' is unknown. Known"):
+        describe(launch_file, deployment='x')
