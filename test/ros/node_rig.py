@@ -28,11 +28,11 @@ DEADLINE_S = 20.0
 BEAT_S = 0.02
 LATE_JOINER = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 LEASE = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
-TARGETS = {
-    Transition.TRANSITION_CONFIGURE: Lifecycle.INACTIVE,
-    Transition.TRANSITION_ACTIVATE: Lifecycle.ACTIVE,
-    Transition.TRANSITION_DEACTIVATE: Lifecycle.INACTIVE,
-    Transition.TRANSITION_CLEANUP: Lifecycle.UNCONFIGURED,
+TRANSITIONS = {
+    Transition.TRANSITION_CONFIGURE: (Lifecycle.UNCONFIGURED, Lifecycle.INACTIVE),
+    Transition.TRANSITION_ACTIVATE: (Lifecycle.INACTIVE, Lifecycle.ACTIVE),
+    Transition.TRANSITION_DEACTIVATE: (Lifecycle.ACTIVE, Lifecycle.INACTIVE),
+    Transition.TRANSITION_CLEANUP: (Lifecycle.INACTIVE, Lifecycle.UNCONFIGURED),
 }
 
 
@@ -46,6 +46,7 @@ class Rig:
     def __init__(self, node):
         self.node = node
         self.peer = rclpy.create_node('peer')
+        self._clients = {}
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         self._executor.add_node(self.peer)
@@ -97,13 +98,19 @@ class Rig:
         result = getattr(self.node, f'trigger_{transition}')()
         return result is TransitionCallbackReturn.SUCCESS
 
-    def call(self, service):
-        """Call a ``std_srvs/Trigger`` service of the node under test."""
-        client = self.peer.create_client(Trigger, service)
+    def client(self, service):
+        """
+        Make a client of a ``std_srvs/Trigger`` service of the node under test.
+
+        Long before it is used: a server that has not found its client yet loses the answer.
+        """
+        client = self._clients[service] = self.peer.create_client(Trigger, service)
         self.until(client.service_is_ready, service)
-        future = client.call_async(Trigger.Request())
+
+    def call(self, service):
+        """Call a service for which there is a client; return its answer."""
+        future = self._clients[service].call_async(Trigger.Request())
         self.until(future.done, f'answer of {service}')
-        self.peer.destroy_client(client)
         return future.result()
 
 
@@ -117,6 +124,7 @@ class FakeNode:
     def __init__(self, rig, name, beat):
         self.beat = beat
         self.requests = []
+        """Transitions that were requested in a state that allows them."""
         self.refuses = {}
         """Transition -> the problem that the beat names when it is refused."""
         self.is_silent = False
@@ -139,13 +147,19 @@ class FakeNode:
 
     def _on_request(self, request, response):
         transition = request.transition.id
+        start, target = TRANSITIONS[transition]
+        if self.beat.lifecycle is not start:
+            # Asked once more before its beat was heard.
+            response.success = False
+            return response
         self.requests.append(transition)
         problem = self.refuses.get(transition, '')
         response.success = not problem
         self.set(problem=problem)
         if not problem:
-            self.set(lifecycle=TARGETS[transition])
+            self.set(lifecycle=target)
             self.on_transition()
+        self._publish()
         return response
 
     def on_transition(self):
