@@ -1,0 +1,182 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One robot as a managed node, whichever connector drives it (``runner.connector``).
+
+Inactive it measures and cannot move the robot; active it may, under a permit. All motion happens
+in the connector's own thread; this file connects it to topics.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+import gc
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.domain.component_status import Level
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, StreamBeat
+from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
+from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.domain.sample import JointSample
+from reflex_ros.errors import ConfigurationError, ReflexError
+from reflex_ros.nodes import convert, qos, status_codec
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.parameters import Spec
+from reflex_ros.runner.connector import Connector, ConnectorFactory
+
+STOP_TABLE = (
+    Spec('stop.soft_s', 0.06, 'Silence of supervisor or stream after which the arm slows down.',
+         's', 0.04, 0.2),
+    Spec('stop.hard_s', 0.2, 'Silence of supervisor or stream after which the arm stops and '
+         'latches.', 's', 0.1, 0.5),
+    Spec('stop.starved_s', 2.0, 'Longest time without a chunk to play, before the arm latches.',
+         's', 0.2, 10.0),
+)
+"""Parameters that this node reads for every connector."""
+BEAT_HZ = 20.0
+LEVELS = {Level.OK: DiagnosticStatus.OK, Level.WARN: DiagnosticStatus.WARN,
+          Level.ERROR: DiagnosticStatus.ERROR}
+
+
+class ConnectorNode(ReflexNode):
+    """
+    The node of one connector.
+
+    :param name: default node name; commands come on the topic ``NAME/command``.
+    :param table: parameters of the connector, with ``STOP_TABLE``.
+    :param factory: opens the connector at configure.
+    """
+
+    def __init__(self, name: str, table: Sequence[Spec], factory: ConnectorFactory) -> None:
+        super().__init__(name, table, BEAT_HZ)
+        self._factory = factory
+        self._connector: Connector | None = None
+        self._guard = MotionGuard(GuardBounds())
+        self._joint_names: tuple[str, ...] = ()
+        self._refused: Counter[FaultCode] = Counter()
+        self._foreign_at: float | None = None
+        self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
+        self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_beat, qos.LEASE)
+        self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
+        self.create_subscription(JointTrajectory, f'{name}/command', self._on_command, qos.CHUNK)
+
+    # Transitions, in the executor's thread.
+
+    def _setup(self, settings: Mapping[str, Any]) -> None:
+        soft, hard = settings['stop.soft_s'], settings['stop.hard_s']
+        if soft >= hard:
+            raise ConfigurationError(f"parameter 'stop.soft_s' is {soft:g}, it must be below "
+                                     f"'stop.hard_s' ({hard:g}). Fix one of them")
+        self._guard = MotionGuard(GuardBounds(
+            permit_soft_s=soft, permit_hard_s=hard, beat_soft_s=soft, beat_hard_s=hard,
+            starved_s=settings['stop.starved_s']))
+        self._connector = self._factory.open(settings, self._guard)
+        self._joint_names = self._connector.description.joint_names
+        # What exists now stays: the collector need not look at it again while the arm moves.
+        gc.collect()
+        gc.freeze()
+        self._connector.start(self._on_sample)
+
+    def _start(self) -> None:
+        connector = self._required()
+        if self._guard.mode is Mode.PARK:
+            connector.park()
+        else:
+            connector.activate()
+
+    def _stop(self) -> None:
+        if not self._required().hold():
+            self.get_logger().error('no standstill was seen before the driver became inactive')
+
+    def _teardown(self) -> None:
+        if self._connector is not None:
+            self._connector.close()
+        self._connector = None
+
+    def _required(self) -> Connector:
+        if self._connector is None:
+            raise ReflexError('there is no connector: configure the node first')
+        return self._connector
+
+    # Messages, in the executor's thread.
+
+    def _on_permit(self, message: DiagnosticStatus) -> None:
+        permit = status_codec.decode_complete(Permit, message)
+        if permit is not None:
+            self._guard.renew_permit(permit, time.monotonic())
+
+    def _on_beat(self, message: DiagnosticStatus) -> None:
+        beat = status_codec.decode(StreamBeat, message)
+        # A message that names no progress proves no work, whoever sent it.
+        if beat.progress >= 0:
+            self._guard.renew_beat(beat.progress, beat.fault, time.monotonic())
+
+    def _on_stop(self, message: String) -> None:
+        self._guard.fail(convert.from_stop(message).cause)
+
+    def _on_command(self, message: JointTrajectory) -> None:
+        try:
+            chunk = convert.from_command(message, time.monotonic())
+        except ChunkRejected as exc:
+            self._foreign_at = time.monotonic()
+            # Another program's command, or one without an age: it must not disturb the stream's.
+            self._refused[exc.code] += 1
+            self.get_logger().warning(f'command refused: {exc}', throttle_duration_sec=5.0)
+            return
+        if self._connector is not None and self.lifecycle is Lifecycle.ACTIVE:
+            self._connector.command(chunk)
+
+    # In the connector's thread.
+
+    def _on_sample(self, sample: JointSample) -> None:
+        # rcl publishers may be used from any thread.
+        age_ns = int((time.monotonic() - sample.taken_at) * 1e9)
+        stamp = convert.to_time(self.get_clock().now().nanoseconds - age_ns)
+        self._joint_states.publish(convert.to_joint_state(sample, self._joint_names, stamp))
+
+    # What the node says of itself, in the executor's thread.
+
+    def beat(self) -> DriverBeat:
+        """Return what the connector does."""
+        if self._connector is None:
+            return DriverBeat(*self.identity())
+        report = self._connector.report()
+        travels = self._connector.description.gripper_travels
+        closed, opened = (travels[0].closed, travels[0].opened) if len(travels) == 1 \
+            else (None, None)
+        return DriverBeat(
+            *self.identity(),
+            gripper_closed_rad=closed, gripper_open_rad=opened,
+            motion=report.state, torque=report.has_torque, epoch=report.epoch,
+            at_rest=report.at_rest, parked=report.is_parked, cause=report.cause,
+            port_lost=report.link_lost, cycles=report.cycles,
+            missed_cycles=report.missed_cycles, late_cycles=report.late_cycles,
+            refused_samples=report.refused_samples, degraded=report.is_degraded,
+            rate_hz=report.rate_hz, cycle_ms_p50=report.cycle_ms_p50,
+            cycle_ms_p99=report.cycle_ms_p99, late_ms_p99=report.late_ms_p99,
+            late_ms_max=report.late_ms_max, max_step_rad=report.max_step_rad,
+            playback_rate=report.playback_rate, starved=report.is_starved,
+            lead_slowdowns=report.lead_slowdowns, accepted=report.accepted,
+            foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
+            rejected=self._refused + Counter(report.rejected), setpoint=report.setpoint)
+
+    def diagnostics(self) -> list[DiagnosticStatus]:
+        """Report the link, the joints and their power; before a measurement, the node itself."""
+        parts = self._connector.diagnostics() if self._connector is not None else ()
+        if not parts:
+            level = DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK
+            return [status_codec.entry(f'{self.get_name()}: driver', {}, level=level,
+                                       message=self.problem or self.lifecycle.value)]
+        return [status_codec.entry(f'{self.get_name()}: driver/{part.name}', part.values,
+                                   level=LEVELS[part.level], message=part.message,
+                                   hardware_id=part.hardware_id) for part in parts]
