@@ -57,10 +57,15 @@ class Rig:
             node.destroy_node()
 
     def until(self, condition, what, timeout_s=DEADLINE_S):
-        """Spin until a condition holds, and return it; fail with what was awaited."""
+        """
+        Spin until a condition holds, and return it; fail with what was awaited.
+
+        :param what: text, or a function that makes it when it is needed.
+        """
         deadline = time.monotonic() + timeout_s
         while not (found := condition()):
-            assert time.monotonic() < deadline, f'no {what} within {timeout_s:g} s'
+            assert time.monotonic() < deadline, (
+                f'no {what() if callable(what) else what} within {timeout_s:g} s')
             self._executor.spin_once(timeout_sec=0.02)
         return found
 

@@ -100,7 +100,8 @@ class World:
     def reaches(self, *states):
         """Wait for one of some states; return what the supervisor says then."""
         names = ' or '.join(state.value for state in states)
-        self.rig.until(lambda: self.safety().state in states, f'{names}: {self.safety()}')
+        self.rig.until(lambda: self.safety().state in states,
+                       lambda: f'{names}: {self.safety()}')
         return self.safety()
 
     def states(self):
