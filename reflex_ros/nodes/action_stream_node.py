@@ -55,31 +55,34 @@ from reflex_ros.runner.policy_session import PolicySession
 from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 TABLE = (
-    Spec('arm', 'so101', 'arm that the policy moves: its joints, limits and adapter',
+    Spec('arm', 'so101', 'Arm that the policy moves: its joints, limits and adapter.',
          choices=tuple(ARMS)),
-    Spec('service.rpc_url', '', 'base URL of the RPC backend; empty takes REFLEX_CONVEX_URL, then '
-         'the credentials file, then the hosted service'),
-    Spec('service.actions_url', '', 'URL of the action stream; empty takes REFLEX_ACTIONS_URL, '
-         'REFLEX_API_URL, then the host of the backend'),
-    Spec('service.deployment', '', 'id of the deployment to run; it must be ready'),
-    Spec('service.model', 'pi0.5', 'base model to ask for'),
-    Spec('service.open_window_s', 90.0, 'how long opening the stream is retried', 's', 0.0, 600.0),
-    Spec('prompt', 'hold', 'the task, as text for the policy', is_live=True),
-    Spec('cameras', ['front'], 'names of the cameras; each is read from '
-         '<name>/image_raw/compressed'),
-    Spec('rate_hz', 30.0, 'rate of the rows of a chunk', 'Hz', 1.0, 100.0),
-    Spec('chunk_size', 50, 'rows per chunk to ask for', 'rows', 2, 1000),
-    Spec('replan_s', 0.5, 'longest time between two requests for a chunk', 's', 0.05, 5.0),
-    Spec('max_in_flight', 2, 'observations that may wait for their chunk', '', 1, 8),
-    Spec('limits.velocity', 2.0, 'largest speed of a joint in a chunk', 'rad/s', 0.05, 2.0),
-    Spec('limits.jump', 0.1745, 'largest distance from the observed pose to the first row; not '
-         'for the gripper, which may hold something', 'rad', 0.01, 0.35),
-    Spec('limits.chunk_age_s', 1.0, 'oldest observation that a chunk may answer', 's', 0.1, 2.0),
-    Spec('limits.clamp', False, 'bring rows outside the joint limits to the limit instead of '
-         'refusing the chunk'),
-    Spec('camera_age_s', 0.3, 'oldest camera frame that is sent', 's', 0.05, 2.0),
-    Spec('camera_frozen_s', 0.3, 'how long a camera may repeat a frame; 0 switches the check off',
-         's', 0.0, 5.0),
+    Spec('service.rpc_url', '', 'Base URL of the RPC backend. If it is empty: REFLEX_CONVEX_URL, '
+         'then the credentials file, then the hosted service.'),
+    Spec('service.actions_url', '', 'URL of the action stream. If it is empty: '
+         'REFLEX_ACTIONS_URL, then REFLEX_API_URL, then the host of the backend.'),
+    Spec('service.deployment', '', 'Id of the deployment to run. The deployment must be ready.'),
+    Spec('service.model', 'pi0.5', 'Base model to request.'),
+    Spec('service.open_window_s', 90.0, 'Time for which opening the stream is retried.', 's', 0.0,
+         600.0),
+    Spec('prompt', 'hold', 'Task text for the policy.', is_live=True),
+    Spec('cameras', ['front'], 'Names of the cameras. Images of a camera come from the topic '
+         '<name>/image_raw/compressed.'),
+    Spec('rate_hz', 30.0, 'Rate of the rows of a chunk.', 'Hz', 1.0, 100.0),
+    Spec('chunk_size', 50, 'Number of rows to request per chunk.', 'rows', 2, 1000),
+    Spec('replan_s', 0.5, 'Longest time between two requests for a chunk.', 's', 0.05, 5.0),
+    Spec('max_in_flight', 2, 'Largest number of observations that wait for their chunk.', '', 1,
+         8),
+    Spec('limits.velocity', 2.0, 'Largest speed of a joint in a chunk.', 'rad/s', 0.05, 2.0),
+    Spec('limits.jump', 0.1745, 'Largest distance from the observed pose to the first row of a '
+         'chunk. It does not apply to the gripper, which may hold something.', 'rad', 0.01, 0.35),
+    Spec('limits.chunk_age_s', 1.0, 'Largest age of the observation that a chunk answers.', 's',
+         0.1, 2.0),
+    Spec('limits.clamp', False, 'Bring rows outside the joint limits to the limit, instead of '
+         'refusing the chunk.'),
+    Spec('camera_age_s', 0.3, 'Largest age of a camera frame that is sent.', 's', 0.05, 2.0),
+    Spec('camera_frozen_s', 0.3, 'Longest time for which a camera may repeat the same frame. 0 '
+         'switches this check off.', 's', 0.0, 5.0),
 )
 BEAT_HZ = 50.0
 CONFIGURE_S = 8.0

@@ -30,7 +30,7 @@ from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 
-TABLE = (Spec('rate_hz', 5.0, 'snapshots per second', 'Hz', 0.5, 20.0),)
+TABLE = (Spec('rate_hz', 5.0, 'Snapshots per second.', 'Hz', 0.5, 20.0),)
 CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
 INPUT_S = 0.02
 DISCOVERY_S = 6.0

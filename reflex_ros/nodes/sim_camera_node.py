@@ -18,9 +18,9 @@ from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 
 TABLE = (
-    Spec('arm', 'so101', 'arm whose joint states are shown', choices=tuple(ARMS)),
-    Spec('camera', 'front', 'name of the camera; frames go to <name>/image_raw/compressed'),
-    Spec('rate_hz', 15.0, 'frames per second', 'Hz', 1.0, 60.0),
+    Spec('camera', 'front', 'Name of the camera. Its images are published on '
+         '<name>/image_raw/compressed.'),
+    Spec('rate_hz', 15.0, 'Frames per second.', 'Hz', 1.0, 60.0),
 )
 
 

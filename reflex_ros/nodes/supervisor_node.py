@@ -40,11 +40,15 @@ from reflex_ros.nodes.process import run
 from reflex_ros.runner.latch_file import ARMED, LatchFile
 
 TABLE = (
-    Spec('gate.dry_run_s', 10.0, 'how long the policy must have run in dry_run', 's', 1.0, 3600.0),
-    Spec('gate.chunk_age_s', 1.0, 'oldest observation that a chunk may answer', 's', 0.1, 2.0),
-    Spec('gate.min_expiry_s', 300.0, 'time that the session must still have', 's', 0.0, 3600.0),
-    Spec('auto_dry_run', True, 'open a session in dry_run as soon as everything is configured'),
-    Spec('state_dir', '', 'folder of the latch file; empty takes XDG_STATE_HOME/reflex_ros'),
+    Spec('gate.dry_run_s', 10.0, 'Time for which the policy must have run in dry_run.', 's', 1.0,
+         3600.0),
+    Spec('gate.chunk_age_s', 1.0, 'Largest age of the observation that a chunk answers. The gate '
+         'is red from 70 % of it on.', 's', 0.1, 2.0),
+    Spec('gate.min_expiry_s', 300.0, 'Time that must be left until the session ends.', 's', 0.0,
+         3600.0),
+    Spec('auto_dry_run', True, 'Open a session in dry_run as soon as all nodes are configured.'),
+    Spec('state_dir', '', 'Folder of the latch file. If it is empty: reflex_ros in '
+         'XDG_STATE_HOME, or in ~/.local/state.'),
 )
 BEAT_HZ = 10.0
 PERMIT_HZ = 50.0
