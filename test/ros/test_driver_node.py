@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver in this process, on a simulated arm, with a plain node as supervisor and stream."""
 
+from functools import partial
 from pathlib import Path
 import sys
 
@@ -12,6 +13,7 @@ from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, MotionState, StreamBeat
+from reflex_ros.domain.motion_guard import GuardBounds
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.hardware.so101 import SO101
 
@@ -115,8 +117,12 @@ def arm(shared_arm):
 
 
 @pytest.fixture
-def world(ros, arm):
+def world(ros, arm, monkeypatch):
+    from reflex_ros.nodes import connector_node
     from reflex_ros.nodes.so101_driver_node import So101DriverNode
+    # A busy machine may hold this process up; test_arm_driver has that case, in virtual time.
+    monkeypatch.setattr(connector_node, 'GuardBounds', partial(
+        GuardBounds, late_soft_s=2.0, late_hard_s=5.0))
     # Half the rate and wide bounds: the test shares the machine with others.
     with made(ros, So101DriverNode, '-p', f'port:="{arm.link}"', '-p', 'rate_hz:=50.0',
               '-p', 'stop.hard_s:=0.5', '-p', 'stop.soft_s:=0.2') as rig:
