@@ -163,7 +163,7 @@ class ChunkPlayer:
         # A path may bend within one step; fmax holds where nothing was measured.
         up = np.fmin(np.fmax(self._motion.max_lead_rad - lead, 0.0), self._max_step)
         down = np.fmin(np.fmax(self._motion.max_lead_rad + lead, 0.0), self._max_step)
-        setpoint = np.clip(self._pose(self._at), before - down, before + up)
+        setpoint: Vector = np.minimum(np.maximum(self._pose(self._at), before - down), before + up)
         change = float(np.abs(setpoint - before).max())
         self._speed = change / self._motion.period_s
         self.max_step_rad = max(self.max_step_rad, change)
@@ -187,8 +187,10 @@ class ChunkPlayer:
             pose = pose + h00 * self._offset + h10 * self._blend_s * self._offset_velocity
         # The rows lie inside the limits; a fade may swing beyond them. An arm that rests outside
         # is led in by the fade: a clip would be a leap.
-        inside: Vector = np.clip(pose, np.minimum(self._arm.lower, self.setpoint),
-                                 np.maximum(self._arm.upper, self.setpoint))
+        lower = np.minimum(self._arm.lower, self.setpoint)
+        upper = np.maximum(self._arm.upper, self.setpoint)
+        # A quarter of the time of np.clip, several times in each bus cycle.
+        inside: Vector = np.minimum(np.maximum(pose, lower), upper)
         return inside
 
     def _velocity(self, at: float) -> Vector:
