@@ -103,7 +103,7 @@ def test_empty_texts_may_be_left_out(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize('kind', [*WITH_DEFAULTS, Permit], ids=lambda kind: kind.__name__)
 @given(data=st.data())
-@examples(60)
+@examples(25)
 def test_garbage_is_never_an_error(kind: type[Any], data: st.DataObject) -> None:
     keys = [field.name for field in fields(kind)] + ['fault_text', 'gate.bus', 'unknown']
     pairs = data.draw(st.dictionaries(st.sampled_from(keys), GARBAGE))
@@ -114,6 +114,7 @@ def test_garbage_is_never_an_error(kind: type[Any], data: st.DataObject) -> None
         assert key_values.decode(kind, key_values.encode(read)) == read
 
 
+@examples(25)
 @given(st.builds(Permit, st.integers(0, 10 ** 9), st.sampled_from(Mode),
                  st.integers(0, 100).map(lambda percent: percent / 100)))
 def test_permit_is_read_as_it_was_written(permit: Permit) -> None:
