@@ -149,7 +149,8 @@ class Observer:
             return Cause(FaultCode.DESYNC,
                          f'cameras and joint state are {skew * 1e3:.0f} ms apart')
         if not all(map(math.isfinite, position)):
-            return Cause(FaultCode.JOINTS_STALE, 'a joint state with a value that is no number')
+            return Cause(FaultCode.JOINTS_STALE,
+                         'the joint state holds a value that is not a finite number')
         return Observation(min(instant, at), wall_ns, position, {
             name: camera.frame for name, camera in self._cameras.items()})
 

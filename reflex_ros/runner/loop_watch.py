@@ -9,13 +9,13 @@ import selectors
 
 class LoopWatch(selectors.DefaultSelector):
     """
-    The selector of an event loop, which another thread asks whether the loop works.
+    The selector of an event loop; another thread asks it whether the loop works.
 
-    A loop that waits in ``select`` works: it runs whatever comes next. A loop that runs works as
-    long as it comes back to ``select``: one that is still in the same turn as at the last look has
-    been held up for as long as that. A loop that has ended neither waits nor comes back.
+    A loop that waits in ``select`` works: it will run the next event. A loop that runs callbacks
+    works if it has come back to ``select`` since the last question; if it has not, one callback
+    has held it up for that long. A loop that has ended neither waits nor comes back.
 
-    For one loop, as in ``LoopThread(selector=LoopWatch())``; its thread calls ``select``.
+    One watch serves one loop, as in ``LoopThread('name', selector=LoopWatch())``.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class LoopWatch(selectors.DefaultSelector):
         self._seen = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for events, as every selector does."""
+        """Wait for events, as every selector does; called by the loop, in its thread."""
         self._steps += 1
         try:
             return super().select(timeout)
@@ -34,7 +34,7 @@ class LoopWatch(selectors.DefaultSelector):
 
     def has_worked(self) -> bool:
         """
-        Return whether the loop waits, or has gone on since the last call of this method.
+        Return whether the loop waits, or has come back since the last call of this method.
 
         To be called by one thread, at a steady rate; never blocks.
         """

@@ -57,8 +57,8 @@ REJECTS_IN_A_ROW = 3
 GOODBYE_S = 1.0
 GAPS_S = 2.0
 """How long the inputs may be missing before it is a fault."""
-GAP_LOOK_S = 0.25
-"""How often the reason of a gap is renewed: it names an age that grows."""
+GAP_CHECK_S = 0.25
+"""How often the reason of a gap is evaluated again: it names an age that grows."""
 AGES = 200
 """Chunks over which the percentile of their age is taken."""
 
@@ -174,7 +174,7 @@ class PolicySession:
         self._update(link=Link.OPEN, remark='', opened_at=self._now(), in_flight=0,
                      received_before=status.received, accepted_before=status.accepted,
                      open_timing=stream.open_timing)
-        # What is received first: when all fail, it knows the cause.
+        # Receiving first: when all tasks fail at once, its error names the cause.
         tasks = [asyncio.create_task(job) for job in (
             self._receive(stream), self._send(stream), self._expect_answers(),
             self._follow_permit(service), self._watch_session(service))]
@@ -184,14 +184,14 @@ class PolicySession:
                 if task.done():
                     task.result()
         except Exception as exc:
-            # The arm first; ending the tasks and saying good-bye may take a second.
+            # The arm first: ending the tasks and closing the session may take a second.
             self._handle_failure(exc)
         finally:
             self._lease.on_mode_change = None
             await end(*tasks)
 
     async def _leave(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
-        """Close stream and session; a service that is gone must not keep us."""
+        """Close stream and session; waits for a service that does not answer 1 s at most."""
         await stream.close()
         try:
             await within(GOODBYE_S, sessions.close(service, self.status.session_id))
@@ -217,9 +217,9 @@ class PolicySession:
 
     def _record_gap(self, cause: Cause, now: float) -> float:
         """
-        Show why nothing can be sent, and for how long that is no fault.
+        Show in the status why nothing can be sent.
 
-        :returns: when to look again, if no input comes before.
+        :returns: when to check again, if the missing input does not come before [s].
         :raises InputLost: when actions are applied and the inputs are missing for too long.
         """
         self._update(gap=cause)
@@ -228,12 +228,12 @@ class PolicySession:
         fault_at = self._gap_since + GAPS_S
         if self.is_applying and now >= fault_at:
             raise InputLost(cause)
-        look_at = now + GAP_LOOK_S
-        return fault_at if now < fault_at < look_at else look_at
+        check_at = now + GAP_CHECK_S
+        return fault_at if now < fault_at < check_at else check_at
 
     async def _send_one(self, stream: AsyncActionStream, observation: Observation) -> None:
         now = self._now()
-        # Before it is sent: a peer that does not read may keep us in there for ever.
+        # Before it is sent: with a peer that does not read, sending may never end.
         seq = self._schedule.add(observation, self._lease.current(now).epoch, now)
         self._update(in_flight=self._schedule.in_flight)
         self._answer_wakeup.call()
@@ -266,7 +266,7 @@ class PolicySession:
                 self._handle_chunk(frame)
 
     def _show_answer(self) -> None:
-        """Count an answer, and let everything look at what is due now."""
+        """Count an answer; the next observation and the next deadline depend on it."""
         self._update(received=self.status.received + 1, in_flight=self._schedule.in_flight,
                      rtt_ms_p50=self._schedule.round_trip_ms(0.5))
         self._send_wakeup.call()
@@ -291,11 +291,11 @@ class PolicySession:
         self._rejects_in_a_row = 0
         self._newest_seq = frame.seq
         superseded = self._schedule.accept(frame.seq, chunk.ends_at)
-        # Both wakeups were called for the answer; what waits sees this too.
+        # No further wakeup: those of the answer have not run yet.
         self._update(accepted=self.status.accepted + 1, chunk_at=now,
                      in_flight=self._schedule.in_flight,
                      superseded=self.status.superseded + superseded)
-        # Only a session that works earns a quick new try when it is lost.
+        # After a session that worked, the next one is opened soon.
         self._waits = retry.backoff(random.Random())
         self._on_chunk(chunk)
 
@@ -337,18 +337,18 @@ class PolicySession:
             is_wanted = self._lease.current(self._now()).mode is Mode.APPLY_ACTIONS
             wanted = SessionMode.APPLY_ACTIONS if is_wanted else SessionMode.DRY_RUN
             if wanted is self.status.mode:
-                # A permit that nobody renews ends without a call.
+                # The wakeup is not called when a permit ends because it was not renewed.
                 await self._mode_wakeup.wait(self._lease.ends_at if is_wanted else math.inf)
                 continue
             self._mode_since = math.inf
             await sessions.promote(service, self.status.session_id, wanted.value)
             self._mode_since = self._now()
             self._update(mode=wanted)
-            # An answer may take less time now.
+            # The longest wait for an answer depends on the mode.
             self._answer_wakeup.call()
 
     async def _watch_session(self, service: AsyncReflex) -> None:
-        """Ask the service regularly whether the session is still what we think it is."""
+        """Compare the session in the service's list with our own at regular intervals."""
         seen_at = self._now()
         while True:
             await asyncio.sleep(self.settings.watch_s)
@@ -385,14 +385,14 @@ class PolicySession:
         if self.status.fault is not None:
             _log.warning('after the fault: %r', exc)
             return
-        is_ours = not isinstance(exc, ReflexError)
-        cause = Cause(fault_code(exc), repr(exc) if is_ours else str(exc))
+        is_internal = not isinstance(exc, ReflexError)
+        cause = Cause(fault_code(exc), repr(exc) if is_internal else str(exc))
         self._update(link=Link.LOST, lost=cause, remark=str(cause))
-        # A mistake of ours stops the arm like any other failure, and is logged with its trace.
-        _log.warning('session lost: %s', cause, exc_info=exc if is_ours else None)
+        # A mistake in this program stops the arm like any other failure; its trace is logged.
+        _log.warning('session lost: %s', cause, exc_info=exc if is_internal else None)
         if self.is_applying:
             self._update(fault=cause)
             self._on_fault(cause)
-        elif is_ours or isinstance(exc, AuthenticationError):
+        elif is_internal or isinstance(exc, AuthenticationError):
             # It will happen again until a person has changed something.
             self._update(fault=cause)

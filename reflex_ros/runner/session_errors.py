@@ -36,7 +36,7 @@ _CLOSE_CODES = {1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}
 
 
 def fault_code(exc: Exception) -> FaultCode:
-    """Return the fault code of an error that ends a session; INTERNAL for one of our mistakes."""
+    """Return the fault code of an error that ends a session; INTERNAL for an unknown error."""
     if isinstance(exc, (ChunkRejected, InputLost)):
         return exc.code
     if isinstance(exc, AuthenticationError):

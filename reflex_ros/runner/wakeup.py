@@ -13,8 +13,8 @@ class Wakeup:
     """
     Wakes the one coroutine that waits for it; to be made in the loop of that coroutine.
 
-    Calls while nobody waits end the next wait at once; several of them count as one. Whoever wakes
-    up looks for itself what has changed.
+    A call before the wait ends the wait at once; several calls count as one. The coroutine checks
+    for itself what has changed.
     """
 
     def __init__(self) -> None:
