@@ -18,6 +18,7 @@ from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 
 TABLE = (
+    Spec('arm', 'so101', 'Arm whose joint states the images show.', choices=tuple(ARMS)),
     Spec('camera', 'front', 'Name of the camera. Its images are published on '
          '<name>/image_raw/compressed.'),
     Spec('rate_hz', 15.0, 'Frames per second.', 'Hz', 1.0, 60.0),
