@@ -1,0 +1,428 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The transport in this process, with the simulated service and a plain node for everyone else."""
+
+import io
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from reflex_ros.domain.action import ActionChunk
+from reflex_ros.domain.command_tag import CommandTag
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import (
+    DriverBeat,
+    Lifecycle,
+    Link,
+    SessionMode,
+    StreamBeat,
+)
+from reflex_ros.domain.joints import GripperTravel
+from reflex_ros.domain.key_values import from_line
+from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.hardware.so101 import JOINT_NAMES, SO101
+from reflex_ros.runner.permit_lease import PermitLease
+
+rclpy = pytest.importorskip('rclpy')
+pytest.importorskip('aiohttp')
+
+from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from sensor_msgs.msg import CompressedImage, JointState  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+
+from reflex_ros.nodes import qos, status_codec  # noqa: E402
+
+from ..unit.conftest import no_settings, Service  # noqa: E402, F401
+from .node_rig import LEASE, made  # noqa: E402
+
+INPUT_S = 0.03
+EPOCH = 7
+
+
+def jpeg(shade):
+    from PIL import Image
+    data = io.BytesIO()
+    Image.new('RGB', (32, 24), (shade % 256, 90, 60)).save(data, 'JPEG')
+    return data.getvalue()
+
+
+class World:
+    """The stream under test; the test plays driver, camera and supervisor."""
+
+    def __init__(self, rig, service):
+        self.rig = rig
+        self.service = service
+        self.beat = rig.beats(StreamBeat, 'beat/action_stream')
+        self.chunks = rig.listen(JointTrajectory, 'action_chunk')
+        self.commands = rig.listen(JointTrajectory, 'so101/command')
+        self.stops = rig.listen(String, 'safety/stop')
+        self.permit = Permit(EPOCH, Mode.HOLD, 0.0)
+        self.driver = DriverBeat('driver-1', Lifecycle.INACTIVE)
+        self.pose = list(SO101.rest_pose)
+        self.gives_permit = self.gives_joints = self.gives_frames = True
+        self._permits = rig.publisher(DiagnosticStatus, 'safety/permit', LEASE)
+        self._drivers = rig.publisher(DiagnosticStatus, 'beat/so101', LEASE)
+        self._joints = rig.peer.create_publisher(JointState, 'joint_states', 10)
+        self._frames = rig.peer.create_publisher(
+            CompressedImage, 'front/image_raw/compressed', qos.CAMERA_DRIVER)
+        self.format = 'jpeg'
+        self._count = 0
+        rig.peer.create_timer(INPUT_S, self._publish)
+
+    def _publish(self):
+        self._count += 1
+        if self.gives_permit:
+            self._permits.publish(status_codec.encode('safety/permit', self.permit))
+        self._drivers.publish(status_codec.encode('so101', self.driver, with_empty=False))
+        stamp = self.rig.peer.get_clock().now().to_msg()
+        if self.gives_joints:
+            message = JointState(name=list(JOINT_NAMES), position=self.pose)
+            message.header.stamp = stamp
+            self._joints.publish(message)
+        if self.gives_frames:
+            image = CompressedImage(format=self.format)
+            image.data.frombytes(jpeg(self._count))
+            self._frames.publish(image)
+
+    def until(self, condition, what):
+        return self.rig.until(condition, lambda: f'{what}: {self.beat()}')
+
+    def configure(self):
+        assert self.rig.trigger('configure'), self.rig.node.problem
+
+    def open(self):
+        """Configure, activate, and wait for chunks of a dry run."""
+        self.configure()
+        assert self.rig.trigger('activate'), self.rig.node.problem
+        self.until(lambda: self.beat().link is Link.OPEN, 'open stream')
+        self.until(lambda: self.chunks, 'chunks')
+
+    def apply(self, epoch=EPOCH):
+        """Permit actions, and wait for commands."""
+        self.permit = Permit(epoch, Mode.APPLY_ACTIONS, 1.0)
+        self.until(lambda: self.tags() and self.tags()[-1].epoch == epoch, 'commands')
+        self.until(lambda: self.beat().session_mode is SessionMode.APPLY_ACTIONS, 'mode')
+
+    def tags(self):
+        return [from_line(CommandTag, message.header.frame_id) for message in self.commands]
+
+    def further_chunks(self, count=3):
+        before = len(self.chunks)
+        self.until(lambda: len(self.chunks) >= before + count, 'further chunks')
+
+
+@pytest.fixture(scope='module')
+def running_service():
+    service = Service()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def service(running_service):
+    running_service.clear()
+    running_service.settings(latency_ms=5.0)
+    yield running_service
+    running_service.clear()
+
+
+@pytest.fixture
+def world(ros, service, no_settings, monkeypatch):  # noqa: F811
+    from reflex_ros.nodes.action_stream_node import ActionStreamNode
+    monkeypatch.setenv('REFLEX_API_KEY', service.key)
+    with made(ros, ActionStreamNode, '-p', f'service.rpc_url:="{service.url}"', '-p',
+              f'service.actions_url:="{service.actions_url}"', '-p', 'replan_s:=0.05', '-p',
+              'prompt:=wave') as rig:
+        yield World(rig, service)
+        if rig.node.lifecycle is not Lifecycle.FINALIZED:
+            rig.node.trigger_shutdown()
+
+
+def sessions(world):
+    """Return the modes of the sessions that the service holds open."""
+    return [row['mode'] for row in world.service.state()['sessions'] if row['status'] == 'active']
+
+
+# Before a session.
+
+
+def test_inactive_stream_has_checked_the_account_and_opens_no_session(world):
+    asked = world.service.count('rpc_calls')
+    world.configure()
+    assert world.service.count('rpc_calls') > asked and not sessions(world)
+    world.until(lambda: world.beat().lifecycle is Lifecycle.INACTIVE, 'inactive beat')
+    beat = world.beat()
+    assert (beat.link, beat.session_mode) == (Link.CLOSED, SessionMode.NONE)
+    assert beat.progress >= 0 and not world.chunks and not world.commands
+
+
+def test_key_that_is_refused_keeps_the_node_unconfigured(world, monkeypatch):
+    monkeypatch.setenv('REFLEX_API_KEY', 'rfx_of_nobody')
+    assert not world.rig.trigger('configure')
+    assert world.rig.node.lifecycle is Lifecycle.UNCONFIGURED
+    world.until(lambda: 'reflex login' in world.beat().problem, 'beat with the next step')
+    monkeypatch.setenv('REFLEX_API_KEY', world.service.key)
+    world.configure()
+
+
+# Dry run.
+
+
+def test_dry_run_publishes_chunks_of_standard_meaning_and_commands_nothing(world):
+    world.open()
+    world.further_chunks()
+    chunk = world.chunks[-1]
+    assert chunk.header.frame_id == ''
+    assert list(chunk.joint_names) == list(JOINT_NAMES) and len(chunk.points) == 50
+    now = world.rig.node.get_clock().now().nanoseconds / 1e9
+    age_s = now - chunk.header.stamp.sec - chunk.header.stamp.nanosec / 1e9
+    assert 0.0 <= age_s < 2.0, 'the stamp is not that of the observation'
+    beat = world.until(lambda: world.beat().accepted >= 3 and world.beat(), 'beat with counts')
+    assert beat.session_mode is SessionMode.DRY_RUN and beat.lifecycle is Lifecycle.ACTIVE
+    # A beat may come between the two counts of one chunk.
+    assert 0 <= beat.session_received - beat.session_accepted <= 1 and not beat.rejected
+    assert beat.expires_s > 0.0
+    assert beat.rtt_ms_p50 > 0.0 and beat.fault is None
+    assert not world.commands and sessions(world) == ['dry_run']
+
+
+def test_beats_show_progress_while_the_session_works(world):
+    world.open()
+    first = world.beat().progress
+    world.until(lambda: world.beat().progress > first + 10, 'progress')
+
+
+def test_prompt_may_change_while_the_policy_runs(world):
+    world.open()
+    assert world.beat().prompt == 'wave'
+    world.rig.publisher(String, 'prompt').publish(String(data='sweep the table'))
+    world.until(lambda: world.beat().prompt == 'sweep the table', 'new prompt')
+
+
+def test_gripper_travel_of_the_driver_becomes_the_limits_of_its_rows(world):
+    travel = GripperTravel(-0.2, 1.2)
+    world.driver = DriverBeat(gripper_closed_rad=travel.closed, gripper_open_rad=travel.opened)
+    world.configure()
+    world.until(lambda: world.rig.node._travel == travel, 'travel')
+    assert world.rig.trigger('activate')
+    world.until(lambda: world.chunks, 'chunks')
+    world.driver = DriverBeat(gripper_closed_rad=-0.2, gripper_open_rad=2.0)
+    world.until(lambda: world.rig.node._travel == GripperTravel(-0.2, 2.0), 'new travel')
+    # A beat that names no travel takes none away.
+    world.driver = DriverBeat()
+    world.further_chunks()
+    assert world.rig.node._travel == GripperTravel(-0.2, 2.0)
+
+
+@pytest.mark.parametrize('missing, code', [
+    ('joints', FaultCode.JOINTS_STALE), ('frames', FaultCode.CAM_LOST)])
+def test_missing_input_is_named_and_no_session_is_lost(world, missing, code):
+    world.open()
+    setattr(world, f'gives_{missing}', False)
+    world.until(lambda: world.beat().gap and world.beat().gap.code is code, 'gap')
+    setattr(world, f'gives_{missing}', True)
+    world.further_chunks()
+    world.until(lambda: world.beat().gap is None, 'no gap')
+    assert world.beat().link is Link.OPEN
+
+
+def test_image_that_is_no_jpeg_is_not_sent(world):
+    world.format = 'png'
+    world.configure()
+    assert world.rig.trigger('activate')
+    world.until(lambda: world.beat().link is Link.OPEN, 'open stream')
+    world.until(lambda: world.beat().gap and world.beat().gap.code is FaultCode.CAM_LOST, 'gap')
+    world.format = 'bgr8; jpeg compressed bgr8'
+    world.until(lambda: world.chunks, 'chunks')
+
+
+def test_lost_link_is_opened_again_while_nothing_is_applied(world):
+    world.open()
+    world.service.fault('close', times=1)
+    world.until(lambda: world.beat().lost is not None, 'the loss')
+    world.chunks.clear()
+    world.until(lambda: world.chunks and world.beat().link is Link.OPEN, 'another session')
+    assert not world.stops and world.beat().fault is None
+
+
+# Actions are applied.
+
+
+def test_permit_to_apply_promotes_the_session_and_commands_carry_their_tag(world):
+    world.open()
+    world.apply()
+    assert sessions(world) == ['apply_actions']
+    tag = world.tags()[-1]
+    assert tag.epoch == EPOCH and tag.seq >= 0 and 0.0 < tag.age_ms < 2000.0
+    # The same chunk is public, without the tag.
+    command = world.commands[-1]
+    world.until(lambda: any(
+        chunk.points == command.points and chunk.header.stamp == command.header.stamp
+        for chunk in world.chunks), 'public chunk')
+    assert all(chunk.header.frame_id == '' for chunk in world.chunks)
+
+
+def test_chunk_that_was_requested_under_an_older_epoch_commands_nothing(world):
+    world.service.settings(latency_ms=250.0)
+    world.open()
+    world.apply()
+    world.until(lambda: world.beat().in_flight >= 1, 'an observation in flight')
+    world.permit = Permit(EPOCH + 1, Mode.APPLY_ACTIONS, 1.0)
+    lease = world.rig.node._lease
+    world.until(lambda: lease.current(0.0).epoch == EPOCH + 1, 'new epoch')
+    world.commands.clear()
+    answers = world.rig.node.beat().received
+    world.until(lambda: world.beat().received >= answers + 3, 'answers')
+    world.until(lambda: world.tags(), 'commands of the new epoch')
+    # The answer that was in flight is public, and commands nothing.
+    assert {tag.epoch for tag in world.tags()} == {EPOCH + 1}
+
+
+def test_permit_that_is_not_renewed_permits_nothing(world):
+    world.open()
+    world.apply()
+    world.gives_permit = False
+    world.until(lambda: world.beat().session_mode is SessionMode.DRY_RUN, 'demoted session')
+    assert sessions(world) == ['dry_run']
+    world.commands.clear()
+    world.further_chunks(5)
+    assert not world.commands, 'a command under a permit that is too old'
+
+
+def test_permit_is_looked_at_again_when_a_chunk_becomes_a_command(world, monkeypatch):
+    """The session still applies actions when its permit has just become too old."""
+    world.open()
+    world.apply()
+    node, lease = world.rig.node, world.rig.node._lease
+    commands = []
+    monkeypatch.setattr(node, '_commands', SimpleNamespace(publish=commands.append))
+
+    def chunk_comes():
+        commands.clear()
+        node._on_chunk(ActionChunk(10 ** 6, np.zeros((3, 6)), 30.0, time.monotonic(), EPOCH,
+                                   joint_names=JOINT_NAMES))
+        return len(commands)
+
+    world.until(lambda: lease.current(time.monotonic()).mode is Mode.APPLY_ACTIONS, 'permit')
+    assert node._session.is_applying and chunk_comes() >= 1
+    later = time.monotonic() + 0.6
+    monkeypatch.setattr(lease, 'current', lambda now: PermitLease.current(lease, later))
+    assert node._session.is_applying and chunk_comes() == 0
+
+
+def test_hold_and_park_permit_no_commands(world):
+    world.open()
+    world.apply()
+    for mode in (Mode.HOLD, Mode.PARK):
+        world.permit = Permit(EPOCH + 1, mode, 0.0)
+        world.until(lambda: world.beat().session_mode is SessionMode.DRY_RUN, 'demoted session')
+        world.commands.clear()
+        world.further_chunks()
+        assert not world.commands
+
+
+def test_fault_while_actions_are_applied_asks_for_a_stop_and_ends_the_session(world):
+    world.open()
+    world.apply()
+    world.service.fault('reset', times=1)
+    world.until(lambda: world.stops, 'stop request')
+    assert world.stops[0].data.startswith('action_stream: NET_CLOSED: ')
+    world.until(lambda: world.beat().fault is not None, 'beat with the fault')
+    assert world.beat().fault.code is FaultCode.NET_CLOSED
+    assert world.beat().lifecycle is Lifecycle.ACTIVE
+    # No further session before a person has looked: only a new activation opens one.
+    world.permit = Permit(EPOCH + 1, Mode.HOLD, 0.0)
+    world.chunks.clear()
+    assert world.rig.trigger('deactivate') and world.rig.trigger('activate')
+    world.until(lambda: world.chunks, 'chunks of the new session')
+    assert world.beat().fault is None
+
+
+def test_session_that_dies_of_a_mistake_is_a_fault_in_the_beat(world):
+    world.open()
+    world.rig.node._job.future.set_exception(ZeroDivisionError('oops'))
+    world.until(lambda: world.beat().fault is not None, 'fault')
+    assert world.beat().fault.code is FaultCode.INTERNAL and 'oops' in world.beat().fault.text
+    before = world.beat().progress
+    count = len(world.beat.messages)
+    world.until(lambda: len(world.beat.messages) > count + 5, 'further beats')
+    assert world.beat().progress == before, 'a dead session shows progress'
+
+
+# Deactivate, clean up, end.
+
+
+def test_deactivated_stream_has_closed_its_session_and_publishes_nothing(world):
+    world.open()
+    world.apply()
+    assert world.rig.trigger('deactivate')
+    assert not sessions(world), 'the session is left open at the service'
+    world.until(lambda: world.beat().lifecycle is Lifecycle.INACTIVE, 'inactive beat')
+    beat = world.beat()
+    assert (beat.link, beat.session_mode, beat.in_flight) == (
+        Link.CLOSED, SessionMode.NONE, 0)
+    world.chunks.clear(), world.commands.clear()
+    count = len(world.beat.messages)
+    world.until(lambda: len(world.beat.messages) > count + 10, 'further beats')
+    assert not world.chunks and not world.commands
+    accepted = beat.accepted
+    assert world.rig.trigger('activate')
+    world.until(lambda: world.beat().accepted > accepted, 'counters that go on')
+
+
+def test_cleanup_ends_thread_and_subscriptions_and_may_be_repeated(world):
+    world.open()
+    node = world.rig.node
+    thread = node._thread
+    assert world.rig.trigger('deactivate') and world.rig.trigger('cleanup')
+    node._teardown()
+    with pytest.raises(RuntimeError, match='closed'):
+        thread.schedule(lambda: None)
+    assert node.count_subscribers('front/image_raw/compressed') == 0
+    assert node.lifecycle is Lifecycle.UNCONFIGURED
+    world.chunks.clear()
+    world.open()
+
+
+def test_shutdown_while_actions_are_applied_closes_the_session(world):
+    world.open()
+    world.apply()
+    assert world.rig.trigger('shutdown')
+    assert not sessions(world) and world.rig.node.lifecycle is Lifecycle.FINALIZED
+
+
+def test_error_in_a_transition_closes_the_session_and_can_be_configured_again(world):
+    world.open()
+    world.rig.node._stop = lambda: 1 / 0
+    assert not world.rig.trigger('deactivate')
+    assert world.rig.node.lifecycle is Lifecycle.UNCONFIGURED
+    assert 'ZeroDivisionError' in world.rig.node.problem
+    del world.rig.node._stop
+    world.rig.node._teardown()
+    assert not sessions(world)
+    world.chunks.clear()
+    world.open()
+
+
+def test_diagnostics_name_the_link_and_each_input(ros, service, no_settings,  # noqa: F811
+                                                  monkeypatch):
+    from reflex_ros.nodes.action_stream_node import ActionStreamNode
+    monkeypatch.setenv('REFLEX_API_KEY', service.key)
+    with made(ros, ActionStreamNode, '-r', '__ns:=/left', '-p',
+              f'service.rpc_url:="{service.url}"', '-p',
+              f'service.actions_url:="{service.actions_url}"') as rig:
+        assert rig.trigger('configure')
+        entries = rig.diagnostics()
+        rig.until(entries, 'entries')
+        assert set(entries()) == {
+            'left/action_stream: stream/link', 'left/action_stream: front',
+            'left/action_stream: joint_states'}
+        assert {entry.hardware_id for entry in entries().values()} == {'left'}
+        link = entries()['left/action_stream: stream/link']
+        assert (link.level, link.message) == (DiagnosticStatus.OK, 'closed')
+        assert status_codec.pairs(link)['fault'] == ''
+        assert entries()['left/action_stream: front'].message == 'no data'
+        rig.node.trigger_shutdown()
