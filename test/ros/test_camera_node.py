@@ -36,10 +36,10 @@ def test_images_come_from_configure_until_cleanup(rig):
     assert Image.open(io.BytesIO(bytes(image.data))).size[0] >= 64
     assert rig.trigger('activate') and rig.trigger('deactivate') and rig.trigger('cleanup')
     rig.node._teardown()
-    images.clear()
+    rig.until(lambda: rig.node.count_publishers('top/image_raw/compressed') == 0, 'end of images')
     beats = rig.beats(Beat, 'beat/sim_camera')
     rig.until(lambda: beats().lifecycle is Lifecycle.UNCONFIGURED, 'beat')
-    assert not images
+    images.clear()
     assert rig.trigger('configure')
     rig.until(lambda: images, 'image after another configure')
 
