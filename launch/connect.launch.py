@@ -12,6 +12,7 @@ from pathlib import Path
 import shutil
 import sys
 
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -24,7 +25,6 @@ from launch.events.process import ProcessIO
 from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from reflex_ros.bringup import process_table
 
 LINGER_S = 1.0

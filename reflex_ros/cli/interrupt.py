@@ -41,7 +41,7 @@ def shielded() -> Iterator[None]:
 
 @contextmanager
 def _handling(handler: Callable[[int, FrameType | None], None] | signal.Handlers
-                ) -> Iterator[None]:
+              ) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield

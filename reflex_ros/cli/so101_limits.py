@@ -38,7 +38,7 @@ PROTECTION = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.M
 @click.option('--write', 'writes', is_flag=True,
               help='Write the limits to the EEPROM, read them back and keep a backup.')
 @click.option('--calibration', metavar='FILE|ID', help="LeRobot's calibration file or id with "
-              "position limits and offsets to write (default: keep those in the servos).")
+              'position limits and offsets to write (default: keep those in the servos).')
 def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bool,
            port: str | None, arm_id: str) -> None:
     """
@@ -69,8 +69,8 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bo
         rows = _rows(bus, found)
     if common.as_json:
         text.document({'ok': True, 'joints': rows, 'backup': str(backup) if backup else None,
-                         'written': [str(change) for change in todo] if backup else [],
-                         'differs': [str(change) for change in todo_left]})
+                       'written': [str(change) for change in todo] if backup else [],
+                       'differs': [str(change) for change in todo_left]})
         return
     text.show_grid(('joint', 'servo [tick]', 'soft [deg]', *(
         f'{register.name} [{register.unit}]' for register in PROTECTION)), [

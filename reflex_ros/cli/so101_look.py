@@ -45,7 +45,7 @@ def find(common: CommonOptions, port: str | None) -> None:
     found = any(finding.is_arm for finding in findings)
     if common.as_json:
         text.document({'ok': found, 'ports': [_describe(finding) for finding in findings],
-                         **({} if found else {'error': not_found_message(findings)})})
+                       **({} if found else {'error': not_found_message(findings)})})
     else:
         text.show_grid(('port', 'what', 'servos', 'USB serial', 'found by'), [
             (finding.candidate.path, _verdict(finding), _servos(finding),

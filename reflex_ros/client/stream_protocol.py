@@ -26,6 +26,7 @@ MAX_ROWS = 1000
 MAX_TEXT = 200
 MAX_VALUE = 1e6
 
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """

@@ -91,7 +91,7 @@ class Target:
         """Return the headers of a request with a body of ``size`` bytes."""
         # The client frames the message; such headers from the service would contradict it.
         wanted = {name: value for name, value in self.headers.items()
-                 if name.lower() not in FRAMING}
+                  if name.lower() not in FRAMING}
         ranged = {'Content-Range': content_range} if self.is_resumable else {}
         return {**wanted, **ranged, 'Content-Length': str(size)}
 

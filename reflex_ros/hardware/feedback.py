@@ -18,7 +18,7 @@ from reflex_ros.hardware.registers import FEEDBACK_BLOCK
 # Position, speed, load, voltage, temperature, (pending write), status, (moving, target), current.
 _ARRAYS_STRUCT = struct.Struct('<HHHBBxBxxxH')
 _ARRAYS_SIGNS = np.array([[2.0 ** 15], [2.0 ** 15], [2.0 ** 10], [2.0 ** 16], [2.0 ** 16],
-                            [2.0 ** 16], [2.0 ** 15]])
+                          [2.0 ** 16], [2.0 ** 15]])
 
 
 class FeedbackArrays:

@@ -62,7 +62,7 @@ class MonitorNode(ReflexNode):
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
         self._own_timers = [self.every(1.0 / settings['rate_hz'], self._report),
-                        self.every(INPUT_S, self._serve)]
+                            self.every(INPUT_S, self._serve)]
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _teardown(self) -> None:

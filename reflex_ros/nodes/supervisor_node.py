@@ -105,7 +105,7 @@ class SupervisorNode(ReflexNode):
                                  time.monotonic())
         self._history.append((self._machine.state, self._machine.since))
         self._own_timers = [self.every(1.0 / PERMIT_HZ, self._tick),
-                        self.every(GATE_S, self._evaluate_gate)]
+                            self.every(GATE_S, self._evaluate_gate)]
 
     def _teardown(self) -> None:
         if self._machine.state is not State.UNCONFIGURED:

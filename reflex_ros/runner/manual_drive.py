@@ -131,7 +131,7 @@ class ManualDrive:
         before = self._report()
         self.play(rows, (count - 1) / duration_s)
         self.wait_for(lambda: self._has_arrived(before), duration_s + MARGIN_S,
-                    'the pose was not reached')
+                      'the pose was not reached')
 
     def park(self) -> None:
         """

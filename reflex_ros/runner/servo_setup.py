@@ -41,7 +41,7 @@ def protection_settings(build: ArmBuild, found: Values) -> dict[int, dict[reg.Re
 
 
 def calibration_settings(calibration: Sequence[JointCalibration],
-               found: Values) -> dict[int, dict[reg.Register, int]]:
+                         found: Values) -> dict[int, dict[reg.Register, int]]:
     """Return the registers of a calibration, by servo id; ``found`` is what it has now."""
     return {joint.servo_id: {
         reg.HOMING_OFFSET: own.offset_ticks, reg.MIN_POSITION_LIMIT: own.lower_ticks,

@@ -300,7 +300,7 @@ def service():
 
 @pytest.fixture
 def listen():
-    """Start bare servers: ``listen(handle)`` returns one, and all stop with the test."""
+    """Return a function that starts a bare server from a handler; all stop with the test."""
     started: list[Listener] = []
 
     def start(handle: Callable[[Peer], None], **options: int) -> Listener:

@@ -129,7 +129,7 @@ class Grant(Row):
     """
 
     session_id: Text = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'),
-                            serialization_alias='sessionId')
+                             serialization_alias='sessionId')
     expires_at: int | float | None = Field(None, alias='expiresAt')
     model: Text | None = None
     token: str | None = Field(None, repr=False)
@@ -139,7 +139,7 @@ class Session(Row):
     """One row of ``publicApi:listInferenceSessions``."""
 
     session_id: Text = Field('', validation_alias=AliasChoices('sessionId', 'id', '_id'),
-                            serialization_alias='sessionId')
+                             serialization_alias='sessionId')
     status: Text = ''
     mode: Text = ''
     deployment_id: Text | None = Field(None, alias='deploymentId')
@@ -179,7 +179,7 @@ class Deployment(Row):
     """A deployment; ``ready`` is the status that allows ``apply_actions``."""
 
     deployment_id: Text = Field('', validation_alias=AliasChoices('deploymentId', 'id', '_id'),
-                               serialization_alias='deploymentId')
+                                serialization_alias='deploymentId')
     name: Text = ''
     status: Text = ''
     model_id: Text | None = Field(None, alias='modelId')

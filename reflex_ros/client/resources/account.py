@@ -69,7 +69,7 @@ def _refusal(answer: Answer, password: Secret) -> Exception:
     error = fields.get('error')
     texts = (error.get('message') if isinstance(error, dict) else error, fields.get('message'))
     text = next((printable(each) for each in texts if isinstance(each, str) and each),
-                 f'Better Auth HTTP {answer.status}')
+                f'Better Auth HTTP {answer.status}')
     if 300 <= answer.status < 400:
         return ServiceProtocolError(f'{text}. A redirect is not followed, because the password '
                                     'would go to another host')

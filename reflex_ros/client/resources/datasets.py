@@ -184,4 +184,3 @@ def _compare(ours: str, theirs: object) -> None:
         raise ServiceProtocolError(
             f'The service has other bytes than were sent: its SHA-256 is {theirs[:64]!r}, that of '
             f'the file is {ours}. Upload the file again with a new --request-id')
-

@@ -232,7 +232,7 @@ def test_session_that_nobody_can_run(provoke, service, fault, text):
 @pytest.mark.parametrize('body, status, text', [
     (b'busy', '503 Service Unavailable', 'Convex HTTP 503: busy'),
     (b'{}', '404 Not Found', 'Convex HTTP 404: {}'), (b'hello', '200 OK',
-                                                     'Invalid Convex response: hello'),
+                                                      'Invalid Convex response: hello'),
     (b'[1]', '200 OK', 'response must be a JSON object.'),
     (b'{"status":"error","errorMessage":"it broke"}', '560 Function Failed', 'it broke'),
     (b'{"status":"success","value":7}', '200 OK', 'response must be a JSON object.'),

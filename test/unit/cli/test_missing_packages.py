@@ -28,7 +28,7 @@ def test_simulation_names_the_extra(arguments):
         pytest.importorskip('rclpy')
     done = run('aiohttp,PIL', *arguments)
     assert done.returncode == 1 and done.stdout == ''
-    assert done.stderr.endswith("Error: not installed: aiohttp, PIL. Install them: pip install "
+    assert done.stderr.endswith('Error: not installed: aiohttp, PIL. Install them: pip install '
                                 "'reflex_ros[sim]'.\n")
 
 

@@ -263,7 +263,7 @@ def test_torque_off_lets_every_joint_go(reflex: Command, arm: SimulatedArm) -> N
 
 
 def test_torque_off_names_a_servo_that_would_not_let_go(reflex: Command,
-                                                       arm: SimulatedArm) -> None:
+                                                        arm: SimulatedArm) -> None:
     arm.control.fault('silent', ids=[2])
     outcome = reflex('torque-off', '--yes')
     assert outcome.code == 1 and 'servo 2 keeps its torque' in outcome.err

@@ -15,7 +15,7 @@ KEY = 'rfx_canary_7c1d9e'
 
 @pytest.fixture
 def ask_at(run):
-    """Call a backend: ``ask_at(url, question)``; the question is a function of the client."""
+    """Return a function that calls a backend; the question is a function of the client."""
     def put(url, question, *, window_s=2.0):
         async def main():
             async with AsyncReflex(Secret(KEY), convex_url=url, window_s=window_s) as client:
@@ -28,7 +28,7 @@ def ask_at(run):
 
 @pytest.fixture
 def ask_service(ask_at, service):
-    """Call the simulated service: ``ask_service(function, *args, **options)``."""
+    """Return a function that calls a function of the client at the simulated service."""
     return lambda function, *args, **options: ask_at(
         service.url, lambda client: function(client, *args, **options))
 

@@ -300,7 +300,6 @@ def test_reason_of_a_close_is_told_to_who_sends_after_it(service, fails, fault, 
     fails(service, kind, text, job)
 
 
-
 @pytest.mark.parametrize('status, location', [
     *((status, '{other}/v1/actions') for status in (300, 301, 302, 303, 307, 308)),
     *((302, location) for location in ('/elsewhere', 'http://[', 'gopher://x'))])

@@ -44,8 +44,9 @@ def test_observation_frame_is_the_example_of_the_reference():
 
 
 def test_observation_frame_can_carry_prompt_and_more():
-    frame = stream_frames.observation_frame(7, [1.0], {}, prompt='grüß dich',
-                                       extra={'state_units': 'degrees_and_percent', 'none': None})
+    frame = stream_frames.observation_frame(
+        7, [1.0], {}, prompt='grüß dich',
+        extra={'state_units': 'degrees_and_percent', 'none': None})
     assert frame == ('{"type":"observation","seq":7,"state":[1.0],"images":{},'
                      '"prompt":"gr\\u00fc\\u00df dich","state_units":"degrees_and_percent"}')
 

@@ -167,8 +167,8 @@ def test_row_beyond_a_limit_is_brought_to_it_or_refused(
 
 
 @pytest.mark.parametrize(('degrees', 'code'), [
-    (0.0, ''), (9.9, ''), (10.1, FaultCode.JUMP), (-9.9, ''), (-10.1, FaultCode.JUMP), (math.nan,
-                                                                                        FaultCode.JUMP)])
+    (0.0, ''), (9.9, ''), (10.1, FaultCode.JUMP), (-9.9, ''), (-10.1, FaultCode.JUMP),
+    (math.nan, FaultCode.JUMP)])
 @pytest.mark.parametrize('joint', [0, 3, 4])
 def test_chunk_is_refused_when_it_would_start_far_from_the_reference(
         joint: int, degrees: float, code: str) -> None:

@@ -137,7 +137,6 @@ class SimulatedArm:
         control.set(pose=pose, supply_v=12.1, temperature_c=35.0)
         control.mark()
 
-
     def reset_eeprom(self) -> None:
         """Reset the EEPROM to that of six calibrated 12 V servos."""
         for servo_id, (low, high, offset) in enumerate(CALIBRATION, 1):

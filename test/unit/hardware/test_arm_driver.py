@@ -377,8 +377,8 @@ def test_good_chunk_between_bad_ones_starts_the_count_anew(rig: Rig) -> None:
                  BAD_CHUNKS['too fast'][1], BAD_CHUNKS['too fast'][1]):
         before = rig.report.accepted + sum(rig.report.rejected.values())
         rig.driver.command(make(rig))
-        wait_for(lambda: rig.report.accepted + sum(rig.report.rejected.values()) > before,  # noqa: B023
-                 'the verdict')
+        wait_for(lambda before=before:
+                 rig.report.accepted + sum(rig.report.rejected.values()) > before, 'the verdict')
     assert rig.code == ''
 
 
@@ -478,7 +478,7 @@ def test_jammed_joint_is_led_by_ten_degrees_at_the_most_and_named(moving: Rig) -
     moving.sim.control.fault('jam', ids=[1])
     wait_for(lambda: moving.code, 'the latch')
     assert moving.code == FaultCode.TRACKING
-    assert 'shoulder_pan does not follow' in moving.report.cause.text    # type: ignore[union-attr]
+    assert 'shoulder_pan does not follow' in moving.report.cause.text
     assert moving.holds()
     assert moving.sim.joint(PAN)['max_goal_lead_ticks'] <= LEAD_TICKS + 1
     assert moving.report.lead_slowdowns > 0
@@ -502,7 +502,7 @@ def test_silent_servo_is_named_and_gets_no_further_goal(moving: Rig) -> None:
     silent_ns = moving.sim.control.fault('silent', ids=[3])
     wait_for(lambda: moving.code, 'the latch')
     assert moving.code == FaultCode.SERVO_MISSING
-    assert 'elbow_flex does not answer' in moving.report.cause.text    # type: ignore[union-attr]
+    assert 'elbow_flex does not answer' in moving.report.cause.text
     assert moving.is_passive()
     # At most the cycle whose measurement was good is finished.
     assert len({goal.at_ns for goal in moving.goals(silent_ns)}) <= 1
@@ -523,7 +523,7 @@ def test_noise_on_every_fourth_answer_stops_the_arm(moving: Rig) -> None:
     moving.sim.control.fault('bad_checksum', ids=[2], probability=0.25)
     wait_for(lambda: moving.code, 'the latch')
     assert moving.code == FaultCode.BUS_NOISE
-    assert 'cycles had damaged answers' in moving.report.cause.text  # type: ignore[union-attr]
+    assert 'cycles had damaged answers' in moving.report.cause.text
     assert moving.report.bad_share > 0.1
     moving.sim.control.clear()
     assert moving.holds()
@@ -559,7 +559,7 @@ def test_somebody_else_who_writes_is_named_and_the_arm_holds(
     # overwritten before the driver reads it.
     wait_for(lambda: rig.code or rig.sim.control.set(  # type: ignore[func-returns-value]
         id=servo_id, register=register, value=value), 'the latch')
-    assert rig.code == FaultCode.FOREIGN_WRITE and text in rig.report.cause.text  # type: ignore[union-attr]
+    assert rig.code == FaultCode.FOREIGN_WRITE and text in rig.report.cause.text
     assert rig.holds() and rig.sim.travel() < 0.05
 
 
@@ -581,7 +581,7 @@ def test_dropped_torque_is_never_switched_on_by_the_next_goal(rig: Rig) -> None:
         rig.sim.control.fault('torque_dropped', ids=[5])
         wait_for(lambda: rig.code, 'the latch')
         assert rig.code == FaultCode.SERVO_REBOOT
-        assert 'wrist_roll: its torque is 0' in rig.report.cause.text   # type: ignore[union-attr]
+        assert 'wrist_roll: its torque is 0' in rig.report.cause.text
         assert rig.is_passive()
         assert rig.sim.torque() == [True, True, True, True, False, True]
         rig.driver.hold()
@@ -634,7 +634,7 @@ def test_calibration_and_limits_are_looked_at_while_running(
     rig.sim.control.set(id=5, **change)
     wait_for(lambda: rig.code, 'the latch')
     rig.sim.reset_eeprom()
-    assert rig.code == code and text in rig.report.cause.text           # type: ignore[union-attr]
+    assert rig.code == code and text in rig.report.cause.text
 
 
 def test_encoder_that_jumped_does_not_drive_the_joint_away(rig: Rig) -> None:
@@ -644,7 +644,7 @@ def test_encoder_that_jumped_does_not_drive_the_joint_away(rig: Rig) -> None:
     rig.sim.control.fault('encoder_jump', ids=[1], ticks=900)
     wait_for(lambda: rig.code, 'the latch')
     assert rig.code == FaultCode.SENSOR_JUMP
-    assert 'shoulder_pan is 1.38 rad from its last position' in rig.report.cause.text  # type: ignore[union-attr]
+    assert 'shoulder_pan is 1.38 rad from its last position' in rig.report.cause.text
     assert rig.holds()
     # The servo would turn the joint by 79 degrees until its encoder reads the old goal.
     assert rig.sim.travel() < 0.1
@@ -654,7 +654,7 @@ def test_servo_that_repeats_itself_is_noticed(moving: Rig) -> None:
     moving.sim.control.fault('frozen', ids=[1])
     wait_for(lambda: moving.code, 'the latch')
     assert moving.code in (FaultCode.JOINTS_STALE, FaultCode.TRACKING)
-    assert 'shoulder_pan' in moving.report.cause.text                   # type: ignore[union-attr]
+    assert 'shoulder_pan' in moving.report.cause.text
     wait_for(lambda: moving.report.playback_rate == 0.0, 'the goals to stand still')
     # Nothing shows whether the joint is at rest: the servo still reports motion.
     assert moving.is_at(MotionState.STOPPING) or moving.report.at_rest
@@ -667,7 +667,7 @@ def test_policy_that_shakes_the_arm_is_stopped(rig: Rig) -> None:
     rows[:, PAN] += 0.08 * np.sin(2 * math.pi * 6.0 * np.arange(150) / RATE_HZ) \
         * np.minimum(np.arange(150) / 50, 1.0) * 0.6
     rig.driver.command(ActionChunk(100, rows, RATE_HZ, time.monotonic(), epoch=1,
-                                 joint_names=JOINT_NAMES))
+                                   joint_names=JOINT_NAMES))
     wait_for(lambda: rig.code, 'the latch')
     assert rig.code == FaultCode.OSCILLATION
     assert rig.holds()
@@ -746,7 +746,7 @@ def test_registers_of_a_servo_that_restarted_unseen_are_noticed(
     rig.cycles(30)
     rig.sim.control.set(id=servo_id, register=register, value=0)
     wait_for(lambda: rig.code, 'the latch')
-    assert rig.code == FaultCode.SERVO_REBOOT and text in rig.report.cause.text  # type: ignore[union-attr]
+    assert rig.code == FaultCode.SERVO_REBOOT and text in rig.report.cause.text
     assert rig.is_passive()
 
 
@@ -800,7 +800,7 @@ def test_trouble_of_a_servo_brings_the_arm_to_rest(
         moving: Rig, code: str, text: str, spoil: Callable[[SimulatedArm], object]) -> None:
     spoil(moving.sim)
     wait_for(lambda: moving.code, 'the latch')
-    assert moving.code == code and text in moving.report.cause.text    # type: ignore[union-attr]
+    assert moving.code == code and text in moving.report.cause.text
     assert moving.holds()
 
 
@@ -879,7 +879,7 @@ def test_servo_that_does_not_let_go_is_reported(near_rest: Rig) -> None:
     rig.activate(Mode.PARK)
     wait_for(lambda: rig.code, 'the latch')
     assert rig.code == FaultCode.SERVO_FAULT
-    assert 'servo 2 keeps its torque' in rig.report.cause.text          # type: ignore[union-attr]
+    assert 'servo 2 keeps its torque' in rig.report.cause.text
     assert rig.is_passive() and not rig.report.is_parked and len(seen) == 3
 
 
@@ -1020,7 +1020,7 @@ def test_programming_mistake_makes_the_driver_passive_and_is_visible(moving: Rig
     else:
         moving.on_sample = mistake
     wait_for(lambda: moving.report.link_lost, 'the end of the thread')
-    assert moving.code == FaultCode.INTERNAL and 'a mistake' in moving.report.cause.text  # type: ignore[union-attr]
+    assert moving.code == FaultCode.INTERNAL and 'a mistake' in moving.report.cause.text
     assert moving.is_at(MotionState.PASSIVE)
     goal = moving.sim.joint(PAN)['goal_rad']
     wait_for(lambda: abs(moving.sim.joint(PAN)['velocity_rad_s']) < 0.01, 'rest')

@@ -21,7 +21,7 @@ def swept(recorder: RangeRecorder, lower: int, upper: int, offsets: list[int]) -
         for position in (*range(2047, target, 50 if target > 2047 else -50), target):
             # The servos still have other offsets.
             recorder.record([(position + sweep.offset_ticks - offset) % 4096
-                           for sweep, offset in zip(recorder.joints, offsets, strict=True)])
+                             for sweep, offset in zip(recorder.joints, offsets, strict=True)])
 
 
 @pytest.mark.parametrize('raw, offset', ((3000, 953), (1000, -1047), (2047, 0), (0, -2047)))

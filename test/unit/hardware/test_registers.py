@@ -133,7 +133,7 @@ def test_control_block_agrees_with_the_registers(block: bytes) -> None:
 def test_blocks_lie_side_by_side() -> None:
     assert sum(reg.CONTROL_BLOCK) == reg.FEEDBACK_BLOCK[0]
     assert (reg.CONTROL_BLOCK[0],
-                               sum(reg.FEEDBACK_BLOCK) - reg.CONTROL_BLOCK[0]) == reg.CYCLE_BLOCK
+            sum(reg.FEEDBACK_BLOCK) - reg.CONTROL_BLOCK[0]) == reg.CYCLE_BLOCK
     assert sum(reg.CONFIGURATION_BLOCK) == reg.CONTROL_BLOCK[0]
 
 

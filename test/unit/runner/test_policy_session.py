@@ -126,7 +126,7 @@ class Rig:
 
 @pytest.fixture
 def play(run, until):
-    """Run a scene: ``play(place, scene)`` with a rig whose session already works."""
+    """Return a function that runs a scene with a rig whose session already works."""
     def go(place, scene, *, is_applying=False, is_open=True, **options):
         async def main():
             async with Rig(place, **options) as rig:
@@ -700,7 +700,8 @@ def test_two_bad_chunks_and_a_good_one_are_no_fault(service, play, until):
     async def scene(rig):
         for round_ in range(1, 4):
             service.fault('nan', 'null', times=2)
-            await until(lambda: rig.status.rejected[FaultCode.BAD_NUMBER] == 2 * round_)  # noqa: B023
+            await until(lambda expected=2 * round_:
+                        rig.status.rejected[FaultCode.BAD_NUMBER] == expected)
             accepted = rig.status.accepted
             await until(lambda: rig.status.accepted > accepted)  # noqa: B023
 

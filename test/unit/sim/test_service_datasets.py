@@ -72,8 +72,9 @@ def test_hub_dataset_is_registered_validated_and_listed():
 def test_same_place_on_the_hub_is_the_same_dataset():
     async def main():
         async with serving() as server:
+            sources = 'o/r', 'hf://datasets/o/r', 'https://huggingface.co/datasets/o/r'
             ids = {(await call(server, 'registerDataset', hfSourceUri=source))['datasetId']
-                   for source in ('o/r', 'hf://datasets/o/r', 'https://huggingface.co/datasets/o/r')}
+                   for source in sources}
             assert len(ids) == 1
             other = await call(server, 'registerDataset', hfSourceUri='o/r@v2')
             assert other['datasetId'] not in ids

@@ -17,7 +17,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from service_fixture import admin, call, http_client, KEY, post, reason_of, run, serving  # noqa: E402
+from service_fixture import (  # noqa: E402
+    admin,
+    call,
+    http_client,
+    KEY,
+    post,
+    reason_of,
+    run,
+    serving,
+)
 
 from reflex_ros.sim.service.http import encoding  # noqa: E402
 from reflex_ros.sim.service.http.rpc import Rpc  # noqa: E402

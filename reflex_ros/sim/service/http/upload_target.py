@@ -222,6 +222,6 @@ def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
         raise _refusal(400, 'size_mismatch', f'{upload.expected_bytes} bytes were promised')
     if start is not None and request.content_length not in (None, end - start):
         raise _refusal(400, 'size_mismatch',
-                  f'{text} does not fit a body of {request.content_length} bytes')
+                       f'{text} does not fit a body of {request.content_length} bytes')
     upload.expected_bytes = total
     return Piece(start, end, total)
