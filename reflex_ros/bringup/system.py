@@ -1,9 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The running system as one object: start it, see its state, call its services, end it.
+The running system as one object: start it, read its state, call its services, end it.
 
-Knows no ROS: the ``monitor`` process tells what happens in the graph and passes calls on.
+Nothing here needs ROS: the ``monitor`` process reports the graph and passes calls on. The methods
+of ``System`` are for one thread; the lines of the monitor arrive in another one.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ ANSWER_S = 10.0
 FAST_DDS = 'rmw_fastrtps_cpp'
 DOMAINS = range(60, 100)
 END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_service'))
-"""The arm first: it holds before anything else ends. What it stands on comes last."""
+"""The driver first: the arm holds before anything else ends. The simulation comes last."""
 
 
 class NotInTime(ReflexError):
-    """The system did not get where it should in time."""
+    """The system did not reach a state, or give an answer, in time."""
 
 
 @dataclass(slots=True)
 class View:
     """
-    What is known of the system now.
+    The last known state of the system. The monitor's thread replaces its fields.
 
     :param state: of the state machine; None before the supervisor was heard.
     :param causes: why it stopped, the first cause first.
@@ -82,9 +83,11 @@ class System:
     """
     The processes of one robot.
 
-    :param folder: for the log files.
-    :param config: ROS parameter file, ours when None.
-    :param world: simulated arm and service, started too, or None.
+    :param folder: folder of the log files.
+    :param config: ROS parameter file; None takes the one of this package.
+    :param world: simulated arm and service, which are started too; None starts none.
+    :param namespace: ROS namespace of the nodes.
+    :param environment: variables that are added to the environment of every process.
     """
 
     def __init__(self, folder: Path, *, config: Path | None = None,
@@ -101,11 +104,11 @@ class System:
 
     def start(self) -> None:
         """
-        Start everything.
+        Start all processes. Blocks until the simulated parts are ready, usually 2 s.
 
-        :raises ConfigurationError: when a simulated part does not start.
+        :raises ConfigurationError: if a simulated part does not start.
         """
-        # The watcher first: it starts slowest, and must not miss the first states.
+        # The monitor first: it starts slowest, and must not miss the first states.
         self.group.start(process_table.monitor(), self._on_line)
         for process in self._simulation:
             self.group.start_ready(process)
@@ -113,15 +116,15 @@ class System:
             self.group.start(process)
 
     def end(self) -> list[str]:
-        """End everything, the arm first; return the names of those that had to be killed."""
+        """End all processes, the driver first; return the names of those that had to be killed."""
         return self.group.end(END_ORDER)
 
     def call(self, name: str) -> dict[str, Any]:
         """
-        Call a service of the supervisor.
+        Call a service of the supervisor. Blocks until the answer comes, at most 10 s.
 
         :returns: ``success`` and ``message``.
-        :raises NotInTime: when there is no answer within 10 s.
+        :raises NotInTime: if no answer comes within 10 s.
         """
         with self._changed:
             self._answers.pop(name, None)
@@ -131,9 +134,11 @@ class System:
 
     def wait(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
         """
-        Wait until a condition on the view holds; it is checked at every message.
+        Block until a condition on the view holds, at most ``timeout_s``.
 
-        :raises NotInTime: with what was awaited, and why the system says it is not so.
+        :param condition: checked with every line of the monitor.
+        :param what: what is awaited, for the error.
+        :raises NotInTime: if it does not hold in time; the error says why nothing moves.
         """
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -146,7 +151,7 @@ class System:
                 self._changed.wait(min(left, 0.2))
 
     def wait_state(self, *states: State, timeout_s: float) -> float:
-        """Wait for one of some states; return the monotonic instant at which it was entered."""
+        """Block until one of some states; return when it was entered (monotonic) [s]."""
         self.wait(lambda: self.view.state in states, timeout_s,
                   ' or '.join(state.value for state in states))
         return self.view.states[-1][1]
@@ -175,19 +180,19 @@ class System:
 
 
 def private_domain() -> dict[str, str]:
-    """Choose a DDS domain that no robot is on, reachable from this machine only."""
+    """Choose a DDS domain without a robot; return the variables that select it for a process."""
     domain = os.environ.get('ROS_DOMAIN_ID') or str(next(
         filter(_is_free, random.sample(DOMAINS, len(DOMAINS))), DOMAINS[0]))
     if os.environ.get('RMW_IMPLEMENTATION', FAST_DDS) != FAST_DDS:
         return {'ROS_DOMAIN_ID': domain, **process_table.local_discovery()}
-    # The same reach, but without shared memory: the profile says why.
+    # The same range, but without shared memory: the profile says why.
     profile = str(process_table.share_folder() / 'config' / 'loopback.xml')
     return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SYSTEM_DEFAULT',
             'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
 
 
 def _is_free(domain: int) -> bool:
-    """Whether nobody on this machine holds the port of a domain's first participant."""
+    """Tell whether the port of a domain's first participant is free on this machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # Port rule of the RTPS specification, section 9.6.1.1.

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a command on ``so101/command`` carries beside its rows."""
+"""The tag of a command: what a message on ``so101/command`` carries beside its rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ MAX_AGE_MS = 1e7
 @dataclass(frozen=True, slots=True)
 class CommandTag:
     """
-    The values by which the connector decides, without trusting any clock but its own.
+    The values from which the connector decides whether it plays a chunk.
+
+    They need no clock but the connector's own.
 
     :param epoch: of the permit under which the chunk was requested, 0 or more.
     :param seq: number of the observation that the chunk answers, 0 or more.

@@ -1,10 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The promotion gate: everything that must be green before actions may be applied; pure.
+The promotion gate: the conditions that must all be met before actions may be applied.
 
-Each item says why it is red. The gate belongs to the moment: it is judged again at 10 Hz, and
-READY lasts only while it stays green (safety design, section 7).
+Each item says why it is red. The supervisor evaluates the gate at 10 Hz, and READY lasts only
+while all items are green (safety design, section 7). Nothing here has a state or reads a clock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ FOREIGN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GateItem:
-    """One condition and, when it is not met, why."""
+    """
+    One condition.
+
+    :param text: why the condition is not met; empty when it is.
+    """
 
     name: str
     is_green: bool
@@ -38,13 +42,14 @@ class GateItem:
 @dataclass(frozen=True, slots=True)
 class GateInputs:
     """
-    What the gate judges.
+    What the gate depends on.
 
-    :param driver_age_s: since the driver's last beat [s].
-    :param stream_age_s: since the stream's last beat that showed progress [s].
-    :param duplicates: names of nodes that live twice.
-    :param dry_run_s: how long the stream must have run [s].
-    :param max_age_ms: oldest chunk that is accepted [ms].
+    :param driver_age_s: time since the driver's last beat [s].
+    :param stream_age_s: time since the stream's last beat that showed progress [s].
+    :param duplicates: names under which two processes run.
+    :param dry_run_s: time for which the stream must have been open [s].
+    :param max_age_ms: largest age of an observation that a chunk may answer [ms].
+    :param min_expiry_s: time that must be left until the session ends [s].
     """
 
     driver: DriverBeat
@@ -59,7 +64,7 @@ class GateInputs:
 
 
 def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
-    """Judge every item; the gate is green when all are."""
+    """Return all items, green or red; the gate is green when all of them are."""
     driver, stream = inputs.driver, inputs.stream
     ratio = stream.session_accepted / stream.session_received if stream.session_received else 0.0
     is_new = stream.session_received < 10 and stream.session_accepted < stream.session_received
@@ -74,14 +79,14 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
               'the port is gone' if driver.port_lost else 'no bus cycle yet'
               if not driver.cycles
               else f'cycle p99 {driver.cycle_ms_p99:.1f} ms, allowed {MAX_CYCLE_MS:g} ms'),
-        _item('standstill', driver.at_rest, 'the arm moves'),
+        _item('standstill', driver.at_rest, 'the arm is moving'),
         _item('stream', inputs.stream_age_s < 1.0 and stream.link is Link.OPEN,
-              f'the action stream is {stream.link.value} ({stream.remark or "no remark"})'
+              f'the action stream is {stream.link.value} ({stream.remark or "no reason given"})'
               if inputs.stream_age_s < 1.0
               else f'no sign of work from action_stream for {inputs.stream_age_s:.1f} s'),
         _item('session', stream.session_mode is SessionMode.DRY_RUN and stream.fault is None,
               stream.fault.text if stream.fault
-              else f'the session is in {stream.session_mode.value or "no mode"}'),
+              else f'the session is in {stream.session_mode.value or "no mode yet"}'),
         _item('expiry', stream.expires_s < 0 or stream.expires_s > inputs.min_expiry_s,
               f'the session ends in {stream.expires_s:.0f} s, needed {inputs.min_expiry_s:.0f} s'),
         _item('inputs', stream.gap is None, stream.gap.text if stream.gap else ''),
@@ -94,9 +99,9 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
               f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'
               if stream.session_received else 'no chunk yet'),
         _item('commander', driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S,
-              f'somebody else published on so101/command {driver.foreign_s:.1f} s ago'),
+              f'another program published on so101/command {driver.foreign_s:.1f} s ago'),
         _item('graph', not inputs.duplicates,
-              f'two nodes live under the name {", ".join(inputs.duplicates)}'),
+              f'two processes run under the name {", ".join(inputs.duplicates)}'),
     )
 
 

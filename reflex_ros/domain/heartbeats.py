@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Beats: what each node says of itself many times a second.
+Beats: the state and counters that each node publishes many times a second.
 
-One dataclass a node. Its field names are the keys on the topic ``beat/NODE``, and its types say
-how the values travel (``domain.key_values``). Every field has a default, which is also what a
-reader assumes when the key is missing.
+There is one dataclass per node. Its field names are the keys on the topic ``beat/NODE``, and its
+types say how the values travel (``domain.key_values``). A reader uses the default of a field when
+its key is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reflex_ros.errors import ConfigurationError
 
 
 class Lifecycle(Enum):
-    """States of a managed node; UNKNOWN when it has not said one yet."""
+    """States of a managed node; UNKNOWN before its first beat."""
 
     UNKNOWN = 'unknown'
     UNCONFIGURED = 'unconfigured'
@@ -32,7 +32,7 @@ class Lifecycle(Enum):
 
     @property
     def is_configured(self) -> bool:
-        """Whether the node holds its port, its session thread or whatever it needs."""
+        """Whether the node has passed *configure*."""
         return self in (Lifecycle.INACTIVE, Lifecycle.ACTIVE)
 
 
@@ -66,10 +66,10 @@ class SessionMode(Enum):
 @dataclass(frozen=True, slots=True)
 class Beat:
     """
-    What every node says.
+    The fields of every node.
 
-    :param instance: id of the process, which tells it from another one of the same node name.
-    :param problem: why the last transition failed, in one line; empty when it did not.
+    :param instance: id of the process. It differs for two nodes with the same name.
+    :param problem: why the last transition failed, in one line; empty if it succeeded.
     """
 
     instance: str = ''
@@ -82,29 +82,33 @@ class DriverBeat(Beat):
     """
     Beat of the connector, ``so101``.
 
-    :param gripper_closed_rad: end of the gripper's calibrated travel; None before configure.
-    :param gripper_open_rad: the other end.
-    :param torque: whether the servos are under torque.
+    :param gripper_closed_rad: closed end of the gripper's calibrated travel [rad]; None before
+        configure, and for an arm that has not exactly one gripper.
+    :param gripper_open_rad: open end of that travel [rad].
+    :param torque: whether all servos are under torque.
     :param at_rest: whether no joint moves.
-    :param parked: whether the arm was brought to its rest pose and let go.
-    :param epoch: of the present activation, or of the last one.
-    :param cause: what stopped this activation.
-    :param port_lost: whether the port is gone, so that the driver must be configured again.
+    :param parked: whether the arm is in its rest pose with torque off, after a park.
+    :param epoch: epoch of the present activation, or of the last one.
+    :param cause: what stopped the present activation.
+    :param port_lost: whether the port is gone. Then the driver must be configured again.
     :param cycles: bus cycles with a measurement since configure.
-    :param missed_cycles: without one.
-    :param late_cycles: that began more than half a period late.
+    :param missed_cycles: bus cycles without a measurement.
+    :param late_cycles: bus cycles that began more than half a period late.
     :param refused_samples: measurements that cannot be true, and were not used.
     :param degraded: whether the bus is so bad that the arm is slowed down.
-    :param cycle_ms_p99: 99th percentile of the work in one cycle [ms].
-    :param late_ms_p99: 99th percentile of how late a cycle begins [ms].
-    :param max_step_rad: largest step between two setpoints.
-    :param playback_rate: speed of the playback clock, 0..1.
+    :param cycle_ms_p50: median work time of a cycle [ms].
+    :param cycle_ms_p99: 99th percentile of the work time of a cycle [ms].
+    :param late_ms_p99: 99th percentile of the delay of a cycle's start [ms].
+    :param late_ms_max: largest delay of a cycle's start [ms].
+    :param max_step_rad: largest change of one setpoint between two cycles [rad].
+    :param playback_rate: speed of the playback, 0 at rest, 1 as the policy asks.
     :param starved: whether nothing is left to play.
-    :param lead_slowdowns: times that playback waited for a joint that was behind.
+    :param lead_slowdowns: cycles in which a lagging joint slowed the playback down.
     :param accepted: chunks that passed every check of the driver.
-    :param foreign_s: time since a command that is not the stream's [s]; negative when none came.
-    :param rejected: chunks and commands refused, by fault code.
-    :param setpoint: (joints,) [rad].
+    :param foreign_s: time since the last command without a valid tag [s]; negative if there was
+        none.
+    :param rejected: refused chunks and commands, by fault code.
+    :param setpoint: last commanded position (joints,) [rad].
     """
 
     gripper_closed_rad: float | None = None
@@ -137,7 +141,7 @@ class DriverBeat(Beat):
 
     @property
     def gripper_travel(self) -> GripperTravel | None:
-        """How far the gripper travels; None when the driver does not say."""
+        """The gripper's calibrated travel; None when the beat does not name a valid one."""
         if self.gripper_closed_rad is None or self.gripper_open_rad is None:
             return None
         try:
@@ -151,20 +155,24 @@ class StreamBeat(Beat):
     """
     Beat of the transport, ``action_stream``.
 
-    :param progress: grows while the session's loop works; negative when the beat names none.
-    :param remark: what the link waits for.
+    :param progress: counter that grows while the session works; negative if the beat has none.
+    :param remark: what the link waits for, or why it was lost.
+    :param prompt: task text for the policy.
     :param fault: why no further session is opened.
     :param lost: why the last session ended.
-    :param gap: why no observation can be sent.
-    :param session_received: chunks since the stream was opened.
-    :param session_accepted: of them, those that passed every check.
-    :param sent: observations since the node started.
-    :param received: chunks since the node started; ``accepted`` and ``rejected`` too.
-    :param superseded: requests whose answer came after that of a newer one.
+    :param gap: why no observation can be sent now.
+    :param session_received: chunks received since the stream was opened.
+    :param session_accepted: chunks since then that passed every check.
+    :param sent: observations sent since the node started.
+    :param received: chunks received since the node started.
+    :param accepted: chunks since the node started that passed every check.
+    :param superseded: requests that were dropped because a newer chunk came first.
     :param in_flight: observations that wait for their chunk.
-    :param since_chunk_s: time since the last accepted chunk [s]; negative when there is none.
-    :param open_s: for how long the stream has been open [s].
+    :param rejected: refused chunks since the node started, by fault code.
+    :param since_chunk_s: time since the last accepted chunk [s]; negative before the first.
+    :param open_s: time since the stream was opened [s]; 0 while it is not open.
     :param age_ms: age of the observation that the last chunk answers [ms].
+    :param age_ms_p95: 95th percentile of that age [ms].
     :param rtt_ms_p50: median time from observation to chunk [ms]; negative when unknown.
     :param expires_s: time until the session ends [s]; negative when unknown.
     """

@@ -41,8 +41,9 @@ Value = TypeVar('Value')
 _Convert = Callable[[Any], Any]
 
 MAX_DIGITS = 18
-"""Longest whole number that is read: anything longer is no counter of this package."""
+"""Digits of the longest whole number that is read. No counter of this package is longer."""
 GREEN = 'ok'
+"""Text of a gate item that is green."""
 
 
 def encode(value: object, *, with_empty: bool = True) -> dict[str, str]:
@@ -65,8 +66,8 @@ def decode(kind: type[Value], pairs: Mapping[str, str]) -> Value:
     """
     Read a dataclass whose fields all have defaults.
 
-    A field whose key is missing, or whose text does not fit its type, gets its default. Other
-    keys are ignored. Never raises, whatever the texts are.
+    A field gets its default when its key is missing or its text does not fit its type. Unknown
+    keys are ignored. Raises nothing, whatever the texts are.
     """
     return kind(**_read(kind, pairs))
 
@@ -83,15 +84,15 @@ def decode_complete(kind: type[Value], pairs: Mapping[str, str]) -> Value | None
 
 
 def to_plain(value: object) -> Any:
-    """Turn a dataclass into data that JSON can hold, by the same rules."""
+    """Turn a dataclass into JSON data (dicts, lists, text, numbers), by the same rules."""
     return _json_functions(type(value))[0](value)
 
 
 def from_plain(kind: type[Value], data: object) -> Value:
     """
-    Make a dataclass from data that JSON held.
+    Make a dataclass from JSON data.
 
-    :raises ValueError: when the data does not fit.
+    :raises ValueError: if the data does not fit the fields.
     """
     value: Value = _json_functions(kind)[1](data)
     return value
@@ -103,7 +104,7 @@ def to_line(value: object) -> str:
 
 
 def from_line(kind: type[Value], line: str) -> Value | None:
-    """Read what ``to_line`` wrote; None for any other text."""
+    """Read a line that ``to_line`` wrote; return None for any other text."""
     words = [word.partition('=') for word in line.split(' ')]
     if [key for key, _, _ in words] != [name for name, _ in _plan(kind).fields]:
         return None
@@ -125,12 +126,12 @@ def to_text(value: object) -> str:
 
 class _Form:
     """
-    How the values of one field travel: one key, one text.
+    How one field travels: as one key with one text.
 
-    ``Any`` stands here for the type that the hint of the field names.
+    ``Any`` stands for the type that the hint of the field names.
 
     :param parse: makes the value from its text, or raises ValueError.
-    :param to_text: makes the text of a value; None for a field of several keys.
+    :param to_text: makes the text of a value; None for a field that has several keys.
     """
 
     def __init__(self, parse: Callable[[str], Any],
@@ -139,14 +140,14 @@ class _Form:
         self.to_text = to_text
 
     def write(self, name: str, value: Any, pairs: dict[str, str]) -> None:
-        """Add the pairs of a value, in a field of several keys."""
+        """Add the pairs of a value to ``pairs``; only for a field that has several keys."""
 
     def read(self, name: str, text: str | None, pairs: Mapping[str, str]) -> Any:
         """
-        Make the value.
+        Make the value of a field.
 
-        :param text: what stands under ``name`` in the pairs, or None.
-        :raises ValueError: where there is no value.
+        :param text: text of the key ``name``; None when the key is missing.
+        :raises ValueError: if there is no value, or the text does not fit.
         """
         if text is None:
             raise ValueError(name)
@@ -154,7 +155,7 @@ class _Form:
 
 
 class _CauseForm(_Form):
-    """A fault code, and its text under a key beside it."""
+    """A cause: the key has the fault code, a second key its text."""
 
     def write(self, name: str, value: Any, pairs: dict[str, str]) -> None:
         pairs[name] = value.code.name if value else ''
@@ -165,7 +166,7 @@ class _CauseForm(_Form):
 
 
 class _GateForm(_Form):
-    """One key an item of the gate."""
+    """The gate: one key for each item."""
 
     def write(self, name: str, value: Any, pairs: dict[str, str]) -> None:
         for item in value:
@@ -190,9 +191,9 @@ def _read(kind: type[Any], pairs: Mapping[str, str]) -> dict[str, Any]:
 
 class _Plan:
     """
-    The fields of one dataclass, looked up once.
+    How to write and read one dataclass, worked out once.
 
-    :param values: returns the values of all fields of an object, in their order.
+    :param values: returns the values of all fields of an object, in the order of ``fields``.
     """
 
     def __init__(self, kind: type[Any]) -> None:
@@ -266,7 +267,7 @@ def _member_finder(kind: type[Enum]) -> Callable[[object], Enum]:
     def find(text: object) -> Enum:
         found = by_text.get(text) if isinstance(text, str) else None
         if found is None and kind is FaultCode:
-            # As Cause.named does: a code of another version is still a fault.
+            # As in Cause.named: an unknown code, from another version, is still a fault.
             return FaultCode.INTERNAL
         if found is None:
             raise ValueError(text)
@@ -276,9 +277,9 @@ def _member_finder(kind: type[Enum]) -> Callable[[object], Enum]:
 
 def _json_functions(hint: Any) -> tuple[_Convert, _Convert]:
     """
-    Return what turns a value of the hinted type into plain JSON data, and back.
+    Return two functions: from a value of the hinted type to JSON data, and back.
 
-    The way back raises ValueError when the data does not fit the type. A type is looked at once;
+    The second one raises ValueError if the data does not fit the type. The hint is analysed once;
     the functions run with every beat.
     """
     kind, arguments = get_origin(hint) or hint, get_args(hint)

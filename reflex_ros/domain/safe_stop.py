@@ -1,17 +1,18 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The system's state machine: one table of all transitions, pure, with time passed in.
+The system's state machine: one table of all transitions; pure functions, with time passed in.
 
-``doc/interfaces.md`` has the drawing, generated from the table by ``make docs``.
+``make docs`` draws the table into ``doc/interfaces.md``.
 
-A fault that is heat goes through PARKING to LATCHED: at its trip the servo would let the arm fall.
+An overheated arm goes through PARKING to LATCHED, because a servo that gets hotter switches its
+torque off, and the arm would fall.
 
-A parked arm stays PARKED instead of going back to STANDBY by itself: STANDBY opens a session, and
-whoever has just put the arm to rest does not want its cameras streamed again.
+A parked arm stays in PARKED until a reset: STANDBY opens a session by itself, and would send
+camera images again although a person has just parked the arm.
 
-``stop`` is accepted in every state. A stop, the reset and the new start are three separate acts;
-the reset moves nothing (safety design, section 4).
+``stop`` is accepted in every state. Stop, reset and the new start are three separate actions, and
+a reset moves nothing (safety design, section 4).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MAX_CAUSES = 20
 
 
 class State(Enum):
-    """States of the system."""
+    """States of the system; ``doc/interfaces.md`` says what each one means."""
 
     UNCONFIGURED = 'UNCONFIGURED'
     STANDBY = 'STANDBY'
@@ -126,7 +127,8 @@ class Guard:
     A condition of a transition.
 
     :param text: the condition in words, for the drawing.
-    :param holds: tells it from the machine before the event, and the cause of the event.
+    :param holds: takes the machine before the event and the cause of the event, and returns
+        whether the condition is met.
     """
 
     text: str
@@ -136,9 +138,10 @@ class Guard:
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """
-    How long a state may last, and the fault when it lasts longer.
+    How long a state may last, and the fault if it lasts longer.
 
-    :param after_s: from the moment at which the state was entered [s].
+    :param after_s: longest time in the state [s].
+    :param text: what the fault says.
     """
 
     after_s: float
@@ -151,12 +154,11 @@ class Transition:
     """
     One row of the table.
 
-    :param guard: a further condition; of several rows for one state and event, the first one
-        whose guard holds counts.
-    :param goal: the goal of the stop that begins or goes on here.
-    :param latches: whether the cause of the event is recorded, so that only a reset leads on.
-    :param is_new_start: whether the epoch grows, so that chunks and permits from before count no
-        longer.
+    :param guard: further condition. If several rows have the same state and event, the first
+        one whose guard holds counts.
+    :param goal: state that follows the standstill, if the target is STOPPING.
+    :param latches: whether the cause of the event is recorded. Then only a reset leads on.
+    :param is_new_start: whether the epoch grows, so that earlier chunks and permits are refused.
     """
 
     state: State
@@ -267,10 +269,11 @@ def find_transition(machine: SafeStop, event: Event,
 def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = None,
           wall_time: float = 0.0) -> SafeStop:
     """
-    Apply one event; the only way in which the system's state changes.
+    Apply one event, and return the system after it. There is no other way to change the state.
 
     :param now: monotonic instant [s].
-    :param cause: why, for events that latch; required with FAULT, NODE_LOST, STOP and TIMEOUT.
+    :param cause: cause of the event; required for FAULT, NODE_LOST, STOP and TIMEOUT.
+    :param wall_time: seconds since 1970, recorded with the cause for people.
     """
     row = find_transition(machine, event, cause)
     if row is None:
@@ -285,7 +288,12 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
 
 
 def elapse(machine: SafeStop, now: float, wall_time: float = 0.0) -> SafeStop:
-    """Apply the deadline of the present state if it has passed at ``now`` (monotonic) [s]."""
+    """
+    Apply the deadline of the present state if it has passed, and return the system after it.
+
+    :param now: monotonic instant [s].
+    :param wall_time: seconds since 1970, recorded with the cause for people.
+    """
     deadline = DEADLINES.get(machine.state)
     if deadline is None or now - machine.since <= deadline.after_s:
         return machine
@@ -329,7 +337,7 @@ def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
 
 
 def _asks_for_rest(cause: Cause | None) -> bool:
-    # The one kind of fault that holding makes worse: soon the servo lets go, wherever the arm is.
+    # Holding makes only this kind of fault worse: soon the servo switches its torque off.
     return cause is not None and cause.code.row.reaction is Reaction.REST
 
 
@@ -339,5 +347,5 @@ def _record(causes: tuple[CauseRecord, ...], cause: Cause,
         if known.code == cause.code:
             again = replace(known, count=known.count + 1)
             return (*causes[:index], again, *causes[index + 1:])
-    # The first one says what happened; the newest is what still has to be repaired.
+    # The first cause says what happened, the newest one what still has to be repaired.
     return (*causes[:MAX_CAUSES - 1], CauseRecord(cause.code, cause.text, wall_time))

@@ -1,11 +1,11 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the supervisor decides, as pure functions with time passed in.
+What the supervisor decides: pure functions, with time passed in.
 
-Beats, silence and duplicates become events of the state machine (``domain.safe_stop``); its state
-becomes wanted lifecycle states, refusals, and the line that says why nothing moves. The node
-``supervisor`` only passes messages in and results out.
+Beats, silence and duplicate nodes become events of the state machine (``domain.safe_stop``). Its
+state becomes wanted lifecycle states, refusals, and the line that says why nothing moves. The
+node ``supervisor`` passes messages in and results out.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ WANTED = {
 @dataclass(frozen=True, slots=True)
 class SafetyState:
     """
-    What stands on the topic ``safety/state``; ``domain.key_values`` says how.
+    The content of the topic ``safety/state``; ``domain.key_values`` says how it is written.
 
     :param latched: whether only a reset leads on.
-    :param causes: of the stop, the first one first.
+    :param causes: causes of the stop, the first one first.
     :param history: the last states, oldest first, each with the monotonic instant at which it
         was entered [s].
     :param why: why nothing moves, in one line; empty when the arm may move.
@@ -89,9 +89,10 @@ class SafetyState:
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """
-    The system has entered a state; a line of the ``monitor`` process.
+    The system has entered a state: one line that the ``monitor`` process prints.
 
     :param at: monotonic instant [s].
+    :param causes: causes of the stop, the first one first.
     """
 
     state: State
@@ -104,7 +105,7 @@ class Happening:
     """
     An event for the state machine.
 
-    :param remark: for the log; empty when the change of state says enough.
+    :param remark: line for the log; empty if the change of state says enough.
     """
 
     event: Event
@@ -115,13 +116,13 @@ class Happening:
 @dataclass(frozen=True, slots=True)
 class NodesSeen:
     """
-    What driver and stream said last, and when; instants are monotonic [s].
+    The last beats of driver and stream, and when they came (monotonic) [s].
 
     :param driver_at: receipt of the driver's last beat.
     :param stream_at: receipt of the stream's last beat.
     :param worked_at: receipt of the stream's last beat that showed progress. An inactive stream
-        has nothing to do: each of its beats counts.
-    :param driver_beats: beats of the driver since the system entered its state.
+        has nothing to do, so each of its beats counts.
+    :param driver_beats: number of the driver's beats since the system entered its state.
     """
 
     driver: DriverBeat = field(default_factory=DriverBeat)
@@ -132,28 +133,29 @@ class NodesSeen:
     driver_beats: int = 0
 
     def with_driver(self, beat: DriverBeat, now: float) -> NodesSeen:
-        """Return what is known after a beat of the driver."""
+        """Return the value after a beat of the driver."""
         return replace(self, driver=beat, driver_at=now, driver_beats=self.driver_beats + 1)
 
     def with_stream(self, beat: StreamBeat, now: float) -> NodesSeen:
-        """Return what is known after a beat of the stream."""
+        """Return the value after a beat of the stream."""
         has_progress = beat.progress >= 0 and beat.progress != self.stream.progress
         works = has_progress or beat.lifecycle is not LIVE
         return replace(self, stream=beat, stream_at=now,
                        worked_at=now if works else self.worked_at)
 
     def in_new_state(self) -> NodesSeen:
-        """Return the same for a system that has just entered another state."""
+        """Return the value after the system has entered another state."""
         return replace(self, driver_beats=0)
 
     def after_stall(self, late_s: float, now: float) -> NodesSeen:
         """
-        Return the same for a supervisor that was itself held up.
+        Return the value after the supervisor itself was held up.
 
-        After a stall its timers run before the messages that waited meanwhile: nobody else is to
-        blame for what it has not read yet. The driver judges the supervisor by the same stall.
+        After a stall, its timers run before the messages that waited meanwhile. Driver and stream
+        are not silent because the supervisor has not read their beats yet. The driver notices
+        the same stall, because no permit came.
 
-        :param late_s: by how much a tick came late [s].
+        :param late_s: delay of a tick [s].
         """
         if late_s <= OWN_STALL_S:
             return self
@@ -198,7 +200,7 @@ def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Hap
 
 
 def _progress(state: State, driver: DriverBeat) -> Event | None:
-    """Return the event of a driver that does as it is told."""
+    """Return the event of a driver without a fault; None when nothing has changed."""
     is_playing = driver.motion is MotionState.PLAYING
     if state is State.ARMING and is_playing:
         return Event.MOVING
@@ -228,7 +230,7 @@ def stream_events(machine: SafeStop, seen: NodesSeen) -> list[Happening]:
 
 
 def silence_events(machine: SafeStop, seen: NodesSeen, now: float) -> list[Happening]:
-    """Return what it means that driver or stream have said nothing for a while."""
+    """Return what it means if driver or stream have been silent for too long."""
     if now - seen.driver_at > DRIVER_LOST_S and machine.state is not State.FAULT:
         return [Happening(Event.NODE_LOST, Cause(FaultCode.DRIVER_DEAD,
                                                  'no sign of life from so101'))]
@@ -241,18 +243,18 @@ def silence_events(machine: SafeStop, seen: NodesSeen, now: float) -> list[Happe
 
 def duplicate_events(machine: SafeStop, duplicates: Iterable[str]) -> list[Happening]:
     """
-    Return what it means that nodes live twice.
+    Return what it means that two processes run under one name.
 
-    :param duplicates: their names.
+    :param duplicates: names under which this is so.
     """
     names = ', '.join(duplicates)
     if not names or machine.state not in MOTION:
         return []
     return [Happening(Event.FAULT, Cause(FaultCode.DUP_NODE,
-                                         f'two nodes live under the name {names}'))]
+                                         f'two processes run under the name {names}'))]
 
 
-# The state becomes wishes, refusals and words.
+# The state becomes wanted lifecycle states, refusals and texts.
 
 
 def wanted_lifecycles(machine: SafeStop, seen: NodesSeen, *, auto_dry_run: bool,
@@ -269,12 +271,12 @@ def wanted_lifecycles(machine: SafeStop, seen: NodesSeen, *, auto_dry_run: bool,
     driver, stream = wanted
     is_applying = seen.stream.session_mode is SessionMode.APPLY_ACTIONS
     if machine.state is State.ARMING and not is_applying:
-        # The service's session first, so that no chunk of the dry run finds the arm active.
+        # The session first: no chunk of the dry run may find the arm active.
         driver = IDLE
     if machine.state is State.STANDBY and not auto_dry_run:
         stream = IDLE
     if driver is LIVE and seen.driver.lifecycle is LIVE and seen.driver.epoch != machine.epoch:
-        # Active under an older permit: it has to begin anew.
+        # Active under an older permit: deactivate it, then activate it again.
         driver = IDLE
     if seen.driver.port_lost:
         driver = Lifecycle.UNCONFIGURED
@@ -296,7 +298,7 @@ def refusal_reason(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
         return f'refused, the gate is red: {"; ".join(red)}' if red else ''
     for name, beat, at in _both(seen):
         if now - at > DRIVER_LOST_S:
-            return f'refused: {name} gives no sign of life. Start it, then reset again'
+            return f'refused: {name} sends no beat. Start it, then reset again'
         if beat.lifecycle is LIVE:
             return f'refused: {name} is not at rest yet. Try again in a second'
     # Whether the driver can be activated again shows only when it is asked to.
@@ -306,7 +308,7 @@ def refusal_reason(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
 
 
 def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], now: float) -> str:
-    """Return the whole gate as text, one line an item."""
+    """Return the whole gate as text: one line for each item."""
     if not gate:
         return f'not evaluated yet: {why_nothing_moves(machine, seen, gate, now)}'
     return '\n'.join(f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()
@@ -315,7 +317,7 @@ def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], no
 
 def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
                       now: float) -> str:
-    """Return in one line why nothing moves, and the next step; empty when the arm may move."""
+    """Return why nothing moves and the next step, in one line; empty if the arm may move."""
     state = machine.state
     if machine.causes:
         first = machine.causes[0]
@@ -344,7 +346,7 @@ def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIte
 
 def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
                  history: Iterable[tuple[State, float]], now: float) -> SafetyState:
-    """Return what ``safety/state`` says now."""
+    """Return the present content of ``safety/state``."""
     return SafetyState(
         state=machine.state, epoch=machine.epoch, latched=machine.is_latched,
         causes=machine.causes, history=tuple(history), for_s=now - machine.since,
@@ -352,6 +354,6 @@ def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
 
 
 def _both(seen: NodesSeen) -> tuple[tuple[str, Beat, float], tuple[str, Beat, float]]:
-    """Return driver and stream: name, last beat, and when it came."""
+    """Return name, last beat and its receipt (monotonic) [s] of driver and stream."""
     return (('so101', seen.driver, seen.driver_at),
             ('action_stream', seen.stream, seen.stream_at))

@@ -3,9 +3,14 @@
 """
 ``action_stream``: the hosted policy as a managed node.
 
-Active it holds a session with the service: observations go up, action chunks come down. They are
-published for everybody as ``action_chunk``, and for the connector only under a permit to apply
-them. The session runs in an asyncio thread (``runner.policy_session``); this file connects it.
+While active, it holds a session with the service: observations go up, action chunks come down.
+Chunks are published for all nodes as ``action_chunk``, and for the connector as commands, only
+under a permit to apply them.
+
+**Threads.** Transitions, messages and timers run in the executor's thread. The session
+(``runner.policy_session``) runs in an asyncio thread of this node, from activate to deactivate;
+``_on_chunk`` and ``_on_fault`` run there. Between them go: the observer (locked), the permit lease
+and the session's status (single values that are replaced).
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 import os
 
-# Before rclpy: its libraries bring another OpenSSL along.
+# Before rclpy, because its libraries bring another OpenSSL.
 import ssl  # noqa: F401
 import sys
 import time
@@ -90,7 +95,7 @@ LEAVE_S = 2.0
 
 
 class ActionStreamNode(ReflexNode):
-    """The transport to the hosted policy."""
+    """The transport: the link to the service that runs the policy."""
 
     def __init__(self) -> None:
         super().__init__('action_stream', TABLE, BEAT_HZ)
@@ -146,7 +151,7 @@ class ActionStreamNode(ReflexNode):
             qos.CAMERA) for name in options.cameras]
 
     def _check_account(self, key: credentials.Secret, options: SessionSettings) -> None:
-        """Make sure that the key is valid and the deployment ready, before anything starts."""
+        """Check that the key is valid and the deployment ready. Blocks for 8 s at most."""
         async def ask() -> None:
             async with AsyncReflex(key, convex_url=options.rpc_url,
                                    window_s=CONFIGURE_S / 2) as service:
@@ -164,7 +169,7 @@ class ActionStreamNode(ReflexNode):
 
     def _start(self) -> None:
         assert self._thread is not None
-        # Counters go on over sessions; what the last one ended with does not.
+        # The counters continue from session to session; faults do not.
         self._session = self._make_session(
             replace(self._status, fault=None, lost=None, gap=None))
         self._session.prompt = self.get_parameter('prompt').value
@@ -174,8 +179,8 @@ class ActionStreamNode(ReflexNode):
 
     def _stop(self) -> None:
         if self._job is not None and not self._job.end():
-            self.get_logger().warning(f'the session did not close within {LEAVE_S:g} s; left '
-                                      'behind')
+            self.get_logger().warning(f'the session did not close within {LEAVE_S:g} s; it is '
+                                      'left to end by itself')
         self._status = replace(self._session_status(), link=Link.CLOSED, mode=SessionMode.NONE,
                                in_flight=0)
         self._session = self._job = None
@@ -192,7 +197,7 @@ class ActionStreamNode(ReflexNode):
             self._thread.close()
         self._thread = None
 
-    # Called in the executor's thread.
+    # Messages, in the executor's thread.
 
     def _on_joints(self, message: JointState) -> None:
         now, pose = time.monotonic(), convert.positions(message, self._arm.joint_names)
@@ -224,18 +229,20 @@ class ActionStreamNode(ReflexNode):
         if self._session is not None:
             self._session.prompt = message.data
 
-    # Called in the stream's thread.
+    # In the session's thread.
 
     def _on_chunk(self, chunk: ActionChunk) -> None:
         age_s = time.monotonic() - chunk.observed_at
         stamp = convert.to_time(self.get_clock().now().nanoseconds - int(age_s * 1e9))
         message = convert.to_trajectory(chunk, stamp)
-        assert self._session is not None
-        permit = self._lease.current(time.monotonic())
-        # A chunk that was asked for before the promotion, or before a reset, commands nothing.
-        if self._session.is_applying and permit.mode is Mode.APPLY_ACTIONS \
+        session, permit = self._session, self._lease.current(time.monotonic())
+        if session is None:
+            # Deactivated meanwhile, and the session did not end in time.
+            return
+        # A chunk that was requested before the promotion, or before a reset, commands nothing.
+        if session.is_applying and permit.mode is Mode.APPLY_ACTIONS \
                 and chunk.epoch == permit.epoch:
-            # First, because the arm waits for it. A message is written out when it is published.
+            # First, because the arm waits for it. Publishing copies the message.
             message.header.frame_id = convert.command_tag(chunk, age_s)
             self._commands.publish(message)
             message.header.frame_id = ''
@@ -244,8 +251,10 @@ class ActionStreamNode(ReflexNode):
     def _on_fault(self, cause: Cause) -> None:
         self._stop_request.publish(convert.to_stop('action_stream', cause))
 
+    # What the node says of itself, in the executor's thread.
+
     def beat(self) -> StreamBeat:
-        """Tell what the session does."""
+        """Return what the session does; the executor's thread, never blocks."""
         status, now = self._session_status(), time.monotonic()
         fault = status.fault
         failure = self._job.failure if self._job else None
@@ -272,7 +281,7 @@ class ActionStreamNode(ReflexNode):
             expires_s=status.expires_at - now if status.expires_at else -1.0)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
-        """Report link, validation and cameras."""
+        """Report link, validation and the age of each input."""
         beat = self.beat()
         level, message = DiagnosticStatus.OK, beat.link.value
         if self.problem or beat.fault:

@@ -1,6 +1,12 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one lifecycle idiom of all our nodes: ``_setup``, ``_start``, ``_stop``, ``_teardown``."""
+"""
+The lifecycle that all nodes share: ``_setup``, ``_start``, ``_stop``, ``_teardown``.
+
+**Threads.** A node has one thread of its own, the executor's: transitions, timers, messages and
+service requests run in it, one after the other. Nothing else runs while a callback blocks: no
+beat goes out, and no message is read. So each docstring says how long a method can block.
+"""
 
 from __future__ import annotations
 
@@ -30,21 +36,23 @@ ERROR = TransitionCallbackReturn.ERROR
 
 class ReflexNode(LifecycleNode):
     """
-    A managed node that says in its beat what it does, and why it does not.
+    A managed node that reports in its beat what it does, and why it does not.
 
-    FAILURE means that the world is not ready (a setting, a port, the service): one line says so,
-    and the node stays where it was. ERROR means a mistake of ours: everything is torn down.
+    A transition returns FAILURE when something outside is not ready (a setting, a port, the
+    service): one line in the log and in the beat says what, and the node keeps its state. It
+    returns ERROR for a mistake of the program: then everything is released, and the node is
+    unconfigured.
 
     :param name: default node name.
     :param table: parameters.
-    :param beat_hz: rate of ``beat/<name>``.
+    :param beat_hz: rate of the topic ``beat/NAME`` [Hz].
     """
 
     def __init__(self, name: str, table: Sequence[Spec], beat_hz: float) -> None:
         super().__init__(name)
         self.parameters = Parameters(self, table)
         self.instance = f'{os.getpid()}-{time.monotonic_ns()}'
-        """Tells this process from another one with the same node name."""
+        """Id of this process; another process with the same node name has another one."""
         self.lifecycle = Lifecycle.UNCONFIGURED
         self.problem = ''
         """Why the last transition failed, in one line."""
@@ -60,76 +68,95 @@ class ReflexNode(LifecycleNode):
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """
-        Call something again and again, on the steady clock.
+        Call a function periodically, in the executor's thread, timed by the steady clock.
 
-        A node's own clock may be paused (use_sim_time) or stepped; no watchdog may depend on it.
+        The node's own clock may be paused (use_sim_time) or stepped, so no watchdog uses it.
 
-        :param period_s: [s].
+        :param period_s: period [s].
         """
         return self.create_timer(period_s, callback, clock=_STEADY)
 
     def destroy_node(self) -> None:
-        """Destroy the node; nothing is logged through it any more."""
+        """Destroy the node. Log records of the other packages no longer go through it."""
         logging.getLogger('reflex_ros').removeHandler(self._log_handler)
         super().destroy_node()
 
     def identity(self) -> tuple[str, Lifecycle, str]:
-        """Return the fields that every beat begins with."""
+        """Return the first fields of every beat. Any thread; never blocks."""
         return self.instance, self.lifecycle, self.problem
 
-    # To be written by each node.
+    # Each node writes these. They run in the executor's thread.
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
-        """Validate, open, allocate (configure)."""
+        """
+        Check the settings, open and allocate; for *configure*.
+
+        Blocks for 8 s at most in ``action_stream``, which asks the service; in a connector as
+        long as its factory says (about 1 s, or some seconds when it looks for its port).
+        """
 
     def _start(self) -> None:
-        """Begin to move or to stream (activate)."""
+        """
+        Begin to move or to stream; for *activate*.
+
+        Blocks for 2 s at most, in a connector, which waits until the arm is under torque.
+        """
 
     def _stop(self) -> None:
-        """Make safe, then stop (deactivate)."""
+        """
+        Bring the arm to rest or close the session; for *deactivate*.
+
+        Blocks for 2 s at most in ``action_stream``; in a connector about 1 s at most, until the
+        arm is at rest, and 3 s when the connector's thread hangs.
+        """
 
     def _teardown(self) -> None:
-        """Release everything; tolerates a half-built state (cleanup, shutdown, error)."""
+        """
+        Release everything, also when only a part of it was built; may be called twice.
+
+        For *cleanup*, *shutdown* and errors. Blocks for 4 s at most (``action_stream``), usually
+        for less than 0.1 s.
+        """
 
     def beat(self) -> Beat:
-        """Make the present beat: counters that only grow while work is done, and states."""
+        """Return the present beat: states, and counters that only grow. Never blocks."""
         return Beat(*self.identity())
 
     def diagnostics(self) -> list[DiagnosticStatus]:
-        """Make the entries for /diagnostics."""
+        """Return the entries for ``/diagnostics``. Never blocks."""
         return []
 
-    # Transitions.
+    # Transitions: rclpy calls them in the executor's thread, run() also before it spins.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the parameters, then set up."""
+        """Read the parameters, then set up. Blocks as long as ``_setup``."""
         result = self._guarded('configure', lambda: self._setup(self.parameters.read()))
         if result is not SUCCESS:
             self._quietly_tear_down()
         return self._arrive(result, Lifecycle.INACTIVE)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start."""
+        """Start. Blocks as long as ``_start``, at most 2 s."""
         return self._arrive(self._guarded('activate', self._start), Lifecycle.ACTIVE)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop."""
+        """Stop. Blocks as long as ``_stop``, at most 3 s."""
         return self._arrive(self._guarded('deactivate', self._stop), Lifecycle.INACTIVE)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Tear down."""
+        """Release everything. Blocks for 4 s at most."""
         self._quietly_tear_down()
         return self._arrive(SUCCESS, Lifecycle.UNCONFIGURED)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop when active, then tear down."""
+        """Stop if active, then release everything. Blocks for 5.5 s at most, usually for 1 s."""
         if self.lifecycle is Lifecycle.ACTIVE:
             self._guarded('deactivate', self._stop)
         self._quietly_tear_down()
         return self._arrive(SUCCESS, Lifecycle.FINALIZED)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Tear down; the node can be configured again."""
+        """Release everything; the node can be configured again. Blocks for 4 s at most."""
         self._quietly_tear_down()
         return self._arrive(SUCCESS, Lifecycle.UNCONFIGURED)
 
@@ -145,13 +172,13 @@ class ReflexNode(LifecycleNode):
         try:
             action()
         except ReflexError as exc:
-            # Tried again and again by a manager: said once.
+            # The supervisor requests a transition again and again: log each reason once.
             if str(exc) != self._said:
                 self.get_logger().error(f'{self.get_name()} cannot {what}: {exc}')
             self.problem = self._said = str(exc)
             return FAILURE
         except Exception as exc:
-            # rclpy would swallow it without a word; whatever it is, a person must see it.
+            # rclpy would drop it silently, whatever it is: a person must see it.
             self.problem = f'internal error: {exc!r}'
             self.get_logger().error(f'{self.get_name()} cannot {what}: {self.problem}')
             self.get_logger().debug(traceback.format_exc())
@@ -182,7 +209,7 @@ class ReflexNode(LifecycleNode):
 
 
 class _RosLogHandler(logging.Handler):
-    """Forwards the records of our pure packages to rosout."""
+    """Forwards the log records of the packages without ROS to rosout. Any thread."""
 
     def __init__(self, node: ReflexNode) -> None:
         super().__init__()

@@ -3,8 +3,10 @@
 """
 One robot as a managed node, whichever connector drives it (``runner.connector``).
 
-Inactive it measures and cannot move the robot; active it may, under a permit. All motion happens
-in the connector's own thread; this file connects it to topics.
+While inactive, it measures and cannot move the robot. While active, it may move the robot under
+a permit. All motion happens in the connector's own thread; this file connects it to topics.
+
+Callbacks run in the executor's thread, except ``_on_sample``, which runs in the connector's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS messages <-> domain values; pure functions, and the only place that knows both."""
+"""
+ROS messages <-> values of the domain. All functions are pure: any thread may call them.
+
+Beats, permits and the safety state are in ``status_codec``.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +51,7 @@ def to_trajectory(chunk: ActionChunk, stamp: Time) -> JointTrajectory:
     """
     Make the message of a chunk.
 
-    ``header.frame_id`` is empty: that is what it means for a trajectory of joints.
+    ``header.frame_id`` is empty: a trajectory of joints needs no frame.
 
     :param stamp: instant of the observation that the chunk answers.
     """
@@ -76,22 +80,23 @@ def from_command(message: JointTrajectory, now: float) -> ActionChunk:
     Read a chunk from the private command topic.
 
     :param now: monotonic instant of receipt [s].
-    :raises ChunkRejected: SEQ_EPOCH for a command without a tag, BAD_SHAPE for one that is no
-        chunk.
+    :raises ChunkRejected: SEQ_EPOCH for a command without a valid tag, BAD_SHAPE if the points
+        are not the rows of a chunk.
     """
     tag = key_values.from_line(CommandTag, message.header.frame_id)
     if tag is None:
-        raise ChunkRejected(FaultCode.SEQ_EPOCH, 'a command without epoch, seq and age_ms in '
+        raise ChunkRejected(FaultCode.SEQ_EPOCH, 'the command has no epoch, seq and age_ms in '
                             f'header.frame_id: {message.header.frame_id!r:.80}')
     rows = [point.positions for point in message.points]
     if len(rows) < 2 or any(len(row) != len(message.joint_names) for row in rows):
         raise ChunkRejected(FaultCode.BAD_SHAPE,
-                            f'a command of {len(rows)} points, or of points that do '
-                            f'not name {len(message.joint_names)} positions')
+                            f'the command has {len(rows)} points, or a point that does not '
+                            f'have {len(message.joint_names)} positions')
     last = message.points[-1].time_from_start
     duration_s = last.sec + last.nanosec * 1e-9
     if duration_s <= 0.0:
-        raise ChunkRejected(FaultCode.BAD_SHAPE, 'a command whose last point is due at its start')
+        raise ChunkRejected(FaultCode.BAD_SHAPE,
+                            'the last point of the command is due at its start')
     return ActionChunk(
         seq=tag.seq, epoch=tag.epoch, rows=np.array(rows, dtype=float),
         rate_hz=(len(rows) - 1) / duration_s, observed_at=now - tag.age_ms / 1e3,
@@ -111,7 +116,7 @@ class StopRequest:
 
 
 def to_stop(source: str, cause: Cause) -> String:
-    """Make a stop request: who, which code, why."""
+    """Make a stop request: the node that asks, the fault code, and why."""
     return String(data=f'{source}: {cause}')
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The supervisor's view of one managed node, and its hand on that node's lifecycle."""
+"""How the supervisor drives the lifecycle of one other node. Runs in the executor's thread."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ _NEXT = {
 }
 LOST_S = 2.0
 """
-A node in a transition sends no beat, so one that still beats in the old state after this time
-never got the request: it went to a process of the same name that was killed, and that DDS still
-lists.
+Time after which an unanswered request counts as lost [s]. A node sends no beat during a
+transition. If it still sends beats in the old state after this time, it never got the request:
+DDS still lists a killed process of the same name, and the request went there.
 """
 RETRY_S = 3.0
+"""How long a refused transition is not requested again [s]."""
 
 
 class ManagedNode:
     """
-    Brings one node to a wanted state, one transition at a time, and never blocks.
+    Brings one node to a wanted state, one transition at a time. No method blocks.
 
-    :param node: ours, for the service client.
-    :param name: of the managed node.
-    :param retry_s: how long not to ask again for a transition that was refused [s].
+    :param node: the supervisor, which gets a service client.
+    :param name: name of the managed node.
+    :param retry_s: how long a refused transition is not requested again [s].
     """
 
     def __init__(self, node: Node, name: str, retry_s: float = RETRY_S) -> None:
@@ -50,19 +51,20 @@ class ManagedNode:
         self._asked_in = Lifecycle.UNKNOWN
         self._refused_at: dict[int, float] = {}
         self.refusals = 0
-        """How often it has refused a transition since ``forget_refusals``."""
+        """Number of refused transitions since ``forget_refusals``."""
 
     def steer(self, present: Lifecycle, wanted: Lifecycle) -> None:
         """
-        Ask for the next transition on the way.
+        Request the next transition on the way to a state, unless one is under way.
 
-        :param present: the state that the node's beat names.
+        :param present: state that the node's beat names.
+        :param wanted: state that the node is brought to.
         """
         now = time.monotonic()
         if self._pending is not None:
             if now - self._asked_at < LOST_S and present == self._asked_in:
                 return
-            # Answered by its beat, or never: its process may have died over it.
+            # The beat was the answer, or there will be none: the process may have ended.
             self._client.remove_pending_request(self._pending)
             self._pending = None
         transition = _NEXT.get((present, wanted))
@@ -77,7 +79,7 @@ class ManagedNode:
         self._pending.add_done_callback(lambda future: self._on_answer(future, transition))
 
     def forget_refusals(self) -> None:
-        """Try again at once what was refused before."""
+        """Request refused transitions again without waiting."""
         self._refused_at.clear()
         self.refusals = 0
 

@@ -1,11 +1,13 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-``monitor``: the graph as JSON lines, for terminals and scripts that know no ROS.
+``monitor``: prints the state of the graph as JSON lines, for programs without ROS.
 
-Out, one object a line: ``{"snapshot": ...}`` at 5 Hz, ``{"state": ...}`` whenever the system's
-state changes, ``{"answer": ...}`` for each call. In: ``{"call": "promote"}`` (or demote, stop,
-park, reset, gate). It only watches: it holds no lease and stops nothing when it dies.
+On stdout, one object per line: ``{"snapshot": ...}`` at 5 Hz, ``{"state": ...}`` whenever the
+system's state changes, ``{"answer": ...}`` for each call. On stdin: ``{"call": "promote"}`` (or
+demote, stop, park, reset, gate). The node holds no lease, so nothing stops when it ends.
+
+Everything runs in the executor's thread, except ``_listen``.
 """
 
 from __future__ import annotations
@@ -34,11 +36,11 @@ TABLE = (Spec('rate_hz', 5.0, 'Snapshots per second.', 'Hz', 0.5, 20.0),)
 CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
 INPUT_S = 0.02
 DISCOVERY_S = 6.0
-"""A service may be found seconds after the topics of the same node."""
+"""How long a call waits for its service [s]: DDS may find it seconds after the node's topics."""
 
 
 class MonitorNode(ReflexNode):
-    """Watches, and passes calls on."""
+    """Prints what the other nodes publish, and passes calls on."""
 
     def __init__(self) -> None:
         super().__init__('monitor', TABLE, 1.0)
@@ -71,6 +73,7 @@ class MonitorNode(ReflexNode):
         self._own_timers = []
 
     def _listen(self) -> None:
+        # In a thread of its own: reading stdin blocks.
         for line in sys.stdin:
             self._asked.put(line)
 
@@ -87,7 +90,7 @@ class MonitorNode(ReflexNode):
             self._calls[name]
         except (ValueError, KeyError, TypeError):
             _emit({'answer': line.strip()[:80], 'success': False,
-                   'message': f'not a call; known are {", ".join(CALLS)}'})
+                   'message': f'this line is not a call. Known calls: {", ".join(CALLS)}'})
             return
         self._waiting.append((name, time.monotonic()))
 
@@ -99,7 +102,8 @@ class MonitorNode(ReflexNode):
         elif time.monotonic() - asked_at < DISCOVERY_S:
             self._waiting.append((name, asked_at))
         else:
-            _emit({'answer': name, 'success': False, 'message': 'the supervisor is not there'})
+            _emit({'answer': name, 'success': False,
+                   'message': 'the supervisor is not running: no such service was found'})
 
     @staticmethod
     def _tell_answer(name: str, answer: Any) -> None:
@@ -133,7 +137,7 @@ class MonitorNode(ReflexNode):
 
 
 def _emit(message: Mapping[str, object]) -> None:
-    # The consumer may have gone: then there is nobody to tell.
+    # The reading program may have ended.
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(message), flush=True)
 

@@ -1,17 +1,20 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Parameters from one table per node: declared, described, read and checked at *configure*.
+Parameters from one table per node: declared, described, read, and checked at *configure*.
 
-A value of the wrong type or out of range never stops a node from starting: *configure* fails and
-names the parameter, the value and what is allowed, and a corrected one can be set and configured
-again. While a node is configured its parameters cannot be changed, unless the table says so.
+A value of the wrong type or out of range does not keep a node from starting. *configure* fails
+and names the parameter, the value and what is allowed; then a corrected value can be set, and the
+node can be configured again. While a node is configured, its parameters cannot change, except
+those that are marked live in the table.
 
-Numbers with bounds have a range in their descriptor, so that rqt and Foxglove show a slider. From
-then on rclpy itself refuses a value outside the range, with its own words and before any callback.
-It would also refuse one that a file sets, with an exception where the parameter is declared (seen
-with rclpy 9.1.2), and the node would not start. So a parameter is declared without a range, and
-gets it as soon as its value is inside.
+Numbers with bounds have a range in their descriptor, so rqt and Foxglove show a slider. rclpy
+itself then refuses a value outside the range, in its own words and before any callback. It also
+refuses a value from a file, with an exception at declare time (seen with rclpy 9.1.2), and the
+node would not start. So a parameter is declared without a range, and gets the range as soon as its
+value is inside.
+
+All of this runs in the executor's thread and never blocks.
 """
 
 from __future__ import annotations
@@ -40,13 +43,14 @@ IGNORED_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_se
 @dataclass(frozen=True, slots=True)
 class Spec:
     """
-    One row of a table.
+    One row of a table: one parameter.
 
-    :param default: its type is the type of the parameter; a list is a list of text.
-    :param low: smallest value of a number.
-    :param high: largest value of a number.
-    :param choices: the only values of a text.
-    :param is_live: whether it may change while the node is configured.
+    :param default: default value. Its type is the type of the parameter; a list holds text.
+    :param description: sentence for a person; it is shown in doc/parameters.md and in tools.
+    :param low: smallest allowed number.
+    :param high: largest allowed number.
+    :param choices: allowed texts; empty allows any.
+    :param is_live: whether the value may change while the node is configured.
     """
 
     name: str
@@ -60,7 +64,7 @@ class Spec:
 
     @property
     def allowed(self) -> str:
-        """What is allowed, in words."""
+        """The allowed values, in words."""
         if self.choices:
             return 'one of ' + ', '.join(self.choices)
         kind = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text',
@@ -73,9 +77,10 @@ class Spec:
 
     def check(self, value: Any) -> Any:
         """
-        Return the value in the table's type.
+        Return the value in the type of the default.
 
-        :raises ConfigurationError: naming the parameter, the value, and what is allowed.
+        :raises ConfigurationError: if the value is not allowed. The error names the parameter,
+            the value and what is allowed.
         """
         wanted = type(self.default)
         if wanted is float and type(value) is int:
@@ -115,17 +120,17 @@ class Parameters:
                 spec.name, default, _descriptor(spec))
             given = parameter.value
             if type(given) is int and type(spec.default) is float:
-                # Otherwise tools take it for a parameter of whole numbers, without its range.
+                # Otherwise tools would show a parameter of whole numbers, without a range.
                 node.set_parameters([Parameter(spec.name, value=float(given))])
             self._add_range(spec)
         node.add_on_set_parameters_callback(self._check_change)
 
     def read(self) -> dict[str, Any]:
         """
-        Return all values, checked.
+        Check all values and return them by name.
 
-        :raises ConfigurationError: for the first value that is not allowed, and for a name that
-            this node does not have.
+        :raises ConfigurationError: for the first value that is not allowed, and for a parameter
+            that this node does not have.
         """
         self._refuse_unknown()
         values = {name: spec.check(self._node.get_parameter(name).value)
@@ -135,8 +140,8 @@ class Parameters:
         return values
 
     def _refuse_unknown(self) -> None:
-        # rclpy silently ignores what a file sets and the node does not declare: a mistyped limit
-        # would go unnoticed. There is no public way to ask for it.
+        # rclpy silently ignores a parameter of a file that the node does not declare: a mistyped
+        # limit would go unnoticed. There is no public way to find such parameters.
         given: Mapping[str, Any] = getattr(self._node, '_parameter_overrides', {})
         for name in given:
             if name not in self._table and not name.startswith(IGNORED_PREFIXES):

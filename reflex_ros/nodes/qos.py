@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Named QoS profiles; the reasons stand in doc/interfaces.md."""
+"""QoS profiles by name; doc/interfaces.md lists which topic has which."""
 
 from rclpy.qos import (
     DurabilityPolicy,
@@ -21,13 +21,13 @@ def _profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoS
 JOINT_STATES = _profile(10)
 CAMERA = qos_profile_sensor_data
 CAMERA_DRIVER = _profile(5)
-"""REP-2003: a driver publishes reliably, whoever reads it decides how it wants it."""
+"""REP-2003: a driver publishes reliably, and each subscriber chooses its own reliability."""
 CHUNK = _profile(1)
-"""Volatile, depth 1: a late command must never be replayed."""
+"""Volatile with depth 1: an old command must never be delivered later."""
 LEASE = _profile(1, reliable=False)
-"""Its absence is the signal; an old one is worth nothing."""
+"""Best effort with depth 1: only the newest message counts, and its absence is the signal."""
 STOP = _profile(10)
 STATE = _profile(1, latched=True)
-"""Who comes late must learn that we are stopped."""
+"""Transient local: a node that starts later must learn that the system is stopped."""
 DIAGNOSTICS = _profile(10)
 PROMPT = _profile(1)

@@ -1,6 +1,10 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``sim_camera``: publishes rendered JPEG frames that show the arm's pose."""
+"""
+``sim_camera``: publishes rendered JPEG images that show the arm's pose.
+
+Everything runs in the executor's thread; drawing an image takes a few milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +30,11 @@ TABLE = (
 
 
 class SimCameraNode(ReflexNode):
-    """A camera that looks at the arm."""
+    """A camera that shows the arm."""
 
     def __init__(self) -> None:
         super().__init__('sim_camera', TABLE, 1.0)
-        # Looked up by name: nothing outside of sim depends on it.
+        # Looked up by name, because nothing may import sim.
         self._picture = import_module('reflex_ros.sim.picture')
         self._arm = next(iter(ARMS.values()))
         self._pose: Sequence[float] = self._arm.rest_pose.tolist()

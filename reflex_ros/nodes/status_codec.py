@@ -24,28 +24,28 @@ def encode(name: str, value: object, *, level: bytes = DiagnosticStatus.OK, mess
     """
     Make the status of a dataclass.
 
-    :param with_empty: whether an empty text has a pair too. A pair costs each reader, so beats,
-        which go out tens of times a second, leave them out.
+    :param with_empty: whether an empty text has a pair too. Beats leave them out: they are sent
+        tens of times a second, and each pair costs time in every reader.
     """
     return _status(name, key_values.encode(value, with_empty=with_empty), level, message, '')
 
 
 def decode(kind: type[Value], message: DiagnosticStatus) -> Value:
     """
-    Read a dataclass; what is missing, or does not fit its type, has its default.
+    Read a dataclass. A field gets its default when it is missing or does not fit its type.
 
-    Never raises, whatever the message holds: anybody may publish there.
+    Raises nothing, whatever the message holds: any program may publish there.
     """
     return key_values.decode(kind, pairs(message))
 
 
 def decode_complete(kind: type[Value], message: DiagnosticStatus) -> Value | None:
-    """Read a dataclass; return None when a value is missing or does not fit."""
+    """Read a dataclass; return None if a value is missing or does not fit its type."""
     return key_values.decode_complete(kind, pairs(message))
 
 
 def pairs(message: DiagnosticStatus) -> dict[str, str]:
-    """Read the pairs of a status as they are."""
+    """Return the pairs of a status as they are; of two equal keys, the last one counts."""
     return {pair.key: pair.value for pair in message.values}
 
 

@@ -3,11 +3,12 @@
 """
 ``supervisor``: system state, promotion gate, permit lease, latch, lifecycle of the others.
 
-All decisions are pure (``domain.supervision``, ``domain.safe_stop``, ``domain.gate``). This file
-passes beats, requests and time to them, and publishes permits, states and lifecycle requests. It
-never blocks, and it shares its process with nothing that it supervises.
+All decisions are pure functions (``domain.supervision``, ``domain.safe_stop``, ``domain.gate``).
+This file passes beats, requests and time to them, and publishes permits, states and lifecycle
+requests. It shares its process with nothing that it supervises.
 
-Everything here runs in the executor's thread.
+Everything runs in the executor's thread and never blocks, except for writing the latch file, at
+each change of state.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ PERMIT_HZ = 50.0
 GATE_S = 0.1
 HISTORY = 30
 REPLUG_S = 0.5
-"""How often an arm that could not be configured is tried again: its cable may be back."""
+"""Time between two tries to configure the arm [s]: its cable may have been plugged in again."""
 REQUESTS = {'promote': Event.PROMOTE, 'demote': Event.DEMOTE, 'stop': Event.STOP,
             'park': Event.PARK, 'reset': Event.RESET}
 """Services of the operator and their events."""
@@ -99,7 +100,7 @@ class SupervisorNode(ReflexNode):
         name = self.get_namespace().strip('/').replace('/', '_') or 'default'
         self._latch = LatchFile(folder / f'latch-{name}.json')
         causes = self._latch.load()
-        # Epochs must not repeat over a restart: a late message of the old one must not count.
+        # Epochs must not repeat after a restart, or a late message of the last run would count.
         epoch = int(time.time()) % 10 ** 8
         self._machine = SafeStop(State.FAULT if causes else State.UNCONFIGURED, epoch, causes,
                                  time.monotonic())
@@ -211,7 +212,7 @@ class SupervisorNode(ReflexNode):
 
     def _apply(self, happening: Happening) -> None:
         if not self.parameters.is_configured:
-            # Without settings, latch and permits it must not bring up the others.
+            # Without settings, latch and permits it must not drive the other nodes.
             return
         if happening.remark:
             self.get_logger().warning(happening.remark)
@@ -272,7 +273,7 @@ class SupervisorNode(ReflexNode):
                                                  message=safety.why))
 
     def beat(self) -> SupervisorBeat:
-        """Return the state."""
+        """Return the present state and epoch."""
         return SupervisorBeat(*self.identity(), state=self._machine.state,
                               epoch=self._machine.epoch)
 

@@ -345,9 +345,9 @@ STOPPED = system(S.LATCHED, causes=(CauseRecord(FaultCode.OP_STOP, 'asked', 1.0)
 
 @pytest.mark.parametrize(('nodes', 'words'), [
     (RESTING, ''),
-    (replace(RESTING, driver_at=NOW - DRIVER_LOST_S - 0.01), 'so101 gives no sign of life'),
+    (replace(RESTING, driver_at=NOW - DRIVER_LOST_S - 0.01), 'so101 sends no beat'),
     (replace(RESTING, stream_at=NOW - DRIVER_LOST_S - 0.01),
-     'action_stream gives no sign of life'),
+     'action_stream sends no beat'),
     (seen({'lifecycle': LIVE}, {'lifecycle': IDLE}), 'so101 is not at rest yet'),
     (seen({'lifecycle': IDLE}, {'lifecycle': LIVE}), 'action_stream is not at rest yet'),
     (seen({'lifecycle': Lifecycle.UNCONFIGURED, 'problem': 'no servo answers'},
