@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 import inspect
 import json
-from typing import Annotated, Any, ClassVar, get_type_hints, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model, ValidationError
 from pydantic.alias_generators import to_camel
@@ -98,7 +98,8 @@ class Call:
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """The parameters of the handler by name."""
-        return inspect.signature(self.handler).parameters
+        # Not get_type_hints: before Python 3.11, a default of None makes it accept null.
+        return inspect.signature(self.handler, eval_str=True).parameters
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -110,11 +111,11 @@ class Call:
     @cached_property
     def model(self) -> type[BaseModel]:
         """The pydantic model of the arguments; made at the first call, as that takes 1 ms."""
-        hints = get_type_hints(self.handler, include_extras=True)
         fields: dict[str, Any] = {'apiKey': (str, ...)} if self.needs_key else {}
         for argument, name in self.names.items():
-            is_required = self.parameters[name].default is inspect.Parameter.empty
-            fields[argument] = (hints[name], ... if is_required else None)
+            parameter = self.parameters[name]
+            is_required = parameter.default is inspect.Parameter.empty
+            fields[argument] = (parameter.annotation, ... if is_required else None)
         config = ConfigDict(strict=True, extra='forbid')
         return create_model(self.handler.__name__, __config__=config, **fields)
 

@@ -73,14 +73,15 @@ class Dataset(WireRow):
 
     def to_json(self) -> Json:
         """Return the row of the RPC functions."""
-        return super().to_json() | {'status': self.status.value, 'deleted': False}
+        return self.ids('name', 'status') | {
+            'createdAt': self.created_at, 'updatedAt': self.updated_at, 'deleted': False,
+        } | super().to_json()
 
     def to_rest(self) -> Json:
         """Return the object of the REST routes, which spell with underscores."""
-        names = ('id', 'name', 'created_at', 'updated_at', 'hf_source_uri', 'size_bytes', 'sha256',
-                 'last_validated_at', 'validation_message')
-        return {'dataset_id': self.id, 'status': self.status.value} | known({
-            name: getattr(self, name) for name in names})
+        names = ('id', 'name', 'status', 'created_at', 'updated_at', 'hf_source_uri',
+                 'size_bytes', 'sha256', 'last_validated_at', 'validation_message')
+        return {'dataset_id': self.id} | known({name: getattr(self, name) for name in names})
 
 
 class Datasets:

@@ -37,11 +37,11 @@ class Deployment(WireRow):
     name: str
     model_id: str
     mode: str
+    status: str
     created_at: int
     robot_schema_id: str = ''
     runtime: str = ''
     spec_json: str = ''
-    status: str = UNCHECKED
 
 
 class Deployments:
@@ -59,8 +59,8 @@ class Deployments:
             ('deploy_blocked', 'Robot never paired', UNPAIRED_SCHEMA, BLOCKED),
         ):
             self.table.add(Deployment(
-                deployment_id, name, 'model_sim', Mode.APPLY_ACTIONS.value, now_ms,
-                robot_schema_id=schema_id, runtime='cloud', status=status))
+                deployment_id, name, 'model_sim', Mode.APPLY_ACTIONS.value, status, now_ms,
+                robot_schema_id=schema_id, runtime='cloud'))
 
     @rpc('publicApi:createDeployment')
     def create(
@@ -77,8 +77,8 @@ class Deployments:
         if spec_json:
             check_json_object('specJson', spec_json)
         row = self.to_json(self.table.add(Deployment(
-            new_id('deploy'), name, model_id, wanted.value, self._context.clock.now_ms(),
-            robot_schema_id, runtime, spec_json)))
+            new_id('deploy'), name, model_id, wanted.value, UNCHECKED,
+            self._context.clock.now_ms(), robot_schema_id, runtime, spec_json)))
         return row | {'deployment': row}
 
     @rpc('publicApi:listDeployments')

@@ -46,16 +46,16 @@ class Model(WireRow):
     id: str
     name: str
     kind: str
+    status: Status
+    size_bytes: int
     created_at: int
     updated_at: int
-    status: Status = Status.READY
     version: str = ''
     base_model: str = ''
     hf_repo: str = ''
     hf_revision: str = ''
-    size_bytes: int = 0
-    storage_id: str = ''
     adapter_config_json: str = ''
+    storage_id: str = ''
     training_run_id: str = ''
     due_at: int | None = None
     doom: str = ''
@@ -71,8 +71,9 @@ class Models:
         self._keys = keys
         self.table = context.add_table('models', Model, Reason.MODEL_NOT_FOUND)
         now_ms = context.clock.now_ms()
-        self.table.add(Model('model_sim', 'Simulated policy', 'base', now_ms, now_ms,
-                             version='v1', base_model='pi0.5'))
+        self.table.add(Model(
+            'model_sim', 'Simulated policy', 'base', Status.READY, 0, now_ms, now_ms, 'v1',
+            'pi0.5'))
 
     @rpc('publicApi:importModelFromHuggingFace')
     def import_from_hub(
@@ -140,12 +141,16 @@ class Models:
         key.model_id = model_id or ''
         return {'keyId': key.id, 'modelId': model_id}
 
-    def add(self, *, name: str, kind: str, **fields: object) -> Model:
+    def add(
+        self, *, name: str, kind: str, status: Status = Status.READY, size_bytes: int = 0,
+        **fields: str,
+    ) -> Model:
         """Add a model, ready unless told otherwise; the fields are those of ``Model``."""
         now_ms = self._context.clock.now_ms()
         # mypy cannot see through the mapping; the callers are ours.
         return self.table.add(Model(
-            new_id('model'), name, kind, now_ms, now_ms, **fields))  # type: ignore[arg-type]
+            new_id('model'), name, kind, status, size_bytes, now_ms, now_ms,
+            **fields))  # type: ignore[arg-type]
 
     def get_ready(self, model_id: str) -> Model:
         """

@@ -81,7 +81,10 @@ class Robot(WireRow):
     def row(self, now_ms: int) -> Json:
         """Return the row of ``listRobots``."""
         status = 'online' if self.is_alive(now_ms) else 'paired'
-        return self.to_json() | {'status': 'unpaired' if self.paired_at is None else status}
+        return self.ids('name') | {
+            'robotSchemaId': self.robot_schema_id,
+            'status': 'unpaired' if self.paired_at is None else status,
+        } | self.to_json()
 
 
 @dataclass

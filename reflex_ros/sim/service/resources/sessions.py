@@ -56,11 +56,11 @@ class Session(WireRow):
 
     id: str
     token: str
+    status: Status
+    mode: Mode
     created_at: int
     expires_at: int
     base_model: str
-    mode: Mode = Mode.DRY_RUN
-    status: Status = Status.ACTIVE
     robot_type: str = ''
     model_id: str = ''
     deployment_id: str = ''
@@ -86,12 +86,12 @@ class Receipt(WireRow):
     ID_NAME = 'receiptId'
 
     id: str
+    event: str
     deployment_id: str
     session_id: str
-    event: str
     mode: Mode
-    reason: str
     created_at: int
+    reason: str
 
 
 class Sessions:
@@ -187,8 +187,8 @@ class Sessions:
         now_ms = self._context.clock.now_ms()
         expires_at = now_ms + round(self._context.settings.expiry_s * 1e3)
         session = self.table.add(Session(
-            new_id('sess'), secrets.token_hex(24), now_ms, expires_at, base_model, mode,
-            **fields))  # type: ignore[arg-type]
+            new_id('sess'), secrets.token_hex(24), Status.ACTIVE, mode, now_ms, expires_at,
+            base_model, **fields))  # type: ignore[arg-type]
         self._record(session, 'authorized')
         return session
 
@@ -291,5 +291,5 @@ class Sessions:
         """Add a receipt; a session without a deployment has none."""
         if session.deployment_id:
             self.receipts.add(Receipt(
-                new_id('receipt'), session.deployment_id, session.id, event,
-                session.mode, reason, self._context.clock.now_ms()))
+                new_id('receipt'), event, session.deployment_id, session.id, session.mode,
+                self._context.clock.now_ms(), reason))

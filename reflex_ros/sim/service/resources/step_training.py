@@ -15,7 +15,7 @@ import json
 import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from reflex_ros.sim.service.calls import (
     ABSENT,
@@ -44,7 +44,7 @@ _BEST_RATE, _BEST_GAIN = 1e-3, 0.05
 _MOST_ANSWERS = 100
 
 
-_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
 class _Example(Strict):
@@ -55,12 +55,12 @@ class _Example(Strict):
 
 
 class _Adam(Strict):
-    learning_rate: Annotated[float, Field(ge=0.0, le=1e3)]
+    learning_rate: Annotated[FiniteFloat, Field(ge=0.0, le=1e3)]
     beta1: _Share = ABSENT
     beta2: _Share = ABSENT
     eps: _Share = ABSENT
-    weight_decay: Annotated[float, Field(ge=0.0, le=1e3)] = ABSENT
-    max_grad_norm: Annotated[float, Field(ge=0.0, le=1e9)] = ABSENT
+    weight_decay: Annotated[FiniteFloat, Field(ge=0.0, le=1e3)] = ABSENT
+    max_grad_norm: Annotated[FiniteFloat, Field(ge=0.0, le=1e9)] = ABSENT
 
 
 @dataclass

@@ -47,8 +47,8 @@ class TrainingRuns:
     ) -> Json:
         """Queue a run on a dataset that has been validated."""
         return self._start(TrainingRun(
-            new_id('run'), key.name, dataset_id, base_model, fine_tuning_type, epochs, model_name,
-            model_version, base_model_id, parameters_json, request_id))
+            new_id('run'), key.name, model_name, model_version, base_model, fine_tuning_type,
+            dataset_id, epochs, base_model_id, parameters_json, request_id))
 
     @rpc('publicApi:createAndProvisionTrainingRunFromHuggingFace')
     def start_from_hub(
@@ -58,8 +58,8 @@ class TrainingRuns:
     ) -> Json:
         """Queue a run on a dataset of the hub; it is registered and validated on the way."""
         return self._start(TrainingRun(
-            new_id('run'), key.name, '', base_model, fine_tuning_type, epochs, model_name,
-            model_version, base_model_id, parameters_json, request_id), hf_source_uri)
+            new_id('run'), key.name, model_name, model_version, base_model, fine_tuning_type, '',
+            epochs, base_model_id, parameters_json, request_id), hf_source_uri)
 
     @rpc('publicApi:getTrainingRun')
     def get(self, *, training_run_id: str) -> Json:

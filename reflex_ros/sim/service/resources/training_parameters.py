@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import json
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 
 from reflex_ros.sim.service.calls import ABSENT, complaint, Json, Strict, StrictCamel
 
@@ -41,14 +41,14 @@ def _check_rank(rank: int) -> int:
 class _LoraParameters(Strict):
     rank: Annotated[int, AfterValidator(_check_rank)] = ABSENT
     alpha: Annotated[int, Field(ge=1, le=256)] = ABSENT
-    dropout: Annotated[float, Field(ge=0.0, le=0.5)] = ABSENT
+    dropout: Annotated[FiniteFloat, Field(ge=0.0, le=0.5)] = ABSENT
     target_modules: Annotated[list[_Target], Field(min_length=1)] = ABSENT
 
 
 class _Parameters(StrictCamel):
     max_steps: Annotated[int, Field(ge=1, le=_MOST_STEPS)] = ABSENT
     batch_size: _Count = ABSENT
-    learning_rate: Annotated[float, Field(gt=0.0, le=1e3)] = ABSENT
+    learning_rate: Annotated[FiniteFloat, Field(gt=0.0, le=1e3)] = ABSENT
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     save_freq: Annotated[int, Field(ge=50)] = ABSENT
     max_minutes: _Count = ABSENT

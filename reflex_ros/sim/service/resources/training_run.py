@@ -57,30 +57,30 @@ class TrainingRun(WireRow):
 
     id: str
     key_name: str
-    dataset_id: str
-    base_model: str
-    fine_tuning_type: str
-    epochs: int
     model_name: str
     model_version: str
+    base_model: str
+    fine_tuning_type: str
+    dataset_id: str
+    epochs: int
     base_model_id: str
     parameters_json: str
     request_id: str
+    created_at: int = 0
+    steps_completed: int = 0
     estimated_total_steps: int = 0
+    started_at: int | None = None
+    finished_at: int | None = None
+    model_id: str = ''
+    error_message: str = ''
+    status: Status = Status.QUEUED
     save_freq: int = 0
     provision_ms: int = 0
     train_ms: int = 0
-    created_at: int = 0
     entered_at: int = 0
     due_at: int | None = None
-    status: Status = Status.QUEUED
     will_fail: bool = False
-    started_at: int | None = None
-    finished_at: int | None = None
     seen_at: int | None = None
-    steps_completed: int = 0
-    model_id: str = ''
-    error_message: str = ''
 
     @property
     def is_active(self) -> bool:
@@ -102,22 +102,27 @@ class TrainingRun(WireRow):
         :param dataset: None when it is gone.
         """
         steps, step = self.estimated_total_steps, self.steps_completed
-        row = self.to_json() | {
-            'operation': 'fine_tune',
+        # The CLI prints the fields in this order.
+        row = self.ids('status') | {
+            'operation': 'fine_tune', 'modelName': self.model_name,
+            'modelVersion': self.model_version, 'baseModel': self.base_model,
+            'fineTuningType': self.fine_tuning_type, 'datasetId': self.dataset_id,
             'createdBy': {'name': 'Simulated owner', 'apiKeyName': self.key_name},
-            'updatedAt': max(self.entered_at, self.seen_at or 0),
-            'progress': round(step / steps, 6), 'totalEpochs': self.epochs,
+            'createdAt': self.created_at, 'updatedAt': max(self.entered_at, self.seen_at or 0),
+            'progress': round(step / steps, 6), 'stepsCompleted': step,
+            'estimatedTotalSteps': steps, 'epochs': self.epochs, 'totalEpochs': self.epochs,
             'currentEpoch': step * self.epochs // steps,
         }
         if dataset is not None:
-            row |= {'dataset': dataset.to_json()} | known({'hfRevision': dataset.hf_revision})
+            row['dataset'] = dataset.to_json()
+        row |= self.to_json() | known({'hfRevision': dataset.hf_revision if dataset else ''})
         if self.started_at is not None:
             row |= known({
                 'lastHeartbeatAt': self.seen_at, 'primeNodeId': f'node_{self.id[-6:]}',
                 'modalSpawnId': f'fc-{self.id[-20:]}', 'modalInitialLoss': self.loss_at(0),
+                'modalFinalLoss':
+                    self.loss_at(steps) if self.status is Status.SUCCEEDED else None,
             }) | self._checkpoint(self.started_at)
-        if self.status is Status.SUCCEEDED:
-            row['modalFinalLoss'] = self.loss_at(steps)
         return row
 
     def _checkpoint(self, started_at: int) -> Json:

@@ -17,18 +17,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 import fcntl
+from functools import cache
 import json
 import math
 import os
 from pathlib import Path
 import sqlite3
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.storage import StateError
-from reflex_ros.sim.service.storage.table import Table
+from reflex_ros.sim.service.storage.table import R, Table
 
 # Both are in the header of the file, so that any other database is recognised.
 APPLICATION_ID = 0x52465853
@@ -151,25 +152,46 @@ class Store:
             raise _unreadable(self._path, str(exc)) from exc
 
     def _load(self, connection: sqlite3.Connection) -> None:
-        records: dict[str, list[object]] = {kind: [] for kind in self._tables}
+        records: dict[str, list[Any]] = {kind: [] for kind in self._tables}
         for kind, body in connection.execute('SELECT kind, body FROM rows ORDER BY rowid'):
             if kind not in records:
                 raise ValueError(f'unknown table {str(kind)[:100]!r}')
             records[kind].append(json.loads(body))
         for kind, table in self._tables.items():
-            adapter = TypeAdapter(table.row_type)
             try:
-                table.load([adapter.validate_python(record) for record in records[kind]])
-            except ValidationError as exc:
-                first = exc.errors(include_url=False)[0]
-                field = '.'.join(str(part) for part in first['loc'])
-                raise ValueError(f'a row of {kind}: {field}: {first["msg"]}') from exc
+                table.load([_read_row(table.row_type, record) for record in records[kind]])
+            except (TypeError, ValueError) as exc:
+                raise ValueError(f'a row of {kind}: {exc}') from exc
         times = connection.execute('SELECT advanced_s, now_s FROM clock').fetchone()
         # NaN fails this check too.
         if times is None or not all(isinstance(t, float) and 0.0 <= t < math.inf for t in times):
             raise ValueError('the clock is missing or no time')
         self._clock.resume(*times)
         self._saved_advance_s = self._clock.advanced_s
+
+
+def _read_row(row_type: type[R], record: object) -> R:
+    """
+    Build a row from its stored form.
+
+    :raises ValueError: or TypeError, naming the field that is missing or not valid.
+    """
+    if not isinstance(record, dict):
+        raise ValueError('object expected')
+    values = {}
+    # Not one adapter for the dataclass: pydantic 2.0 cannot find the types of its fields.
+    for name, hint in get_type_hints(row_type).items():
+        if name in record:
+            try:
+                values[name] = _adapter(hint).validate_python(record[name])
+            except ValidationError as exc:
+                raise ValueError(f'{name}: {exc.errors(include_url=False)[0]["msg"]}') from exc
+    return row_type(**values)
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
 
 
 def _unreadable(path: Path, reason: str) -> StateError:

@@ -76,7 +76,8 @@ class RawImage(_Message):
     data: list[object]
 
 
-Image = str | Annotated[EncodedImage | RawImage, Field(discriminator='encoding')]
+# Without a discriminator: pydantic 2.0 cannot have one inside another.
+Image = str | EncodedImage | RawImage
 
 
 class Observation(_Message):
