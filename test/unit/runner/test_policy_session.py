@@ -548,6 +548,20 @@ def test_failure_ends_a_session_that_applies(service, play, until, name):
     play(service, scene, is_applying=True)
 
 
+def test_promotion_shortens_the_wait_for_an_answer_that_is_on_its_way(service, play, until):
+    async def scene(rig):
+        service.fault('silence')
+        # An answer may be on its way already; after that, none is.
+        turns = rig.turns
+        await until(lambda: rig.turns > turns + 8)
+        assert rig.status.in_flight == 1
+        rig.apply()
+        await until(lambda: rig.faults)
+        assert rig.faults[0][1].code == FaultCode.NET_SILENT
+
+    play(service, scene, max_in_flight=1, first_chunk_s=60.0)
+
+
 @pytest.mark.parametrize('name', [name for name in ENDS if name not in (
     'service stops', 'key revoked')])
 def test_failure_in_dry_run_opens_the_link_again(service, play, until, name):
