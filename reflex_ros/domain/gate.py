@@ -12,10 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reflex_ros.domain.heartbeats import (
+    DRIVER,
     DriverBeat,
     Lifecycle,
     Link,
     SessionMode,
+    STREAM,
     StreamBeat,
 )
 
@@ -72,8 +74,8 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
     return (
         _item('latch', not inputs.is_latched, 'a stop is latched: call supervisor/reset'),
         _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle is Lifecycle.INACTIVE,
-              f'so101 is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0
-              else f'no beat from so101 for {inputs.driver_age_s:.1f} s'),
+              f'{DRIVER} is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0
+              else f'no beat from {DRIVER} for {inputs.driver_age_s:.1f} s'),
         _item('bus', driver.cycles > 0 and driver.cycle_ms_p99 < MAX_CYCLE_MS
               and not driver.port_lost,
               'the port is gone' if driver.port_lost else 'no bus cycle yet'
@@ -83,7 +85,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('stream', inputs.stream_age_s < 1.0 and stream.link is Link.OPEN,
               f'the action stream is {stream.link.value} ({stream.remark or "no reason given"})'
               if inputs.stream_age_s < 1.0
-              else f'no sign of work from action_stream for {inputs.stream_age_s:.1f} s'),
+              else f'no sign of work from {STREAM} for {inputs.stream_age_s:.1f} s'),
         _item('session', stream.session_mode is SessionMode.DRY_RUN and stream.fault is None,
               stream.fault.text if stream.fault
               else f'the session is in {stream.session_mode.value or "no mode yet"}'),
@@ -99,7 +101,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
               f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'
               if stream.session_received else 'no chunk yet'),
         _item('commander', driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S,
-              f'another program published on so101/command {driver.foreign_s:.1f} s ago'),
+              f'another program published on {DRIVER}/command {driver.foreign_s:.1f} s ago'),
         _item('graph', not inputs.duplicates,
               f'two processes run under the name {", ".join(inputs.duplicates)}'),
     )

@@ -20,6 +20,13 @@ from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.safe_stop import State
 from reflex_ros.errors import ConfigurationError
 
+DRIVER = 'so101'
+"""Name of the connector's node; its beat is ``beat/so101``, its commands are ``so101/command``."""
+STREAM = 'action_stream'
+"""Name of the transport's node."""
+SUPERVISOR = 'supervisor'
+"""Name of the supervisor's node."""
+
 
 class Lifecycle(Enum):
     """States of a managed node; UNKNOWN before its first beat."""

@@ -19,11 +19,13 @@ from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import GateItem
 from reflex_ros.domain.heartbeats import (
     Beat,
+    DRIVER,
     DriverBeat,
     Lifecycle,
     Link,
     MotionState,
     SessionMode,
+    STREAM,
     StreamBeat,
 )
 from reflex_ros.domain.safe_stop import (
@@ -233,11 +235,11 @@ def silence_events(machine: SafeStop, seen: NodesSeen, now: float) -> list[Happe
     """Return what it means if driver or stream have been silent for too long."""
     if now - seen.driver_at > DRIVER_LOST_S and machine.state is not State.FAULT:
         return [Happening(Event.NODE_LOST, Cause(FaultCode.DRIVER_DEAD,
-                                                 'no sign of life from so101'))]
+                                                 f'no sign of life from {DRIVER}'))]
     idle_s = now - seen.worked_at
     if idle_s > STREAM_LOST_S and machine.state in APPLYING:
         return [Happening(Event.FAULT, Cause(FaultCode.STREAM_DEAD,
-                                             'no sign of work from action_stream'))]
+                                             f'no sign of work from {STREAM}'))]
     return [Happening(Event.SESSION_ENDED)] if idle_s > STREAM_GONE_S else []
 
 
@@ -303,7 +305,7 @@ def refusal_reason(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
             return f'refused: {name} is not at rest yet. Try again in a second'
     # Whether the driver can be activated again shows only when it is asked to.
     if seen.driver.problem and seen.driver.lifecycle is not IDLE:
-        return f'refused: so101: {seen.driver.problem}'
+        return f'refused: {DRIVER}: {seen.driver.problem}'
     return ''
 
 
@@ -355,5 +357,5 @@ def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
 
 def _both(seen: NodesSeen) -> tuple[tuple[str, Beat, float], tuple[str, Beat, float]]:
     """Return name, last beat and its receipt (monotonic) [s] of driver and stream."""
-    return (('so101', seen.driver, seen.driver_at),
-            ('action_stream', seen.stream, seen.stream_at))
+    return ((DRIVER, seen.driver, seen.driver_at),
+            (STREAM, seen.stream, seen.stream_at))

@@ -39,10 +39,12 @@ from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import (
+    DRIVER,
     DriverBeat,
     Lifecycle,
     Link,
     SessionMode,
+    STREAM,
     StreamBeat,
 )
 from reflex_ros.domain.joints import GripperTravel
@@ -98,7 +100,7 @@ class ActionStreamNode(ReflexNode):
     """The transport: the link to the service that runs the policy."""
 
     def __init__(self) -> None:
-        super().__init__('action_stream', TABLE, BEAT_HZ)
+        super().__init__(STREAM, TABLE, BEAT_HZ)
         self._thread: LoopThread | None = None
         self._job: Job[None] | None = None
         self._session: PolicySession | None = None
@@ -111,10 +113,10 @@ class ActionStreamNode(ReflexNode):
         self._watch = LoopWatch()
         self._progress = 0
         self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
-        self._commands = self.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
+        self._commands = self.create_publisher(JointTrajectory, f'{DRIVER}/command', qos.CHUNK)
         self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
-        self.create_subscription(DiagnosticStatus, 'beat/so101', self._on_driver, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, f'beat/{DRIVER}', self._on_driver, qos.LEASE)
         self.create_subscription(String, 'prompt', self._on_prompt, qos.PROMPT)
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
@@ -249,7 +251,7 @@ class ActionStreamNode(ReflexNode):
         self._chunks.publish(message)
 
     def _on_fault(self, cause: Cause) -> None:
-        self._stop_request.publish(convert.to_stop('action_stream', cause))
+        self._stop_request.publish(convert.to_stop(STREAM, cause))
 
     # What the node says of itself, in the executor's thread.
 

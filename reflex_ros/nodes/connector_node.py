@@ -25,7 +25,7 @@ from trajectory_msgs.msg import JointTrajectory
 from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.component_status import Level
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, StreamBeat
+from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, STREAM, StreamBeat
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
@@ -68,7 +68,7 @@ class ConnectorNode(ReflexNode):
         self._foreign_at: float | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
-        self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_beat, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, f'beat/{STREAM}', self._on_beat, qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
         self.create_subscription(JointTrajectory, f'{name}/command', self._on_command, qos.CHUNK)
 

@@ -26,6 +26,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from reflex_ros.domain import key_values
+from reflex_ros.domain.heartbeats import DRIVER, STREAM, SUPERVISOR
 from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.nodes import qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
@@ -44,7 +45,7 @@ class MonitorNode(ReflexNode):
 
     def __init__(self) -> None:
         super().__init__('monitor', TABLE, 1.0)
-        self._beats = {'so101': DiagnosticStatus(), 'action_stream': DiagnosticStatus()}
+        self._beats = {DRIVER: DiagnosticStatus(), STREAM: DiagnosticStatus()}
         self._seen_at: dict[str, float] = {}
         self._safety = DiagnosticStatus()
         self._joints: list[str] = []
@@ -115,7 +116,7 @@ class MonitorNode(ReflexNode):
 
     def _on_state(self, message: DiagnosticStatus) -> None:
         self._safety = message
-        self._seen_at['supervisor'] = time.monotonic()
+        self._seen_at[SUPERVISOR] = time.monotonic()
         safety = status_codec.decode(SafetyState, message)
         # From the history: a state that lasted shorter than a message takes is reported too.
         for state, at in safety.history:
@@ -130,8 +131,8 @@ class MonitorNode(ReflexNode):
         now = time.monotonic()
         _emit({'snapshot': {
             'safety': status_codec.pairs(self._safety),
-            'driver': status_codec.pairs(self._beats['so101']),
-            'stream': status_codec.pairs(self._beats['action_stream']),
+            'driver': status_codec.pairs(self._beats[DRIVER]),
+            'stream': status_codec.pairs(self._beats[STREAM]),
             'joints': self._joints, 'positions': self._positions,
             'age_s': {name: round(now - at, 3) for name, at in self._seen_at.items()}}})
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 
+from reflex_ros.domain.heartbeats import DRIVER
 from reflex_ros.hardware.arm_build import BUILDS
 from reflex_ros.hardware.so101 import JOINT_NAMES
 from reflex_ros.nodes.connector_node import ConnectorNode, STOP_TABLE
@@ -49,7 +50,7 @@ class So101DriverNode(ConnectorNode):
     """The connector of an SO-101."""
 
     def __init__(self) -> None:
-        super().__init__('so101', TABLE, connector_factory('so101'))
+        super().__init__(DRIVER, TABLE, connector_factory('so101'))
 
 
 def main() -> None:

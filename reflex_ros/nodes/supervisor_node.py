@@ -30,7 +30,15 @@ from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.duplicate_nodes import InstanceWatch
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import evaluate, GateInputs, GateItem
-from reflex_ros.domain.heartbeats import Beat, DriverBeat, StreamBeat, SupervisorBeat
+from reflex_ros.domain.heartbeats import (
+    Beat,
+    DRIVER,
+    DriverBeat,
+    STREAM,
+    StreamBeat,
+    SUPERVISOR,
+    SupervisorBeat,
+)
 from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State
 from reflex_ros.domain.supervision import Happening, NodesSeen
 from reflex_ros.nodes import convert, qos, status_codec
@@ -67,27 +75,25 @@ class SupervisorNode(ReflexNode):
     """Permits motion, stops, and resets."""
 
     def __init__(self) -> None:
-        super().__init__('supervisor', TABLE, BEAT_HZ)
+        super().__init__(SUPERVISOR, TABLE, BEAT_HZ)
         self._machine = SafeStop()
         self._seen = NodesSeen()
         self._ticked_at = time.monotonic()
         self._gate: tuple[GateItem, ...] = ()
         self._instances = {name: InstanceWatch()
-                           for name in ('supervisor', 'so101', 'action_stream')}
+                           for name in (SUPERVISOR, DRIVER, STREAM)}
         self._history: deque[tuple[State, float]] = deque(maxlen=HISTORY)
         self._latch: LatchFile | None = None
         self._settings: Mapping[str, Any] = {}
         self._permits = self.create_publisher(DiagnosticStatus, 'safety/permit', qos.LEASE)
         self._states = self.create_publisher(DiagnosticStatus, 'safety/state', qos.STATE)
         self._stops = self.create_publisher(String, 'safety/stop', qos.STOP)
-        self.create_subscription(DiagnosticStatus, 'beat/so101', self._on_driver, qos.LEASE)
-        self.create_subscription(DiagnosticStatus, 'beat/action_stream', self._on_stream,
-                                 qos.LEASE)
-        self.create_subscription(DiagnosticStatus, 'beat/supervisor', self._on_supervisor,
-                                 qos.LEASE)
+        for name, on_beat in ((DRIVER, self._on_driver), (STREAM, self._on_stream),
+                              (SUPERVISOR, self._on_supervisor)):
+            self.create_subscription(DiagnosticStatus, f'beat/{name}', on_beat, qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
-        self._managed_driver = ManagedNode(self, 'so101', REPLUG_S)
-        self._managed_stream = ManagedNode(self, 'action_stream')
+        self._managed_driver = ManagedNode(self, DRIVER, REPLUG_S)
+        self._managed_stream = ManagedNode(self, STREAM)
         for name, event in REQUESTS.items():
             self.create_service(Trigger, f'~/{name}', self._handler(event))
         self.create_service(Trigger, '~/gate', self._on_gate)
@@ -121,25 +127,25 @@ class SupervisorNode(ReflexNode):
 
     def _on_driver(self, message: DiagnosticStatus) -> None:
         beat = status_codec.decode(DriverBeat, message)
-        self._record_instance('so101', beat)
+        self._record_instance(DRIVER, beat)
         self._seen = self._seen.with_driver(beat, time.monotonic())
         self._apply_all(supervision.driver_events(self._machine, self._seen,
                                                   self._managed_driver.refusals))
 
     def _on_stream(self, message: DiagnosticStatus) -> None:
         beat = status_codec.decode(StreamBeat, message)
-        self._record_instance('action_stream', beat)
+        self._record_instance(STREAM, beat)
         self._seen = self._seen.with_stream(beat, time.monotonic())
         self._apply_all(supervision.stream_events(self._machine, self._seen))
 
     def _on_supervisor(self, message: DiagnosticStatus) -> None:
-        self._record_instance('supervisor', status_codec.decode(SupervisorBeat, message))
+        self._record_instance(SUPERVISOR, status_codec.decode(SupervisorBeat, message))
 
     def _on_stop(self, message: String) -> None:
         request = convert.from_stop(message)
         if request.source == self.get_name():
             return
-        is_fault = request.source == 'action_stream'
+        is_fault = request.source == STREAM
         self._apply(Happening(Event.FAULT if is_fault else Event.STOP, request.cause))
 
     def _handler(self, event: Event) -> Any:
