@@ -1,0 +1,252 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+One smooth path on one time line, made of the newest chunks.
+
+A plan is a uniform B-spline: one control point (joints,) every ``knot_s`` seconds of playback
+time. A chunk is fitted to the same knots, and a running plan turns into it by blending control
+points: those that shape the path now stay as they are, the later ones fade over. So position,
+velocity and acceleration are continuous whatever the chunk says, and a plan stays one array
+however many chunks have gone into it.
+
+Between knots the path is a mean of its control points. So bounds of the control points, of their
+first and of their second differences are bounds of position, speed and acceleration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reflex_ros.domain.joints import Vector
+
+SPLINE_KNOT_S = 0.05
+"""Coarser, and a fade starts later: the control points around the present are fixed."""
+SMOOTHING = 0.35
+"""Weight of the curvature against the rows: halves what swings at 4.5 Hz in the rows. Policies
+are trained on what hands do, which has hardly anything above 3 Hz."""
+BRIDGING = 1e-4
+"""The same for a path through the rows: enough for rows that are further apart than knots."""
+HELD_S = 0.1
+"""Time after the last row in which the path comes to rest there."""
+LAST_KNOTS = 6
+"""Over so many knots at its end an old plan loses its share."""
+HELD_KNOTS = 3
+"""Control points that repeat the last row, so that the path stays there."""
+
+
+class Interpolation(Enum):
+    """How a path runs between the rows of a chunk."""
+
+    LINEAR = 'linear'
+    """Straight from row to row; the speed jumps at every row."""
+    CUBIC = 'cubic'
+    """Through every row, with continuous acceleration."""
+    SPLINE = 'spline'
+    """Near the rows, with continuous acceleration; smooths their noise."""
+
+    @property
+    def degree(self) -> int:
+        """Degree of the B-spline."""
+        return 1 if self is Interpolation.LINEAR else 3
+
+    def knot_s(self, rate_hz: float) -> float:
+        """Time between two control points for rows of that rate [s]."""
+        row_s = 1.0 / rate_hz
+        return SPLINE_KNOT_S if self is Interpolation.SPLINE else row_s
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    A path over playback time.
+
+    :param control: (points, joints) [rad]; point i belongs to the time ``(first + i) * knot_s``.
+        Before the first and after the last one the path stands still.
+    :param first: number of the first control point.
+    :param knot_s: playback time between two control points [s].
+    :param degree: 1 or 3.
+    """
+
+    control: NDArray[np.float64]
+    first: int
+    knot_s: float
+    degree: int = 3
+
+    @property
+    def ends_at(self) -> float:
+        """Playback time from which on the path stands still [s]."""
+        margin = 0 if self.degree == 1 else 1
+        return float((self.first + len(self.control) - HELD_KNOTS + margin) * self.knot_s)
+
+    def position(self, at: float) -> Vector:
+        """Return the position at a playback time [s] (joints,) [rad]."""
+        return self._combine(at, 0)
+
+    def velocity(self, at: float) -> Vector:
+        """Return the velocity per second of playback time (joints,) [rad/s]."""
+        return self._combine(at, 1)
+
+    def acceleration(self, at: float) -> Vector:
+        """Return the acceleration per second^2 of playback time (joints,) [rad/s^2]."""
+        return self._combine(at, 2)
+
+    def points(self, begin: int, end: int) -> NDArray[np.float64]:
+        """Return the control points ``begin`` to ``end`` - 1 (points, joints), by their number."""
+        numbers = np.arange(begin, end) - self.first
+        return self.control[np.clip(numbers, 0, len(self.control) - 1)]
+
+    def knot(self, at: float) -> int:
+        """Return the number of the knot at or before a playback time [s]."""
+        return math.floor(at / self.knot_s + 1e-9)
+
+    def _combine(self, at: float, derivative: int) -> Vector:
+        knot = self.knot(at)
+        u = max(at / self.knot_s - knot, 0.0)
+        before = 0 if self.degree == 1 else 1
+        begin = knot - before - self.first
+        end = begin + self.degree + 1
+        window = self.control[begin:end] if begin >= 0 and end <= len(self.control) \
+            else self.points(begin + self.first, end + self.first)
+        scale = self.knot_s ** -derivative
+        result: Vector = np.dot(
+            [weight * scale for weight in _weights(u, self.degree, derivative)], window)
+        return result
+
+    def fastest(self, begin: int, end: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Bound speed and acceleration of the spans ``begin`` to ``end`` - 1.
+
+        Span k is the playback time from knot k to knot k + 1.
+
+        :returns: two arrays (spans, joints): [rad/s] and [rad/s^2] of playback time.
+        """
+        before = 0 if self.degree == 1 else 1
+        points = self.points(begin - before, end - before + self.degree)
+        steps = np.abs(np.diff(points, axis=0)) / self.knot_s
+        bends = np.abs(np.diff(points, n=2, axis=0)) / self.knot_s ** 2
+        spans = end - begin
+        speed = np.max([steps[k:k + spans] for k in range(self.degree)], axis=0)
+        if self.degree == 1:
+            return speed, np.zeros_like(speed)
+        return speed, np.max([bends[k:k + spans] for k in range(2)], axis=0)
+
+
+def standing(pose: Vector, knot_s: float, degree: int = 3) -> Plan:
+    """Make a plan that stays in one pose (joints,) [rad]."""
+    return Plan(np.tile(np.asarray(pose, dtype=float), (HELD_KNOTS, 1)), 0, knot_s, degree)
+
+
+def fit(rows: NDArray[np.float64], rate_hz: float, begins_at: float, like: Plan,
+        interpolation: Interpolation = Interpolation.SPLINE) -> Plan:
+    """
+    Fit a plan to the rows of a chunk; it ends at rest on the last row.
+
+    :param rows: (horizon, joints) [rad].
+    :param rate_hz: rows per second of playback time.
+    :param begins_at: playback time of the first row [s].
+    :param like: a plan whose knots and degree are used.
+    """
+    knot_s = like.knot_s
+    times = begins_at + np.arange(len(rows)) / rate_hz
+    first = math.floor(begins_at / knot_s) - 1
+    last = math.ceil((times[-1] + HELD_S) / knot_s)
+    held = np.arange(1.0, math.ceil(HELD_S * rate_hz) + 1.0) / rate_hz + times[-1]
+    all_times = np.concatenate((times, held))
+    all_rows = np.concatenate((rows, np.tile(rows[-1], (len(held), 1))))
+    count = last + HELD_KNOTS - first
+    design = _design(all_times / knot_s - first, count, like.degree)
+    weight = BRIDGING if interpolation is not Interpolation.SPLINE else SMOOTHING
+    bend = np.diff(np.eye(count), n=2, axis=0) * math.sqrt(weight * max(rate_hz * knot_s, 0.1))
+    normal = design.T @ design + bend.T @ bend
+    # A row outside of every knot's reach leaves the curvature alone to decide: never singular.
+    control = np.linalg.solve(normal + 1e-9 * np.eye(count), design.T @ all_rows)
+    control[-HELD_KNOTS:] = rows[-1]
+    return Plan(control, first, knot_s, like.degree)
+
+
+def blend(old: Plan, new: Plan, at: float, knots: int, keep: float = 0.0) -> Plan:
+    """
+    Turn a running plan into another one, without a jump in position, velocity or acceleration.
+
+    :param at: playback time up to which the old plan has been played [s].
+    :param knots: length of the fade in knots, at least 1.
+    :param keep: share of the old plan that stays as long as it has rows, 0..1.
+    """
+    kept = old.knot(at) + (1 if old.degree == 1 else 2)
+    first = old.knot(at) - 1
+    end = max(new.first + len(new.control), kept + knots + HELD_KNOTS)
+    numbers = np.arange(first, end)
+    u = np.clip((numbers - kept) / knots, 0.0, 1.0)
+    live = np.clip((old.knot(old.ends_at) - LAST_KNOTS - numbers) / LAST_KNOTS, 0.0, 1.0)
+    weight = (u ** 3 * (10.0 + u * (6.0 * u - 15.0)) * (1.0 - keep * live))[:, None]
+    control = (1.0 - weight) * old.points(first, end) + weight * new.points(first, end)
+    return Plan(control, first, old.knot_s, old.degree)
+
+
+def shortest_blend(old: Plan, new: Plan, at: float, speed: Vector, acceleration: Vector, *,
+                   least: int, most: int, keep: float = 0.0) -> Plan:
+    """
+    Blend within the shortest time that speed and acceleration allow.
+
+    A fade of ``most`` knots is taken where none is gentle enough. The bounds are infinite for
+    joints that do not count.
+
+    :param speed: what the fade may add to the speed of the two plans (joints,) [rad/s].
+    :param acceleration: bound of the fade (joints,) [rad/s^2]; where the two plans themselves
+        are beyond it, so may the blend be.
+    :param least: shortest fade in knots.
+    :param most: longest fade in knots.
+    :param keep: share of the old plan that stays as long as it has rows, 0..1.
+    """
+    knots = least
+    while True:
+        plan = blend(old, new, at, knots, keep)
+        if knots >= most:
+            return plan
+        begin = old.knot(at)
+        end = begin + knots + 3
+        (old_speed, old_bend), (new_speed, new_bend), (plan_speed, plan_bend) = (
+            [values.max(axis=0) for values in one.fastest(begin, end)]
+            for one in (old, new, plan))
+        if (plan_speed <= np.maximum(old_speed, new_speed) + speed).all() and (
+                plan_bend <= np.maximum(acceleration, np.maximum(old_bend, new_bend))).all():
+            return plan
+        knots += 1
+
+
+def _basis(u: Any, degree: int) -> tuple[Any, ...]:
+    """Weights of the control points around a place ``u`` (0..1, number or array)."""
+    v = 1.0 - u
+    if degree == 1:
+        return v, u
+    return (v * v * v / 6.0, (4.0 + u * u * (3.0 * u - 6.0)) / 6.0,
+            (4.0 + v * v * (3.0 * v - 6.0)) / 6.0, u * u * u / 6.0)
+
+
+def _weights(u: float, degree: int, derivative: int) -> tuple[float, ...]:
+    """Weights of the control points in a derivative, per knot interval."""
+    if derivative == 0:
+        return _basis(u, degree)
+    if degree == 1:
+        return (-1.0, 1.0) if derivative == 1 else (0.0, 0.0)
+    v = 1.0 - u
+    if derivative == 1:
+        return (-v * v / 2.0, u * (3.0 * u - 4.0) / 2.0, v * (4.0 - 3.0 * v) / 2.0, u * u / 2.0)
+    return (v, 3.0 * u - 2.0, 1.0 - 3.0 * u, u)
+
+
+def _design(places: NDArray[np.float64], count: int, degree: int) -> NDArray[np.float64]:
+    """Weights of all control points at places that are counted in knots (places, count)."""
+    knots = np.floor(places + 1e-9).astype(int)
+    weights = np.stack(_basis(np.maximum(places - knots, 0.0), degree), axis=1)
+    before = 0 if degree == 1 else 1
+    columns = np.clip(knots[:, None] - before + np.arange(degree + 1), 0, count - 1)
+    design = np.zeros((len(places), count))
+    np.add.at(design, (np.arange(len(places))[:, None], columns), weights)
+    return design

@@ -1,0 +1,174 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A plan is smooth, near its rows, ends at rest, and its bounds are bounds."""
+
+from __future__ import annotations
+
+import math
+
+from domain_builders import examples
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+from reflex_ros.domain.plan import (
+    blend,
+    fit,
+    HELD_S,
+    Interpolation,
+    Plan,
+    shortest_blend,
+    standing,
+)
+
+SPLINE, CUBIC, LINEAR = Interpolation.SPLINE, Interpolation.CUBIC, Interpolation.LINEAR
+RATES = st.sampled_from([5.0, 10.0, 30.0, 50.0, 100.0])
+
+
+def path(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a hand does (times, 3): up to 1 rad/s, slower than 1 Hz."""
+    return np.stack([0.4 * np.sin(2.5 * times + phase) for phase in (0.0, 1.0, 2.0)], axis=-1)
+
+
+def make(rows: NDArray[np.float64], rate_hz: float, begins_at: float = 0.0,
+         interpolation: Interpolation = SPLINE) -> Plan:
+    like = standing(rows[0], interpolation.knot_s(rate_hz), interpolation.degree)
+    return fit(rows, rate_hz, begins_at, like, interpolation)
+
+
+def sampled(plan: Plan, what: str, begin: float, end: float, count: int = 400
+            ) -> NDArray[np.float64]:
+    return np.array([getattr(plan, what)(at) for at in np.linspace(begin, end, count)])
+
+
+@pytest.mark.parametrize('rate_hz', [10.0, 30.0, 50.0])
+@pytest.mark.parametrize('begins_at', [0.0, 3.37])
+def test_spline_follows_what_a_hand_does(rate_hz: float, begins_at: float) -> None:
+    times = np.arange(50) / rate_hz
+    plan = make(path(times), rate_hz, begins_at)
+    inner = np.linspace(0.3, times[-1] - 0.3, 200)
+    found = np.array([plan.position(begins_at + at) for at in inner])
+    assert np.abs(found - path(inner)).max() < math.radians(0.1)
+
+
+@pytest.mark.parametrize('interpolation', [CUBIC, LINEAR])
+def test_exact_interpolations_go_through_the_rows(interpolation: Interpolation) -> None:
+    times = np.arange(40) / 30.0
+    rows = path(times) + 0.01 * np.random.default_rng(1).standard_normal((40, 3))
+    plan = make(rows, 30.0, 0.0, interpolation)
+    found = np.array([plan.position(at) for at in times[2:-3]])
+    assert np.abs(found - rows[2:-3]).max() < 2e-3
+
+
+@pytest.mark.parametrize(('rate_hz', 'noise_deg', 'most'), [
+    (30.0, 0.5, 2.0), (50.0, 1.0, 3.5), (30.0, 1.0, 3.5)])
+def test_spline_smooths_the_noise_of_the_rows(
+        rate_hz: float, noise_deg: float, most: float) -> None:
+    rng = np.random.default_rng(3)
+    rows = math.radians(noise_deg) * rng.standard_normal((100, 3))
+    end = 99 / rate_hz - 0.2
+    smooth = sampled(make(rows, rate_hz), 'acceleration', 0.2, end)
+    rough = sampled(make(rows, rate_hz, 0.0, CUBIC), 'acceleration', 0.2, end)
+    assert np.sqrt((smooth ** 2).mean()) < most < 0.1 * np.sqrt((rough ** 2).mean())
+
+
+def test_slow_swings_pass_and_fast_ones_shrink() -> None:
+    times = np.arange(150) / 30.0
+
+    def gain(frequency_hz: float) -> float:
+        rows = np.tile(np.sin(2.0 * math.pi * frequency_hz * times)[:, None], 3)
+        return float(np.abs(sampled(make(rows, 30.0), 'position', 1.0, 4.0)).max())
+
+    assert gain(1.0) > 0.98
+    assert 0.6 < gain(3.0) < 0.95
+    assert gain(6.0) < 0.3
+
+
+@pytest.mark.parametrize('interpolation', Interpolation)
+def test_plan_ends_at_rest_on_the_last_row(interpolation: Interpolation) -> None:
+    times = np.arange(30) / 30.0
+    rows = path(times)
+    plan = make(rows, 30.0, 1.0, interpolation)
+    assert 1.0 + times[-1] < plan.ends_at < 1.0 + times[-1] + HELD_S + 4 * plan.knot_s
+    for at in (plan.ends_at, plan.ends_at + 0.01, plan.ends_at + 100.0):
+        assert plan.position(at) == pytest.approx(rows[-1])
+        assert np.abs(plan.velocity(at)).max() < 1e-9
+    assert np.abs(plan.velocity(plan.ends_at - 0.3)).max() > 0.01
+
+
+@examples(40)
+@given(RATES, st.floats(0.0, 50.0), st.floats(0.0, 1.5), st.integers(1, 30),
+       st.integers(0, 2 ** 31))
+def test_blend_has_no_jump_in_position_velocity_and_acceleration(
+        rate_hz: float, begins_at: float, ahead: float, knots: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = (make(rng.uniform(-1.0, 1.0, (int(rng.integers(2, 60)), 3)), rate_hz, start)
+                  for start in (begins_at, begins_at + ahead / 2))
+    at = begins_at + ahead
+    plan = blend(one, other, at, knots)
+    for what in ('position', 'velocity', 'acceleration'):
+        assert getattr(plan, what)(at) == pytest.approx(getattr(one, what)(at), abs=1e-6)
+    late = at + (knots + 5) * plan.knot_s
+    assert plan.position(late) == pytest.approx(other.position(late), abs=1e-9)
+    # It is one smooth curve everywhere, not only at the seam.
+    for place in np.arange(plan.knot(at), plan.knot(at) + knots + 4) * plan.knot_s:
+        left, right = (plan.acceleration(place + side) for side in (-1e-8, 1e-8))
+        assert left == pytest.approx(right, abs=1e-3 * max(1.0, float(np.abs(left).max())))
+
+
+@examples(60)
+@given(RATES, st.sampled_from(list(Interpolation)), st.integers(0, 2 ** 31))
+def test_bounds_of_a_span_hold_everywhere_in_it(
+        rate_hz: float, interpolation: Interpolation, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    plan = make(rng.uniform(-1.0, 1.0, (int(rng.integers(2, 40)), 3)), rate_hz, 0.7,
+                interpolation)
+    first = plan.knot(0.7)
+    speed, bend = plan.fastest(first, first + 12)
+    for span in range(12):
+        for u in np.linspace(0.01, 0.99, 7):
+            at = (first + span + u) * plan.knot_s
+            assert (np.abs(plan.velocity(at)) <= speed[span] + 1e-6).all()
+            if plan.degree == 3:
+                assert (np.abs(plan.acceleration(at)) <= bend[span] + 1e-6).all()
+
+
+def test_derivatives_belong_to_the_path() -> None:
+    plan = make(path(np.arange(40) / 30.0), 30.0)
+    for at in (0.31, 0.777, 1.0):
+        step = 1e-4
+        slope = (plan.position(at + step) - plan.position(at - step)) / (2 * step)
+        bend = (plan.velocity(at + step) - plan.velocity(at - step)) / (2 * step)
+        assert plan.velocity(at) == pytest.approx(slope, abs=1e-5)
+        assert plan.acceleration(at) == pytest.approx(bend, abs=1e-3)
+
+
+@pytest.mark.parametrize('gap', [0.02, 0.1, 0.4])
+def test_fade_is_as_long_as_the_gap_needs(gap: float) -> None:
+    old, new = (standing(np.full(3, value), 0.05) for value in (0.0, gap))
+    speed, acceleration = np.full(3, 0.5), np.full(3, 3.0)
+    plan = shortest_blend(old, new, 1.0, speed, acceleration, least=2, most=60)
+    velocity = np.abs(sampled(plan, 'velocity', 1.0, 4.0)).max()
+    bend = np.abs(sampled(plan, 'acceleration', 1.0, 4.0)).max()
+    assert velocity <= 0.5 and bend <= 3.0
+    faster = shortest_blend(old, new, 1.0, speed, 2.0 * acceleration, least=2, most=60)
+    begun = 1.0 + 6 * 0.05
+    assert faster.position(begun)[0] >= plan.position(begun)[0]
+
+
+def test_fade_is_never_longer_than_allowed() -> None:
+    old, new = (standing(np.full(3, value), 0.05) for value in (0.0, 2.0))
+    plan = shortest_blend(old, new, 0.0, np.full(3, 0.1), np.full(3, 0.1), least=2, most=10)
+    assert plan.position(0.05 * 15) == pytest.approx(new.position(0.0))
+
+
+@pytest.mark.parametrize('count', [2, 3, 5])
+@pytest.mark.parametrize('rate_hz', [1.0, 10.0, 1000.0])
+def test_few_rows_are_enough(count: int, rate_hz: float) -> None:
+    rows = np.linspace(0.0, 0.1, count)[:, None] * np.ones(7)
+    plan = make(rows, rate_hz, 2.0)
+    values = sampled(plan, 'position', 2.0, plan.ends_at + 1.0, 50)
+    assert np.isfinite(values).all() and (values > -0.01).all() and (values < 0.11).all()
+    assert values[-1] == pytest.approx(rows[-1])
