@@ -17,6 +17,13 @@ from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import Vector
 
 MAX_HORIZON = 1000
+MOVING_JUMPS = 2.0
+"""Distance of a chunk's start from a moving arm, in units of what a resting one allows: policies
+scatter by some degrees, and a fade bounds speed and acceleration whatever the distance."""
+MAX_AGE_S = 2.5
+"""Oldest observation that may ever move the arm [s] (design, decision 17)."""
+NONSENSE_SPEED = 3.0
+"""Times its limit: a faster row is no motion. Below, the player stretches the path in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,8 @@ class ActionChunk:
     :param observed_at: monotonic instant of the observation [s].
     :param epoch: epoch of the permit under which it was requested; 0 outside ``apply_actions``.
     :param joint_names: names of the columns of ``rows``.
+    :param is_scripted: whether the rows follow from no observation (a park, a move by hand): then
+        its age does not count while they are played.
     """
 
     seq: int
@@ -38,6 +47,7 @@ class ActionChunk:
     observed_at: float
     epoch: int = 0
     joint_names: tuple[str, ...] = field(kw_only=True)
+    is_scripted: bool = field(default=False, kw_only=True)
 
     @property
     def duration_s(self) -> float:
@@ -67,7 +77,7 @@ class ChunkBounds:
     """
 
     arm: ArmDescription
-    max_age_s: float = 1.0
+    max_age_s: float = MAX_AGE_S
     max_jump_rad: float = math.radians(10.0)
     range_tolerance_rad: float = 0.035
     clamp: bool = False
@@ -75,7 +85,8 @@ class ChunkBounds:
 
 def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
                 reference: Sequence[float] | Vector, *, reference_at: float | None = None,
-                last_seq: int = -1, epoch: int | None = None) -> ActionChunk:
+                last_seq: int = -1, epoch: int | None = None,
+                is_moving: bool = False) -> ActionChunk:
     """
     Return the chunk as it may be played, with rows inside the limits.
 
@@ -89,6 +100,8 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
         None. An arm that rests while the policy already moves is still where the rows began.
     :param last_seq: newest sequence number accepted so far.
     :param epoch: the only epoch that may command, or None when nothing is commanded.
+    :param is_moving: whether the arm plays another chunk: then the player fades over, and the
+        start may lie twice as far away.
     :raises ChunkRejected: with the fault code of the first check that failed.
     """
     arm, rows = bounds.arm, np.asarray(chunk.rows)
@@ -121,19 +134,22 @@ def check_chunk(chunk: ActionChunk, bounds: ChunkBounds, now: float,
     place, jump = nearest_row(rows, (instant - chunk.observed_at) * chunk.rate_hz, reference,
                               arm.grippers)
     # A reference that is not a number refuses too.
-    if not jump.max() <= bounds.max_jump_rad:
+    allowed = bounds.max_jump_rad * (MOVING_JUMPS if is_moving else 1.0)
+    if not jump.max() <= allowed:
         raise ChunkRejected(
             FaultCode.JUMP, f'chunk {chunk.seq}: {arm.joint_names[int(jump.argmax())]} would '
             f'start {math.degrees(jump.max()):.1f} deg away at row {place:.0f}, allowed '
-            f'{math.degrees(bounds.max_jump_rad):.1f} deg')
+            f'{math.degrees(allowed):.1f} deg')
     speed = np.abs(np.diff(rows, axis=0)).max(axis=0) * chunk.rate_hz / arm.velocity
+    # A gripper that is asked for more just closes as fast as it can.
+    speed[list(arm.grippers)] = 0.0
     # The rate of a chunk that came as a message was computed from whole nanoseconds.
-    if speed.max() > 1.0 + 1e-6:
+    if speed.max() > NONSENSE_SPEED + 1e-6:
         worst = int(speed.argmax())
         raise ChunkRejected(
             FaultCode.RATE, f'chunk {chunk.seq}: {arm.joint_names[worst]} would move at '
-            f'{speed[worst] * arm.velocity[worst]:.2f} rad/s, allowed '
-            f'{arm.velocity[worst]:.2f} rad/s')
+            f'{speed[worst] * arm.velocity[worst]:.2f} rad/s, more than {NONSENSE_SPEED:g} times '
+            f'its limit of {arm.velocity[worst]:.2f} rad/s')
     return replace(chunk, rows=rows)
 
 

@@ -210,10 +210,22 @@ class ArmDescription:
             replace(joint, limits=own)
             for joint, own in zip(self.joints, limits, strict=True)))
 
-    def with_velocity(self, velocity: float) -> ArmDescription:
-        """Return the same arm with no joint faster than ``velocity`` [rad/s]."""
+    def with_velocity(self, velocity: float, *, grippers: bool = False) -> ArmDescription:
+        """
+        Return the same arm with no joint faster than ``velocity`` [rad/s].
+
+        :param grippers: whether it is a limit of the grippers too. They keep their own otherwise:
+            a grasp is fast, and moves nothing but the jaws.
+        """
         return self.with_limits([
-            replace(joint.limits, velocity=min(joint.limits.velocity, velocity))
+            joint.limits if joint.is_gripper and not grippers
+            else replace(joint.limits, velocity=min(joint.limits.velocity, velocity))
+            for joint in self.joints])
+
+    def with_acceleration(self, acceleration: float) -> ArmDescription:
+        """Return the same arm with this limit for every joint but the grippers [rad/s^2]."""
+        return self.with_limits([
+            joint.limits if joint.is_gripper else replace(joint.limits, acceleration=acceleration)
             for joint in self.joints])
 
     def with_gripper_travel(self, *travels: GripperTravel) -> ArmDescription:

@@ -3,55 +3,88 @@
 """
 Turn action chunks into one smooth, bounded setpoint per bus cycle.
 
-The player owns a *playback clock* that runs along the rows of the newest chunk. Whatever must
-slow the arm down slows this clock, so the arm stays on its path: a stop, the end of a chunk, a
-speed limit, a joint that lags too far behind. A new chunk takes over at the row that is due
-now; the difference in position and velocity to what is played fades out along a cubic, so that
-neither jumps. Nothing here reads a clock: one ``tick`` is one bus cycle of the given period, and
-a cycle that comes late is never caught up.
+The player owns a *playback clock* that runs along one plan (``domain.plan``). Whatever must slow
+the arm down slows this clock, so the arm stays on its path: a stop, a speed limit, a joint that
+lags, chunks that are too short for the latency (``pace``), an observation that gets too old. A
+new chunk is placed on the playback clock at its observation, so the rows that were due while the
+policy computed are skipped, at whatever rate they were played. Then the plan fades over to it.
+
+Nothing here reads a clock: one ``tick`` is one bus cycle of the given period, and a cycle that
+comes late is never caught up. All methods belong to one thread and return within a fraction of a
+millisecond.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, nearest_row, row_at
+from reflex_ros.domain.action import ActionChunk, MAX_AGE_S, nearest_row
 from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.joints import Vector
+from reflex_ros.domain.plan import fit, HELD_S, Interpolation, Plan, shortest_blend, standing
+
+HISTORY_S = 3.0
+"""How far back an observation can be placed on the playback clock."""
+MEMORY = 20
+"""Chunks over which the supply of chunks is measured."""
+LEAST_SPANS = 3
+PACE_MARGIN_S = 0.05
+"""Time before the end of the rows at which the next chunk shall take over."""
+LEAST_PACE = 0.2
+BLIND_MARGIN_S = 0.3
+"""Over this time the playback slows to rest before the observation is too old."""
+BLIND_SHARE = 0.6
+LOOK_AHEAD_S = (0.1, 0.35, 0.6)
+"""Where two plans are compared, after the present."""
+SAME_SIDE = 0.8
+"""Cosine between two ways from which on they lead to the same side."""
+SHORTEST_FADE = 2
+"""In knots."""
+FADE_SHARE = 0.5
+"""Of the acceleration limit, for fades: the path itself needs the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
     """
-    Bounds of the setpoint's motion.
+    How the setpoint may move.
 
-    :param period_s: time of one tick [s].
-    :param stop_acceleration: acceleration of the ramp to rest [rad/s^2]: 10 brings 1 rad/s to
-        rest in 100 ms.
-    :param start_acceleration: acceleration of the ramp from rest [rad/s^2].
+    :param period_s: of one tick [s].
+    :param stop_acceleration: of the ramp to rest [rad/s^2]: 10 brings 1 rad/s to rest in 100 ms.
+    :param start_acceleration: of every other change of the playback rate [rad/s^2].
     :param max_lead_rad: largest distance between setpoint and measured position [rad]; it bounds
         how far the servo can run on by itself when this process dies.
-    :param blend_s: shortest fade between two chunks [s].
-    :param blend_speed: speed at which a difference in position fades out [rad/s].
-    :param blend_acceleration: acceleration at which a difference in velocity fades out
-        [rad/s^2].
+    :param interpolation: how the path runs between rows.
+    :param fade_s: shortest fade between two chunks [s]; longer than dead time and lag of the
+        servo (0.115 s), else the next observation is taken in the middle of a fade.
+    :param longest_fade_s: longest fade between two chunks [s].
+    :param fade_speed: speed that a fade may add to that of the two chunks [rad/s].
+    :param disagreement_rad: two chunks that are further apart than this disagree [rad]; infinite
+        follows every chunk at once.
+    :param ensemble: share of the older plan that stays where both have rows, 0..1.
+    :param max_blind_s: oldest observation that may move the arm [s].
     """
 
     period_s: float = 0.01
     stop_acceleration: float = 10.0
-    start_acceleration: float = 5.0
+    start_acceleration: float = 3.0
     max_lead_rad: float = math.radians(10.0)
-    blend_s: float = 0.15
-    blend_speed: float = 0.5
-    blend_acceleration: float = 20.0
+    interpolation: Interpolation = Interpolation.SPLINE
+    fade_s: float = 0.45
+    longest_fade_s: float = 1.0
+    fade_speed: float = 0.5
+    disagreement_rad: float = math.radians(6.0)
+    ensemble: float = 0.0
+    max_blind_s: float = MAX_AGE_S
 
 
 class ChunkPlayer:
     """
-    Play the newest chunk, one setpoint per tick. Belongs to one thread; nothing here blocks.
+    Play the newest chunks, one setpoint per tick.
 
     :param arm: its grippers may lag without slowing the other joints down: a gripper that closes
         on an object never gets where it is told to go. Their lead is bounded all the same.
@@ -60,26 +93,43 @@ class ChunkPlayer:
     def __init__(self, arm: ArmDescription, motion: Motion) -> None:
         self._arm = arm
         self._motion = motion
+        self._lower, self._upper = arm.lower, arm.upper
         self._max_step = arm.velocity * motion.period_s
+        self._velocity = arm.velocity
         self._coupled = np.ones(len(arm.joints), dtype=bool)
         self._coupled[list(arm.grippers)] = False
-        self._chunk: ActionChunk | None = None
-        self._at = 0.0                      # playback clock: seconds from the chunk's first row
-        self._blend_from = 0.0
-        self._blend_s = motion.blend_s
-        self._offset = np.zeros(len(arm.joints))
-        self._offset_velocity = np.zeros(len(arm.joints))
+        if not self._coupled.any():
+            self._coupled[:] = True
+        self._acceleration = np.where(self._coupled, arm.acceleration, np.inf)
+        self._fade_speed = np.where(self._coupled, motion.fade_speed, np.inf)
+        self._plan = standing(np.zeros(len(arm.joints)), 0.1)
+        self._doubted: tuple[Plan, float] | None = None
+        self._at = 0.0                      # playback clock [s]
+        self._clock: deque[tuple[float, float]] = deque(
+            maxlen=math.ceil(HISTORY_S / motion.period_s))
+        self._ceilings: list[float] = []
+        self._ramps: list[float] = []
+        self._first_span = 0
+        self._observed_at = -math.inf       # of the chunk that is played
+        self._newest_at = -math.inf         # of the chunk that came last
+        self._spans_s: deque[float] = deque(maxlen=MEMORY)
+        self._blind_s = motion.max_blind_s
+        self._is_blind = False
         self._stopping = False
-        self._speed = 0.0                   # speed of the last step [rad/s]
+        self._speed = 0.0                   # of the last step [rad/s]
         self.setpoint: Vector = np.zeros(len(arm.joints))
         self.rate = 0.0
         """Speed of the playback clock: 0 at rest, 1 as the policy asks."""
+        self.pace = 1.0
+        """Rate at which the chunks last until the next ones come; 1 when they are long enough."""
         self.speed_scale = 1.0
         """Upper bound of ``rate``, set from outside."""
         self.max_step_rad = 0.0
         """Largest change of one setpoint so far [rad]."""
         self.lead_slowdowns = 0
         """Ticks in which a lagging joint slowed the playback down."""
+        self.disagreements = 0
+        """Chunks that were not followed at once, because they lead elsewhere."""
 
     @property
     def is_at_rest(self) -> bool:
@@ -88,19 +138,38 @@ class ChunkPlayer:
 
     @property
     def is_starved(self) -> bool:
-        """Whether there is nothing left to play."""
-        return self._chunk is None or self._at >= self._end
+        """Whether there is nothing left to play, or only what is too old."""
+        return self._has_ended or self._is_blind
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._at >= self._plan.ends_at
+
+    @property
+    def played_s(self) -> float:
+        """Playback clock [s]; it only grows."""
+        return self._at
+
+    def observation_age(self, now: float) -> float:
+        """Return the age of the observation behind what is played [s]; negative when none is."""
+        return now - self._observed_at if math.isfinite(self._observed_at) else -1.0
 
     def seed(self, pose: Vector) -> None:
-        """Set the setpoint to a pose (joints,) [rad], at rest, with nothing to play."""
+        """Take a pose (joints,) [rad] as the setpoint, at rest, with nothing to play."""
         self.setpoint = np.array(pose, dtype=float)
+        self._spans_s.clear()
+        self.pace, self._blind_s = 1.0, self._motion.max_blind_s
         self.drop()
         self._stopping = False
 
     def drop(self) -> None:
-        """Forget the chunk and be at rest where the setpoint is."""
-        self._chunk = None
-        self.rate = 0.0
+        """Forget the plan and be at rest where the setpoint is."""
+        self._plan = standing(self.setpoint, self._plan.knot_s, self._plan.degree)
+        self._at = max(self._at, self._plan.ends_at)
+        self._doubted = None
+        self._is_blind = False
+        self._observed_at = self._newest_at = -math.inf
+        self.rate = self._speed = 0.0
 
     def stop(self) -> None:
         """Slow the playback clock down to rest along the path; stay there until ``resume``."""
@@ -112,125 +181,227 @@ class ChunkPlayer:
 
     def play(self, chunk: ActionChunk, now: float) -> None:
         """
-        Replace what is played by a checked chunk, from the row that is due now on.
-
-        An arm at rest begins where the rows come nearest to it: the way that the policy has moved
-        meanwhile is not made up for in one leap.
+        Fade over to a checked chunk, or keep to the present one while they disagree.
 
         :param now: monotonic instant [s].
         """
-        velocity = self._velocity(self._at) if self.rate else None
-        self._chunk = chunk
-        due = max(now - chunk.observed_at, 0.0)
-        if velocity is None:
-            due = nearest_row(chunk.rows, due * chunk.rate_hz, self.setpoint,
-                              self._arm.grippers)[0] / chunk.rate_hz
-        self._at = due
-        self._blend_from = self._at
-        self._offset = np.zeros_like(self.setpoint)
-        self._offset_velocity = np.zeros_like(self.setpoint)
-        offset = self.setpoint - self._pose(self._at)
-        # From rest, the ramp of the playback clock alone brings the velocity in.
-        difference = 0.0 * offset if velocity is None else velocity - self._velocity(self._at)
-        self._offset, self._offset_velocity = offset, difference
-        # The steepest slope of the cubic is 1.5 times its mean slope; a difference in velocity
-        # bends it by 4 times the mean acceleration.
-        self._blend_s = max(self._motion.blend_s,
-                            1.5 * float(np.abs(offset).max()) / self._motion.blend_speed,
-                            4.0 * float(np.abs(difference).max())
-                            / self._motion.blend_acceleration)
+        if self._has_ended:
+            # Nothing moves: knots and degree may be those of this chunk.
+            interpolation = self._motion.interpolation
+            self._plan = standing(self.setpoint, interpolation.knot_s(chunk.rate_hz),
+                                  interpolation.degree)
+            self._at = max(self._at, self._plan.ends_at)
+        self._measure_supply(chunk, now)
+        rows = np.clip(chunk.rows, self._lower, self._upper)
+        plan = fit(rows, chunk.rate_hz, self._begin_of(chunk, now), self._plan,
+                   self._motion.interpolation)
+        plan = Plan(np.clip(plan.control, self._lower, self._upper), plan.first, plan.knot_s,
+                    plan.degree)
+        if not chunk.is_scripted and not self._is_agreed(plan, now):
+            self._doubted = plan, chunk.observed_at
+            self.disagreements += 1
+            return
+        self._follow(plan, math.inf if chunk.is_scripted else chunk.observed_at)
 
-    def tick(self, measured: Vector) -> Vector:
+    def tick(self, measured: Vector, now: float) -> Vector:
         """
         Advance by one period.
 
         :param measured: where the joints are (joints,) [rad].
+        :param now: monotonic instant of this cycle [s].
         :returns: the new setpoint (joints,) [rad]: inside the joint limits, or no further outside
-            than the setpoint before, and at most one period's travel from it.
+            than the one before, and at most one period's travel from it.
         """
-        if self._chunk is None:
-            return self.setpoint
-        self.rate = self._next_rate()
-        if self.rate == 0.0:
-            return self.setpoint
+        if self._doubted is not None and self._runs_out(now):
+            self._follow(*self._doubted)
+        self.rate = self._next_rate(now)
+        if self.rate > 0.0:
+            self._advance(measured)
+        self._clock.append((now, self._at))
+        return self.setpoint
+
+    def _advance(self, measured: Vector) -> None:
+        motion = self._motion
         before, lead = self.setpoint, self.setpoint - measured
-        ahead = self.rate * self._motion.period_s
+        ahead = self.rate * motion.period_s
         step = self._pose(self._at + ahead) - before
         fraction = min(self._speed_fraction(step), self._lead_fraction(step, lead))
         self._at += fraction * ahead
-        # The ramps go on from the speed that the setpoint really had.
+        # What goes on from here ramps in and out from the speed that there really was.
         self.rate *= fraction
         # A path may bend within one step; fmax holds where nothing was measured.
-        up = np.fmin(np.fmax(self._motion.max_lead_rad - lead, 0.0), self._max_step)
-        down = np.fmin(np.fmax(self._motion.max_lead_rad + lead, 0.0), self._max_step)
-        setpoint: Vector = np.minimum(np.maximum(self._pose(self._at), before - down), before + up)
-        change = float(np.abs(setpoint - before).max())
-        self._speed = change / self._motion.period_s
-        self.max_step_rad = max(self.max_step_rad, change)
+        up = np.fmin(np.fmax(motion.max_lead_rad - lead, 0.0), self._max_step)
+        down = np.fmin(np.fmax(motion.max_lead_rad + lead, 0.0), self._max_step)
+        pose = self._pose(self._at) if fraction < 1.0 else before + step
+        setpoint: Vector = np.minimum(np.maximum(pose, before - down), before + up)
+        change = np.abs(setpoint - before)
+        self._speed = float(change[self._coupled].max()) / motion.period_s
+        self.max_step_rad = max(self.max_step_rad, float(change.max()))
         self.setpoint = setpoint
-        return setpoint
-
-    @property
-    def _end(self) -> float:
-        """Playback time from which on nothing changes any more."""
-        assert self._chunk is not None
-        return max(self._chunk.duration_s, self._blend_from + self._blend_s)
 
     def _pose(self, at: float) -> Vector:
-        """Path position at a playback time: the chunk's rows plus the fade from the last one."""
-        assert self._chunk is not None
-        pose = row_at(self._chunk.rows, at * self._chunk.rate_hz)
-        u = (at - self._blend_from) / self._blend_s
-        if u < 1.0:
-            h00 = (1.0 + 2.0 * u) * (1.0 - u) ** 2
-            h10 = u * (1.0 - u) ** 2
-            pose = pose + h00 * self._offset + h10 * self._blend_s * self._offset_velocity
-        # The rows lie inside the limits; a fade may swing beyond them. An arm that rests outside
-        # is led in by the fade: a clip would be a leap.
-        lower = np.minimum(self._arm.lower, self.setpoint)
-        upper = np.maximum(self._arm.upper, self.setpoint)
+        # The control points lie inside the limits. An arm that rests outside is led in by the
+        # fade: a clip would be a leap.
+        lower = np.minimum(self._lower, self.setpoint)
+        upper = np.maximum(self._upper, self.setpoint)
         # A quarter of the time of np.clip, several times in each bus cycle.
-        inside: Vector = np.minimum(np.maximum(pose, lower), upper)
+        inside: Vector = np.minimum(np.maximum(self._plan.position(at), lower), upper)
         return inside
 
-    def _velocity(self, at: float) -> Vector:
-        """Path velocity per second of playback time (joints,) [rad/s]."""
-        ahead = self._motion.period_s
-        velocity: Vector = (self._pose(at + ahead) - self._pose(at)) / ahead
-        return velocity
+    def _begin_of(self, chunk: ActionChunk, now: float) -> float:
+        """Return the playback time of a chunk's first row."""
+        if not self.is_at_rest:
+            return self._playback_time(chunk.observed_at)
+        # A resting arm begins where the rows come nearest to it: what the policy has moved
+        # meanwhile is not made up for in one leap.
+        due = max(now - chunk.observed_at, 0.0) * chunk.rate_hz
+        nearest, _ = nearest_row(chunk.rows, due, self.setpoint, self._arm.grippers)
+        return self._at - nearest / chunk.rate_hz
 
-    def _next_rate(self) -> float:
-        if self._chunk is None or self.is_starved:
+    def _playback_time(self, instant: float) -> float:
+        """Return the playback time of a monotonic instant [s], not older than ``HISTORY_S``."""
+        if not self._clock or instant >= self._clock[-1][0]:
+            return self._at
+        later = self._clock[-1]
+        for earlier in reversed(self._clock):
+            if earlier[0] <= instant:
+                span = later[0] - earlier[0]
+                share = (instant - earlier[0]) / span if span > 0.0 else 0.0
+                return earlier[1] + share * (later[1] - earlier[1])
+            later = earlier
+        return later[1]
+
+    def _is_agreed(self, plan: Plan, now: float) -> bool:
+        """Whether a plan goes where the present one or the last doubted one goes."""
+        if not self.is_at_rest and self._differs(plan, self._plan) and not self._runs_out(now):
+            return self._doubted is not None and self._confirms(plan, self._doubted[0])
+        return True
+
+    def _differs(self, one: Plan, other: Plan) -> bool:
+        for ahead in LOOK_AHEAD_S:
+            at = self._at + ahead
+            # Where one has ended, it says nothing.
+            if at < min(one.ends_at, other.ends_at) - HELD_S - 2.0 * one.knot_s:
+                gap = np.abs(one.position(at) - other.position(at))[self._coupled]
+                if gap.max() > self._motion.disagreement_rad:
+                    return True
+        return False
+
+    def _confirms(self, plan: Plan, doubted: Plan) -> bool:
+        """Whether two plans leave the present one towards the same side."""
+        # The arm did not follow the doubted plan: a policy that means the same begins elsewhere.
+        for ahead in reversed(LOOK_AHEAD_S):
+            at = self._at + ahead
+            if at < min(one.ends_at for one in (plan, doubted)) - HELD_S:
+                here = self._plan.position(at)
+                one, other = (way.position(at)[self._coupled] - here[self._coupled]
+                              for way in (plan, doubted))
+                length = float(np.linalg.norm(one) * np.linalg.norm(other))
+                return float(one @ other) >= SAME_SIDE * length
+        return False
+
+    def _runs_out(self, now: float) -> bool:
+        left = min(self._plan.ends_at - HELD_S - self._at,
+                   self._motion.max_blind_s - BLIND_MARGIN_S - (now - self._observed_at))
+        return left < self._motion.fade_s
+
+    def _measure_supply(self, chunk: ActionChunk, now: float) -> None:
+        """Learn for how long one chunk must last; set pace and blind bound from it."""
+        self._is_blind = False
+        if chunk.is_scripted:
+            self._newest_at, self.pace, self._blind_s = math.inf, 1.0, math.inf
+            return
+        if math.isfinite(self._newest_at):
+            self._spans_s.append(now - self._newest_at)
+        self._newest_at = chunk.observed_at
+        if len(self._spans_s) >= LEAST_SPANS:
+            ordered = sorted(self._spans_s)
+            needed = ordered[int(0.95 * (len(ordered) - 1))]
+            self._blind_s = min(self._motion.max_blind_s,
+                                needed + max(BLIND_MARGIN_S, BLIND_SHARE * needed))
+        else:
+            # The next one takes about as long as this one.
+            needed = 2.0 * (now - chunk.observed_at)
+        self.pace = min(max((chunk.duration_s - PACE_MARGIN_S) / max(needed, 1e-3), LEAST_PACE),
+                        1.0)
+
+    def _follow(self, plan: Plan, observed_at: float) -> None:
+        knot_s = plan.knot_s
+        # A plan that runs out has no time for a long fade.
+        left = int((self._plan.ends_at - self._at) / knot_s) - 2
+        least = max(min(round(self._motion.fade_s / knot_s) - 1, left), SHORTEST_FADE)
+        if math.isinf(observed_at):
+            # A script knows where the arm is told to be: there is no echo to damp.
+            least = SHORTEST_FADE
+        most = max(least, round(self._motion.longest_fade_s / knot_s))
+        old = self._plan
+        if self.is_at_rest:
+            # Only the distance fades: the playback clock itself brings the speed in.
+            old = replace(plan, control=plan.control + self.setpoint - plan.position(self._at))
+        self._plan = shortest_blend(old, plan, self._at, self._fade_speed,
+                                    FADE_SHARE * self._acceleration, least=least, most=most,
+                                    keep=0.0 if self.is_at_rest else self._motion.ensemble)
+        self._doubted = None
+        self._observed_at = observed_at
+        self._bound_rates()
+
+    def _bound_rates(self) -> None:
+        """Find the fastest rate for each span of the plan that speed and bending allow."""
+        plan = self._plan
+        self._first_span = plan.knot(self._at)
+        spans = max(plan.knot(plan.ends_at) - self._first_span, 0) + 1
+        speed, bend = plan.fastest(self._first_span, self._first_span + spans)
+        worst = np.maximum(speed / self._velocity,
+                           np.sqrt(bend / self._acceleration))[:, self._coupled].max(axis=1)
+        ceilings = 1.0 / np.maximum(worst, 1.0)
+        # Slowing down costs acceleration too: start early enough.
+        ramps = self._motion.start_acceleration / np.maximum(
+            speed[:, self._coupled].max(axis=1), 0.05)
+        for index in range(spans - 2, -1, -1):
+            reachable = math.sqrt(ceilings[index + 1] ** 2 + 2.0 * ramps[index] * plan.knot_s)
+            ceilings[index] = min(ceilings[index], reachable)
+        self._ceilings, self._ramps = ceilings.tolist(), ramps.tolist()
+
+    def _next_rate(self, now: float) -> float:
+        if self._has_ended:
             return 0.0
         motion = self._motion
-        # A fade may last longer than the rows: both end at rest.
-        end = self._chunk.duration_s if self._at < self._chunk.duration_s else self._end
-        at = max(min(self._at, end - motion.period_s), self._blend_from)
-        speed = float(np.abs(self._velocity(at)).max())
-        # v^2 + a T v = 2 a s: v falls by a T per tick; v = rate * speed, s = speed * (end - at).
-        half = 0.5 * motion.stop_acceleration * motion.period_s
-        distance = max(speed, 1e-6) * (end - self._at)
-        at_rest_in_time = (math.sqrt(half ** 2 + 2.0 * motion.stop_acceleration * distance)
-                           - half) / max(speed, 1e-6)
-        ceiling = min(0.0 if self._stopping else self.speed_scale, at_rest_in_time)
+        speed = float(np.abs(self._plan.velocity(self._at))[self._coupled].max())
+        highest = self._highest_rate(now)
+        ceiling = 0.0 if self._stopping else highest
         if self.rate > ceiling:
+            is_told = self._stopping or self.rate > self.speed_scale
+            braking = motion.stop_acceleration if is_told else motion.start_acceleration
             # Slower than this many rad/s, one tick brings the joint to rest within the ramp.
-            slowest = motion.stop_acceleration * motion.period_s
+            slowest = braking * motion.period_s
             # A path that becomes faster meanwhile must not make the ramp longer.
-            rate = min(self.rate, self._speed / max(speed, 1e-6))
-            rate -= motion.period_s * motion.stop_acceleration / max(speed, slowest)
-            return min(max(rate, ceiling), at_rest_in_time)
+            rate = min(self.rate, self._speed / max(speed, 1e-6)) if is_told else self.rate
+            return max(rate - motion.period_s * braking / max(speed, slowest), ceiling)
         slowest = motion.start_acceleration * motion.period_s
         return min(ceiling, self.rate + motion.period_s * motion.start_acceleration
                    / max(speed, slowest))
 
+    def _highest_rate(self, now: float) -> float:
+        index = self._plan.knot(self._at) - self._first_span
+        ceiling = 1.0
+        if 0 <= index < len(self._ceilings):
+            ceiling = self._ceilings[index]
+            if index + 1 < len(self._ceilings):
+                left = (self._first_span + index + 1) * self._plan.knot_s - self._at
+                ceiling = min(ceiling, math.sqrt(
+                    self._ceilings[index + 1] ** 2 + 2.0 * self._ramps[index] * max(left, 0.0)))
+        blind = min(self._blind_s - (now - self._newest_at),
+                    self._motion.max_blind_s - (now - self._observed_at)) / BLIND_MARGIN_S
+        self._is_blind = blind <= 0.0
+        return max(min(ceiling, self.speed_scale, self.pace, blind), 0.0)
+
     def _speed_fraction(self, step: Vector) -> float:
-        """Return the share of a step that the speed limits allow, along the path."""
+        """How much of a step the speed limits allow, along the path."""
         worst = float((np.abs(step) / self._max_step)[self._coupled].max())
         return 1.0 if worst <= 1.0 else 1.0 / worst
 
     def _lead_fraction(self, step: Vector, lead: Vector) -> float:
-        """Return the share of a step that keeps every joint's lead within its bound."""
+        """How much of a step keeps every joint's lead within its bound."""
         room = np.fmax(self._motion.max_lead_rad - np.sign(step) * lead, 0.0)
         moving = (np.abs(step) > 1e-9) & self._coupled
         if not moving.any():

@@ -29,6 +29,11 @@ class ConnectorReport:
     :param link_lost: whether the link to the robot is gone for good. Only a new configuration
         helps.
     :param playback_rate: speed of the playback, 0 at rest, 1 as the policy asks.
+    :param pace: rate at which the chunks last until the next ones come; 1 when they are long
+        enough.
+    :param observation_age_s: age of the observation behind what is played [s]; negative when
+        nothing is.
+    :param disagreements: chunks that were not followed at once, because they lead elsewhere.
     :param max_step_rad: largest change of one setpoint between two cycles [rad].
     :param lead_slowdowns: cycles in which a lagging joint slowed the playback down.
     :param cycles: control cycles with a measurement.
@@ -56,6 +61,9 @@ class ConnectorReport:
     setpoint: tuple[float, ...]
     link_lost: bool = False
     playback_rate: float = 0.0
+    pace: float = 1.0
+    observation_age_s: float = -1.0
+    disagreements: int = 0
     max_step_rad: float = 0.0
     lead_slowdowns: int = 0
     cycles: int = 0

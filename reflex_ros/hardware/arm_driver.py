@@ -188,7 +188,9 @@ class ArmDriver:
             is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
             accepted=accepted, rejected=self._rejected, is_starved=player.is_starved,
             setpoint=tuple(player.setpoint.tolist()), link_lost=self._link_lost,
-            playback_rate=player.rate, max_step_rad=player.max_step_rad,
+            playback_rate=player.rate, pace=player.pace,
+            observation_age_s=player.observation_age(self._clock.monotonic()),
+            disagreements=player.disagreements, max_step_rad=player.max_step_rad,
             lead_slowdowns=player.lead_slowdowns, cycles=monitor.cycles,
             missed_cycles=monitor.missed, late_cycles=self._loop.late_cycles,
             refused_samples=monitor.refused_samples, bad_share=monitor.bus.bad_share,
@@ -247,7 +249,8 @@ class ArmDriver:
         if not self._armed:
             return
         may_write = measured is not None and self._monitor.check(
-            measured, self._player.setpoint, now, is_parking=self._guard.mode is Mode.PARK)
+            measured, self._player.setpoint, now, played_s=self._player.played_s,
+            is_parking=self._guard.mode is Mode.PARK)
         chunk = self._loop.pop()
         if chunk is not None:
             self._accept(chunk, now)
@@ -262,7 +265,7 @@ class ArmDriver:
         self._player.speed_scale = self._guard.speed_scale
         if not self._armed or measured is None or not may_write:
             return
-        self._arm.command(self._player.tick(measured.position))
+        self._arm.command(self._player.tick(measured.position, now))
         self._finish_parking(verdict)
 
     def _check_suspension(self) -> None:
@@ -288,7 +291,7 @@ class ArmDriver:
         reference = self._sample.position if starved else self._player.setpoint
         try:
             chunk = check_chunk(chunk, self._bounds, now, reference, last_seq=self._last_seq,
-                                epoch=self._guard.epoch)
+                                epoch=self._guard.epoch, is_moving=not starved)
         except ChunkRejected as exc:
             # Replaced, not changed: another thread may read it.
             self._rejected = {**self._rejected, exc.code: self._rejected.get(exc.code, 0) + 1}
@@ -346,7 +349,8 @@ class ArmDriver:
         rows = pose + np.linspace(0.0, 1.0, count)[:, None] * (rest - pose)
         now = self._clock.monotonic()
         self._player.play(
-            ActionChunk(0, rows, PARK_ROWS_HZ, now, joint_names=arm.joint_names), now)
+            ActionChunk(0, rows, PARK_ROWS_HZ, now, joint_names=arm.joint_names,
+                        is_scripted=True), now)
         self._parking = True
 
     def _finish_parking(self, verdict: Verdict) -> None:

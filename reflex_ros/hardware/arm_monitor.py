@@ -90,18 +90,19 @@ class ArmMonitor:
         is_usable, problem = self._filter.check(sample)
         return (sample if is_usable else None), problem
 
-    def check(self, sample: JointSample, setpoint: Vector, now: float, *,
+    def check(self, sample: JointSample, setpoint: Vector, now: float, *, played_s: float,
               is_parking: bool) -> bool:
         """
         Check servos and bus while the arm is armed; call ``hold`` or ``go_passive`` for a fault.
 
         :param setpoint: last commanded position (joints,) [rad].
         :param now: monotonic time [s].
+        :param played_s: playback time of the setpoint [s].
         :returns: whether goals may be written: every servo holds what was written before, or
             another program has overwritten it.
         """
-        cause = self._servos.evaluate(sample, setpoint, now, is_parking=is_parking) \
-            or self.bus.evaluate()
+        cause = self._servos.evaluate(sample, setpoint, now, played_s=played_s,
+                                      is_parking=is_parking) or self.bus.evaluate()
         if cause is not None:
             self._hold(cause)
         if now - self._checked_at > CHECK_CONFIGURATION_S:

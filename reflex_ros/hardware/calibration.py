@@ -119,7 +119,7 @@ def soft_limits(calibration: Sequence[JointCalibration],
     The gripper may use its whole calibrated range: for every policy, open is 100 % of it, and real
     jaws open 20 degrees wider than the URDF allows.
 
-    :param velocity: largest commanded speed of every joint [rad/s].
+    :param velocity: largest commanded speed of every joint but the gripper [rad/s].
     """
     limits = []
     for joint, own in zip(SO101_JOINTS, calibration, strict=True):
@@ -127,7 +127,8 @@ def soft_limits(calibration: Sequence[JointCalibration],
             max(joint.limits.lower, own.to_rad(own.lower_ticks) + STOP_MARGIN_RAD),
             min(joint.limits.upper, own.to_rad(own.upper_ticks) - STOP_MARGIN_RAD), velocity))
     travel = gripper_travel(calibration)
-    limits[GRIPPER] = JointLimits(travel.closed, travel.opened, velocity)
+    limits[GRIPPER] = JointLimits(travel.closed, travel.opened,
+                                  SO101_JOINTS[GRIPPER].limits.velocity)
     return tuple(limits)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+import math
 
 import numpy as np
 
@@ -33,11 +34,12 @@ STRAINED_S = 1.0
 FROZEN_S = 0.3
 FROZEN_RAD = 0.05
 """Travel of the setpoint after which unchanged values of a servo are a fault."""
-SWING_SPEED = 0.4
-"""A fifth of the largest speed [rad/s]: changes of direction of slower goals are not counted."""
-SWINGS = 8
+SWING_RAD = math.radians(3.0)
+"""Way back after which a goal has turned: noise of the rows, smoothed, does not go so far."""
+SWINGS = 6
 SWINGS_S = 1.0
-"""More than ``SWINGS`` changes of direction in this time are an oscillation."""
+"""More than ``SWINGS`` turns in this time, 3 Hz, are an oscillation. It is playback time: a swing
+that the limits have slowed down is none the better for it."""
 BLOCKED_LEAD = 0.9
 """Share of the lead bound from which a joint that does not move is blocked."""
 BLOCKED_SPEED = 0.1
@@ -81,19 +83,20 @@ class ServoHealth:
         self._swings = _Swings(self._names)
 
     def evaluate(self, sample: JointSample, setpoint: Vector, now: float, *,
-                 is_parking: bool = False) -> Cause | None:
+                 played_s: float | None = None, is_parking: bool = False) -> Cause | None:
         """
         Evaluate one sample; return the first fault, or None.
 
         :param setpoint: goals of the joints (joints,) [rad].
         :param now: monotonic time [s].
+        :param played_s: playback time of the setpoint [s]; ``now`` when None.
         :param is_parking: whether the arm moves to its rest pose, perhaps because it is hot.
         """
         overheat = PARKING_OVERHEAT_C if is_parking else OVERHEAT_C
         return (self._check_servos(sample, overheat) or self._check_supply(sample)
                 or self._check_strain(sample, now) or self._check_tracking(sample, setpoint, now)
                 or self._repeats.evaluate(sample, setpoint, now)
-                or self._swings.evaluate(setpoint, now))
+                or self._swings.evaluate(setpoint, now if played_s is None else played_s))
 
     def _check_servos(self, sample: JointSample, overheat: float) -> Cause | None:
         if any(sample.errors):
@@ -179,29 +182,29 @@ class _Repeats:
 
 
 class _Swings:
-    """Detect goals that change their direction too often, at speed."""
+    """Detect goals that swing to and fro, by amplitude and frequency."""
 
     def __init__(self, joint_names: Sequence[str]) -> None:
         self._names = joint_names
-        self._last: tuple[float, Vector] | None = None
-        self._direction = np.zeros(len(joint_names))
+        self._extreme: Vector | None = None
+        self._direction = np.ones(len(joint_names))
         self._turned_at: list[deque[float]] = [
             deque(maxlen=SWINGS + 1) for _ in joint_names]
 
-    def evaluate(self, setpoint: Vector, now: float) -> Cause | None:
-        last, self._last = self._last, (now, setpoint)
-        if last is None or now <= last[0]:
-            return None
-        speed = (setpoint - last[1]) / (now - last[0])
-        direction = np.where(np.abs(speed) > SWING_SPEED, np.sign(speed), self._direction)
-        turned = direction * self._direction < 0.0
-        self._direction = direction
+    def evaluate(self, setpoint: Vector, played_s: float) -> Cause | None:
+        if self._extreme is None:
+            self._extreme = setpoint.copy()
+        ahead = self._direction * (setpoint - self._extreme)
+        turned = ahead <= -SWING_RAD
+        self._extreme = np.where((ahead > 0.0) | turned, setpoint, self._extreme)
+        self._direction = np.where(turned, -self._direction, self._direction)
         for index in np.flatnonzero(turned).tolist():
             times = self._turned_at[index]
-            times.append(now)
-            if len(times) > SWINGS and now - times[0] <= SWINGS_S:
+            times.append(played_s)
+            if len(times) > SWINGS and played_s - times[0] <= SWINGS_S:
                 return Cause(FaultCode.OSCILLATION, f'the goals of {self._names[index]} swing: '
-                             f'{len(times)} changes of direction in {now - times[0]:.1f} s')
+                             f'{len(times)} turns of {math.degrees(SWING_RAD):.0f} degrees or '
+                             f'more in {played_s - times[0]:.1f} s')
         return None
 
 

@@ -35,14 +35,17 @@ class ServoJoint(JointDescription):
     servo_id: int = field(kw_only=True)
 
 
+NO_LOAD_SPEED = 4.7
+"""Of the slower servo variant [rad/s] (SO-101 reference, section 8): what a gripper can do."""
+
 SO101_JOINTS: tuple[ServoJoint, ...] = (
     ServoJoint('shoulder_pan', JointLimits(-1.91986, 1.91986), 0.0, servo_id=1),
     ServoJoint('shoulder_lift', JointLimits(-1.74533, 1.74533), math.radians(-100.0), servo_id=2),
     ServoJoint('elbow_flex', JointLimits(-1.69, 1.69), math.radians(90.0), servo_id=3),
     ServoJoint('wrist_flex', JointLimits(-1.65806, 1.65806), math.radians(50.0), servo_id=4),
     ServoJoint('wrist_roll', JointLimits(-2.74385, 2.84121), 0.0, servo_id=5),
-    ServoJoint('gripper', JointLimits(-0.174533, 1.74533), math.radians(-10.0), is_gripper=True,
-               servo_id=6),
+    ServoJoint('gripper', JointLimits(-0.174533, 1.74533, velocity=NO_LOAD_SPEED),
+               math.radians(-10.0), is_gripper=True, servo_id=6),
 )
 
 SO101 = ArmDescription('so101', SO101_JOINTS, WireLayout(

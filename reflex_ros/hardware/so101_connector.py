@@ -13,6 +13,7 @@ from typing import Any
 from reflex_ros.domain.action import ChunkBounds
 from reflex_ros.domain.chunk_player import Motion
 from reflex_ros.domain.motion_guard import MotionGuard
+from reflex_ros.domain.plan import Interpolation
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import BUILDS
@@ -49,8 +50,8 @@ class So101Factory:
 
         Blocks for about a second when the port is named, and for some seconds when it has to be
         found. Reads these settings: port, baud, rate_hz, profile, calibration_file, trim.<joint>,
-        limits.velocity, limits.jump, limits.lead, limits.chunk_age_s, limits.clamp and
-        stop.acceleration.
+        limits.velocity, limits.acceleration, limits.jump, limits.lead, limits.chunk_age_s,
+        limits.clamp, interpolation, fade_s, ensemble and stop.acceleration.
 
         :raises ConfigurationError: when the port is not found or in use, the arm is not a
             calibrated SO-101, or ``rate_hz`` is more than the bus can carry.
@@ -65,12 +66,16 @@ class So101Factory:
                     f'most {arm.max_rate_hz:.0f} Hz: one measurement takes '
                     f'{arm.cycle_s * 1e3:.1f} ms. Set it lower')
             bounds = ChunkBounds(
-                calibrated_arm(arm.calibration, settings['limits.velocity']),
+                calibrated_arm(arm.calibration, settings['limits.velocity']).with_acceleration(
+                    settings['limits.acceleration']),
                 max_age_s=settings['limits.chunk_age_s'], max_jump_rad=settings['limits.jump'],
                 clamp=settings['limits.clamp'])
             motion = Motion(period_s=1.0 / settings['rate_hz'],
                             max_lead_rad=settings['limits.lead'],
-                            stop_acceleration=settings['stop.acceleration'])
+                            stop_acceleration=settings['stop.acceleration'],
+                            interpolation=Interpolation(settings['interpolation']),
+                            fade_s=settings['fade_s'], ensemble=settings['ensemble'],
+                            max_blind_s=settings['limits.chunk_age_s'])
             return ArmDriver(arm, guard, bounds, motion, diagnose=partial(diagnose, arm))
         except BaseException:
             arm.close()

@@ -72,7 +72,8 @@ class ManualDrive:
         try:
             self._arm.bring_up()
             # An arm that has sagged onto a stop may lie outside the limits: it is led back in.
-            self.bounds = ChunkBounds(calibrated_arm(self._arm.calibration, self._velocity),
+            arm = calibrated_arm(self._arm.calibration, self._velocity)
+            self.bounds = ChunkBounds(arm.with_velocity(self._velocity, grippers=True),
                                       clamp=True)
             driver = ArmDriver(self._arm, self._guard, self.bounds, Motion())
             driver.start(self._store)
@@ -163,7 +164,7 @@ class ManualDrive:
         self._renew()
         self._driver.command(ActionChunk(
             self._seq, rows, rate_hz, now, self._guard.epoch,
-            joint_names=self.bounds.arm.joint_names))
+            joint_names=self.bounds.arm.joint_names, is_scripted=True))
 
     def step(self) -> None:
         """

@@ -18,7 +18,8 @@ from reflex_ros.hardware.so101 import SO101
 
 BOUNDS = ChunkBounds(SO101)
 LOWER, UPPER, VELOCITY = SO101.lower, SO101.upper, SO101.velocity
-MOTION = Motion()
+# Chunks that are played here for many seconds are not meant to be too old.
+MOTION = Motion(max_blind_s=60.0)
 DT = MOTION.period_s
 HOME: Vector = np.zeros(len(LOWER))
 OP_STOP = Cause(FaultCode.OP_STOP, 'a person asked to stop')

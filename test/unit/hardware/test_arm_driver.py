@@ -327,12 +327,12 @@ BAD_CHUNKS: dict[str, tuple[str, Callable[[Rig], ActionChunk]]] = {
     'next epoch': (FaultCode.SEQ_EPOCH, lambda rig: rig.chunk(epoch=2)),
     'old number': (FaultCode.SEQ_OLD, lambda rig: rig.chunk(seq=-1)),
     'old observation': (FaultCode.CHUNK_STALE,
-                        lambda rig: rig.chunk(observed_at=time.monotonic() - 1.1)),
+                        lambda rig: rig.chunk(observed_at=time.monotonic() - 2.6)),
     'from the future': (FaultCode.CHUNK_STALE,
                         lambda rig: rig.chunk(observed_at=time.monotonic() + 5)),
     'outside the limits': (FaultCode.RANGE, broken(put((-1, 1), 2.5))),
-    'far away': (FaultCode.JUMP, broken(lambda rows: rows + 0.3)),
-    'too fast': (FaultCode.RATE, broken(put((5, 0), 0.1))),
+    'far away': (FaultCode.JUMP, broken(lambda rows: rows + 0.4)),
+    'too fast': (FaultCode.RATE, broken(put((5, 0), 0.2))),
 }
 
 
@@ -664,8 +664,8 @@ def test_policy_that_shakes_the_arm_is_stopped(rig: Rig) -> None:
     rig.activate()
     start = np.array(rig.report.setpoint)
     rows = np.tile(start, (150, 1))
-    rows[:, PAN] += 0.08 * np.sin(2 * math.pi * 6.0 * np.arange(150) / RATE_HZ) \
-        * np.minimum(np.arange(150) / 50, 1.0) * 0.6
+    rows[:, PAN] += 0.1 * np.sin(2 * math.pi * 4.0 * np.arange(150) / RATE_HZ) \
+        * np.minimum(np.arange(150) / 25, 1.0)
     rig.driver.command(ActionChunk(100, rows, RATE_HZ, time.monotonic(), epoch=1,
                                    joint_names=JOINT_NAMES))
     wait_for(lambda: rig.code, 'the latch')

@@ -94,7 +94,8 @@ class Hour:
         rows = np.zeros((len(at), 6))
         rows[:, 0] = 0.3 * np.sin(2.0 * math.pi * at / at[-1])
         self.driver.command(ActionChunk(self.chunks, rows, ROWS_HZ, self.sim.clock.monotonic(),
-                                        epoch=1, joint_names=SO101.joint_names))
+                                        epoch=1, is_scripted=True,
+                                        joint_names=SO101.joint_names))
         self.chunks += 1
 
 

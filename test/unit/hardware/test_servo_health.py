@@ -93,8 +93,10 @@ def test_one_flickering_count_is_a_sign_of_life() -> None:
                1.0)[0] == ''
 
 
+# Turns a second, two to a swing; 5 degrees at 4 Hz are 8 turns of 0.17 rad.
 @pytest.mark.parametrize('swings_per_s, amplitude, code', (
-    (10, 0.2, FaultCode.OSCILLATION), (6, 0.2, ''), (30, 0.004, '')))
+    (10, 0.2, FaultCode.OSCILLATION), (8, 0.087, FaultCode.OSCILLATION),
+    (8, 0.04, FaultCode.OSCILLATION), (8, 0.02, ''), (4, 0.2, ''), (30, 0.01, '')))
 def test_goals_that_swing_are_an_oscillation(swings_per_s: float, amplitude: float,
                                              code: str) -> None:
     def swing(now: float) -> list[float]:
