@@ -64,3 +64,30 @@ def rows_from_wire(rows: Sequence[Sequence[float]], arm: ArmDescription) -> NDAr
     wire = np.array(rows, dtype=float)[:, arm.wire_index]
     radians: NDArray[np.float64] = (wire - arm.wire_shift) / arm.wire_scale
     return radians
+
+
+def unit_hint(rows: Sequence[Sequence[float]], position: Sequence[float],
+              arm: ArmDescription) -> str:
+    """
+    Say which mistake the numbers of refused rows look like; empty when they look like none.
+
+    :param rows: as they came (horizon, values).
+    :param position: observed pose (joints,) [rad].
+    """
+    wire = arm.wire
+    if len(rows[0]) != len(wire.values):
+        return f'The adapter {wire.adapter} of the arm {arm.name} has {len(wire.values)} values'
+    angles = [index for index, value in enumerate(wire.values)
+              if value.unit in (WireUnit.DEGREES, WireUnit.RADIANS) and value.joint]
+    largest = float(np.abs(np.array(rows, dtype=float)[:, angles]).max())
+    state = float(np.abs(np.array(state_to_wire(position, arm))[angles]).max())
+    in_degrees = wire.values[angles[0]].unit is WireUnit.DEGREES
+    if largest == 0.0:
+        return 'All rows are 0'
+    if in_degrees and state > 10.0 and largest <= 1.05:
+        return 'The rows look normalised (-1 to 1), expected are degrees'
+    if in_degrees and state > 10.0 and largest <= 3.3:
+        return 'The rows look like radians, expected are degrees'
+    if not in_degrees and largest > 10.0:
+        return 'The rows look like degrees, expected are radians'
+    return ''

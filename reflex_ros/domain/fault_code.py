@@ -81,7 +81,7 @@ class FaultCode(Enum):
         Recovery.NEW_SESSION, _NETWORK)
     NET_SILENT = FaultRow(
         'the connection is open and nothing arrives', Reaction.HOLD, Recovery.NEW_SESSION,
-        _NETWORK, 'after 2 s without an answer')
+        _NETWORK, 'after 2 s longer than answers usually take')
     AUTH_REVOKED = FaultRow(
         'the service no longer accepts the API key', Reaction.HOLD, Recovery.NEW_SESSION,
         'Log in again with `reflex login`.')
@@ -117,12 +117,11 @@ class FaultCode(Enum):
         'a row lies outside the joint limits', Reaction.IGNORE, Recovery.AUTO,
         f'{_POLICY} `limits.clamp: true` brings such rows to the limit.', _IN_A_ROW)
     JUMP = FaultRow(
-        'the chunk starts more than 10 degrees from where the arm is', Reaction.IGNORE,
-        Recovery.AUTO,
-        _POLICY, _IN_A_ROW)
+        'the chunk starts more than 10 degrees from a resting arm, or 20 from a moving one',
+        Reaction.IGNORE, Recovery.AUTO, _POLICY, _IN_A_ROW)
     RATE = FaultRow(
-        'a joint would move faster than 2 rad/s', Reaction.IGNORE, Recovery.AUTO, _POLICY,
-        _IN_A_ROW)
+        'a joint would move at more than 3 times its largest speed', Reaction.IGNORE,
+        Recovery.AUTO, _POLICY, _IN_A_ROW)
     SEQ_OLD = FaultRow(
         'the chunk answers an observation that a newer chunk has answered', Reaction.IGNORE,
         Recovery.AUTO, 'Nothing: late answers are normal on a slow link.', False, is_late=True)
@@ -131,14 +130,13 @@ class FaultCode(Enum):
         'Nothing, unless it repeats: then another program publishes on so101/command.', False,
         is_late=True)
     CHUNK_STALE = FaultRow(
-        'the chunk answers an observation that is older than 1 s', Reaction.IGNORE, Recovery.AUTO,
-        _NETWORK, _IN_A_ROW, is_late=True)
+        'the rows of the chunk are over, or its observation is older than 2.5 s',
+        Reaction.IGNORE, Recovery.AUTO, _NETWORK, False, is_late=True)
     OSCILLATION = FaultRow(
-        'the goals change direction more than 8 times in a second, faster than 0.4 rad/s',
-        Reaction.HOLD,
+        'the goals of a joint turn by 3 degrees or more over 6 times in a second', Reaction.HOLD,
         Recovery.RESET, _POLICY)
     UNDERRUN = FaultRow(
-        'nothing was left to play', Reaction.SLOW, Recovery.RESET,
+        'nothing was left to play, or only what is too old', Reaction.SLOW, Recovery.RESET,
         'Check the latency of the service; larger chunks bridge more of it.', 'after 2 s')
 
     # Our processes and the host.

@@ -96,7 +96,8 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
               f'{stream.open_s:.0f} s with {stream.session_accepted} chunks in dry_run, needed '
               f'{inputs.dry_run_s:g} s'),
         _item('validation', ratio >= MIN_ACCEPTED and not is_new,
-              f'{stream.session_accepted} of {stream.session_received} chunks accepted'),
+              f'{stream.session_accepted} of {stream.session_received} chunks accepted'
+              + (f'; the newest refusal: {stream.refusal}' if stream.refusal else '')),
         _item('latency', stream.session_received > 0 and stream.age_ms_p95 < age_limit,
               f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'
               if stream.session_received else 'no chunk yet'),

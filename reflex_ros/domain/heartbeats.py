@@ -109,6 +109,11 @@ class DriverBeat(Beat):
     :param late_ms_max: largest delay of a cycle's start [ms].
     :param max_step_rad: largest change of one setpoint between two cycles [rad].
     :param playback_rate: speed of the playback, 0 at rest, 1 as the policy asks.
+    :param pace: rate at which the chunks last until the next ones come; 1 when they are long
+        enough.
+    :param observation_age_s: age of the observation behind what is played [s]; negative when
+        nothing is.
+    :param disagreements: chunks that were not followed at once, because they lead elsewhere.
     :param starved: whether nothing is left to play.
     :param lead_slowdowns: cycles in which a lagging joint slowed the playback down.
     :param accepted: chunks that passed every check of the driver.
@@ -139,6 +144,9 @@ class DriverBeat(Beat):
     late_ms_max: float = 0.0
     max_step_rad: float = 0.0
     playback_rate: float = 0.0
+    pace: float = 1.0
+    observation_age_s: float = -1.0
+    disagreements: int = 0
     starved: bool = False
     lead_slowdowns: int = 0
     accepted: int = 0
@@ -174,6 +182,10 @@ class StreamBeat(Beat):
     :param received: chunks received since the node started.
     :param accepted: chunks since the node started that passed every check.
     :param superseded: requests that were dropped because a newer chunk came first.
+    :param refusal: why the last chunk was refused for what it says.
+    :param refused: observations whose chunk was refused.
+    :param unanswered: observations whose stream ended before the answer.
+    :param strays: frames that answered no observation that was waiting.
     :param in_flight: observations that wait for their chunk.
     :param rejected: refused chunks since the node started, by fault code.
     :param since_chunk_s: time since the last accepted chunk [s]; negative before the first.
@@ -181,6 +193,9 @@ class StreamBeat(Beat):
     :param age_ms: age of the observation that the last chunk answers [ms].
     :param age_ms_p95: 95th percentile of that age [ms].
     :param rtt_ms_p50: median time from observation to chunk [ms]; negative when unknown.
+    :param round_trip_ms: p50, p95 and p99 of that time [ms].
+    :param service_ms: the same of the time at the service.
+    :param network_ms: the same of the way there and back.
     :param expires_s: time until the session ends [s]; negative when unknown.
     """
 
@@ -192,12 +207,16 @@ class StreamBeat(Beat):
     fault: Cause | None = None
     lost: Cause | None = None
     gap: Cause | None = None
+    refusal: Cause | None = None
     session_received: int = 0
     session_accepted: int = 0
     sent: int = 0
     received: int = 0
     accepted: int = 0
+    refused: int = 0
     superseded: int = 0
+    unanswered: int = 0
+    strays: int = 0
     in_flight: int = 0
     rejected: Mapping[FaultCode, int] = field(default_factory=dict)
     since_chunk_s: float = -1.0
@@ -205,6 +224,9 @@ class StreamBeat(Beat):
     age_ms: float = 0.0
     age_ms_p95: float = 0.0
     rtt_ms_p50: float = -1.0
+    round_trip_ms: tuple[float, ...] = ()
+    service_ms: tuple[float, ...] = ()
+    network_ms: tuple[float, ...] = ()
     expires_s: float = -1.0
 
 

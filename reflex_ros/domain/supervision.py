@@ -75,6 +75,7 @@ class SafetyState:
         was entered [s].
     :param why: why nothing moves, in one line; empty when the arm may move.
     :param for_s: how long the present state has lasted [s].
+    :param pace: speed of the motion that the service can feed, 0..1; 1 is the policy's own.
     :param gate: items of the promotion gate; empty before the first evaluation.
     """
 
@@ -85,6 +86,7 @@ class SafetyState:
     history: tuple[tuple[State, float], ...] = ()
     why: str = ''
     for_s: float = 0.0
+    pace: float = 1.0
     gate: tuple[GateItem, ...] = ()
 
 
@@ -352,7 +354,7 @@ def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
     return SafetyState(
         state=machine.state, epoch=machine.epoch, latched=machine.is_latched,
         causes=machine.causes, history=tuple(history), for_s=now - machine.since,
-        why=why_nothing_moves(machine, seen, gate, now), gate=tuple(gate))
+        pace=seen.driver.pace, why=why_nothing_moves(machine, seen, gate, now), gate=tuple(gate))
 
 
 def _both(seen: NodesSeen) -> tuple[tuple[str, Beat, float], tuple[str, Beat, float]]:

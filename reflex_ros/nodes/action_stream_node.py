@@ -15,7 +15,7 @@ and the session's status (single values that are replaced).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 import os
@@ -35,7 +35,7 @@ from reflex_ros.client import credentials, endpoints, retry
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.client.resources import account, deployments
-from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.action import ActionChunk, ChunkBounds, MAX_AGE_S
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import (
@@ -50,6 +50,7 @@ from reflex_ros.domain.heartbeats import (
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.errors import ConfigurationError, ServiceUnavailable
 from reflex_ros.hardware.arms import ARMS
 from reflex_ros.nodes import convert, qos, status_codec
@@ -77,14 +78,23 @@ TABLE = (
          '<name>/image_raw/compressed.'),
     Spec('rate_hz', 30.0, 'Rate of the rows of a chunk.', 'Hz', 1.0, 100.0),
     Spec('chunk_size', 50, 'Number of rows to request per chunk.', 'rows', 2, 1000),
-    Spec('replan_s', 0.5, 'Longest time between two requests for a chunk.', 's', 0.05, 5.0),
-    Spec('max_in_flight', 2, 'Largest number of observations that wait for their chunk.', '', 1,
+    Spec('replan_s', 0.25, 'Shortest time between two requests for a chunk.', 's', 0.05, 5.0),
+    Spec('schedule', 'async', 'When to request: during the playback of a chunk (async), or when '
+         'everything has been played (sync).', choices=('async', 'sync')),
+    Spec('execute_horizon', 0, 'Number of rows of a chunk that are used. 0 uses all of them.',
+         'rows', 0, 1000),
+    Spec('service.parallel', 1, 'Number of observations that the service works on at the same '
+         'time.', '', 1, 8),
+    Spec('max_in_flight', 4, 'Largest number of observations that wait for their chunk.', '', 1,
          8),
-    Spec('limits.velocity', 2.0, 'Largest speed of a joint in a chunk.', 'rad/s', 0.05, 2.0),
+    Spec('limits.velocity', 2.0, 'Largest speed of a joint. A faster path is played more slowly, '
+         'and refused from three times this speed on. Grippers have their own limit.', 'rad/s',
+         0.05, 2.0),
     Spec('limits.jump', 0.1745, 'Largest distance from the observed pose to the first row of a '
-         'chunk. It does not apply to the gripper, which may hold something.', 'rad', 0.01, 0.35),
-    Spec('limits.chunk_age_s', 1.0, 'Largest age of the observation that a chunk answers.', 's',
-         0.1, 2.0),
+         'chunk; twice as much while the arm moves. It does not apply to the gripper, which may '
+         'hold something.', 'rad', 0.01, 0.35),
+    Spec('limits.chunk_age_s', MAX_AGE_S, 'Largest age of the observation that a chunk answers. '
+         'A chunk whose rows are over is never used.', 's', 0.1, MAX_AGE_S),
     Spec('limits.clamp', False, 'Bring rows outside the joint limits to the limit, instead of '
          'refusing the chunk.'),
     Spec('camera_age_s', 0.3, 'Largest age of a camera frame that is sent.', 's', 0.05, 2.0),
@@ -130,8 +140,9 @@ class ActionStreamNode(ReflexNode):
             prompt=settings['prompt'], model=settings['service.model'],
             deployment_id=settings['service.deployment'] or None,
             cameras=tuple(settings['cameras']), rate_hz=settings['rate_hz'],
-            chunk_size=settings['chunk_size'], replan_s=settings['replan_s'],
-            max_in_flight=settings['max_in_flight'],
+            chunk_size=settings['chunk_size'], execute_horizon=settings['execute_horizon'],
+            rules=RequestRules(settings['replan_s'], settings['service.parallel'],
+                               settings['max_in_flight'], settings['schedule'] == 'sync'),
             window_s=settings['service.open_window_s']
             if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in os.environ else retry.window(os.environ))
         if len(set(options.cameras)) != len(options.cameras):
@@ -258,6 +269,7 @@ class ActionStreamNode(ReflexNode):
     def beat(self) -> StreamBeat:
         """Return what the session does; the executor's thread, never blocks."""
         status, now = self._session_status(), time.monotonic()
+        counts, times = status.counts, status.times
         fault = status.fault
         failure = self._job.failure if self._job else None
         if failure is not None:
@@ -271,15 +283,17 @@ class ActionStreamNode(ReflexNode):
             session_mode=status.mode,
             prompt=self._session.prompt if self._session else '',
             fault=fault, lost=status.lost, gap=status.gap,
-            session_received=status.received - status.received_before,
-            session_accepted=status.accepted - status.accepted_before,
-            sent=status.sent, received=status.received, accepted=status.accepted,
-            superseded=status.superseded, in_flight=status.in_flight,
-            rejected=status.rejected,
+            refusal=status.refusal,
+            session_received=counts.received - status.received_before,
+            session_accepted=counts.accepted - status.accepted_before,
+            sent=counts.sent, received=counts.received, accepted=counts.accepted,
+            refused=counts.refused, superseded=counts.superseded, unanswered=counts.unanswered,
+            strays=counts.strays, in_flight=status.in_flight, rejected=counts.rejected,
             since_chunk_s=now - status.chunk_at if status.chunk_at else -1.0,
             open_s=now - status.opened_at if status.link is Link.OPEN else 0.0,
-            age_ms=status.chunk_age_ms, age_ms_p95=status.age_ms_p95,
-            rtt_ms_p50=status.rtt_ms_p50,
+            age_ms=max(times.age[0], 0.0), age_ms_p95=max(times.age[1], 0.0),
+            rtt_ms_p50=times.round_trip[0], round_trip_ms=rounded(times.round_trip),
+            service_ms=rounded(times.service), network_ms=rounded(times.network),
             expires_s=status.expires_at - now if status.expires_at else -1.0)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
@@ -300,6 +314,11 @@ class ActionStreamNode(ReflexNode):
                 level=DiagnosticStatus.WARN if stale else DiagnosticStatus.OK,
                 message='no data' if stale else 'ok'))
         return entries
+
+
+def rounded(values: Iterable[float]) -> tuple[float, ...]:
+    """Round times to a tenth of a millisecond: a beat is read fifty times a second."""
+    return tuple(round(value, 1) for value in values)
 
 
 def main() -> None:

@@ -167,7 +167,9 @@ class ConnectorNode(ReflexNode):
             rate_hz=report.rate_hz, cycle_ms_p50=report.cycle_ms_p50,
             cycle_ms_p99=report.cycle_ms_p99, late_ms_p99=report.late_ms_p99,
             late_ms_max=report.late_ms_max, max_step_rad=report.max_step_rad,
-            playback_rate=report.playback_rate, starved=report.is_starved,
+            playback_rate=report.playback_rate, pace=report.pace,
+            observation_age_s=report.observation_age_s, disagreements=report.disagreements,
+            starved=report.is_starved,
             lead_slowdowns=report.lead_slowdowns, accepted=report.accepted,
             foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
             rejected=self._refused + Counter(report.rejected), setpoint=report.setpoint)

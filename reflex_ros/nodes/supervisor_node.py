@@ -51,8 +51,8 @@ from reflex_ros.runner.latch_file import ARMED, LatchFile
 TABLE = (
     Spec('gate.dry_run_s', 10.0, 'Time for which the policy must have run in dry_run.', 's', 1.0,
          3600.0),
-    Spec('gate.chunk_age_s', 1.0, 'Largest age of the observation that a chunk answers. The gate '
-         'is red from 70 % of it on.', 's', 0.1, 2.0),
+    Spec('gate.chunk_age_s', 2.0, 'Largest age of the observation that a chunk answers. The gate '
+         'is red from 70 % of it on.', 's', 0.1, 2.5),
     Spec('gate.min_expiry_s', 300.0, 'Time that must be left until the session ends.', 's', 0.0,
          3600.0),
     Spec('auto_dry_run', True, 'Open a session in dry_run as soon as all nodes are configured.'),

@@ -3,10 +3,11 @@
 """
 One session with the service, without ROS: observations up, checked chunks down.
 
-The next chunk is requested early enough that it arrives before the present one ends, with a
-bounded number of observations in flight; what is late, old or broken is refused and counted.
-While nothing is applied, a lost link is opened again; once actions are applied, any failure ends
-the session, and only a new activation starts another (safety design, section 6.1).
+What is due, what an answer is worth and all counts are the exchange's (``runner.exchange``); this
+file moves the frames. A late chunk slows the arm down and never stops it: when nothing is left to
+play for 2 s, the driver latches. While nothing is applied, a lost link is opened again; once
+actions are applied, any failure ends the session, and only a new activation starts another
+(safety design, section 6.1).
 
 Everything here runs in one event loop, which sleeps until something is due: an observation, an
 answer, another permit. Its clock is the loop's: monotonic, as that of the inputs.
@@ -15,7 +16,6 @@ answer, another permit. Its clock is the loop's: monotonic, as that of the input
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 import logging
@@ -32,35 +32,39 @@ from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
 from reflex_ros.client.stream_frames import OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
-from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
+from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
-from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import Link, SessionMode
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import Observation, Observer
 from reflex_ros.domain.permit import Mode
-from reflex_ros.domain.request_schedule import nearest_rank, Request, RequestSchedule
 from reflex_ros.errors import (
     AuthenticationError,
     ReflexError,
     ServiceRefused,
     ServiceUnavailable,
 )
+from reflex_ros.runner.exchange import Exchange
 from reflex_ros.runner.permit_lease import PermitLease
-from reflex_ros.runner.session_errors import fault_code, InputLost, ModeMismatch
+from reflex_ros.runner.session_errors import (
+    fault_code,
+    InputLost,
+    ModeMismatch,
+    PolicyMismatch,
+)
 from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 from reflex_ros.runner.wakeup import Wakeup
 
 _log = logging.getLogger(__name__)
 
 REJECTS_IN_A_ROW = 3
+HOPELESS_IN_A_ROW = 6
+"""Refused chunks in a row after which a dry run ends: the policy does not fit the arm."""
 GOODBYE_S = 1.0
 GAPS_S = 2.0
 """How long the inputs may be missing before it is a fault."""
 GAP_CHECK_S = 0.25
 """How often the reason of a gap is evaluated again: it names an age that grows."""
-AGES = 200
-"""Chunks over which the percentile of their age is taken."""
 
 
 class PolicySession:
@@ -95,11 +99,8 @@ class PolicySession:
         self._lease = lease
         self._on_chunk = on_chunk
         self._on_fault = on_fault
-        self._schedule = RequestSchedule(settings.replan_s, settings.margin_s,
-                                         settings.max_in_flight)
-        self._newest_seq = -1
-        self._rejects_in_a_row = 0
-        self._ages_ms: deque[float] = deque(maxlen=AGES)
+        self._exchange = Exchange(bounds, settings.rules, settings.rate_hz,
+                                  self.status.counts.copy())
         self._mode_since = math.inf
         """When the service's session got its mode; infinite while that is being changed."""
         self._gap_since: float | None = None
@@ -120,7 +121,7 @@ class PolicySession:
         :raises ConfigurationError: for another number of travels than the arm has grippers.
         """
         arm = self._bounds.arm.with_gripper_travel(*travels)
-        self._bounds = replace(self._bounds, arm=arm)
+        self._bounds = self._exchange.bounds = replace(self._bounds, arm=arm)
 
     async def run(self) -> None:
         """Open sessions and serve them; after a fault for a person, wait to be cancelled."""
@@ -165,14 +166,14 @@ class PolicySession:
                 await self._leave(stream, service)
 
     async def _serve(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
-        status = self.status
-        self._schedule.restart()
-        self._newest_seq = -1
-        self._rejects_in_a_row = 0
+        settings = self.settings
+        self._exchange = Exchange(self._bounds, settings.rules, settings.rate_hz,
+                                  self._exchange.counts, settings.execute_horizon)
+        before = self._exchange.counts
         self._send_wakeup, self._answer_wakeup = Wakeup(), Wakeup()
         self._mode_wakeup = Wakeup()
-        self._update(link=Link.OPEN, remark='', opened_at=self._now(), in_flight=0,
-                     received_before=status.received, accepted_before=status.accepted,
+        self._update(link=Link.OPEN, remark='', opened_at=self._now(), refusal=None,
+                     received_before=before.received, accepted_before=before.accepted,
                      open_timing=stream.open_timing)
         # Receiving first: when all tasks fail at once, its error names the cause.
         tasks = [asyncio.create_task(job) for job in (
@@ -189,6 +190,8 @@ class PolicySession:
         finally:
             self._lease.on_mode_change = None
             await end(*tasks)
+            self._exchange.abandon()
+            self._show_exchange()
 
     async def _leave(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
         """Close stream and session; waits for a service that does not answer 1 s at most."""
@@ -202,7 +205,7 @@ class PolicySession:
     async def _send(self, stream: AsyncActionStream) -> None:
         while True:
             now = self._now()
-            due_at = self._schedule.due_at()
+            due_at = self._exchange.due_at(now)
             if now < due_at:
                 await self._send_wakeup.wait(due_at)
                 continue
@@ -233,9 +236,9 @@ class PolicySession:
 
     async def _send_one(self, stream: AsyncActionStream, observation: Observation) -> None:
         now = self._now()
-        # Before it is sent: with a peer that does not read, sending may never end.
-        seq = self._schedule.add(observation, self._lease.current(now).epoch, now)
-        self._update(in_flight=self._schedule.in_flight)
+        # Before it is sent: a peer that does not read may keep us in there for ever.
+        seq = self._exchange.begin(observation, self._lease.current(now).epoch, now)
+        self._show_exchange()
         self._answer_wakeup.call()
         arm = self._bounds.arm
         units = {'state_units': arm.wire.state_units} if arm.wire.state_units else {}
@@ -243,92 +246,69 @@ class PolicySession:
             adapters.state_to_wire(observation.position, arm), observation.images,
             prompt=self.prompt, capture_time_ns=observation.wall_ns, seq=seq,
             extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units})
-        self._update(sent=self.status.sent + 1)
 
     async def _expect_answers(self) -> None:
         while True:
-            sent_at, now = self._schedule.oldest_sent_at(), self._now()
-            late_at = sent_at + (self.settings.recv_hard_s if self.is_applying
-                                 else self.settings.first_chunk_s)
-            if now >= late_at:
-                raise ServiceUnavailable(f'no answer to an observation for {now - sent_at:.1f} s')
-            await self._answer_wakeup.wait(late_at)
+            now = self._now()
+            if not self._exchange.in_flight:
+                await self._answer_wakeup.wait(math.inf)
+                continue
+            waited = self._exchange.longest_wait_s(now)
+            # Silence is what is much longer than usual.
+            usual = max(self._exchange.times().round_trip[1], 0.0) * 1e-3
+            limit = (usual + self.settings.recv_hard_s if self.is_applying
+                     else self.settings.first_chunk_s)
+            if waited >= limit:
+                raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s')
+            await self._answer_wakeup.wait(now + limit - waited)
 
     async def _receive(self, stream: AsyncActionStream) -> None:
         while True:
             try:
                 frame = await stream.recv_frame()
             except ChunkRejected as exc:
-                self._schedule.answer_oldest()
-                self._show_answer()
-                self._count_rejected(exc)
+                self._handle_refusal(self._exchange.broken(exc))
             else:
                 self._handle_chunk(frame)
 
-    def _show_answer(self) -> None:
-        """Count an answer; the next observation and the next deadline depend on it."""
-        self._update(received=self.status.received + 1, in_flight=self._schedule.in_flight,
-                     rtt_ms_p50=self._schedule.round_trip_ms(0.5))
-        self._send_wakeup.call()
-        self._answer_wakeup.call()
-
     def _handle_chunk(self, frame: ChunkFrame) -> None:
         now = self._now()
-        request = self._schedule.answer(frame.seq, now)
-        self._show_answer()
-        if request is None:
-            self._count_rejected(ChunkRejected(
-                FaultCode.SEQ_OLD, f'chunk {frame.seq}: no observation waits for it'))
-            return
-        age_ms = (now - request.observation.captured_at) * 1e3
-        self._ages_ms.append(age_ms)
-        self._update(chunk_age_ms=age_ms, age_ms_p95=nearest_rank(self._ages_ms, 0.95))
         try:
-            chunk = self._checked(frame, request, now)
+            chunk = self._exchange.answer(frame, now, is_moving=self.is_applying)
         except ChunkRejected as exc:
-            self._count_rejected(exc)
+            self._handle_refusal(exc)
             return
-        self._rejects_in_a_row = 0
-        self._newest_seq = frame.seq
-        superseded = self._schedule.accept(frame.seq, chunk.ends_at)
-        # No further wakeup: those of the answer have not run yet.
-        self._update(accepted=self.status.accepted + 1, chunk_at=now,
-                     in_flight=self._schedule.in_flight,
-                     superseded=self.status.superseded + superseded)
+        self._show_exchange(chunk_at=now, refusal=None)
         # After a session that worked, the next one is opened soon.
         self._waits = retry.backoff(random.Random())
         self._on_chunk(chunk)
 
-    def _checked(self, frame: ChunkFrame, request: Request, now: float) -> ActionChunk:
+    def _handle_refusal(self, exc: ChunkRejected) -> None:
         """
-        Convert a frame to a chunk that passed every check.
+        Show why a chunk was refused.
 
-        :raises ChunkRejected: with the fault code of the first check that failed.
+        :raises ChunkRejected: for the third in a row while actions are applied.
+        :raises PolicyMismatch: when a policy in dry run is always refused.
         """
-        bounds, observation = self._bounds, request.observation
-        arm, width = bounds.arm, len(bounds.arm.wire.values)
-        if len(frame.rows[0]) != width:
-            raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {frame.seq}: rows of '
-                                f'{len(frame.rows[0])}, expected {width}')
-        chunk = ActionChunk(
-            frame.seq, adapters.rows_from_wire(frame.rows, arm), self.settings.rate_hz,
-            observation.captured_at, request.epoch, joint_names=arm.joint_names)
-        # The first row belongs to the pose that was observed, not to where the arm is now.
-        return check_chunk(chunk, bounds, now, observation.position,
-                           reference_at=observation.captured_at, last_seq=self._newest_seq)
-
-    def _count_rejected(self, exc: ChunkRejected) -> None:
-        rejected = Counter(self.status.rejected)
-        rejected[exc.code] += 1
-        self._update(rejected=rejected)
-        if exc.code is FaultCode.SEQ_OLD:
+        if exc.code.row.is_late:
             # Late or repeated answers do no harm, and follow from requests in flight.
+            self._show_exchange()
             return
-        self._rejects_in_a_row += 1
-        level = logging.WARNING if self._rejects_in_a_row == 1 else logging.DEBUG
+        self._show_exchange(refusal=Cause(exc.code, str(exc)))
+        in_a_row = self._exchange.refused_in_a_row
+        level = logging.WARNING if in_a_row == 1 else logging.DEBUG
         _log.log(level, 'chunk refused, %s: %s', exc.code.name, exc)
-        if self._rejects_in_a_row >= REJECTS_IN_A_ROW and self.is_applying:
+        if self.is_applying and in_a_row >= REJECTS_IN_A_ROW:
             raise exc
+        if not self.is_applying and in_a_row >= HOPELESS_IN_A_ROW:
+            raise PolicyMismatch(exc, in_a_row)
+
+    def _show_exchange(self, **changes: Any) -> None:
+        """Publish counts and times, and let everything look at what is due now."""
+        self._update(counts=self._exchange.counts.copy(), in_flight=self._exchange.in_flight,
+                     times=self._exchange.times(), **changes)
+        self._send_wakeup.call()
+        self._answer_wakeup.call()
 
     async def _follow_permit(self, service: AsyncReflex) -> None:
         """Bring the service's session to the mode that the permit names."""
@@ -393,6 +373,6 @@ class PolicySession:
         if self.is_applying:
             self._update(fault=cause)
             self._on_fault(cause)
-        elif is_internal or isinstance(exc, AuthenticationError):
+        elif is_internal or isinstance(exc, (AuthenticationError, PolicyMismatch)):
             # It will happen again until a person has changed something.
             self._update(fault=cause)

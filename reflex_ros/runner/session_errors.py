@@ -24,6 +24,20 @@ class InputLost(ReflexError):
         self.code = cause.code
 
 
+class PolicyMismatch(ReflexError):
+    """
+    The chunks of a policy in dry run are always refused: it does not fit the arm.
+
+    :param refusal: the newest refusal.
+    :param count: refused chunks in a row.
+    """
+
+    def __init__(self, refusal: ChunkRejected, count: int) -> None:
+        super().__init__(f'{count} chunks in a row were refused. {refusal}. Set a deployment '
+                         'for this arm and its adapter, then start again')
+        self.code = refusal.code
+
+
 class ModeMismatch(ReflexError):
     """The service's session is in another mode than it was brought to."""
 
@@ -37,7 +51,7 @@ _CLOSE_CODES = {1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}
 
 def fault_code(exc: Exception) -> FaultCode:
     """Return the fault code of an error that ends a session; INTERNAL for an unknown error."""
-    if isinstance(exc, (ChunkRejected, InputLost)):
+    if isinstance(exc, (ChunkRejected, InputLost, PolicyMismatch)):
         return exc.code
     if isinstance(exc, AuthenticationError):
         return FaultCode.AUTH_REVOKED

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reflex_ros.client import retry
 from reflex_ros.domain.cause import Cause
-from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import Link, SessionMode
+from reflex_ros.domain.request_clock import RequestRules
+from reflex_ros.runner.exchange import Counts, Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class SessionSettings:
     :param prompt: the first task; it may change while the session runs.
     :param rate_hz: rate of the rows to ask for [1/s].
     :param chunk_size: number of rows to ask for.
-    :param replan_s: longest time between two requests for a chunk [s].
-    :param margin_s: how long before the end of a chunk the next one shall be there [s].
-    :param max_in_flight: observations that may wait for their chunk.
-    :param recv_hard_s: longest wait for a chunk while actions are applied [s].
+    :param rules: how requests may follow each other.
+    :param execute_horizon: rows of a chunk that are used; 0 uses all.
+    :param recv_hard_s: how much longer than usual an answer may take while actions are applied
+        [s].
     :param first_chunk_s: longest wait for a chunk otherwise: a model may have to start [s].
     :param window_s: how long opening the stream is retried [s].
     :param watch_s: time between two looks at the service's list of sessions [s].
@@ -42,9 +42,8 @@ class SessionSettings:
     cameras: tuple[str, ...] = ()
     rate_hz: float = 30.0
     chunk_size: int = 50
-    replan_s: float = 0.5
-    margin_s: float = 0.2
-    max_in_flight: int = 2
+    rules: RequestRules = RequestRules()
+    execute_horizon: int = 0
     recv_hard_s: float = 2.0
     first_chunk_s: float = 60.0
     window_s: float = retry.DEFAULT_WINDOW_S
@@ -63,12 +62,10 @@ class SessionStatus:
     :param mode: mode of the service's session.
     :param received_before: ``received`` when the present stream was opened.
     :param accepted_before: ``accepted`` when the present stream was opened.
-    :param superseded: requests that were dropped because a newer chunk came first.
-    :param rejected: chunks that a check refused, by fault code.
+    :param counts: what became of observations and frames.
+    :param times: quantiles of the last answers.
     :param chunk_at: monotonic instant of the last accepted chunk [s]; 0 before the first.
-    :param chunk_age_ms: age of the observation that the last chunk answers [ms].
-    :param age_ms_p95: 95th percentile of that age [ms]; 0 before the first chunk.
-    :param rtt_ms_p50: median time from observation to chunk [ms]; -1 before the first chunk.
+    :param refusal: why the last chunk was refused for what it says; None when it was accepted.
     :param gap: why no observation can be sent now.
     :param lost: why the last session ended.
     :param fault: why no further session is opened.
@@ -81,18 +78,13 @@ class SessionStatus:
     remark: str = ''
     mode: SessionMode = SessionMode.NONE
     session_id: str = ''
-    sent: int = 0
-    received: int = 0
-    accepted: int = 0
-    superseded: int = 0
-    rejected: Mapping[FaultCode, int] = field(default_factory=Counter)
+    counts: Counts = field(default_factory=Counts)
+    times: Times = Times()
     received_before: int = 0
     accepted_before: int = 0
     in_flight: int = 0
     chunk_at: float = 0.0
-    chunk_age_ms: float = 0.0
-    age_ms_p95: float = 0.0
-    rtt_ms_p50: float = -1.0
+    refusal: Cause | None = None
     gap: Cause | None = None
     lost: Cause | None = None
     fault: Cause | None = None
