@@ -34,6 +34,7 @@ BENCHES = {
     'driver_cpu': 'bench.bus',
     'servo_codec': 'bench.bus',
     'command_latency': 'bench.bus',
+    'streaming': 'bench.streaming',
     'replug': 'bench.bus',
 }
 RESULTS = Path(__file__).parent / 'results.jsonl'
