@@ -113,7 +113,7 @@ class Child:
         self.popen.wait()
 
     def last_lines(self, count: int = 5) -> str:
-        """Return the end of its log."""
+        """Return the last lines of the log of the process."""
         try:
             with self.log.open(encoding='utf-8', errors='replace') as stream:
                 return ''.join(deque(stream, count)).strip()

@@ -19,7 +19,7 @@ MAX_SIZE = 64 * 1024
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment, with the keys of ``.env`` that it does not set itself."""
+    """Return the environment, with API keys from ``.env`` for those that it does not set."""
     return {**read(Path('.env')), **os.environ}
 
 

@@ -159,10 +159,10 @@ class FaultCode(Enum):
         'the latch file of the last run cannot be read', Reaction.NONE, Recovery.RESET,
         'Look at the arm, then reset.')
     DUP_NODE = FaultRow(
-        'two living nodes have the same name', Reaction.HOLD, Recovery.RESET,
+        'two running nodes have the same name', Reaction.HOLD, Recovery.RESET,
         'End one of them, or give each robot a namespace.')
     INTERNAL = FaultRow(
-        'reflex_ros made a mistake', Reaction.HOLD, Recovery.RESET,
+        'an error in this package', Reaction.HOLD, Recovery.RESET,
         'Report it with the log of the node.')
 
     # Sensors, bus and arm.
@@ -217,7 +217,7 @@ class FaultCode(Enum):
     TRACKING = FaultRow(
         'a joint is 9 degrees behind its goal and has not moved for 0.3 s', Reaction.HOLD,
         Recovery.RESET,
-        'Look what blocks the named joint.')
+        'Find out what blocks the named joint.')
     SENSOR_JUMP = FaultRow(
         'a joint was read 4 times in a row where it cannot have moved to; its goal follows',
         Reaction.HOLD, Recovery.RESET,
@@ -246,7 +246,7 @@ class FaultCode(Enum):
         'Look at supervisor/gate for what is missing.', 'after 10 s')
     PARK_TIMEOUT = FaultRow(
         'the rest pose was not reached', Reaction.HOLD, Recovery.RESET,
-        'Look what blocks the arm, then park again.', 'after 15 s')
+        'Find out what blocks the arm, then park again.', 'after 15 s')
     STOP_FAILED = FaultRow(
         'no standstill was seen after a stop', Reaction.HOLD, Recovery.RESET,
         'Switch the servo supply off if the arm moves.')

@@ -119,7 +119,7 @@ class ConnectorNode(ReflexNode):
 
     def _on_beat(self, message: DiagnosticStatus) -> None:
         beat = status_codec.decode(StreamBeat, message)
-        # A message that names no progress proves no work, whoever sent it.
+        # A beat without progress proves no work, so it renews no lease.
         if beat.progress >= 0:
             self._guard.renew_beat(beat.progress, beat.fault, time.monotonic())
 

@@ -68,7 +68,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
     except (RCLError, UnknownROSArgsError, ParameterException) as exc:
-        # A parameter file that is no YAML, or a remapping that is none, ends up here.
+        # A parameter file that is not YAML, or an invalid remapping, ends up here.
         print(f'cannot start: {str(exc).splitlines()[0]}', file=sys.stderr)
         return 1
     executor = Executor()

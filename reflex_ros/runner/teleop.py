@@ -75,7 +75,7 @@ class Teleop:
 
     def follow(self, seconds: float | None = None) -> None:
         """
-        Follow the leader, and block meanwhile.
+        Follow the leader until the time is over or the user interrupts; block until then.
 
         :param seconds: duration; None follows until interrupted.
         :raises ReflexError: when the leader is lost, or something stops the follower.

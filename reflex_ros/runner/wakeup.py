@@ -11,10 +11,10 @@ import math
 
 class Wakeup:
     """
-    Wakes the one coroutine that waits for it; to be made in the loop of that coroutine.
+    Wakes the one coroutine that waits; make it in the loop of that coroutine.
 
-    A call before the wait ends the wait at once; several calls count as one. The coroutine checks
-    for itself what has changed.
+    Calls while none waits end the next wait at once, and count as one. After waking, the
+    coroutine checks what has changed.
     """
 
     def __init__(self) -> None:

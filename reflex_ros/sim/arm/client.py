@@ -36,7 +36,7 @@ class ArmOperations(ABC):
         return self.call('state')
 
     def mark(self) -> int:
-        """Reset the figures; return the time [CLOCK_MONOTONIC ns]."""
+        """Reset the statistics of the arm; return the time of the reset [CLOCK_MONOTONIC ns]."""
         return int(self.call('mark')['now_ns'])
 
     def fault(self, name: str, *, ids: Sequence[int] | None = None, probability: float = 1.0,

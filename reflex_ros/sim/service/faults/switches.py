@@ -86,7 +86,7 @@ class Faults:
 
     def clear(self, name: str | None = None) -> None:
         """
-        Switch one fault off, or all; one that is not on is no error.
+        Switch one fault off, or all. A fault that is already off is not an error.
 
         :raises ValueError: on an unknown name.
         """

@@ -52,11 +52,11 @@ class Stream:
                 answerer.cancel()
             await asyncio.wait((answerer,))
         if not answerer.cancelled():
-            # Raises a mistake of ours, which would stay unseen in the task.
+            # Raises an error in this package, which would stay unseen in the task.
             answerer.result()
 
     def _cut_if_broken(self, answerer: asyncio.Task[None]) -> None:
-        """End the connection after a mistake of ours: its client would wait for ever."""
+        """End the connection after an error in this package: its client would wait for ever."""
         if not answerer.cancelled() and answerer.exception() is not None:
             self._connection.cut()
 
