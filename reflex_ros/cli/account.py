@@ -27,8 +27,8 @@ from reflex_ros.client.resources import account
 @local_command('reflex signup --name "Ada Lovelace" --email ada@example.com')
 @click.option('--name', default='', help='Your name (required).')
 @click.option('--email', default='', help='Your e-mail address (required).')
-@click.option('--password', help='Password, at least 8 characters. If you leave it out, the command '
-              'asks for it; other users cannot see it then.')
+@click.option('--password', help='Password, at least 8 characters. If you leave it out, the '
+              'command asks for it; other users cannot see it then.')
 @site_url_option
 @click.option('--callback-url', help='Page that the link in the confirmation mail opens.')
 def signup(common: CommonOptions, name: str, email: str, password: str | None,
