@@ -55,7 +55,7 @@ SWEEP = 'Move every joint except wrist_roll slowly to both ends of its travel'
               help='Backup to restore with --undo (default: the newest one of --id).')
 @click.option('--role', type=click.Choice([role.value for role in Role]), default='follower',
               show_default=True,
-              help='Build of the arm. LeRobot keeps the file of a follower under robots, that of a '
+              help='Build of the arm. LeRobot keeps the file of a follower under robots, of a '
               'leader under teleoperators.')
 def calibrate(common: CommonOptions, source: str | None, seconds: float | None, undo: bool,
               backup: Path | None, role: str, yes: bool, port: str | None, arm_id: str) -> None:
