@@ -39,6 +39,7 @@ class ActionChunk:
     :param joint_names: names of the columns of ``rows``.
     :param is_scripted: whether the rows follow from no observation (a park, a move by hand): then
         its age does not count while they are played.
+    :param prompt: the task that was sent with the observation; empty when nobody knows it.
     """
 
     seq: int
@@ -48,6 +49,7 @@ class ActionChunk:
     epoch: int = 0
     joint_names: tuple[str, ...] = field(kw_only=True)
     is_scripted: bool = field(default=False, kw_only=True)
+    prompt: str = field(default='', kw_only=True)
 
     @property
     def duration_s(self) -> float:

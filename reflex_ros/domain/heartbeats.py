@@ -173,6 +173,7 @@ class StreamBeat(Beat):
     :param progress: counter that grows while the session works; negative if the beat has none.
     :param remark: what the link waits for, or why it was lost.
     :param prompt: task text for the policy.
+    :param chunk_prompt: task text that the last accepted chunk answers; empty before the first.
     :param fault: why no further session is opened.
     :param lost: why the last session ended.
     :param gap: why no observation can be sent now.
@@ -204,6 +205,7 @@ class StreamBeat(Beat):
     remark: str = ''
     session_mode: SessionMode = SessionMode.NONE
     prompt: str = ''
+    chunk_prompt: str = ''
     fault: Cause | None = None
     lost: Cause | None = None
     gap: Cause | None = None

@@ -282,6 +282,7 @@ class ActionStreamNode(ReflexNode):
             progress=self._progress, link=status.link, remark=status.remark,
             session_mode=status.mode,
             prompt=self._session.prompt if self._session else '',
+            chunk_prompt=status.chunk_prompt,
             fault=fault, lost=status.lost, gap=status.gap,
             refusal=status.refusal,
             session_received=counts.received - status.received_before,

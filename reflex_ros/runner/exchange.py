@@ -79,6 +79,7 @@ class _Pending:
     observation: Observation
     epoch: int
     sent_at: float
+    prompt: str
 
 
 class Exchange:
@@ -119,14 +120,15 @@ class Exchange:
         """Return when the next observation is due [s]; infinite: not before an answer comes."""
         return self.clock.due_at(now)
 
-    def begin(self, observation: Observation, epoch: int, now: float) -> int:
+    def begin(self, observation: Observation, epoch: int, now: float, prompt: str = '') -> int:
         """
         Record that an observation is sent, and return its sequence number.
 
         :param epoch: epoch of the permit under which its chunk is requested.
+        :param prompt: the task that is sent with it; its chunk carries it.
         """
         seq, self._next_seq = self._next_seq, self._next_seq + 1
-        self._pending[seq] = _Pending(observation, epoch, now)
+        self._pending[seq] = _Pending(observation, epoch, now, prompt)
         self.clock.record_sent(seq, now)
         self.counts.sent += 1
         return seq
@@ -199,7 +201,8 @@ class Exchange:
                                 f'{len(frame.rows[0])}, expected {width}')
         chunk = ActionChunk(
             frame.seq, adapters.rows_from_wire(frame.rows[:self._horizon], arm), self._rate_hz,
-            observation.captured_at, pending.epoch, joint_names=arm.joint_names)
+            observation.captured_at, pending.epoch, joint_names=arm.joint_names,
+            prompt=pending.prompt)
         # The first row belongs to the pose that was observed, not to where the arm is now.
         return check_chunk(chunk, self.bounds, now, observation.position,
                            reference_at=observation.captured_at, last_seq=self._newest_seq,

@@ -237,14 +237,16 @@ class PolicySession:
     async def _send_one(self, stream: AsyncActionStream, observation: Observation) -> None:
         now = self._now()
         # Before it is sent: a peer that does not read may keep us in there for ever.
-        seq = self._exchange.begin(observation, self._lease.current(now).epoch, now)
+        # Read once: another thread may change it.
+        prompt = self.prompt
+        seq = self._exchange.begin(observation, self._lease.current(now).epoch, now, prompt)
         self._show_exchange()
         self._answer_wakeup.call()
         arm = self._bounds.arm
         units = {'state_units': arm.wire.state_units} if arm.wire.state_units else {}
         await stream.send_observation(
             adapters.state_to_wire(observation.position, arm), observation.images,
-            prompt=self.prompt, capture_time_ns=observation.wall_ns, seq=seq,
+            prompt=prompt, capture_time_ns=observation.wall_ns, seq=seq,
             extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units})
 
     async def _expect_answers(self) -> None:
@@ -278,7 +280,7 @@ class PolicySession:
         except ChunkRejected as exc:
             self._handle_refusal(exc)
             return
-        self._show_exchange(chunk_at=now, refusal=None)
+        self._show_exchange(chunk_at=now, chunk_prompt=chunk.prompt, refusal=None)
         # After a session that worked, the next one is opened soon.
         self._waits = retry.backoff(random.Random())
         self._on_chunk(chunk)

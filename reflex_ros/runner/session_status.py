@@ -65,6 +65,7 @@ class SessionStatus:
     :param counts: what became of observations and frames.
     :param times: quantiles of the last answers.
     :param chunk_at: monotonic instant of the last accepted chunk [s]; 0 before the first.
+    :param chunk_prompt: the task that the last accepted chunk answers; empty before the first.
     :param refusal: why the last chunk was refused for what it says; None when it was accepted.
     :param gap: why no observation can be sent now.
     :param lost: why the last session ended.
@@ -84,6 +85,7 @@ class SessionStatus:
     accepted_before: int = 0
     in_flight: int = 0
     chunk_at: float = 0.0
+    chunk_prompt: str = ''
     refusal: Cause | None = None
     gap: Cause | None = None
     lost: Cause | None = None

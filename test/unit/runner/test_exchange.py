@@ -48,6 +48,14 @@ def test_answer_becomes_a_chunk_of_its_observation() -> None:
     assert exchange.times().round_trip[0] == pytest.approx(500.0)
 
 
+def test_chunk_names_the_prompt_that_was_sent_with_its_observation() -> None:
+    exchange = make()
+    first = exchange.begin(observation(9.9), 1, 10.0, 'wave')
+    second = exchange.begin(observation(10.1), 1, 10.2, 'hold')
+    assert exchange.answer(frame(first), 10.3).prompt == 'wave'
+    assert exchange.answer(frame(second), 10.4).prompt == 'hold'
+
+
 def test_time_at_the_service_and_on_the_way_are_told_apart() -> None:
     exchange = make()
     for number in range(5):

@@ -276,8 +276,13 @@ def test_prompt_may_change_while_it_runs(service, play, until):
     async def scene(rig):
         rig.session.prompt = 'hold still'
         await until(lambda: service.session(rig.status.session_id)['prompt'] == 'hold still')
+        # Chunks under way still answer the task before.
+        await until(lambda: rig.status.chunk_prompt == 'hold still')
 
-    play(service, scene)
+    rig = play(service, scene)
+    prompts = [chunk.prompt for chunk in rig.chunks]
+    assert prompts == sorted(prompts, reverse=True)
+    assert set(prompts) == {'wave', 'hold still'}
 
 
 def test_cameras_are_waited_for_and_sent(service, play, until):
