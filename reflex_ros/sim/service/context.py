@@ -30,6 +30,7 @@ class Counters:
     handshakes_refused: int = 0
     observations_received: int = 0
     observations_dropped: int = 0
+    prefixes_used: int = 0
     chunks_sent: int = 0
     errors_sent: int = 0
     rpc_refused: int = 0

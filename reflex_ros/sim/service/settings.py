@@ -33,6 +33,11 @@ class Settings:
     chunk_size: int = _number(50, 1, 1000, 'Rows per chunk, if the client requests no size.')
     expiry_s: float = _number(1800.0, 0.0, 1e9, 'Seconds until a session expires.')
     seed: int = _number(0, -2**63, 2**63, 'Seed of the random generator for jitter and policies.')
+    inpaint: int = _number(
+        1, 0, 1, 'Announce action_prefix in session.ready, and begin chunks with it; 0: do not.')
+    disagreement: float = _number(
+        0.0, 0.0, 90.0, 'Random offset of each chunk in degrees and percent, as standard '
+        'deviation.')
     ping_s: float = _number(
         0.0, 0.0, 3600.0, 'Seconds between pings on the action stream; 0 sends none.')
     queue_s: float = _number(5.0, 0.0, 1e9, 'Seconds for which a training run is queued.')

@@ -32,7 +32,8 @@ def test_state_counts_and_lists():
             state = await admin_state(server)
             assert state['counters'] == {
                 'connections': 1, 'open_connections': 1, 'handshakes_refused': 0,
-                'observations_received': 0, 'observations_dropped': 0, 'chunks_sent': 0,
+                'observations_received': 0, 'observations_dropped': 0, 'prefixes_used': 0,
+                'chunks_sent': 0,
                 'errors_sent': 0, 'rpc_refused': 0, 'log_lines': 0, 'telemetry_samples': 0,
                 'rpc_calls': 1, 'rest_calls': 0, 'upload_calls': 0, 'site_calls': 0,
                 'infer_calls': 0, 'act_calls': 0, 'ready_calls': 0, 'health_calls': 0,

@@ -526,3 +526,70 @@ def test_stop_closes_the_streams_at_once():
                 assert await fresh.closed() == 1001
 
     run(main())
+
+
+# ---- committed prefix
+
+
+def prefix(count: int, *, pan: float = 20.0) -> list[list[float]]:
+    """Write rows that are far from what the policy wants."""
+    return [[pan + k, *HOME[1:]] for k in range(count)]
+
+
+def test_answer_begins_with_the_prefix_and_fades_over_to_the_policy():
+    async def main():
+        async with serving() as server, streaming(server, prompt='hold', hz=30.0) as robot:
+            assert robot.ready['accepts'] == ['action_prefix']
+            own = (await robot.ask(0))['actions']
+            rows = (await robot.ask(1, action_prefix=prefix(20), prefix_rows=12))['actions']
+            assert rows[:12] == prefix(12)
+            weights = [(row[0] - mine[0]) / (20.0 + k - mine[0])
+                       for k, (row, mine) in enumerate(zip(rows, own, strict=True))]
+            assert weights[:20] == sorted(weights[:20], reverse=True) and weights[19] < 0.95
+            assert rows[-1] == own[-1]
+            steps = [abs(b[0] - a[0]) for a, b in zip(rows, rows[1:], strict=False)]
+            # The fade of 30 degrees over 24 rows, and no leap where the prefix ends.
+            assert max(steps) < 3.5
+            assert (await admin_state(server))['counters']['prefixes_used'] == 1
+
+    run(main())
+
+
+def test_prefix_without_the_setting_is_ignored_and_not_offered():
+    async def main():
+        async with serving(inpaint=0) as server, streaming(server, prompt='hold') as robot:
+            assert 'accepts' not in robot.ready
+            own = (await robot.ask(0))['actions']
+            assert (await robot.ask(1, action_prefix=prefix(20), prefix_rows=9))['actions'] == own
+            await admin(server, 'settings', inpaint=1)
+            rows = (await robot.ask(2, action_prefix=prefix(20), prefix_rows=9))['actions']
+            assert rows[:9] == prefix(9)
+
+    run(main())
+
+
+@pytest.mark.parametrize('fields', [
+    {'action_prefix': [[1.0] * 5]}, {'action_prefix': [[1.0] * 6, [1.0] * 7]},
+    {'action_prefix': 'x'}, {'action_prefix': [[1.0] * 6], 'prefix_rows': -1},
+    {'action_prefix': [[1.0] * 6], 'prefix_rows': 1.5},
+])
+def test_prefix_that_is_none_is_refused(fields):
+    async def main():
+        async with serving() as server, streaming(server) as robot:
+            code, _ = await robot.refused(observation(0, **fields))
+            assert code == 'invalid_action_prefix'
+
+    run(main())
+
+
+def test_chunks_may_disagree():
+    async def main():
+        async with serving(disagreement=5.0) as server, \
+                streaming(server, prompt='hold', hz=30.0) as robot:
+            chunks = [(await robot.ask(seq))['actions'] for seq in range(20)]
+            assert all(rows[0] == HOME for rows in chunks)
+            lasts = [rows[-1][0] for rows in chunks]
+            spread = (sum(value ** 2 for value in lasts) / len(lasts)) ** 0.5
+            assert 2.5 < spread < 8.0
+
+    run(main())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.policy import adapters
 from reflex_ros.sim.service.policy.inference import PoseInference
-from reflex_ros.sim.service.so101 import Rows
+from reflex_ros.sim.service.so101 import Pose, Rows
 from reflex_ros.sim.service.stream.messages import BadInput, Observation, SessionOpen
 
 
@@ -22,6 +22,7 @@ class Inference:
     """
 
     def __init__(self, context: Context, opened: SessionOpen) -> None:
+        self._context = context
         self._opened = opened
         self._adapter = adapters.find(opened.action_adapter, opened.robot)
         self._poses = PoseInference(context)
@@ -37,7 +38,7 @@ class Inference:
         Return the layout and the rows, corrupted by the faults that are on.
 
         :param receipt_s: monotonic time of receipt.
-        :raises BadInput: when the state has the wrong length.
+        :raises BadInput: when the state or a row of the prefix has the wrong length.
         """
         if self._adapter is None:
             self._adapter = adapters.for_state(len(observation.state))
@@ -47,8 +48,24 @@ class Inference:
             self.prompt = observation.prompt
         rows = self._poses.rows(
             self.prompt, adapter.to_pose(observation.state), observation.capture_time_ns,
-            receipt_s, hz=self._opened.hz, count=self._opened.chunk_size)
+            receipt_s, hz=self._opened.hz, count=self._opened.chunk_size,
+            prefix=self._prefix(observation, adapter), frozen=observation.prefix_rows)
         return adapter, adapter.to_rows(rows, observation.state)
+
+    def _prefix(self, observation: Observation, adapter: adapters.Adapter) -> list[Pose]:
+        """
+        Return what the client will execute; empty when it does not say or it is not wanted.
+
+        :raises BadInput: when a row has the wrong length.
+        """
+        rows = observation.action_prefix or []
+        if any(len(row) != len(observation.state) for row in rows):
+            raise BadInput('invalid_action_prefix', "the rows of 'action_prefix' must hold "
+                           f'{len(observation.state)} numbers, as the state')
+        if not rows or not self._context.settings.inpaint:
+            return []
+        self._context.counters.prefixes_used += 1
+        return [adapter.to_pose(row) for row in rows]
 
 
 def check_length(state: Sequence[float], adapter: adapters.Adapter) -> None:

@@ -90,6 +90,9 @@ class Observation(_Message):
     request_id: str | None = None
     capture_time_ns: int | None = None
     images: dict[str, Image] | None = None
+    # Not the vendor's: offered by ``accepts`` of ``session.ready``.
+    action_prefix: Annotated[list[list[FiniteFloat]], Field(max_length=1000)] | None = None
+    prefix_rows: Annotated[int, Field(ge=0, le=1000)] = 0
 
 
 class SessionClose(_Message):
@@ -104,7 +107,8 @@ _MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discrimin
 
 # Field -> slug of the error frame. Every other mistyped field is an ``invalid_message``.
 _SLUGS = {'state': 'invalid_state', 'images': 'invalid_images', 'cameras': 'invalid_session_open',
-          'hz': 'invalid_session_open'}
+          'hz': 'invalid_session_open', 'action_prefix': 'invalid_action_prefix',
+          'prefix_rows': 'invalid_action_prefix'}
 # The same for fields that are missing or out of range.
 _VALUE_SLUGS = {'prompt': 'invalid_session_open', 'chunk_size': 'invalid_session_open',
                 'seq': 'invalid_observation'}

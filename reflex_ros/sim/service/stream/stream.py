@@ -128,7 +128,8 @@ class Stream:
         if delay := faults.consume('ready_delay'):
             await asyncio.sleep(delay.number * 1e-3)
         frame = messages.ready_frame(
-            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_at)
+            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_at,
+            **({'accepts': ['action_prefix']} if self._state.settings.inpaint else {}))
         if fault := faults.consume('first_frame'):
             if fault.text == 'silent':
                 return
