@@ -601,3 +601,78 @@ def test_joint_that_bends_too_fast_slows_the_path_down() -> None:
     # The path asks for 29 rad/s^2; the clock's own ramp comes on top of the limit.
     assert acceleration.max() < 1.6 * SO101.acceleration[0]
     assert np.abs(ride.velocity[:, 0]).max() > 1.0
+
+
+# ---- the outlook
+
+
+def foretold(ride: Ride, seconds: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Compare an outlook with what happens then (rows, joints) [rad]; both at 25 Hz."""
+    outlook = ride.player.outlook(ride.now, seconds)
+    first = len(ride.path) - 1
+    told = outlook.rows[round((ride.now - outlook.begins_at) * 25.0):]
+    ride.tick(round(seconds * 100.0))
+    return told, np.array(ride.path[first::4][:len(told)])
+
+
+@pytest.mark.parametrize('before', [0, 3, 40, 120])
+@pytest.mark.parametrize('scale', [1.0, 0.4])
+@pytest.mark.parametrize('speed', [0.3, 2.6])
+def test_outlook_is_what_happens(before: int, scale: float, speed: float) -> None:
+    ride = Ride(lag=1.0)
+    ride.player.speed_scale = scale
+    ride.play(line(along(j0=speed / 2.0, j3=-0.2), 1.0))
+    ride.tick(20)
+    ride.play(line(along(j0=speed, j3=-0.2), 1.2, ride.player.setpoint, observed_at=0.1))
+    ride.tick(before)
+    told, seen = foretold(ride)
+    moved = np.ptp(seen, axis=0).max()
+    assert np.abs(told - seen).max() <= max(0.03 * moved, 1e-3)
+
+
+def test_outlook_of_a_stop_ends_where_the_ramp_ends() -> None:
+    ride = Ride(lag=1.0)
+    ride.play(line(SWEEP, 2.0))
+    ride.tick(60)
+    ride.player.stop()
+    told, seen = foretold(ride)
+    assert np.abs(told - seen).max() < 5e-3
+    assert np.abs(told[-1] - told[0]).max() < 0.06
+
+
+def test_outlook_follows_a_doubted_chunk_when_the_old_one_runs_out() -> None:
+    ride = Ride(lag=1.0)
+    ride.play(line(along(j0=0.5), 1.6))
+    ride.tick(50)
+    ride.play(line(along(j0=-0.5), 1.6, ride.player.setpoint))
+    ride.tick(2)
+    assert ride.player.disagreements == 1
+    told, seen = foretold(ride)
+    assert seen[:, 0].argmax() < len(seen) - 20, 'it never turned round'
+    assert np.abs(told - seen).max() < 0.02
+
+
+@examples(15)
+@given(ACTS)
+def test_outlook_changes_nothing(acts: list[tuple[str, int]]) -> None:
+    ride, other = Ride(), Ride()
+    for name, value in acts:
+        act(ride, name, value)
+        act(other, name, value)
+        outlook = ride.player.snapshot().outlook(ride.now, 1.0)
+        ride.player.outlook(ride.now, 1.0)
+        assert np.isfinite(outlook.rows).all() and (np.diff(outlook.played_s) >= 0.0).all()
+    assert np.array_equal(np.array(ride.path), np.array(other.path))
+
+
+def test_outlook_begins_with_what_was_executed() -> None:
+    ride = Ride(lag=1.0)
+    ride.play(line(SWEEP, 2.0))
+    ride.tick(80)
+    outlook = ride.player.outlook(ride.now, 0.5)
+    assert outlook.begins_at == pytest.approx(ride.now - 0.48)
+    assert outlook.made_at == ride.now
+    for back in (4, 12, 48):
+        assert outlook.pose(ride.now - back * DT) == pytest.approx(ride.path[-1 - back])
+    ride.player.seed(HOME)
+    assert ride.player.outlook(ride.now, 0.5).begins_at == ride.now
