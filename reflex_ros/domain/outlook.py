@@ -45,6 +45,17 @@ class Prefix:
     rows: NDArray[np.float64]
     committed: int
 
+    @property
+    def executed(self) -> NDArray[np.float64]:
+        """The rows that will have been executed when the chunk comes (committed, joints)."""
+        return self.rows[:self.committed]
+
+    @property
+    def arrival(self) -> Vector:
+        """The pose to be in when the chunk comes (joints,) [rad]."""
+        pose: Vector = self.rows[min(self.committed, len(self.rows) - 1)]
+        return pose
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:
@@ -66,13 +77,6 @@ class Outlook:
     rate_hz: float = OUTLOOK_HZ
     epoch: int = 0
     seq: int = 0
-
-    def pose(self, instant: float) -> Vector:
-        """Return the setpoint at a monotonic instant [s] (joints,) [rad]; the ends beyond them."""
-        place = (instant - self.begins_at) * self.rate_hz
-        places = np.arange(len(self.rows))
-        result: Vector = np.array([np.interp(place, places, column) for column in self.rows.T])
-        return result
 
     def prefix(self, observed_at: float, delay_s: float, rate_hz: float,
                most: int) -> Prefix | None:

@@ -14,6 +14,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reflex_ros.client import adapters
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
@@ -23,6 +26,8 @@ from reflex_ros.domain.observation import Observation
 from reflex_ros.domain.request_clock import RequestClock, RequestRules
 
 MEMORY = 200
+DELAY_MEMORY = 40
+"""Answers from which the age of the next one is expected."""
 UNKNOWN = (-1.0, -1.0, -1.0)
 
 
@@ -80,6 +85,7 @@ class _Pending:
     epoch: int
     sent_at: float
     prompt: str
+    executed: NDArray[np.float64] | None
 
 
 class Exchange:
@@ -110,6 +116,8 @@ class Exchange:
         self._services: deque[float] = deque(maxlen=MEMORY)
         self._networks: deque[float] = deque(maxlen=MEMORY)
         self._ages: deque[float] = deque(maxlen=MEMORY)
+        self._delays_s: deque[float] = deque(maxlen=DELAY_MEMORY)
+        self._has_answered = False
 
     @property
     def in_flight(self) -> int:
@@ -120,15 +128,27 @@ class Exchange:
         """Return when the next observation is due [s]; infinite: not before an answer comes."""
         return self.clock.due_at(now)
 
-    def begin(self, observation: Observation, epoch: int, now: float, prompt: str = '') -> int:
+    @property
+    def expected_age_s(self) -> float | None:
+        """
+        Age that an observation will hardly exceed when its chunk comes (p95) [s].
+
+        None before the second answer: the first one may have waited for a cold start.
+        """
+        return _quantiles(self._delays_s)[1] if self._delays_s else None
+
+    def begin(self, observation: Observation, epoch: int, now: float, prompt: str = '',
+              executed: NDArray[np.float64] | None = None) -> int:
         """
         Record that an observation is sent, and return its sequence number.
 
         :param epoch: epoch of the permit under which its chunk is requested.
         :param prompt: the task that is sent with it; its chunk carries it.
+        :param executed: rows that are executed between the observation and the first row of its
+            chunk, when it was asked for a later instant (rows, joints) [rad].
         """
         seq, self._next_seq = self._next_seq, self._next_seq + 1
-        self._pending[seq] = _Pending(observation, epoch, now, prompt)
+        self._pending[seq] = _Pending(observation, epoch, now, prompt, executed)
         self.clock.record_sent(seq, now)
         self.counts.sent += 1
         return seq
@@ -199,8 +219,12 @@ class Exchange:
         if len(frame.rows[0]) != width:
             raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {frame.seq}: rows of '
                                 f'{len(frame.rows[0])}, expected {width}')
+        rows = adapters.rows_from_wire(frame.rows[:self._horizon], arm)
+        if pending.executed is not None:
+            # So its first row belongs to the observation, as in every other chunk.
+            rows = np.concatenate((pending.executed, rows))
         chunk = ActionChunk(
-            frame.seq, adapters.rows_from_wire(frame.rows[:self._horizon], arm), self._rate_hz,
+            frame.seq, rows, self._rate_hz,
             observation.captured_at, pending.epoch, joint_names=arm.joint_names,
             prompt=pending.prompt)
         # The first row belongs to the pose that was observed, not to where the arm is now.
@@ -220,7 +244,11 @@ class Exchange:
         self.clock.record_answer(frame.seq, now, total_s, infer_s)
         round_trip = (now - pending.sent_at) * 1e3
         self._round_trips.append(round_trip)
-        self._ages.append((now - pending.observation.captured_at) * 1e3)
+        age_s = now - pending.observation.captured_at
+        self._ages.append(age_s * 1e3)
+        if self._has_answered:
+            self._delays_s.append(age_s)
+        self._has_answered = True
         at_service = frame.total_ms if frame.total_ms is not None else frame.infer_ms
         if at_service is not None and 0.0 <= at_service <= round_trip:
             self._services.append(at_service)

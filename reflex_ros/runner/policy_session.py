@@ -16,7 +16,7 @@ answer, another permit. Its clock is the loop's: monotonic, as that of the input
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 import logging
 import math
@@ -35,8 +35,9 @@ from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.heartbeats import Link, SessionMode
-from reflex_ros.domain.joints import GripperTravel
+from reflex_ros.domain.joints import GripperTravel, Vector
 from reflex_ros.domain.observation import Observation, Observer
+from reflex_ros.domain.outlook import Outlook, Prefix, STALE_S
 from reflex_ros.domain.permit import Mode
 from reflex_ros.errors import (
     AuthenticationError,
@@ -52,7 +53,7 @@ from reflex_ros.runner.session_errors import (
     ModeMismatch,
     PolicyMismatch,
 )
-from reflex_ros.runner.session_status import SessionSettings, SessionStatus
+from reflex_ros.runner.session_status import SendPrefix, SessionSettings, SessionStatus
 from reflex_ros.runner.wakeup import Wakeup
 
 _log = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ REJECTS_IN_A_ROW = 3
 HOPELESS_IN_A_ROW = 6
 """Refused chunks in a row after which a dry run ends: the policy does not fit the arm."""
 GOODBYE_S = 1.0
+OUTLOOK_WAIT_S = 0.06
+"""How long after a chunk an observation waits for the plan that the driver made of it."""
+PREFIX_KEY = 'action_prefix'
+"""In ``accepts`` of ``session.ready``, and in an observation."""
 GAPS_S = 2.0
 """How long the inputs may be missing before it is a fault."""
 GAP_CHECK_S = 0.25
@@ -104,6 +109,10 @@ class PolicySession:
         self._mode_since = math.inf
         """When the service's session got its mode; infinite while that is being changed."""
         self._gap_since: float | None = None
+        self._outlook: Outlook | None = None
+        self._newest: tuple[int, int] = (-1, -1)    # epoch and number of the newest chunk
+        self._sends_prefix = False
+        self._waits_for_outlook = False
         self._waits = retry.backoff(random.Random())
         self._now: Callable[[], float] = time.monotonic
 
@@ -122,6 +131,12 @@ class PolicySession:
         """
         arm = self._bounds.arm.with_gripper_travel(*travels)
         self._bounds = self._exchange.bounds = replace(self._bounds, arm=arm)
+
+    def set_outlook(self, outlook: Outlook) -> None:
+        """Use the newest plan of the driver, as it will be executed. Any thread."""
+        self._outlook = outlook
+        if self._waits_for_outlook:
+            self._send_wakeup.call_from_thread()
 
     async def run(self) -> None:
         """Open sessions and serve them; after a fault for a person, wait to be cancelled."""
@@ -170,6 +185,12 @@ class PolicySession:
         self._exchange = Exchange(self._bounds, settings.rules, settings.rate_hz,
                                   self._exchange.counts, settings.execute_horizon)
         before = self._exchange.counts
+        accepts = stream.ready.get('accepts')
+        self._sends_prefix = not settings.send_arrival_state and (
+            settings.send_prefix is SendPrefix.ALWAYS
+            or (settings.send_prefix is SendPrefix.AUTO and isinstance(accepts, list)
+                and PREFIX_KEY in accepts))
+        self._newest = (-1, -1)
         self._send_wakeup, self._answer_wakeup = Wakeup(), Wakeup()
         self._mode_wakeup = Wakeup()
         self._update(link=Link.OPEN, remark='', opened_at=self._now(), refusal=None,
@@ -209,6 +230,11 @@ class PolicySession:
             if now < due_at:
                 await self._send_wakeup.wait(due_at)
                 continue
+            outlook_at = self._outlook_due_at(now)
+            self._waits_for_outlook = now < outlook_at
+            if self._waits_for_outlook:
+                await self._send_wakeup.wait(outlook_at)
+                continue
             found = self._observer.snapshot(now, self._send_wakeup.call_from_thread)
             if isinstance(found, Cause):
                 await self._send_wakeup.wait(self._record_gap(found, now))
@@ -239,15 +265,50 @@ class PolicySession:
         # Before it is sent: a peer that does not read may keep us in there for ever.
         # Read once: another thread may change it.
         prompt = self.prompt
-        seq = self._exchange.begin(observation, self._lease.current(now).epoch, now, prompt)
+        epoch = self._lease.current(now).epoch
+        prefix = self._prefix(observation, epoch, now)
+        position: Sequence[float] | Vector = observation.position
+        executed, offer = None, {}
+        if prefix is not None and self.settings.send_arrival_state:
+            position, executed = prefix.arrival, prefix.executed
+        elif prefix is not None:
+            offer = {PREFIX_KEY: [adapters.state_to_wire(row, self._bounds.arm)
+                                  for row in prefix.rows], 'prefix_rows': prefix.committed}
+        if prefix is not None:
+            self._update(prefixes=self.status.prefixes + 1)
+        seq = self._exchange.begin(observation, epoch, now, prompt, executed)
         self._show_exchange()
         self._answer_wakeup.call()
         arm = self._bounds.arm
         units = {'state_units': arm.wire.state_units} if arm.wire.state_units else {}
         await stream.send_observation(
-            adapters.state_to_wire(observation.position, arm), observation.images,
+            adapters.state_to_wire(position, arm), observation.images,
             prompt=prompt, capture_time_ns=observation.wall_ns, seq=seq,
-            extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units})
+            extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units,
+                   **offer})
+
+    def _outlook_due_at(self, now: float) -> float:
+        """Return until when an observation waits for the plan after the newest chunk [s]."""
+        epoch, seq = self._newest
+        if not self._wants_outlook or epoch != self._lease.current(now).epoch:
+            return -math.inf
+        outlook = self._outlook
+        if outlook is not None and outlook.epoch == epoch and outlook.seq >= seq:
+            return -math.inf
+        return self.status.chunk_at + OUTLOOK_WAIT_S
+
+    @property
+    def _wants_outlook(self) -> bool:
+        return self.is_applying and (self._sends_prefix or self.settings.send_arrival_state)
+
+    def _prefix(self, observation: Observation, epoch: int, now: float) -> Prefix | None:
+        """Return what the arm will execute from an observation on; None when nobody knows."""
+        outlook, delay_s = self._outlook, self._exchange.expected_age_s
+        if (not self._wants_outlook or outlook is None or outlook.epoch != epoch
+                or now - outlook.made_at > STALE_S or delay_s is None):
+            return None
+        return outlook.prefix(observation.captured_at, delay_s, self.settings.rate_hz,
+                              self.settings.chunk_size)
 
     async def _expect_answers(self) -> None:
         while True:
@@ -283,6 +344,7 @@ class PolicySession:
         self._show_exchange(chunk_at=now, chunk_prompt=chunk.prompt, refusal=None)
         # After a session that worked, the next one is opened soon.
         self._waits = retry.backoff(random.Random())
+        self._newest = chunk.epoch, chunk.seq
         self._on_chunk(chunk)
 
     def _handle_refusal(self, exc: ChunkRejected) -> None:

@@ -6,12 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from reflex_ros.client import retry
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.heartbeats import Link, SessionMode
 from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.runner.exchange import Counts, Times
+
+
+class SendPrefix(Enum):
+    """When an observation carries what the arm will execute meanwhile."""
+
+    AUTO = 'auto'
+    """When ``session.ready`` of the service offers it."""
+    ALWAYS = 'always'
+    NEVER = 'never'
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,9 @@ class SessionSettings:
     :param chunk_size: number of rows to ask for.
     :param rules: how requests may follow each other.
     :param execute_horizon: rows of a chunk that are used; 0 uses all.
+    :param send_prefix: whether observations carry ``action_prefix``.
+    :param send_arrival_state: whether the state of an observation is where the arm will be when
+        the chunk comes, instead of where it was measured; then no prefix is sent.
     :param recv_hard_s: how much longer than usual an answer may take while actions are applied
         [s].
     :param first_chunk_s: longest wait for a chunk otherwise: a model may have to start [s].
@@ -44,6 +57,8 @@ class SessionSettings:
     chunk_size: int = 50
     rules: RequestRules = RequestRules()
     execute_horizon: int = 0
+    send_prefix: SendPrefix = SendPrefix.AUTO
+    send_arrival_state: bool = False
     recv_hard_s: float = 2.0
     first_chunk_s: float = 60.0
     window_s: float = retry.DEFAULT_WINDOW_S
@@ -65,6 +80,7 @@ class SessionStatus:
     :param counts: what became of observations and frames.
     :param times: quantiles of the last answers.
     :param chunk_at: monotonic instant of the last accepted chunk [s]; 0 before the first.
+    :param prefixes: observations that carried what the arm will execute.
     :param chunk_prompt: the task that the last accepted chunk answers; empty before the first.
     :param refusal: why the last chunk was refused for what it says; None when it was accepted.
     :param gap: why no observation can be sent now.
@@ -86,6 +102,7 @@ class SessionStatus:
     in_flight: int = 0
     chunk_at: float = 0.0
     chunk_prompt: str = ''
+    prefixes: int = 0
     refusal: Cause | None = None
     gap: Cause | None = None
     lost: Cause | None = None

@@ -46,10 +46,12 @@ def test_nothing_is_offered_when_nothing_moves() -> None:
     assert moving().prefix(11.98, 0.4, 30.0, 50) is None
 
 
-def test_pose_is_that_of_the_real_instant() -> None:
-    outlook = moving(0.5)
-    assert outlook.pose(11.0)[0] == pytest.approx(0.5)
-    assert outlook.pose(1.0)[0] == 0.0 and outlook.pose(99.0)[0] == pytest.approx(1.0)
+def test_arrival_is_the_first_pose_that_is_not_executed_before() -> None:
+    prefix = moving().prefix(10.5, 0.4, 30.0, 50)
+    assert prefix is not None and len(prefix.executed) == 12
+    assert prefix.arrival[0] == pytest.approx(0.9)
+    late = moving().prefix(10.5, 9.0, 30.0, 50)
+    assert late is not None and late.arrival[0] == late.rows[-1][0]
 
 
 @pytest.mark.parametrize('scale', [1.0, 0.6])

@@ -9,6 +9,7 @@ import math
 from domain_builders import examples
 from hypothesis import given
 from hypothesis import strategies as st
+import numpy as np
 import pytest
 
 from reflex_ros.client import adapters
@@ -54,6 +55,42 @@ def test_chunk_names_the_prompt_that_was_sent_with_its_observation() -> None:
     second = exchange.begin(observation(10.1), 1, 10.2, 'hold')
     assert exchange.answer(frame(first), 10.3).prompt == 'wave'
     assert exchange.answer(frame(second), 10.4).prompt == 'hold'
+
+
+def test_first_answer_says_nothing_about_the_age_of_the_next_ones() -> None:
+    exchange = make()
+    ages = [30.0, 0.4, 0.5, *[0.4] * 38, 0.3]
+    for number, age_s in enumerate(ages):
+        begun = 100.0 * number
+        seq = exchange.begin(observation(begun), 1, begun)
+        if age_s < 2.5:
+            exchange.answer(frame(seq), begun + age_s)
+            assert exchange.expected_age_s is not None and exchange.expected_age_s <= 0.5
+        else:
+            with pytest.raises(ChunkRejected):
+                exchange.answer(frame(seq), begun + age_s)
+            assert exchange.expected_age_s is None
+    assert exchange.expected_age_s == pytest.approx(0.4)
+
+
+def test_chunk_for_the_arrival_begins_with_what_was_executed_before() -> None:
+    exchange = make()
+    executed = np.outer(np.arange(12) / 100.0, np.eye(6)[0])
+    rows = [adapters.state_to_wire((0.12, 0, 0, 0, 0, 0), SO101)] * 50
+    seq = exchange.begin(observation(9.9), 1, 10.0, executed=executed)
+    chunk = exchange.answer(frame(seq, rows), 10.3)
+    assert chunk.observed_at == 9.9 and len(chunk.rows) == 62
+    assert chunk.rows[:12] == pytest.approx(executed)
+    assert chunk.rows[12:, 0] == pytest.approx(0.12, abs=1e-4)
+
+
+def test_chunk_for_the_arrival_that_leaps_from_there_is_refused() -> None:
+    exchange = make()
+    rows = [adapters.state_to_wire((0.5, 0, 0, 0, 0, 0), SO101)] * 50
+    seq = exchange.begin(observation(9.9), 1, 10.0, executed=np.zeros((12, 6)))
+    with pytest.raises(ChunkRejected) as refused:
+        exchange.answer(frame(seq, rows), 10.3)
+    assert refused.value.code is FaultCode.RATE
 
 
 def test_time_at_the_service_and_on_the_way_are_told_apart() -> None:
