@@ -186,6 +186,7 @@ class StreamBeat(Beat):
     :param refusal: why the last chunk was refused for what it says.
     :param refused: observations whose chunk was refused.
     :param unanswered: observations whose stream ended before the answer.
+    :param prefixes: observations that carried what the arm will execute.
     :param strays: frames that answered no observation that was waiting.
     :param in_flight: observations that wait for their chunk.
     :param rejected: refused chunks since the node started, by fault code.
@@ -218,6 +219,7 @@ class StreamBeat(Beat):
     refused: int = 0
     superseded: int = 0
     unanswered: int = 0
+    prefixes: int = 0
     strays: int = 0
     in_flight: int = 0
     rejected: Mapping[FaultCode, int] = field(default_factory=dict)

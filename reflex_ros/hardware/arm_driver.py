@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 import logging
 import time
 from typing import Any
@@ -29,6 +30,7 @@ from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import MotionState
 from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.motion_guard import MotionGuard, Verdict
+from reflex_ros.domain.outlook import Outlook
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout, PacketError, PortLost, ReflexError, ServoFault
@@ -44,6 +46,8 @@ SUSPENDED_S = 0.2
 PARK_SPEED = 0.45
 """Speed of the fastest joint on the way to the rest pose [rad/s]."""
 PARK_ROWS_HZ = 50.0
+PLAN_PERIOD_S = 0.2
+"""How often the plan is shown while the arm moves; each accepted chunk is shown at once."""
 REJECTS_IN_A_ROW = 3
 """Refused chunks in a row that stop the arm; late chunks are not counted."""
 
@@ -76,6 +80,10 @@ class ArmDriver:
                                                    self._end)
         self._diagnose = diagnose
         self._on_sample: Callable[[JointSample], None] = lambda sample: None
+        self._on_plan: Callable[[], None] = lambda: None
+        # A copy of the player, the instant of its last tick, epoch and newest chunk.
+        self._plan: tuple[ChunkPlayer, float, int, int] | None = None
+        self._plan_due_at = 0.0
         self._suspended = suspended
         self._suspended_s = suspended()
         self._armed = False
@@ -90,10 +98,13 @@ class ArmDriver:
 
     # The connector's methods, for the caller's thread. ``Connector`` has their full docstrings.
 
-    def start(self, on_sample: Callable[[JointSample], None] | None = None) -> None:
+    def start(self, on_sample: Callable[[JointSample], None] | None = None,
+              on_plan: Callable[[], None] | None = None) -> None:
         """Start to measure; nothing is written before ``activate``. Returns at once."""
         if on_sample is not None:
             self._on_sample = on_sample
+        if on_plan is not None:
+            self._on_plan = on_plan
         self._monitor.restart()
         self._loop.start()
 
@@ -173,6 +184,14 @@ class ArmDriver:
     def read(self) -> JointSample | None:
         """Return the newest measurement. Any thread; never blocks."""
         return self._sample
+
+    def outlook(self) -> Outlook | None:
+        """Return where the arm will be told to be. Any thread but the bus thread; takes 3 ms."""
+        plan = self._plan
+        if plan is None:
+            return None
+        player, now, epoch, seq = plan
+        return replace(player.outlook(now), epoch=epoch, seq=seq)
 
     def submit(self, job: Callable[[], Any]) -> Future[Any]:
         """Run a job in the bus thread, between two cycles. Any thread; never blocks."""
@@ -266,7 +285,17 @@ class ArmDriver:
         if not self._armed or measured is None or not may_write:
             return
         self._arm.command(self._player.tick(measured.position, now))
+        self._show_plan(now)
         self._finish_parking(verdict)
+
+    def _show_plan(self, now: float) -> None:
+        if self._parking or self._last_seq < 0 or now < self._plan_due_at:
+            return
+        if self._player.is_at_rest and self._plan_due_at > 0.0:
+            return
+        self._plan_due_at = now + PLAN_PERIOD_S
+        self._plan = self._player.snapshot(), now, self._guard.epoch, self._last_seq
+        self._on_plan()
 
     def _check_suspension(self) -> None:
         before, self._suspended_s = self._suspended_s, self._suspended()
@@ -303,6 +332,7 @@ class ArmDriver:
         self._rejects_in_a_row = 0
         self._last_seq = chunk.seq
         self._player.play(chunk, now)
+        self._plan_due_at = 0.0
         # Last: a report that counts this chunk must not call the player starved.
         self._accepted += 1
 
@@ -323,6 +353,7 @@ class ArmDriver:
             raise
         self._player.seed(pose)
         self._loop.clear()
+        self._plan = None
         self._last_seq = -1
         self._rejects_in_a_row = 0
         self._monitor.reset()

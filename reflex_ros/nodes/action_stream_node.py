@@ -60,7 +60,7 @@ from reflex_ros.nodes.process import run
 from reflex_ros.runner.loop_watch import LoopWatch
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_session import PolicySession
-from reflex_ros.runner.session_status import SessionSettings, SessionStatus
+from reflex_ros.runner.session_status import SendPrefix, SessionSettings, SessionStatus
 
 TABLE = (
     Spec('arm', 'so101', 'Arm that the policy moves: its joints, limits and adapter.',
@@ -83,6 +83,11 @@ TABLE = (
          'everything has been played (sync).', choices=('async', 'sync')),
     Spec('execute_horizon', 0, 'Number of rows of a chunk that are used. 0 uses all of them.',
          'rows', 0, 1000),
+    Spec('send_prefix', SendPrefix.AUTO.value, 'Whether an observation carries what the arm will '
+         'execute until the answer comes (action_prefix): when the service offers to continue it '
+         '(auto), always, or never.', choices=tuple(kind.value for kind in SendPrefix)),
+    Spec('send_arrival_state', False, 'Send the pose that the arm will have when the chunk comes, '
+         'instead of the measured pose. Only for policies that were trained with it.'),
     Spec('service.parallel', 1, 'Number of observations that the service works on at the same '
          'time.', '', 1, 8),
     Spec('max_in_flight', 4, 'Largest number of observations that wait for their chunk.', '', 1,
@@ -141,6 +146,8 @@ class ActionStreamNode(ReflexNode):
             deployment_id=settings['service.deployment'] or None,
             cameras=tuple(settings['cameras']), rate_hz=settings['rate_hz'],
             chunk_size=settings['chunk_size'], execute_horizon=settings['execute_horizon'],
+            send_prefix=SendPrefix(settings['send_prefix']),
+            send_arrival_state=settings['send_arrival_state'],
             rules=RequestRules(settings['replan_s'], settings['service.parallel'],
                                settings['max_in_flight'], settings['schedule'] == 'sync'),
             window_s=settings['service.open_window_s']
@@ -159,6 +166,9 @@ class ActionStreamNode(ReflexNode):
                                      self._lease, self._on_chunk, self._on_fault)
         self._inputs = [self.create_subscription(JointState, 'joint_states', self._on_joints,
                                                  qos.JOINT_STATES)]
+        if options.uses_outlook:
+            self._inputs.append(self.create_subscription(JointTrajectory, 'so101/_plan',
+                                                         self._on_plan, qos.CHUNK))
         self._inputs += [self.create_subscription(
             CompressedImage, f'{name}/image_raw/compressed', partial(self._on_frame, name),
             qos.CAMERA) for name in options.cameras]
@@ -238,6 +248,11 @@ class ActionStreamNode(ReflexNode):
         if self._session is not None:
             self._session.set_gripper_travel(travel)
 
+    def _on_plan(self, message: JointTrajectory) -> None:
+        outlook = convert.from_plan(message, self._arm.joint_names, time.monotonic())
+        if outlook is not None and self._session is not None:
+            self._session.set_outlook(outlook)
+
     def _on_prompt(self, message: String) -> None:
         if self._session is not None:
             self._session.prompt = message.data
@@ -289,7 +304,8 @@ class ActionStreamNode(ReflexNode):
             session_accepted=counts.accepted - status.accepted_before,
             sent=counts.sent, received=counts.received, accepted=counts.accepted,
             refused=counts.refused, superseded=counts.superseded, unanswered=counts.unanswered,
-            strays=counts.strays, in_flight=status.in_flight, rejected=counts.rejected,
+            prefixes=status.prefixes, strays=counts.strays,
+            in_flight=status.in_flight, rejected=counts.rejected,
             since_chunk_s=now - status.chunk_at if status.chunk_at else -1.0,
             open_s=now - status.opened_at if status.link is Link.OPEN else 0.0,
             age_ms=max(times.age[0], 0.0), age_ms_p95=max(times.age[1], 0.0),

@@ -53,7 +53,8 @@ class ConnectorNode(ReflexNode):
     """
     The node of one connector.
 
-    :param name: default node name; commands come on the topic ``NAME/command``.
+    :param name: default node name; commands come on the topic ``NAME/command``, the plan goes
+        out on ``NAME/_plan``.
     :param table: parameters of the connector, with ``STOP_TABLE``.
     :param factory: opens the connector at configure.
     """
@@ -67,6 +68,8 @@ class ConnectorNode(ReflexNode):
         self._refused: Counter[FaultCode] = Counter()
         self._foreign_at: float | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
+        self._plans = self.create_publisher(JointTrajectory, f'{name}/_plan', qos.CHUNK)
+        self._plan_changed = self.create_guard_condition(self._on_plan)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
         self.create_subscription(DiagnosticStatus, f'beat/{STREAM}', self._on_beat, qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
@@ -87,7 +90,7 @@ class ConnectorNode(ReflexNode):
         # What exists now stays: the collector need not look at it again while the arm moves.
         gc.collect()
         gc.freeze()
-        self._connector.start(self._on_sample)
+        self._connector.start(self._on_sample, self._plan_changed.trigger)
 
     def _start(self) -> None:
         connector = self._required()
@@ -137,6 +140,19 @@ class ConnectorNode(ReflexNode):
             return
         if self._connector is not None and self.lifecycle is Lifecycle.ACTIVE:
             self._connector.command(chunk)
+
+    def _on_plan(self) -> None:
+        """Publish the plan that the connector has now; in the executor's thread."""
+        if self._connector is None or self.lifecycle is not Lifecycle.ACTIVE \
+                or not self._plans.get_subscription_count():
+            return
+        outlook = self._connector.outlook()
+        if outlook is not None:
+            now = time.monotonic()
+            age_ns = int((now - outlook.made_at) * 1e9)
+            self._plans.publish(convert.to_plan(
+                outlook, self._joint_names, now,
+                convert.to_time(self.get_clock().now().nanoseconds - age_ns)))
 
     # In the connector's thread.
 

@@ -24,7 +24,11 @@ from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.command_tag import CommandTag
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.outlook import Outlook
 from reflex_ros.domain.sample import JointSample
+
+PLAYED = 'played_s'
+"""Last column of a plan: no joint, but the playback time of the row."""
 
 
 def to_time(nanoseconds: int) -> Time:
@@ -101,6 +105,54 @@ def from_command(message: JointTrajectory, now: float) -> ActionChunk:
         seq=tag.seq, epoch=tag.epoch, rows=np.array(rows, dtype=float),
         rate_hz=(len(rows) - 1) / duration_s, observed_at=now - tag.age_ms / 1e3,
         joint_names=tuple(message.joint_names))
+
+
+def to_plan(outlook: Outlook, joint_names: Sequence[str], now: float,
+            stamp: Time) -> JointTrajectory:
+    """
+    Make the message of an outlook for the private plan topic.
+
+    The points before the making of the plan have a negative ``time_from_start``. The last column
+    is the playback time [s].
+
+    :param now: monotonic instant of sending [s].
+    :param stamp: the same instant on the ROS clock, less the age of the plan.
+    """
+    message = JointTrajectory(joint_names=[*joint_names, PLAYED])
+    message.header.stamp = stamp
+    message.header.frame_id = key_values.to_line(CommandTag(
+        outlook.epoch, outlook.seq, max(round((now - outlook.made_at) * 1e3, 1), 0.0)))
+    first_ns = round((outlook.begins_at - outlook.made_at) * 1e9)
+    # A playback clock that began long ago would cost decimals.
+    played = outlook.played_s - outlook.played_s[0]
+    for index, (row, played_s) in enumerate(
+            zip(outlook.rows.tolist(), played.tolist(), strict=True)):
+        sec, nanosec = divmod(first_ns + round(index * 1e9 / outlook.rate_hz), 10 ** 9)
+        message.points.append(JointTrajectoryPoint(
+            positions=[*row, played_s], time_from_start=Duration(sec=sec, nanosec=nanosec)))
+    return message
+
+
+def from_plan(message: JointTrajectory, joint_names: Sequence[str], now: float) -> Outlook | None:
+    """
+    Read an outlook; None for a message that is none, or of other joints.
+
+    :param now: monotonic instant of receipt [s].
+    """
+    tag = key_values.from_line(CommandTag, message.header.frame_id)
+    width = len(joint_names) + 1
+    if (tag is None or tuple(message.joint_names) != (*joint_names, PLAYED)
+            or len(message.points) < 2
+            or any(len(point.positions) != width for point in message.points)):
+        return None
+    table = np.array([point.positions for point in message.points], dtype=float)
+    first, last = (message.points[index].time_from_start for index in (0, -1))
+    first_s, last_s = (time.sec + time.nanosec * 1e-9 for time in (first, last))
+    if not np.isfinite(table).all() or (np.diff(table[:, -1]) < 0.0).any() or last_s <= first_s:
+        return None
+    made_at = now - tag.age_ms / 1e3
+    return Outlook(table[:, :-1], table[:, -1], made_at + first_s, made_at,
+                   (len(table) - 1) / (last_s - first_s), tag.epoch, tag.seq)
 
 
 @dataclass(frozen=True, slots=True)

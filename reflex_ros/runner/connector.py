@@ -40,6 +40,7 @@ from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.component_status import ComponentStatus
 from reflex_ros.domain.connector_report import ConnectorReport
 from reflex_ros.domain.motion_guard import MotionGuard
+from reflex_ros.domain.outlook import Outlook
 from reflex_ros.domain.sample import JointSample
 
 
@@ -54,12 +55,25 @@ class Connector(Protocol):
         It never changes. Any thread.
         """
 
-    def start(self, on_sample: Callable[[JointSample], None] | None = None) -> None:
+    def start(self, on_sample: Callable[[JointSample], None] | None = None,
+              on_plan: Callable[[], None] | None = None) -> None:
         """
         Start to measure; the robot does not move. Call this once; it returns at once.
 
         :param on_sample: called with every measurement, in the connector's thread. It must return
             within a fraction of the control period; an exception ends the connector's thread.
+        :param on_plan: called in the same way when ``outlook`` has changed: after each accepted
+            chunk, and 5 times a second while the robot moves under chunks.
+        """
+
+    def outlook(self) -> Outlook | None:
+        """
+        Return where the robot will be told to be, unless another chunk comes.
+
+        Any thread but the connector's; never blocks; may take some milliseconds.
+
+        :returns: None before the first chunk of an activation, and always from a connector that
+            cannot tell.
         """
 
     def read(self) -> JointSample | None:

@@ -65,6 +65,11 @@ class SessionSettings:
     watch_s: float = 5.0
     watch_stale_s: float = 15.0
 
+    @property
+    def uses_outlook(self) -> bool:
+        """Whether the session may need the plan of the driver."""
+        return self.send_arrival_state or self.send_prefix is not SendPrefix.NEVER
+
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus:

@@ -5,6 +5,7 @@
 from functools import partial
 from pathlib import Path
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -209,6 +210,28 @@ def test_permitted_command_moves_the_arm(world):
     world.until(lambda: world.beat().motion is MotionState.PLAYING, 'motion')
     world.until(lambda: world.joints[-1].position[0] > start + 0.1, 'a way of 0.1 rad')
     assert world.beat().accepted == 1
+
+
+def test_plan_is_published_after_each_chunk_and_while_the_arm_moves(world):
+    plans = world.rig.listen(JointTrajectory, 'so101/_plan')
+    world.configure()
+    world.activate()
+    assert not plans
+    for seq in range(2):
+        seen = len(plans)
+        command = world.move(by=0.3, duration_s=2.5)
+        world.until(lambda seen=seen: len(plans) >= seen + 4, 'plans')
+        plan = convert.from_plan(plans[-1], command.joint_names, time.monotonic())
+        assert (plan.epoch, plan.seq) == (EPOCH, seq)
+        assert plan.made_at - plan.begins_at <= 0.5 and len(plan.rows) >= 63
+    told = plan.rows[:, 0]
+    assert told[-1] > told[0] + 0.1
+    # The observation gets too old before the rows are over: that is foretold too.
+    world.until(lambda: world.beat().starved, 'the end')
+    assert world.beat().setpoint[0] == pytest.approx(told[-1], abs=0.02)
+    ended = len(plans)
+    world.renewed()
+    assert len(plans) <= ended + 1, 'the plan of a resting arm'
 
 
 @pytest.mark.parametrize('frame', ['', 'base_link', 'epoch=7 seq=1'])
