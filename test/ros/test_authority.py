@@ -197,6 +197,14 @@ def test_a_new_prompt_reaches_the_policy(demo):
     publisher = demo.node.create_publisher(String, 'prompt', qos.PROMPT)
     publish_until(demo, publisher, String(data='sweep the table'),
                   lambda: demo.system.view.stream.prompt == 'sweep the table', 'new prompt')
+    demo.system.wait(lambda: demo.system.view.stream.chunk_prompt == 'sweep the table', 10.0,
+                     'chunk of the new prompt')
+
+
+def test_service_continues_what_the_arm_executes(demo):
+    demo.bring_to_motion()
+    demo.system.wait(lambda: demo.system.view.stream.prefixes >= 5, 20.0, 'prefixes')
+    assert demo.system.view.stream.refused == 0
 
 
 def test_no_process_shows_the_key(demo):
