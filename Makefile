@@ -29,7 +29,13 @@ endif
 # Use all cores. The tests of one xdist_group run one after the other.
 PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup
 
-.PHONY: help env demo check test lint bench faults docs
+.PHONY: where interpreter help env demo check test lint bench faults docs
+
+where:
+	@echo $(VENV)
+
+interpreter:
+	@$(INTERPRETER) -c 'import sys; print(sys.executable)'
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
