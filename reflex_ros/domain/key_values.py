@@ -24,7 +24,7 @@ Writer and reader share this module, so a key stands in one place: the dataclass
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 from enum import Enum
 import json
@@ -54,12 +54,15 @@ def encode(value: object, *, with_empty: bool = True) -> dict[str, str]:
     """
     plan = _plan(type(value))
     pairs: dict[str, str] = {}
-    for (name, form), item in zip(plan.fields, plan.values(value), strict=True):
-        if form.to_text is None:
-            form.write(name, item, pairs)
+    for (name, to_text, form), item in zip(plan.writers, plan.values(value), strict=True):
+        if to_text is None:
+            pairs.update((key, text) for key, text in form.write(name, item)
+                         if text or with_empty)
         elif item is not None:
-            pairs[name] = form.to_text(item)
-    return pairs if with_empty else {key: text for key, text in pairs.items() if text}
+            text = to_text(item)
+            if text or with_empty:
+                pairs[name] = text
+    return pairs
 
 
 def decode(kind: type[Value], pairs: Mapping[str, str]) -> Value:
@@ -139,8 +142,9 @@ class _Form:
         self.parse = parse
         self.to_text = to_text
 
-    def write(self, name: str, value: Any, pairs: dict[str, str]) -> None:
-        """Add the pairs of a value to ``pairs``; only for a field that has several keys."""
+    def write(self, name: str, value: Any) -> Iterable[tuple[str, str]]:
+        """Return the pairs of a value; only for a field that has several keys."""
+        raise NotImplementedError(name)
 
     def read(self, name: str, text: str | None, pairs: Mapping[str, str]) -> Any:
         """
@@ -157,9 +161,9 @@ class _Form:
 class _CauseForm(_Form):
     """A cause: the key has the fault code, a second key its text."""
 
-    def write(self, name: str, value: Any, pairs: dict[str, str]) -> None:
-        pairs[name] = value.code.name if value else ''
-        pairs[f'{name}_text'] = value.text if value else ''
+    def write(self, name: str, value: Any) -> Iterable[tuple[str, str]]:
+        code, text = (value.code.name, value.text) if value else ('', '')
+        return (name, code), (f'{name}_text', text)
 
     def read(self, name: str, text: str | None, pairs: Mapping[str, str]) -> Any:
         return Cause.named(text, pairs.get(f'{name}_text', '')) if text else None
@@ -168,9 +172,8 @@ class _CauseForm(_Form):
 class _GateForm(_Form):
     """The gate: one key for each item."""
 
-    def write(self, name: str, value: Any, pairs: dict[str, str]) -> None:
-        for item in value:
-            pairs[f'{name}.{item.name}'] = GREEN if item.is_green else item.text
+    def write(self, name: str, value: Any) -> Iterable[tuple[str, str]]:
+        return [(f'{name}.{item.name}', GREEN if item.is_green else item.text) for item in value]
 
     def read(self, name: str, text: str | None, pairs: Mapping[str, str]) -> Any:
         start = f'{name}.'
@@ -200,6 +203,8 @@ class _Plan:
         hints = get_type_hints(kind)
         names = [field.name for field in dataclasses.fields(kind)]
         self.fields = tuple((name, _form(hints[name])) for name in names)
+        # One look-up less for each field of each beat.
+        self.writers = tuple((name, form.to_text, form) for name, form in self.fields)
         self.values: Callable[[object], tuple[Any, ...]] = attrgetter(*names)
 
 
@@ -283,6 +288,10 @@ def _json_functions(hint: Any) -> tuple[_Convert, _Convert]:
     the functions run with every beat.
     """
     kind, arguments = get_origin(hint) or hint, get_args(hint)
+    if hint == tuple[float, ...]:
+        # A setpoint is in every beat of the driver.
+        return (lambda value: [round(item, 4) for item in value],
+                lambda data: tuple(map(_build_float, _expect(list, data))))
     if kind is tuple and arguments[-1] is Ellipsis:
         dump, build = _json_functions(arguments[0])
         return (lambda value: [dump(item) for item in value],

@@ -65,6 +65,7 @@ class ConnectorNode(ReflexNode):
         self._connector: Connector | None = None
         self._guard = MotionGuard(GuardBounds())
         self._joint_names: tuple[str, ...] = ()
+        self._gripper: tuple[float | None, float | None] = (None, None)
         self._refused: Counter[FaultCode] = Counter()
         self._foreign_at: float | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
@@ -86,7 +87,11 @@ class ConnectorNode(ReflexNode):
             permit_soft_s=soft, permit_hard_s=hard, beat_soft_s=soft, beat_hard_s=hard,
             starved_s=settings['stop.starved_s']))
         self._connector = self._factory.open(settings, self._guard)
-        self._joint_names = self._connector.description.joint_names
+        arm = self._connector.description
+        self._joint_names = arm.joint_names
+        # With several grippers, one pair of numbers cannot say which one it belongs to.
+        travel = arm.gripper_travels[0] if len(arm.grippers) == 1 else None
+        self._gripper = (travel.closed, travel.opened) if travel else (None, None)
         # What exists now stays: the collector need not look at it again while the arm moves.
         gc.collect()
         gc.freeze()
@@ -169,9 +174,7 @@ class ConnectorNode(ReflexNode):
         if self._connector is None:
             return DriverBeat(*self.identity())
         report = self._connector.report()
-        travels = self._connector.description.gripper_travels
-        closed, opened = (travels[0].closed, travels[0].opened) if len(travels) == 1 \
-            else (None, None)
+        closed, opened = self._gripper
         return DriverBeat(
             *self.identity(),
             gripper_closed_rad=closed, gripper_open_rad=opened,
