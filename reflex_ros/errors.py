@@ -18,8 +18,9 @@ Every exception that this package raises on purpose.
     |  |- BusTimeout              a servo did not answer in time (also a TimeoutError)
     |  |- PacketError             bytes arrived that are not a valid answer
     |  `- ServoFault              a servo answers and reports a fault, or is in a wrong state
-    `- ChunkRejected              an action chunk that must not be played (domain.cause: it
-                                  carries a fault code)
+    |- ChunkRejected              an action chunk that must not be played (domain.cause: it
+    |                             carries a fault code)
+    `- FrameRefused               a camera frame that cannot be sent (cameras.frame)
 
 A message names the thing, the reason and, where there is one, the next step.
 """

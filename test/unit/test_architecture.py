@@ -23,12 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = {
     'errors': set(),
     'domain': {'errors'},
+    'cameras': {'errors', 'domain'},
     'client': {'errors', 'domain'},
     'hardware': {'errors', 'domain'},
-    'runner': {'errors', 'domain', 'client', 'hardware'},
+    'runner': {'errors', 'domain', 'cameras', 'client', 'hardware'},
     'bringup': {'errors', 'domain'},
-    'nodes': {'errors', 'domain', 'client', 'hardware', 'runner'},
-    'cli': {'errors', 'domain', 'client', 'hardware', 'runner', 'bringup'},
+    'nodes': {'errors', 'domain', 'cameras', 'client', 'hardware', 'runner'},
+    'cli': {'errors', 'domain', 'cameras', 'client', 'hardware', 'runner', 'bringup'},
     'sim': {'errors', 'domain', 'client', 'hardware'},
 }
 
@@ -38,6 +39,7 @@ OWNERS = {
     'diagnostic_msgs': 'reflex_ros.nodes',
     'httpx': 'reflex_ros.client',
     'lifecycle_msgs': 'reflex_ros.nodes',
+    'PIL': ('reflex_ros.cameras', 'reflex_ros.cli.chart', 'reflex_ros.sim.picture'),
     # The simulated service reads the protocol with models of its own.
     'pydantic': ('reflex_ros.client.messages', 'reflex_ros.sim.service'),
     'rcl_interfaces': 'reflex_ros.nodes',
