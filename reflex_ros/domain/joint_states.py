@@ -1,0 +1,104 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Joint states that come in parts: one pose from messages that name some of the joints each.
+
+Drivers publish arm and gripper in two messages, in any order, with joints that are not ours. The
+pose is complete when each joint was measured lately; it is as old as its oldest joint.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+import math
+
+_SHOWN = 8
+
+
+class JointStates:
+    """
+    The newest position of each joint.
+
+    :param joint_names: the joints of a pose, in its order.
+    :param age_s: oldest position of a joint in a complete pose [s].
+    """
+
+    def __init__(self, joint_names: Sequence[str], age_s: float) -> None:
+        self._names = tuple(joint_names)
+        self._age_s = age_s
+        self._position = [math.nan] * len(self._names)
+        self._at = [-math.inf] * len(self._names)
+        self._order: tuple[str, ...] = ()
+        # Place of each of our joints in the pose, and in a message whose names are _order.
+        self._places: list[tuple[int, int]] = []
+        self._refusal = ''
+        self._seen: dict[str, None] = {}
+
+    def put(self, names: Sequence[str], positions: Sequence[float],
+            at: float) -> tuple[tuple[float, ...], float] | None:
+        """
+        Record one message.
+
+        :param positions: of the named joints [rad].
+        :param at: monotonic instant of the measurement [s].
+        :return: the pose (joints,) [rad] and the instant of its oldest joint, when the message
+            has completed or renewed one.
+        """
+        self._refusal = self._order_refusal(names)
+        if not self._refusal and len(positions) != len(names):
+            self._refusal = f'{len(names)} names and {len(positions)} positions'
+        if not self._refusal:
+            wrong = [self._names[place] for place, index in self._places
+                     if not math.isfinite(positions[index])]
+            if wrong:
+                self._refusal = f'the position of {", ".join(wrong)} is not a finite number'
+        if self._refusal or not self._places:
+            return None
+        for place, index in self._places:
+            self._position[place] = positions[index]
+            self._at[place] = at
+        oldest = min(self._at)
+        return (tuple(self._position), oldest) if at - oldest <= self._age_s else None
+
+    def gap(self, now: float) -> str:
+        """
+        Say why there is no complete pose; empty when there is one.
+
+        :param now: monotonic instant [s].
+        """
+        if self._refusal:
+            return f'joint states are refused: {self._refusal}'
+        missing = [name for name, at in zip(self._names, self._at, strict=True) if at == -math.inf]
+        if len(missing) == len(self._names):
+            return f'joint states came, with none of the joints {_listed(self._names)}; they ' \
+                   f'name {_listed(self._seen)}' if self._seen else 'no joint state yet'
+        if missing:
+            return f'joint states lack {_listed(missing)}; they name {_listed(self._seen)}'
+        late = [f'{name} for {now - at:.2f} s'
+                for name, at in zip(self._names, self._at, strict=True) if now - at > self._age_s]
+        if len(late) == len(self._names):
+            return f'no joint state for {now - max(self._at):.2f} s'
+        return f'no joint state of {_listed(late)}' if late else ''
+
+    def _order_refusal(self, names: Sequence[str]) -> str:
+        if len(names) == len(self._order) and all(map(str.__eq__, names, self._order)):
+            return ''
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            self._order, self._places = (), []
+            return f'{_listed(repeated)} is named twice in one message'
+        self._order = tuple(names)
+        self._places = [(place, self._order.index(name))
+                        for place, name in enumerate(self._names) if name in self._order]
+        for name in names:
+            self._seen[name] = None
+        while len(self._seen) > 4 * _SHOWN:
+            self._seen.pop(next(iter(self._seen)))
+        return ''
+
+
+def _listed(names: Sequence[str] | dict[str, None]) -> str:
+    shown = [''.join(filter(str.isprintable, name))[:40] for name in list(names)[:_SHOWN]]
+    rest = len(names) - len(shown)
+    return ', '.join(shown) + (f' and {rest} more' if rest else '')
