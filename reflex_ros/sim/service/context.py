@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -45,6 +46,21 @@ class Counters:
         return counts | {f'{family}_calls': count for family, count in calls.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class SeenObservation:
+    """
+    An observation as it came over a stream, for ``/admin/observations``.
+
+    :param number: counts all observations of the process, from 1.
+    :param received_s: monotonic time of its last byte, before it was parsed.
+    :param fields: of the frame.
+    """
+
+    number: int
+    received_s: float
+    fields: Mapping[str, object]
+
+
 class Context:
     """
     The part of the service's state that all resources and endpoints use.
@@ -58,6 +74,8 @@ class Context:
         self.clock = clock or ServiceClock()
         self.faults = Faults()
         self.counters = Counters()
+        # With their images: 32 of three 300 kB pictures are 40 MB at most.
+        self.seen: deque[SeenObservation] = deque(maxlen=32)
         # Every table by the name that it has in the state file.
         self.tables: dict[str, Table[Any]] = {}
         self.base_url = ''
@@ -72,6 +90,11 @@ class Context:
         """Make a table whose rows survive a restart under a name."""
         table = self.tables[name] = Table(row_type, not_found, limit=limit)
         return table
+
+    def record(self, fields: Mapping[str, object], received_s: float) -> None:
+        """Keep an observation for ``/admin/observations``."""
+        number = self.counters.observations_received
+        self.seen.append(SeenObservation(number, received_s, fields))
 
     def is_balance_low(self) -> bool:
         """Return whether the organisation must top up before anything is started."""

@@ -76,6 +76,7 @@ class Server:
         yield web.post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
         yield web.get('/admin/state', admin.show)
         yield web.get('/admin/faults', admin.list_faults)
+        yield web.get('/admin/observations', admin.list_observations)
         yield web.post('/admin/{action}', admin.act)
         yield web.get(dashboard.APPROVAL_PATH, pages.ask)
         yield web.post(dashboard.APPROVAL_PATH, pages.decide)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import sys
+import time
 
 import pytest
 
@@ -16,6 +17,7 @@ from service_fixture import (  # noqa: E402
     admin_state,
     http_client,
     KEY,
+    observation,
     post,
     run,
     serving,
@@ -44,6 +46,31 @@ def test_state_counts_and_lists():
             assert (session['status'], session['mode']) == ('active', 'dry_run')
             assert {row['id'] for row in state['deployments']} == {'deploy_sim', 'deploy_blocked'}
             assert KEY not in str(state)
+
+    run(main())
+
+
+def test_observations_are_kept_as_they_came():
+    images = {'front': {'encoding': 'jpeg_base64', 'data': '/9j/'}, 'top': 'iVBORw0K'}
+
+    async def main():
+        async with serving() as server, streaming(server) as robot, http_client() as http:
+            async def listed(after):
+                url = f'{server.url}/admin/observations?after={after}'
+                return (await http.get(url)).json().get('observations')
+
+            before = time.monotonic()
+            for seq in range(34):
+                await robot.send(observation(seq, images=images, prompt='wave'))
+                assert (await robot.receive())['seq'] == seq
+            found = await listed(0)
+            assert [each['number'] for each in found] == list(range(3, 35))
+            assert found[-1]['seq'] == 33 and found[-1]['images'] == images
+            assert found[-1]['prompt'] == 'wave' and len(found[-1]['state']) == 6
+            times = [each['received_s'] for each in found]
+            assert before <= times[0] and times == sorted(times) and times[-1] <= time.monotonic()
+            assert [each['number'] for each in await listed(33)] == [34]
+            assert await listed(34) == [] and await listed('x') is None
 
     run(main())
 

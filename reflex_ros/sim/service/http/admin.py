@@ -5,6 +5,7 @@ The admin endpoint for programs on this machine; not part of the vendor's protoc
 
     GET  /admin/state      counters, faults, settings, sessions, deployments
     GET  /admin/faults     every fault, and what value it takes
+    GET  /admin/observations?after=N   the newest 32 observations of all streams, with images
     POST /admin/fault      {"name": ..., "value": ..., "times": ...}: switch a fault on
     POST /admin/clear      {} or {"name": ...}: switch off; the revoked key is valid again
     POST /admin/settings   {"latency_ms": ..., ...}
@@ -51,6 +52,17 @@ class Admin:
         if reason := refusal_reason(request):
             return _refuse(403, reason)
         return web.json_response({'faults': [kind.to_json() for kind in KINDS.values()]})
+
+    async def list_observations(self, request: web.Request) -> web.Response:
+        """Serve ``GET /admin/observations``: those with a number above ``after``."""
+        if reason := refusal_reason(request):
+            return _refuse(403, reason)
+        after = request.query.get('after', '0')
+        if not after.isdecimal():
+            return _refuse(400, "'after' must be a number")
+        return web.json_response({'observations': [
+            {'number': seen.number, 'received_s': seen.received_s, **seen.fields}
+            for seen in self._state.seen if seen.number > int(after)]})
 
     async def act(self, request: web.Request) -> web.Response:
         """Serve the POSTs; a mistake of the caller is a 400 that names it."""

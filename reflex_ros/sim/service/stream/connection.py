@@ -66,6 +66,7 @@ class Connection:
             while self._state.faults.is_on('deaf') and not self._state.is_stopping:
                 await asyncio.sleep(LOOK_S)
             received = await self._socket.receive()
+            received_s = time.monotonic()
             if received.type is WSMsgType.TEXT:
                 try:
                     message = messages.parse(received.data)
@@ -76,6 +77,7 @@ class Connection:
                     return True
                 if isinstance(message, Observation):
                     self._state.counters.observations_received += 1
+                    self._state.record(message.model_dump(), received_s)
                 self._put(message)
             elif received.type is WSMsgType.BINARY:
                 self._put(BadInput('unsupported_data', 'binary frames are not accepted',
