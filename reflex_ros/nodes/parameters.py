@@ -14,6 +14,10 @@ refuses a value from a file, with an exception at declare time (seen with rclpy 
 node would not start. So a parameter is declared without a range, and gets the range as soon as its
 value is inside.
 
+A row may stand for a parameter of each item of a list, as ``camera.<name>.width`` for each camera
+in ``cameras``. They are declared for the items that the list has at the start; *configure* follows
+a list that was changed since.
+
 All of this runs in the executor's thread and never blocks.
 """
 
@@ -21,8 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 import math
+import re
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -51,6 +57,8 @@ class Spec:
     :param high: largest allowed number.
     :param choices: allowed texts; empty allows any.
     :param is_live: whether the value may change while the node is configured.
+    :param per: list parameter for each of whose items there is one parameter; ``<name>`` in the name
+        of the row stands for the item. Empty: the row is one parameter.
     """
 
     name: str
@@ -61,6 +69,7 @@ class Spec:
     high: float | None = None
     choices: tuple[str, ...] = ()
     is_live: bool = False
+    per: str = ''
 
     @property
     def allowed(self) -> str:
@@ -85,8 +94,9 @@ class Spec:
         wanted = type(self.default)
         if wanted is float and type(value) is int:
             value = float(value)
-        if wanted is list and value is not None and not isinstance(value, (str, bytes)):
-            value = [] if list(value) == [''] else list(value)
+        if wanted is list and not isinstance(value, (str, bytes)):
+            # An empty list in a file has no type, so it arrives as no value.
+            value = [] if value is None or list(value) == [''] else list(value)
         fits = type(value) is wanted and (not self.choices or value in self.choices)
         if fits and isinstance(value, list):
             fits = all(isinstance(item, str) for item in value)
@@ -111,18 +121,12 @@ class Parameters:
 
     def __init__(self, node: Node, table: Sequence[Spec]) -> None:
         self._node = node
-        self._table = {spec.name: spec for spec in table}
+        self._fixed = {spec.name: spec for spec in table if not spec.per}
+        self._per_item = [spec for spec in table if spec.per]
+        self._table: dict[str, Spec] = {}
         self.is_configured = False
-        for spec in table:
-            # ROS has no type for an empty list.
-            default = spec.default if spec.default != [] else ['']
-            parameter: Parameter[Any] = node.declare_parameter(
-                spec.name, default, _descriptor(spec))
-            given = parameter.value
-            if type(given) is int and type(spec.default) is float:
-                # Otherwise tools would show a parameter of whole numbers, without a range.
-                node.set_parameters([Parameter(spec.name, value=float(given))])
-            self._add_range(spec)
+        self._declare(self._fixed)
+        self._declare_items()
         node.add_on_set_parameters_callback(self._check_change)
 
     def read(self) -> dict[str, Any]:
@@ -132,6 +136,7 @@ class Parameters:
         :raises ConfigurationError: for the first value that is not allowed, and for a parameter
             that this node does not have.
         """
+        self._declare_items()
         self._refuse_unknown()
         values = {name: spec.check(self._node.get_parameter(name).value)
                   for name, spec in self._table.items()}
@@ -145,8 +150,51 @@ class Parameters:
         given: Mapping[str, Any] = getattr(self._node, '_parameter_overrides', {})
         for name in given:
             if name not in self._table and not name.startswith(IGNORED_PREFIXES):
-                raise ConfigurationError(f"parameter '{name}' does not exist. This node has: "
-                                         + ', '.join(sorted(self._table)))
+                raise ConfigurationError(self._unknown_reason(name))
+
+    def _unknown_reason(self, name: str) -> str:
+        near = get_close_matches(name, self._table, 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ''
+        for spec in self._per_item:
+            pattern = re.escape(spec.name).replace('<name>', '(.+)')
+            found = re.fullmatch(pattern, name)
+            if found:
+                items = ', '.join(self._items(spec)) or 'nothing'
+                return (f"parameter '{name}' is for {found[1]!r}, which is not in '{spec.per}': "
+                        f'{items}.{hint}')
+        names = sorted([*self._fixed, *(spec.name for spec in self._per_item)])
+        return f"parameter '{name}' does not exist.{hint} This node has: {', '.join(names)}"
+
+    def _items(self, spec: Spec) -> list[str]:
+        """Return the items that a row stands for; none while the list itself is not valid."""
+        try:
+            found = self._fixed[spec.per].check(self._node.get_parameter(spec.per).value)
+        except ConfigurationError:
+            return []
+        return [item for item in dict.fromkeys(found) if item]
+
+    def _declare_items(self) -> None:
+        """Declare the parameters of each item, and drop those of items that are gone."""
+        wanted = {spec.name.replace('<name>', item): replace(
+            spec, name=spec.name.replace('<name>', item), per='')
+            for spec in self._per_item for item in self._items(spec)}
+        for name in self._table.keys() - wanted.keys() - self._fixed.keys():
+            self._node.undeclare_parameter(name)
+            del self._table[name]
+        self._declare({name: spec for name, spec in wanted.items() if name not in self._table})
+
+    def _declare(self, specs: Mapping[str, Spec]) -> None:
+        for spec in specs.values():
+            # ROS has no type for an empty list.
+            default = spec.default if spec.default != [] else ['']
+            parameter: Parameter[Any] = self._node.declare_parameter(
+                spec.name, default, _descriptor(spec))
+            given = parameter.value
+            if type(given) is int and type(spec.default) is float:
+                # Otherwise tools would show a parameter of whole numbers, without a range.
+                self._node.set_parameters([Parameter(spec.name, value=float(given))])
+            self._table[spec.name] = spec
+            self._add_range(spec)
 
     def _add_range(self, spec: Spec) -> None:
         if spec.low is None or spec.high is None:

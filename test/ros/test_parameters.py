@@ -6,6 +6,8 @@ from importlib import import_module
 
 import pytest
 
+from reflex_ros.errors import ConfigurationError
+
 pytest.importorskip('rclpy')
 
 NODES = ('so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node',
@@ -20,7 +22,10 @@ def make_node(ros):
     from reflex_ros.nodes.base import ReflexNode
     from reflex_ros.nodes.parameters import Spec
     table = (Spec('speed', 0.5, 'speed', 'rad/s', 0.1, 2.0), Spec('count', 3, 'count', '', 1, 8),
-             Spec('name', 'arm', 'name'), Spec('flag', False, 'flag'))
+             Spec('name', 'arm', 'name'), Spec('flag', False, 'flag'),
+             Spec('cameras', ['front'], 'names'),
+             Spec('camera.<name>.width', 0, 'width', 'px', 0, 4096, per='cameras'),
+             Spec('camera.<name>.age_s', 0.0, 'age', 's', 0.0, 5.0, per='cameras'))
     nodes = []
 
     def make(**parameters):
@@ -140,3 +145,49 @@ def test_whole_number_for_a_float_is_checked_as_a_float(make_node):
 def test_type_that_does_not_fit_is_refused_later_too(make_node):
     answer = change(make_node(), 'speed', 'fast')
     assert not answer.successful and 'a number' in answer.reason
+
+
+def test_each_item_of_a_list_has_its_parameters(make_node):
+    node = make_node(cameras='[front, wrist]', **{'camera.wrist.width': '320',
+                                                  'camera.wrist.age_s': '1'})
+    assert {range_of(node, f'camera.{name}.width') for name in ('front', 'wrist')} == {(0, 4096)}
+    values = node.parameters.read()
+    assert (values['camera.front.width'], values['camera.wrist.width']) == (0, 320)
+    assert values['camera.wrist.age_s'] == 1.0
+    assert not change(node, 'camera.wrist.width', 5000).successful
+    assert change(node, 'camera.front.width', 224).successful
+    assert node.parameters.read()['camera.front.width'] == 224
+
+
+def test_list_that_changes_is_followed_at_configure(make_node):
+    node = make_node(**{'camera.top.width': '640', 'cameras': '[top]'})
+    assert change(node, 'cameras', ['front']).successful
+    with pytest.raises(ConfigurationError, match=r"'camera\.top\.width' is for 'top', which is "
+                                                r"not in 'cameras': front"):
+        node.parameters.read()
+    assert not node.has_parameter('camera.top.width') and node.has_parameter('camera.front.width')
+    assert change(node, 'cameras', ['front', 'top']).successful
+    assert node.parameters.read()['camera.top.width'] == 640
+
+
+@pytest.mark.parametrize('name, words', [
+    ('camera.fornt.width', ("for 'fornt'", "not in 'cameras': front", "'camera.front.width'?")),
+    ('camera.front.with', ("'camera.front.with' does not exist", "'camera.front.width'?")),
+    ('sped', ("'sped' does not exist", "Did you mean 'speed'?", 'camera.<name>.width'))])
+def test_name_that_does_not_exist_is_refused_with_the_nearest(make_node, name, words):
+    node = make_node(**{name: '1'})
+    with pytest.raises(ConfigurationError) as caught:
+        node.parameters.read()
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize('given', ["''", '[]', "['']"])
+def test_list_without_items_is_empty(make_node, given):
+    node = make_node(cameras=given)
+    if given == "''":
+        with pytest.raises(ConfigurationError, match='a list of text'):
+            node.parameters.read()
+    else:
+        assert node.parameters.read()['cameras'] == []
+    assert not node.has_parameter('camera.front.width')
