@@ -20,6 +20,7 @@ Every exception that this package raises on purpose.
     |  `- ServoFault              a servo answers and reports a fault, or is in a wrong state
     |- ChunkRejected              an action chunk that must not be played (domain.cause: it
     |                             carries a fault code)
+    |- DamagedMessage             a ROS message that does not hold what its type says (domain.cdr)
     `- FrameRefused               a camera frame that cannot be sent (cameras.frame)
 
 A message names the thing, the reason and, where there is one, the next step.

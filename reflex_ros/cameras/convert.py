@@ -15,7 +15,7 @@ import os
 
 from PIL import Image
 
-from reflex_ros.cameras.frame import Frame, FrameRefused
+from reflex_ros.cameras.frame import Frame, FrameRefused, Picture
 from reflex_ros.cameras.pixels import refuse_if_wrong, refuse_size, to_picture
 from reflex_ros.cameras.settings import Box, CameraSettings
 
@@ -27,23 +27,10 @@ LARGEST_OUTPUT = 2 ** 20
 
 _SOI, _EOI = b'\xff\xd8\xff', b'\xff\xd9'
 _PNG, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
-_PADDING = 4096
 # Pillow turns the other way round. Its enums for these numbers came after Ubuntu 22.04.
 _ROTATIONS = {90: Image.ROTATE_270, 180: Image.ROTATE_180,  # type: ignore[attr-defined]
               270: Image.ROTATE_90}  # type: ignore[attr-defined]
 _BILINEAR = Image.BILINEAR  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """
-    A picture as it is sent.
-
-    :param format: ``jpeg`` or ``png``.
-    """
-
-    format: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +86,8 @@ def _convert_compressed(frame: Frame, camera: CameraSettings) -> Picture:
         and _crop_box(camera, kind.width, kind.height) is None
     if kind.is_plain and is_whole and camera.final_size(*turned) == turned:
         _refuse_undecodable(frame)
-        return Picture(kind.format, bytes(frame.data))
+        data = bytes(frame.data)
+        return Picture(kind.format, data if data.endswith((_EOI, _PNG_END)) else _unpadded(data))
     return _finish(_open(frame, camera), camera)
 
 
@@ -183,8 +171,7 @@ def _inspect(frame: Frame) -> _Kind:
 
 def _inspect_jpeg(frame: Frame) -> _Kind:
     data = frame.data
-    # Some cameras fill up their buffer behind the picture.
-    if data[-2:] != _EOI and _EOI not in bytes(data[-_PADDING:]):
+    if data[-2:] != _EOI and not _unpadded(data).endswith(_EOI):
         raise FrameRefused(f'{_label(frame)} is half a JPEG: {len(data)} bytes without the marker '
                            'of its end. Check the camera, its cable, and the load of its USB bus')
     at = 2
@@ -209,7 +196,7 @@ def _inspect_jpeg(frame: Frame) -> _Kind:
 def _inspect_png(frame: Frame) -> _Kind:
     data = frame.data
     # Signature; then length, type, width, height, bits per value and colour type of IHDR.
-    if len(data) < 33 or bytes(data[12:16]) != b'IHDR' or _PNG_END not in bytes(data[-_PADDING:]):
+    if len(data) < 33 or bytes(data[12:16]) != b'IHDR' or not _unpadded(data).endswith(_PNG_END):
         raise FrameRefused(f'{_label(frame)} is half a PNG: {len(data)} bytes without its end. '
                            'Check the publisher of the camera')
     width = int.from_bytes(data[16:20], 'big')
@@ -219,6 +206,11 @@ def _inspect_png(frame: Frame) -> _Kind:
         raise FrameRefused(_deep_reason(frame))
     # Colour types: 0 grey, 2 RGB. A palette or transparency is made plain first.
     return _Kind('png', width, height, bits == 8 and colours in (0, 2))
+
+
+def _unpadded(data: bytes | memoryview) -> bytes:
+    """Cut the zeros behind a file: some drivers publish the whole buffer of the camera."""
+    return bytes(data).rstrip(b'\0')
 
 
 def _refuse_undecodable(frame: Frame) -> None:

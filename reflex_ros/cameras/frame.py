@@ -1,31 +1,21 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A camera frame as it arrived, read from the serialized message without decoding the picture.
+A camera frame as it arrived: ``sensor_msgs/msg/Image`` or ``CompressedImage``, not decoded.
 
-A node subscribes to the raw bytes of a message: most frames are replaced by a newer one before
-any observation needs them, so it would be a waste to unpack each. What is needed of every frame
-(stamp, encoding, size) stands at the front; the pixels stay where they are.
-
-The layout is that of ``sensor_msgs/msg/Image`` and ``CompressedImage`` in CDR, OMG's Common Data
-Representation (DDS-XTypes 1.3, section 7.4; all ROS 2 middlewares use it). A number is aligned to
-its own size, counted from the end of the 4-byte header.
+The fields in front of the pixels are read; the pixels stay where they are in the message.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-import struct
 
 import numpy as np
 
+from reflex_ros.domain.cdr import CdrReader
 from reflex_ros.errors import ReflexError
 
-# Representation identifiers of plain CDR: XCDR1 and XCDR2, which differ only in the alignment of
-# 8-byte numbers; these messages have none.
-_ORDERS = {0x0000: '>', 0x0001: '<', 0x0006: '>', 0x0007: '<'}
 _SAMPLE_STEP = 4099
-LONGEST_TEXT = 256
 
 
 class FrameRefused(ReflexError):
@@ -55,6 +45,12 @@ class Frame:
     height: int = 0
     step: int = 0
 
+    @property
+    def summary(self) -> str:
+        """What it is, in a few words."""
+        shown = ''.join(filter(str.isprintable, self.encoding))[:40]
+        return shown if self.is_compressed else f'{shown} {self.width} x {self.height}'
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frame):
             return NotImplemented
@@ -69,13 +65,25 @@ class Frame:
     __hash__ = None  # type: ignore[assignment]
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """
+    A picture as it is sent.
+
+    :param format: ``jpeg`` or ``png``.
+    """
+
+    format: str
+    data: bytes
+
+
 def read_image(message: bytes) -> Frame:
     """
     Read a serialized ``sensor_msgs/msg/Image``.
 
-    :raises FrameRefused: when it is damaged.
+    :raises DamagedMessage: when it does not hold what it should.
     """
-    reader = _Reader(message)
+    reader = CdrReader(message)
     stamp_ns = reader.header()
     height, width = reader.number(), reader.number()
     encoding = reader.text()
@@ -88,61 +96,7 @@ def read_compressed_image(message: bytes) -> Frame:
     """
     Read a serialized ``sensor_msgs/msg/CompressedImage``.
 
-    :raises FrameRefused: when it is damaged.
+    :raises DamagedMessage: when it does not hold what it should.
     """
-    reader = _Reader(message)
+    reader = CdrReader(message)
     return Frame(reader.header(), reader.text(), reader.bytes())
-
-
-class _Reader:
-    """Reads one field after the other; never beyond the end."""
-
-    def __init__(self, message: bytes) -> None:
-        view = memoryview(message)
-        order = _ORDERS.get(int.from_bytes(view[:2], 'big')) if len(view) >= 4 else None
-        if order is None:
-            raise FrameRefused(f'the message is not plain CDR (it begins with '
-                               f'{bytes(view[:4]).hex() or "nothing"}). Use a middleware of '
-                               'ROS 2 for the camera')
-        self._order = order
-        self._body = view[4:]
-        self._at = 0
-
-    def header(self) -> int:
-        """Read a ``std_msgs/msg/Header``; return its stamp [ns]."""
-        seconds, nanoseconds = self._unpack('iI')
-        self.text()
-        return seconds * 10 ** 9 + nanoseconds
-
-    def number(self) -> int:
-        """Read a ``uint32``."""
-        return self._unpack('I')[0]
-
-    def byte(self) -> int:
-        """Read a ``uint8``."""
-        return self.view(1)[0]
-
-    def text(self) -> str:
-        """Read a string; its length counts the zero at its end."""
-        raw = self.view(self.number())
-        if len(raw) > LONGEST_TEXT:
-            raise FrameRefused(f'the message has a text of {len(raw)} bytes where an encoding or '
-                               'a frame id belongs. Check the publisher of the camera')
-        return bytes(raw).rstrip(b'\0').decode('utf-8', 'replace')
-
-    def bytes(self) -> memoryview:
-        """Read a sequence of ``uint8``."""
-        return self.view(self.number())
-
-    def view(self, length: int) -> memoryview:
-        """Return the next bytes."""
-        end = self._at + length
-        if end > len(self._body):
-            raise FrameRefused(f'the message ends early: {len(self._body)} bytes, {end} expected. '
-                               'Check the publisher of the camera')
-        self._at, begin = end, self._at
-        return self._body[begin:end]
-
-    def _unpack(self, fields: str) -> tuple[int, ...]:
-        self._at += -self._at % 4
-        return struct.unpack(self._order + fields, self.view(4 * len(fields)))

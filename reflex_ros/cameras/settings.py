@@ -52,6 +52,10 @@ class CameraSettings:
             raise ConfigurationError(
                 f"parameter 'camera.{self.name}.longest_side' is set beside width or height. Keep "
                 'one of the two ways')
+        if self.rotation not in ROTATIONS:
+            raise ConfigurationError(
+                f"parameter 'camera.{self.name}.rotation' is {self.rotation}, allowed are "
+                f'{", ".join(map(str, ROTATIONS))} (degrees, clockwise)')
         if self.crop not in ('', 'square') and self._box() is None:
             raise ConfigurationError(
                 f"parameter 'camera.{self.name}.crop' is {self.crop!r}, allowed is square, or "

@@ -12,8 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 import math
+import struct
+
+from reflex_ros.domain.cdr import CdrReader
 
 _SHOWN = 8
+_LITTLE_ENDIAN = b'\0\1\0\0'
+_STAMP, _STAMP_END = struct.Struct('<iI'), 12
 
 
 class JointStates:
@@ -56,10 +61,15 @@ class JointStates:
         if self._refusal or not self._places:
             return None
         for place, index in self._places:
-            self._position[place] = positions[index]
-            self._at[place] = at
+            # A part that was late on its way, or a second publisher: the newest one counts.
+            if at >= self._at[place]:
+                self._position[place], self._at[place] = positions[index], at
         oldest = min(self._at)
         return (tuple(self._position), oldest) if at - oldest <= self._age_s else None
+
+    def refuse(self, reason: str) -> None:
+        """Record a message that could not be read."""
+        self._refusal = reason
 
     def gap(self, now: float) -> str:
         """
@@ -102,3 +112,40 @@ def _listed(names: Sequence[str] | dict[str, None]) -> str:
     shown = [''.join(filter(str.isprintable, name))[:40] for name in list(names)[:_SHOWN]]
     rest = len(names) - len(shown)
     return ', '.join(shown) + (f' and {rest} more' if rest else '')
+
+
+class JointStateReader:
+    """
+    Reads serialized ``sensor_msgs/msg/JointState``, names and positions only.
+
+    A driver sends the same names again and again, a hundred times a second: as long as everything
+    in front of the positions is the same, only the positions are read.
+    """
+
+    def __init__(self) -> None:
+        self._front = b''
+        self._names: tuple[str, ...] = ()
+        self._positions = struct.Struct('')
+
+    def read(self, message: bytes) -> tuple[int, tuple[str, ...], tuple[float, ...]]:
+        """
+        Return stamp [ns], names and positions.
+
+        :raises DamagedMessage: when it does not hold what it should.
+        """
+        if self._front and message[_STAMP_END:len(self._front) + _STAMP_END] == self._front \
+                and message[:4] == _LITTLE_ENDIAN:
+            seconds, nanoseconds = _STAMP.unpack_from(message, 4)
+            at = _STAMP_END + len(self._front)
+            at += -(at - 4) % 8
+            if len(message) >= at + self._positions.size:
+                return (seconds * 10 ** 9 + nanoseconds, self._names,
+                        self._positions.unpack_from(message, at))
+        reader = CdrReader(message)
+        stamp_ns, self._names = reader.header(), reader.texts()
+        begin = reader.offset + -(reader.offset) % 4
+        positions = reader.doubles()
+        # The number of positions stands in front of them.
+        self._front = message[_STAMP_END:begin + 4] if message[:4] == _LITTLE_ENDIAN else b''
+        self._positions = struct.Struct(f'<{len(positions)}d')
+        return stamp_ns, self._names, positions

@@ -18,8 +18,8 @@ from PIL import Image
 import pytest
 
 from reflex_ros.cameras import convert as module
-from reflex_ros.cameras.convert import convert, LARGEST_INPUT, Picture, refuse_unfit
-from reflex_ros.cameras.frame import Frame, FrameRefused
+from reflex_ros.cameras.convert import convert, LARGEST_INPUT, refuse_unfit
+from reflex_ros.cameras.frame import Frame, FrameRefused, Picture
 from reflex_ros.cameras.pixels import ENCODINGS
 from reflex_ros.cameras.settings import CameraSettings
 
@@ -241,9 +241,11 @@ def test_jpeg_with_four_colours_is_made_plain() -> None:
     assert_colours(decode(picture.data), 'red', 'green', 'blue', 'grey', tolerance=8)
 
 
-def test_jpeg_with_padding_behind_it_is_accepted() -> None:
-    assert_colours(decode(convert(compressed(JPEG + bytes(500)), PLAIN).data),
-                   'red', 'green', 'blue', 'grey')
+@pytest.mark.parametrize('data', [JPEG, PNG])
+def test_zeros_behind_the_file_are_cut(data: bytes) -> None:
+    assert convert(compressed(data + bytes(100_000)), PLAIN).data == data
+    assert convert(compressed(data + bytes(100_000)), camera(width=32)).format == 'jpeg'
+    assert 'half a' in refusal(compressed(data + bytes(9) + b'x'))
 
 
 @pytest.mark.parametrize(('data', 'words'), [

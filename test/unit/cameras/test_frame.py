@@ -6,45 +6,13 @@ from __future__ import annotations
 
 import struct
 
+from camera_pictures import compressed_message, image_message
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from reflex_ros.cameras.frame import Frame, FrameRefused, read_compressed_image, read_image
-
-
-def padded(body: bytes) -> bytes:
-    return body + bytes(-len(body) % 4)
-
-
-def text(order: str, value: str) -> bytes:
-    raw = value.encode() + b'\0'
-    return struct.pack(order + 'I', len(raw)) + raw
-
-
-def header(order: str, stamp_ns: int, frame_id: str) -> bytes:
-    return struct.pack(order + 'iI', stamp_ns // 10 ** 9, stamp_ns % 10 ** 9) \
-        + text(order, frame_id)
-
-
-def kind(order: str) -> bytes:
-    return b'\0\1\0\0' if order == '<' else b'\0\0\0\0'
-
-
-def image(order: str, stamp_ns: int, frame_id: str, encoding: str, size: tuple[int, int],
-          step: int, data: bytes) -> bytes:
-    """Write an Image by hand, as the CDR specification says."""
-    body = padded(header(order, stamp_ns, frame_id))
-    body += struct.pack(order + 'II', size[1], size[0]) + text(order, encoding) + b'\0'
-    body = padded(body) + struct.pack(order + 'II', step, len(data)) + data
-    return kind(order) + body
-
-
-def compressed(order: str, stamp_ns: int, frame_id: str, form: str, data: bytes) -> bytes:
-    body = padded(header(order, stamp_ns, frame_id))
-    body = padded(body + text(order, form)) + struct.pack(order + 'I', len(data)) + data
-    return kind(order) + body
-
+from reflex_ros.cameras.frame import Frame, read_compressed_image, read_image
+from reflex_ros.domain.cdr import DamagedMessage
 
 STAMPS = st.integers(-2 ** 31 * 10 ** 9, 2 ** 31 * 10 ** 9 - 1)
 TEXTS = st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs']), max_size=20)
@@ -55,7 +23,7 @@ TEXTS = st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs']
        st.integers(0, 2 ** 32 - 1), st.binary(max_size=64))
 def test_image_is_read_back(order: str, stamp_ns: int, frame_id: str, encoding: str,
                             size: tuple[int, int], step: int, data: bytes) -> None:
-    frame = read_image(image(order, stamp_ns, frame_id, encoding, size, step, data))
+    frame = read_image(image_message(order, stamp_ns, frame_id, encoding, size, step, data))
     assert (frame.stamp_ns, frame.encoding, bytes(frame.data)) == (stamp_ns, encoding, data)
     assert (frame.width, frame.height, frame.step) == (*size, step)
     assert not frame.is_compressed
@@ -64,7 +32,7 @@ def test_image_is_read_back(order: str, stamp_ns: int, frame_id: str, encoding: 
 @given(st.sampled_from('<>'), STAMPS, TEXTS, TEXTS, st.binary(max_size=64))
 def test_compressed_image_is_read_back(order: str, stamp_ns: int, frame_id: str, form: str,
                                        data: bytes) -> None:
-    frame = read_compressed_image(compressed(order, stamp_ns, frame_id, form, data))
+    frame = read_compressed_image(compressed_message(order, stamp_ns, frame_id, form, data))
     assert (frame.stamp_ns, frame.encoding, bytes(frame.data)) == (stamp_ns, form, data)
     assert frame.is_compressed
 
@@ -75,24 +43,24 @@ def test_hostile_bytes_are_refused_or_read(message: bytes) -> None:
         for prefix in (b'', b'\0\1\0\0'):
             try:
                 frame = read(prefix + message)
-            except FrameRefused:
+            except DamagedMessage:
                 continue
             assert len(frame.data) <= len(message) and len(frame.encoding) <= 256
 
 
-WHOLE = image('<', 1, 'front', 'rgb8', (2, 1), 6, b'abcdef')
+WHOLE = image_message('<', 1, 'front', 'rgb8', (2, 1), 6, b'abcdef')
 
 
 @given(st.integers(0, len(WHOLE) - 1))
 def test_message_that_was_cut_is_refused_with_its_size(length: int) -> None:
-    with pytest.raises(FrameRefused, match=r'ends early: \d+ bytes, \d+ expected|not plain CDR'):
+    with pytest.raises(DamagedMessage, match=r'ends early: \d+ bytes, \d+ expected|not plain CDR'):
         read_image(WHOLE[:length])
 
 
 def test_length_beyond_the_message_is_refused() -> None:
     lying = bytearray(WHOLE)
     lying[-10:-6] = struct.pack('<I', 2 ** 32 - 1)
-    with pytest.raises(FrameRefused, match='4294967343 expected'):
+    with pytest.raises(DamagedMessage, match='4294967343 expected'):
         read_image(bytes(lying))
 
 

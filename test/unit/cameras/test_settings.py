@@ -59,6 +59,12 @@ def test_two_ways_to_set_a_size_are_refused() -> None:
         CameraSettings('wrist', longest_side=224, height=100)
 
 
+@pytest.mark.parametrize('rotation', [1, 45, -90, 360])
+def test_rotation_that_is_no_quarter_turn_is_refused(rotation: int) -> None:
+    with pytest.raises(ConfigurationError, match=r"'camera\.front\.rotation'.*0, 90, 180, 270"):
+        CameraSettings('front', rotation=rotation)
+
+
 def test_key_is_the_name_unless_it_is_set() -> None:
     assert CameraSettings('front').wire_key == 'front'
     assert CameraSettings('front', key='cam_high').wire_key == 'cam_high'

@@ -85,6 +85,12 @@ def test_refused_message_changes_nothing() -> None:
     assert target.put(('gripper',), (4.0,), 5.02) == ((1.0, 2.0, 4.0), 5.0)
 
 
+def test_part_that_is_overtaken_changes_nothing() -> None:
+    target = states()
+    target.put(ARM, (1.0, 2.0, 3.0), 5.02)
+    assert target.put(('gripper', 'lift'), (9.0, 9.0), 5.01) == ((1.0, 2.0, 3.0), 5.02)
+
+
 def test_not_finite_position_of_another_joint_is_nothing_to_us() -> None:
     assert states().put((*ARM, 'wheel'), (1.0, 2.0, 3.0, float('nan')), 5.0) is not None
 
