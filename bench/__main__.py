@@ -23,6 +23,7 @@ from rich.table import Table
 
 BENCHES = {
     'arm_sim': 'bench.arm_sim',
+    'cameras': 'bench.cameras',
     'help': 'bench.command_line',
     'start': 'bench.system',
     'faults': 'bench.system',
