@@ -73,6 +73,8 @@ setup(
             'ros-std-msgs==5.5.1',
             'ros-std-srvs==5.5.1',
             'ros-trajectory-msgs==5.5.1',
+            # action_stream converts camera frames with it.
+            'Pillow>=9.0',
         ],
         # The same packages of ROS 2 Jazzy. Install one of the two, never both.
         'ros-jazzy': [
@@ -86,6 +88,7 @@ setup(
             'ros-std-msgs==5.3.6',
             'ros-std-srvs==5.3.6',
             'ros-trajectory-msgs==5.3.6',
+            'Pillow>=9.0',
         ],
         # xdist has --dist=loadgroup since 2.5, which is also what Ubuntu 22.04 ships.
         'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36'],

@@ -25,7 +25,7 @@ import yaml
 
 from reflex_ros.errors import ConfigurationError
 
-ROS_PACKAGES = ('rclpy', 'diagnostic_msgs')
+ROS_PACKAGES = ('rclpy', 'diagnostic_msgs', 'PIL')
 SIM_PACKAGES = ('aiohttp', 'PIL')
 """Import names of what the extra ``sim`` installs."""
 SIM_KEY = 'rfx_sim'

@@ -56,21 +56,22 @@ def candidates(camera: CameraSettings) -> tuple[str, ...]:
 
 
 def choose(camera: CameraSettings, names: Sequence[str],
-           published: Mapping[str, Published]) -> tuple[Source, str]:
+           published: Mapping[str, Published]) -> tuple[Source | None, str]:
     """
     Choose the topic of a camera.
 
     :param names: absolute names of its ``candidates``.
     :param published: all topics with publishers, by absolute name.
-    :return: the source, and what is wrong with it, in words; empty when it has a publisher. A
-        source without one is worth a subscription, because one may come.
+    :return: the source, and what is wrong with it, in words; empty when it has a publisher. Where
+        there is none yet, the compressed topic of a camera without ``topic`` is subscribed in
+        advance. The type of a topic that is set is known when it is published.
     """
     for name in names:
         found = published.get(name)
         if found is not None and found.type in (IMAGE, COMPRESSED):
             return Source(name, found.type == COMPRESSED, found.is_reliable), ''
     first = names[0]
-    expected = Source(first, first.endswith('/compressed'))
+    expected = None if camera.topic else Source(first, True)
     if first in published:
         return expected, (f'{first} is a {published[first].type}, expected {IMAGE} or '
                           f'{COMPRESSED}. Correct camera.{camera.name}.topic')

@@ -169,6 +169,13 @@ class FaultCode(Enum):
     CAM_LOST = FaultRow(
         'a camera sends no frames', Reaction.SLOW, Recovery.AUTO,
         'Check the camera, its driver and the name of its topic.', _INPUTS)
+    CAM_REFUSED = FaultRow(
+        'the frames of a camera arrive and cannot be used', Reaction.SLOW, Recovery.AUTO,
+        'Change the camera driver or the parameter that the text names.', _INPUTS)
+    CAM_LATE = FaultRow(
+        'the frames of a camera are too old when they arrive', Reaction.SLOW, Recovery.AUTO,
+        'Lower the size or rate of the camera, set the clock of its machine, or allow more with '
+        '`camera.<name>.age_s`.', _INPUTS)
     CAM_FROZEN = FaultRow(
         'a camera repeats the same frame', Reaction.SLOW, Recovery.AUTO,
         'Restart the camera driver.', _INPUTS)

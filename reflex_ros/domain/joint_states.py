@@ -17,6 +17,7 @@ import struct
 from reflex_ros.domain.cdr import CdrReader
 
 _SHOWN = 8
+_LATELY_S = 1.0
 _LITTLE_ENDIAN = b'\0\1\0\0'
 _STAMP, _STAMP_END = struct.Struct('<iI'), 12
 
@@ -38,7 +39,8 @@ class JointStates:
         # Place of each of our joints in the pose, and in a message whose names are _order.
         self._places: list[tuple[int, int]] = []
         self._refusal = ''
-        self._seen: dict[str, None] = {}
+        # When each set of names came last; more than a few drivers do not publish together.
+        self._came: dict[tuple[str, ...], float] = {}
 
     def put(self, names: Sequence[str], positions: Sequence[float],
             at: float) -> tuple[tuple[float, ...], float] | None:
@@ -51,6 +53,7 @@ class JointStates:
             has completed or renewed one.
         """
         self._refusal = self._order_refusal(names)
+        self._came[self._order] = at
         if not self._refusal and len(positions) != len(names):
             self._refusal = f'{len(names)} names and {len(positions)} positions'
         if not self._refusal:
@@ -79,12 +82,13 @@ class JointStates:
         """
         if self._refusal:
             return f'joint states are refused: {self._refusal}'
+        seen = self._seen(now)
         missing = [name for name, at in zip(self._names, self._at, strict=True) if at == -math.inf]
         if len(missing) == len(self._names):
             return f'joint states came, with none of the joints {_listed(self._names)}; they ' \
-                   f'name {_listed(self._seen)}' if self._seen else 'no joint state yet'
+                   f'name {_listed(seen)}' if seen else 'no joint state yet'
         if missing:
-            return f'joint states lack {_listed(missing)}; they name {_listed(self._seen)}'
+            return f'joint states lack {_listed(missing)}; they name {_listed(seen) or "nothing"}'
         late = [f'{name} for {now - at:.2f} s'
                 for name, at in zip(self._names, self._at, strict=True) if now - at > self._age_s]
         if len(late) == len(self._names):
@@ -101,15 +105,19 @@ class JointStates:
         self._order = tuple(names)
         self._places = [(place, self._order.index(name))
                         for place, name in enumerate(self._names) if name in self._order]
-        for name in names:
-            self._seen[name] = None
-        while len(self._seen) > 4 * _SHOWN:
-            self._seen.pop(next(iter(self._seen)))
+        self._came.pop(self._order, None)
+        if len(self._came) >= _SHOWN:
+            self._came.pop(next(iter(self._came)))
         return ''
 
+    def _seen(self, now: float) -> list[str]:
+        """Return the names of the messages that came lately."""
+        return list(dict.fromkeys(name for names, at in self._came.items()
+                                  if now - at <= _LATELY_S for name in names))
 
-def _listed(names: Sequence[str] | dict[str, None]) -> str:
-    shown = [''.join(filter(str.isprintable, name))[:40] for name in list(names)[:_SHOWN]]
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [''.join(filter(str.isprintable, name))[:40] for name in names[:_SHOWN]]
     rest = len(names) - len(shown)
     return ', '.join(shown) + (f' and {rest} more' if rest else '')
 

@@ -27,16 +27,19 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from sensor_msgs.msg import CompressedImage, JointState
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from reflex_ros.cameras.feed import CameraFeed
 from reflex_ros.client import credentials, endpoints, retry
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.client.resources import account, deployments
 from reflex_ros.domain.action import ActionChunk, ChunkBounds, MAX_AGE_S
 from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.cdr import DamagedMessage
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import (
     DRIVER,
@@ -47,14 +50,17 @@ from reflex_ros.domain.heartbeats import (
     STREAM,
     StreamBeat,
 )
+from reflex_ros.domain.joint_states import JointStateReader
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.request_clock import RequestRules
-from reflex_ros.errors import ConfigurationError, ServiceUnavailable
+from reflex_ros.domain.timing import stamp_age
+from reflex_ros.errors import ServiceUnavailable
 from reflex_ros.hardware.arms import ARMS
-from reflex_ros.nodes import convert, qos, status_codec
+from reflex_ros.nodes import camera_inputs, convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.camera_inputs import CameraInputs
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 from reflex_ros.runner.loop_watch import LoopWatch
@@ -74,8 +80,8 @@ TABLE = (
     Spec('service.open_window_s', 90.0, 'Time for which opening the stream is retried.', 's', 0.0,
          600.0),
     Spec('prompt', 'hold', 'Task text for the policy.', is_live=True),
-    Spec('cameras', ['front'], 'Names of the cameras. Images of a camera come from the topic '
-         '<name>/image_raw/compressed.'),
+    Spec('cameras', ['front'], 'Names of the cameras. With [] the policy gets no pictures.'),
+    *camera_inputs.TABLE,
     Spec('rate_hz', 30.0, 'Rate of the rows of a chunk.', 'Hz', 1.0, 100.0),
     Spec('chunk_size', 50, 'Number of rows to request per chunk.', 'rows', 2, 1000),
     Spec('replan_s', 0.25, 'Shortest time between two requests for a chunk.', 's', 0.05, 5.0),
@@ -107,6 +113,10 @@ TABLE = (
          'switches this check off.', 's', 0.0, 5.0),
 )
 BEAT_HZ = 50.0
+LOOK_S = 1.0
+"""How often the topics of the cameras are looked for."""
+TRAVEL_S = 1.0
+"""How often the travel of the gripper is read."""
 CONFIGURE_S = 8.0
 LEAVE_S = 2.0
 
@@ -122,8 +132,14 @@ class ActionStreamNode(ReflexNode):
         self._observer = Observer([], ObservationBounds())
         self._arm = next(iter(ARMS.values()))
         self._status = SessionStatus()
-        self._inputs: list[Any] = []
+        self._joint_states: Any = None
+        self._plans: Any = None
+        self._joint_reader = JointStateReader()
+        self._feed: CameraFeed | None = None
+        self._cameras: CameraInputs | None = None
+        self._look_timer: Any = None
         self._travel: GripperTravel | None = None
+        self._travel_due_at = 0.0
         self._lease = PermitLease()
         self._watch = LoopWatch()
         self._progress = 0
@@ -131,20 +147,22 @@ class ActionStreamNode(ReflexNode):
         self._commands = self.create_publisher(JointTrajectory, f'{DRIVER}/command', qos.CHUNK)
         self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
-        self.create_subscription(DiagnosticStatus, f'beat/{DRIVER}', self._on_driver, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, f'beat/{DRIVER}', self._on_driver, qos.LEASE,
+                                 raw=True)
         self.create_subscription(String, 'prompt', self._on_prompt, qos.PROMPT)
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
         saved = credentials.load(credentials.path(os.environ))
         key = credentials.api_key(None, os.environ, saved)
         rpc_url = endpoints.rpc_url(settings['service.rpc_url'], os.environ, saved.convex_url)
+        cameras = camera_inputs.read_settings(settings)
         options = SessionSettings(
             rpc_url=rpc_url,
             actions_url=endpoints.actions_url(settings['service.actions_url'], os.environ,
                                               rpc_url),
             prompt=settings['prompt'], model=settings['service.model'],
             deployment_id=settings['service.deployment'] or None,
-            cameras=tuple(settings['cameras']), rate_hz=settings['rate_hz'],
+            cameras=tuple(camera.wire_key for camera in cameras), rate_hz=settings['rate_hz'],
             chunk_size=settings['chunk_size'], execute_horizon=settings['execute_horizon'],
             send_prefix=SendPrefix(settings['send_prefix']),
             send_arrival_state=settings['send_arrival_state'],
@@ -152,26 +170,27 @@ class ActionStreamNode(ReflexNode):
                                settings['max_in_flight'], settings['schedule'] == 'sync'),
             window_s=settings['service.open_window_s']
             if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in os.environ else retry.window(os.environ))
-        if len(set(options.cameras)) != len(options.cameras):
-            raise ConfigurationError("parameter 'cameras' names a camera twice")
         self._watch = LoopWatch()
         self._thread = LoopThread('stream', leave_s=LEAVE_S, selector=self._watch)
         self._check_account(key, options)
         self._arm = ARMS[settings['arm']].with_velocity(settings['limits.velocity'])
         bounds = ChunkBounds(self._arm, settings['limits.chunk_age_s'], settings['limits.jump'],
                              clamp=settings['limits.clamp'])
-        self._observer = Observer(options.cameras, ObservationBounds(
-            camera_age_s=settings['camera_age_s'], frozen_s=settings['camera_frozen_s']))
+        self._observer = Observer([camera.name for camera in cameras], ObservationBounds(
+            camera_age_s=settings['camera_age_s'], frozen_s=settings['camera_frozen_s'],
+            camera_ages_s={camera.name: camera.age_s for camera in cameras if camera.age_s}),
+            self._arm.joint_names)
+        self._feed = CameraFeed(cameras, self._observer)
         self._make_session = partial(PolicySession, options, key, self._observer, bounds,
-                                     self._lease, self._on_chunk, self._on_fault)
-        self._inputs = [self.create_subscription(JointState, 'joint_states', self._on_joints,
-                                                 qos.JOINT_STATES)]
-        if options.uses_outlook:
-            self._inputs.append(self.create_subscription(JointTrajectory, 'so101/_plan',
-                                                         self._on_plan, qos.CHUNK))
-        self._inputs += [self.create_subscription(
-            CompressedImage, f'{name}/image_raw/compressed', partial(self._on_frame, name),
-            qos.CAMERA) for name in options.cameras]
+                                     self._lease, self._on_chunk, self._on_fault,
+                                     make_pictures=self._feed.pictures)
+        self._joint_states = self.create_subscription(
+            JointState, 'joint_states', self._on_joints, qos.JOINT_STATES_INPUT, raw=True)
+        self._plans = self.create_subscription(
+            JointTrajectory, 'so101/_plan', self._on_plan, qos.CHUNK) \
+            if options.uses_outlook else None
+        self._cameras = CameraInputs(self, cameras, self._feed, self._observer)
+        self._look_timer = self.every(LOOK_S, self._cameras.look)
 
     def _check_account(self, key: credentials.Secret, options: SessionSettings) -> None:
         """Check that the key is valid and the deployment ready. Blocks for 8 s at most."""
@@ -213,35 +232,50 @@ class ActionStreamNode(ReflexNode):
 
     def _teardown(self) -> None:
         self._stop()
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs = []
+        if self._look_timer is not None:
+            self.destroy_timer(self._look_timer)
+        if self._cameras is not None:
+            self._cameras.close()
+        for subscription in (self._joint_states, self._plans):
+            if subscription is not None:
+                self.destroy_subscription(subscription)
+        if self._feed is not None:
+            self._feed.close()
+        self._look_timer = self._cameras = self._feed = self._joint_states = self._plans = None
         if self._thread is not None:
             self._thread.close()
         self._thread = None
 
     # Messages, in the executor's thread.
 
-    def _on_joints(self, message: JointState) -> None:
-        now, pose = time.monotonic(), convert.positions(message, self._arm.joint_names)
-        if pose is not None:
-            stamp = message.header.stamp
-            self._observer.put_joints(pose, now, stamp.sec * 10 ** 9 + stamp.nanosec)
-
-    def _on_frame(self, name: str, message: CompressedImage) -> None:
-        if 'jpeg' in message.format.lower() or 'jpg' in message.format.lower():
-            self._observer.put_frame(name, bytes(message.data), time.monotonic())
-        else:
-            self.get_logger().warning(f'camera {name} sends {message.format!r}, expected jpeg',
-                                      throttle_duration_sec=10.0)
+    def _on_joints(self, message: bytes) -> None:
+        now = time.monotonic()
+        try:
+            stamp_ns, names, positions = self._joint_reader.read(message)
+        except DamagedMessage as exc:
+            self._observer.refuse_joint_state(str(exc))
+            return
+        age_s = stamp_age(stamp_ns, self.get_clock().now().nanoseconds) or 0.0
+        self._observer.put_joint_state(names, positions, now - age_s,
+                                       time.time_ns() - round(age_s * 1e9))
 
     def _on_permit(self, message: DiagnosticStatus) -> None:
         permit = status_codec.decode_complete(Permit, message)
         if permit is not None:
             self._lease.renew(permit, time.monotonic())
 
-    def _on_driver(self, message: DiagnosticStatus) -> None:
-        travel = status_codec.decode(DriverBeat, message).gripper_travel
+    def _on_driver(self, message: bytes) -> None:
+        now = time.monotonic()
+        if now < self._travel_due_at:
+            return
+        try:
+            beat = status_codec.decode(DriverBeat, deserialize_message(message, DiagnosticStatus))
+        except RuntimeError:
+            # A hostile publisher can send bytes that are no message.
+            return
+        travel = beat.gripper_travel
+        # It changes with a calibration, and to read all fifty beats a second costs 1 % of a core.
+        self._travel_due_at = now + TRAVEL_S if travel is not None else 0.0
         if travel is None or travel == self._travel or len(self._arm.grippers) != 1:
             return
         self._travel = travel
@@ -323,13 +357,14 @@ class ActionStreamNode(ReflexNode):
             level, message = DiagnosticStatus.WARN, f'{beat.link.value}: {beat.remark}'
         entries = [status_codec.encode('action_stream: stream/link', beat, level=level,
                                        message=message)]
-        ages = self._observer.ages(time.monotonic())
-        for name, age_s in ages.items():
-            stale = age_s > 0.3
+        now = time.monotonic()
+        if self._cameras is not None:
+            age_s, gap = self._observer.joint_states(now)
             entries.append(status_codec.entry(
-                f'action_stream: {name}', {'age_s': min(age_s, 1e6)},
-                level=DiagnosticStatus.WARN if stale else DiagnosticStatus.OK,
-                message='no data' if stale else 'ok'))
+                'action_stream: joint_states', {'age_ms': age_s * 1e3},
+                level=DiagnosticStatus.WARN if gap else DiagnosticStatus.OK,
+                message=gap or 'ok'))
+            entries += self._cameras.diagnostics(now)
         return entries
 
 

@@ -57,8 +57,8 @@ class Spec:
     :param high: largest allowed number.
     :param choices: allowed texts; empty allows any.
     :param is_live: whether the value may change while the node is configured.
-    :param per: list parameter for each of whose items there is one parameter; ``<name>`` in the name
-        of the row stands for the item. Empty: the row is one parameter.
+    :param per: name of a list parameter: the row stands for one parameter per item of that list,
+        and ``<name>`` in its name for the item. Empty: the row is one parameter.
     """
 
     name: str

@@ -5,7 +5,6 @@
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
-    qos_profile_sensor_data,
     QoSProfile,
     ReliabilityPolicy,
 )
@@ -19,9 +18,19 @@ def _profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoS
 
 
 JOINT_STATES = _profile(10)
-CAMERA = qos_profile_sensor_data
+JOINT_STATES_INPUT = _profile(10, reliable=False)
+"""Best effort: it also receives from drivers that publish with best effort."""
 CAMERA_DRIVER = _profile(5)
 """REP-2003: a driver publishes reliably, and each subscriber chooses its own reliability."""
+CAMERA_INPUT = _profile(1)
+"""
+Reliable with depth 1: a frame is sent in many packets, and best effort loses all of it with one.
+
+Seen with 640 x 480 in rgb8 at 90 frames/s over UDP on loopback: 14 arrive with best effort, 90
+reliably.
+"""
+CAMERA_INPUT_BEST_EFFORT = _profile(1, reliable=False)
+"""For publishers that offer only best effort."""
 CHUNK = _profile(1)
 """Volatile with depth 1: an old command must never be delivered later."""
 LEASE = _profile(1, reliable=False)

@@ -16,7 +16,8 @@ answer, another permit. Its clock is the loop's: monotonic, as that of the input
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import binascii
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 import logging
 import math
@@ -24,13 +25,14 @@ import random
 import time
 from typing import Any
 
+from reflex_ros.cameras.frame import Picture
 from reflex_ros.client import adapters, retry
 from reflex_ros.client.action_stream import AsyncActionStream
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
-from reflex_ros.client.stream_frames import OpenRequest
+from reflex_ros.client.stream_frames import Image, OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
@@ -39,6 +41,7 @@ from reflex_ros.domain.joints import GripperTravel, Vector
 from reflex_ros.domain.observation import Observation, Observer
 from reflex_ros.domain.outlook import Outlook, Prefix, STALE_S
 from reflex_ros.domain.permit import Mode
+from reflex_ros.domain.timing import LONGEST_WAIT_S, SLACK_S
 from reflex_ros.errors import (
     AuthenticationError,
     ReflexError,
@@ -72,6 +75,15 @@ GAP_CHECK_S = 0.25
 """How often the reason of a gap is evaluated again: it names an age that grows."""
 
 
+MakePictures = Callable[[Mapping[str, object]], Awaitable[Mapping[str, Picture] | None]]
+
+
+async def jpeg_pictures(frames: Mapping[str, object]) -> Mapping[str, Picture]:
+    """Return the pictures of frames that are the bytes of a JPEG."""
+    return {name: Picture('jpeg', frame) for name, frame in frames.items()
+            if isinstance(frame, bytes)}
+
+
 class PolicySession:
     """
     A session that runs until it is cancelled or ends on a fault.
@@ -83,6 +95,8 @@ class PolicySession:
     :param on_chunk: called in the loop with each chunk that passed every check; must not block.
     :param on_fault: called in the loop, once, when a session that applied actions fails.
     :param status: last status of an earlier session, whose counters go on.
+    :param make_pictures: makes the pictures to send of the frames of an observation, by their
+        keys at the service; awaited in the loop. None: this observation cannot be sent.
     """
 
     _send_wakeup: Wakeup
@@ -92,7 +106,8 @@ class PolicySession:
     def __init__(self, settings: SessionSettings, key: Secret, observer: Observer,
                  bounds: ChunkBounds, lease: PermitLease,
                  on_chunk: Callable[[ActionChunk], None], on_fault: Callable[[Cause], None],
-                 status: SessionStatus | None = None) -> None:
+                 status: SessionStatus | None = None,
+                 make_pictures: MakePictures = jpeg_pictures) -> None:
         self.settings = settings
         self.status = status or SessionStatus()
         """The newest status; replaced by the loop alone."""
@@ -104,11 +119,14 @@ class PolicySession:
         self._lease = lease
         self._on_chunk = on_chunk
         self._on_fault = on_fault
+        self._make_pictures = make_pictures
         self._exchange = Exchange(bounds, settings.rules, settings.rate_hz,
                                   self.status.counts.copy())
         self._mode_since = math.inf
         """When the service's session got its mode; infinite while that is being changed."""
         self._gap_since: float | None = None
+        self._waits_since: float | None = None
+        """Since when an observation is due that only waits for fresher frames."""
         self._outlook: Outlook | None = None
         self._newest: tuple[int, int] = (-1, -1)    # epoch and number of the newest chunk
         self._sends_prefix = False
@@ -237,12 +255,30 @@ class PolicySession:
                 continue
             found = self._observer.snapshot(now, self._send_wakeup.call_from_thread)
             if isinstance(found, Cause):
+                self._waits_since = None
                 await self._send_wakeup.wait(self._record_gap(found, now))
                 continue
+            wait_s = self._wait_for_fresher(now)
+            if wait_s:
+                await self._send_wakeup.wait(now + wait_s + SLACK_S)
+                continue
+            pictures = await self._make_pictures(found.images)
+            if pictures is None:
+                # The observer has forgotten the frame, and says why in the next snapshot.
+                continue
+            self._waits_since = None
             if self._gap_since is not None:
                 self._gap_since = None
                 self._update(gap=None)
-            await self._send_one(stream, found)
+            await self._send_one(stream, found, pictures)
+
+    def _wait_for_fresher(self, now: float) -> float:
+        """Return how long to wait for fresher frames of the cameras [s], within bounds."""
+        if self._waits_since is None:
+            self._waits_since = now
+        if now - self._waits_since >= LONGEST_WAIT_S:
+            return 0.0
+        return self._observer.wait_for_fresher(now, self._send_wakeup.call_from_thread)
 
     def _record_gap(self, cause: Cause, now: float) -> float:
         """
@@ -260,7 +296,8 @@ class PolicySession:
         check_at = now + GAP_CHECK_S
         return fault_at if now < fault_at < check_at else check_at
 
-    async def _send_one(self, stream: AsyncActionStream, observation: Observation) -> None:
+    async def _send_one(self, stream: AsyncActionStream, observation: Observation,
+                        pictures: Mapping[str, Picture]) -> None:
         now = self._now()
         # Before it is sent: a peer that does not read may keep us in there for ever.
         # Read once: another thread may change it.
@@ -282,7 +319,8 @@ class PolicySession:
         arm = self._bounds.arm
         units = {'state_units': arm.wire.state_units} if arm.wire.state_units else {}
         await stream.send_observation(
-            adapters.state_to_wire(position, arm), observation.images,
+            adapters.state_to_wire(position, arm),
+            {key: _image(picture) for key, picture in pictures.items()},
             prompt=prompt, capture_time_ns=observation.wall_ns, seq=seq,
             extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units,
                    **offer})
@@ -440,3 +478,11 @@ class PolicySession:
         elif is_internal or isinstance(exc, (AuthenticationError, PolicyMismatch)):
             # It will happen again until a person has changed something.
             self._update(fault=cause)
+
+
+def _image(picture: Picture) -> Image:
+    """Return a picture as the client sends it: a JPEG as bytes, others with their encoding."""
+    if picture.format == 'jpeg':
+        return picture.data
+    return {'encoding': f'{picture.format}_base64',
+            'data': binascii.b2a_base64(picture.data, newline=False).decode('ascii')}

@@ -95,6 +95,10 @@ class Service:
         """Make a session and return its id."""
         return self.call('authorizeSession', **{'baseModel': 'pi0.5'} | args)['sessionId']
 
+    def observations(self) -> list[dict]:
+        """Read the newest 32 observations that came over a stream."""
+        return self._ask('GET', '/admin/observations', None)['observations']
+
     def session(self, session_id: str) -> dict:
         """Read the row of one session."""
         return next(row for row in self.state()['sessions'] if row['id'] == session_id)

@@ -96,7 +96,6 @@ def test_not_finite_position_of_another_joint_is_nothing_to_us() -> None:
 
 
 @pytest.mark.parametrize(('messages', 'gap'), [
-    ([], 'no joint state yet'),
     ([('arm_pan', 'arm_lift')], 'joint states came, with none of the joints pan, lift, gripper; '
      'they name arm_pan, arm_lift'),
     ([('pan', 'lift')], 'joint states lack gripper; they name pan, lift'),
@@ -107,9 +106,14 @@ def test_not_finite_position_of_another_joint_is_nothing_to_us() -> None:
 def test_gap_names_what_is_missing_and_what_came(messages: list[tuple[str, ...]],
                                                  gap: str) -> None:
     target = states()
+    target.put(('long_gone', 'pan'), [0.0, float('nan')], 0.0)
     for names in messages:
         target.put(names, [0.0] * len(names), 5.0)
     assert target.gap(6.0) == gap
+
+
+def test_before_anything_came_the_gap_says_so() -> None:
+    assert states().gap(0.0) == 'no joint state yet'
 
 
 def test_gap_stays_short_whatever_came() -> None:

@@ -9,6 +9,7 @@ The arm is a first-order lag that follows the newest chunk and reports its pose 
 import asyncio
 import copy
 import dataclasses
+from functools import partial
 import json
 import os
 import selectors
@@ -21,6 +22,7 @@ import pytest
 from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side
 
+from reflex_ros.cameras.frame import Picture
 from reflex_ros.client.adapters import rows_from_wire
 from reflex_ros.client.credentials import Secret
 from reflex_ros.domain.action import ChunkBounds, row_at
@@ -46,7 +48,8 @@ HARD_S = 0.4
 class Rig:
     """A session, an arm that follows it, and everything that the session said."""
 
-    def __init__(self, place, *, key=KEY, max_age_s=1.0, arm=SO101, home=HOME, **settings):
+    def __init__(self, place, *, key=KEY, max_age_s=1.0, arm=SO101, home=HOME, make_pictures=None,
+                 **settings):
         rules = RequestRules(settings.pop('replan_s', 0.04), settings.pop('parallel', 1),
                              settings.pop('max_in_flight', 4))
         options = SessionSettings(place.url, place.actions_url, rules=rules, **{
@@ -58,7 +61,8 @@ class Rig:
         self.lease = PermitLease(30.0)
         self.session = PolicySession(
             options, Secret(key), self.observer, ChunkBounds(arm, max_age_s=max_age_s), self.lease,
-            self.on_chunk, self.on_fault)
+            self.on_chunk, self.on_fault, **(
+                {'make_pictures': partial(make_pictures, self)} if make_pictures else {}))
         self.permit = Permit(1)
         self.turns = 0
         self.position = home
@@ -291,6 +295,50 @@ def test_cameras_are_waited_for_and_sent(service, play, until):
         assert rig.chunks[-1].observed_at <= time.monotonic()
 
     play(service, scene, cameras=('front', 'wrist'))
+
+
+def test_pictures_go_up_as_what_they_are_under_their_keys(service, play, until):
+    async def make(rig, frames):
+        assert set(frames) == {'front', 'wrist'}
+        return {'cam_high': Picture('jpeg', b'\xff\xd8'), 'cam_left': Picture('png', b'\x89PNG')}
+
+    async def scene(rig):
+        await until(lambda: rig.status.counts.accepted >= 2)
+        assert service.observations()[-1]['images'] == {
+            'cam_high': {'encoding': 'jpeg_base64', 'data': '/9g='},
+            'cam_left': {'encoding': 'png_base64', 'data': 'iVBORw=='}}
+
+    play(service, scene, cameras=('front', 'wrist'), make_pictures=make)
+
+
+def test_observation_waits_for_fresher_frames_within_bounds(service, play, until):
+    async def scene(rig):
+        rig.observer.wait_for_fresher = lambda now, on_frame: 0.01
+        sent = rig.status.counts.sent
+        await until(lambda: rig.status.counts.sent >= sent + 3)
+
+    play(service, scene, cameras=('front',))
+
+
+def test_observation_leaves_with_the_frame_that_it_waits_for(service, play, until):
+    async def scene(rig):
+        asked = []
+
+        def wait(now, on_frame):
+            asked.append(on_frame)
+            return 0.0 if len(asked) > 1 else 30.0
+
+        rig.observer.wait_for_fresher = wait
+        await until(lambda: asked and not rig.status.in_flight)
+        sent, turns = rig.status.counts.sent, rig.turns
+        await until(lambda: rig.turns >= turns + 5)
+        assert rig.status.counts.sent == sent
+        thread = threading.Thread(target=asked[0])
+        thread.start()
+        thread.join()
+        await until(lambda: rig.status.counts.sent > sent)
+
+    play(service, scene, cameras=('front',))
 
 
 def test_loop_is_never_held_up(service, play, until):
@@ -818,6 +866,35 @@ def test_missing_joint_states_are_a_gap(service, play, until):
         await until(lambda: rig.status.gap is None and rig.status.counts.sent > sent)
 
     assert not play(service, scene).faults
+
+
+@pytest.mark.parametrize('is_applying', [False, True])
+def test_frames_that_cannot_be_decoded_are_a_gap(service, play, until, monkeypatch, is_applying):
+    monkeypatch.setattr(policy_session, 'GAPS_S', 0.3)
+    bad = []
+
+    async def make(rig, frames):
+        if not bad:
+            return {'front': Picture('jpeg', frames['front'])}
+        rig.observer.refuse_frame('front', 'cannot be decoded', time.monotonic(), frames['front'])
+        return None
+
+    async def scene(rig):
+        bad.append(True)
+        if is_applying:
+            await until(lambda: rig.faults)
+            assert rig.faults[0][1].code is FaultCode.CAM_REFUSED
+            return
+        await until(lambda: rig.status.gap)
+        assert rig.status.gap.code is FaultCode.CAM_REFUSED
+        assert 'cannot be decoded' in rig.status.gap.text
+        sent, turns = rig.status.counts.sent, rig.turns
+        await until(lambda: rig.turns >= turns + 5)
+        assert rig.status.counts.sent == sent
+        bad.clear()
+        await until(lambda: rig.status.gap is None and rig.status.counts.sent > sent)
+
+    play(service, scene, is_applying=is_applying, cameras=('front',), make_pictures=make)
 
 
 def test_inputs_that_stay_away_end_a_session_that_applies(service, play, until, monkeypatch):

@@ -1,0 +1,183 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Subscriptions to the cameras: found by their names, read as raw bytes, changed when the graph does.
+
+All methods run in the thread of the executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+import re
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+
+from reflex_ros.cameras.feed import CameraFeed
+from reflex_ros.cameras.settings import CameraSettings, check_keys
+from reflex_ros.cameras.topics import candidates, choose, Published, Source
+from reflex_ros.domain.observation import Observer
+from reflex_ros.errors import ConfigurationError
+from reflex_ros.nodes import qos, status_codec
+from reflex_ros.nodes.parameters import Spec
+
+TABLE = (
+    Spec('camera.<name>.topic', '', 'Topic of the frames, of type Image or CompressedImage. If it '
+         'is empty: the first one that is published of <name>/image_raw/compressed, '
+         '<name>/image_raw, <name>/color/image_raw/compressed and <name>/color/image_raw.',
+         per='cameras'),
+    Spec('camera.<name>.key', '', 'Name of the picture at the service. If it is empty: <name>.',
+         per='cameras'),
+    Spec('camera.<name>.width', 0, 'Width of the picture that is sent. 0 keeps the proportions to '
+         'the height, or the size.', 'px', 0, 4096, per='cameras'),
+    Spec('camera.<name>.height', 0, 'Height of the picture that is sent. 0 keeps the proportions '
+         'to the width, or the size.', 'px', 0, 4096, per='cameras'),
+    Spec('camera.<name>.longest_side', 0, 'Longest side of the picture that is sent: larger ones '
+         'are scaled down. 0 switches this off. Excludes width and height.', 'px', 0, 4096,
+         per='cameras'),
+    Spec('camera.<name>.quality', 0, 'Quality of the JPEG that is sent. 0 leaves a JPEG untouched '
+         'that needs no other change, and encodes others with 85.', '%', 0, 100, per='cameras'),
+    Spec('camera.<name>.crop', '', 'Part of the picture to keep, cut before it is rotated: '
+         'x,y,width,height in pixels, or square for the largest square in the middle. If it is '
+         'empty: all of it.', per='cameras'),
+    Spec('camera.<name>.rotation', 0, 'Clockwise rotation: 0, 90, 180 or 270.', 'degrees', 0, 270,
+         per='cameras'),
+    Spec('camera.<name>.rate_hz', 0.0, 'Largest rate at which frames are read; frames that come '
+         'faster are skipped. 0 reads all.', 'Hz', 0.0, 200.0, per='cameras'),
+    Spec('camera.<name>.age_s', 0.0, 'Largest age of a frame that is sent. 0 takes camera_age_s.',
+         's', 0.0, 5.0, per='cameras'),
+)
+_NAME = re.compile(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+
+
+def read_settings(settings: Mapping[str, Any]) -> tuple[CameraSettings, ...]:
+    """
+    Read the settings of all cameras from the values of a node's parameters.
+
+    :raises ConfigurationError: naming the parameter that is wrong.
+    """
+    names = settings['cameras']
+    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    if wrong:
+        raise ConfigurationError(f"parameter 'cameras' names {wrong[0]!r}: a camera needs a name "
+                                 'of letters, digits and underscores, such as front')
+    if len(set(names)) != len(names):
+        raise ConfigurationError("parameter 'cameras' names a camera twice")
+    cameras = tuple(CameraSettings(name, **{
+        field.name: settings[f'camera.{name}.{field.name}']
+        for field in fields(CameraSettings) if field.name != 'name'}) for name in names)
+    check_keys(cameras)
+    return cameras
+
+
+@dataclass(slots=True)
+class _Input:
+    camera: CameraSettings
+    names: tuple[str, ...]
+    source: Source | None = None
+    subscription: Any = None
+
+
+class CameraInputs:
+    """
+    The subscriptions of one node to its cameras.
+
+    :param feed: gets the messages.
+    :param observer: is told why a camera has no topic.
+    """
+
+    def __init__(self, node: Node, cameras: Sequence[CameraSettings], feed: CameraFeed,
+                 observer: Observer) -> None:
+        self._node = node
+        self._feed = feed
+        self._observer = observer
+        self._inputs = [
+            _Input(camera, tuple(map(node.resolve_topic_name, candidates(camera))))
+            for camera in cameras]
+        self.look()
+
+    def close(self) -> None:
+        """Drop every subscription."""
+        for each in self._inputs:
+            self._unsubscribe(each)
+        self._inputs = []
+
+    def look(self) -> None:
+        """Look what the graph publishes now, and subscribe anew where that has changed."""
+        others: dict[str, Published] | None = None
+        for each in self._inputs:
+            source, problem = choose(each.camera, each.names, self._published(each.names))
+            if problem:
+                # What else there is helps to find the camera.
+                others = self._all_images() if others is None else others
+                source, problem = choose(each.camera, each.names, others)
+            self._observer.set_source_problem(each.camera.name, problem)
+            # A driver that was started anew publishes the same topic again.
+            if source is not None and source != each.source and not (problem and each.source):
+                self._subscribe(each, source)
+
+    def diagnostics(self, now: float) -> list[DiagnosticStatus]:
+        """
+        Report each camera.
+
+        :param now: monotonic instant [s].
+        """
+        reports = self._observer.camera_reports(now)
+        entries = []
+        for each in self._inputs:
+            name, report = each.camera.name, reports[each.camera.name]
+            values = {
+                'topic': each.source.topic if each.source else '', 'key': each.camera.wire_key,
+                **self._feed.notes(name), 'rate_hz': report.rate_hz,
+                'age_ms': report.age_s * 1e3, 'behind_ms': report.behind_s * 1e3,
+                'received_bytes_per_s': report.bytes_per_s, 'refused': report.refused}
+            fault = report.fault
+            entries.append(status_codec.entry(
+                f'action_stream: cameras/{name}', values,
+                level=DiagnosticStatus.WARN if fault else DiagnosticStatus.OK,
+                message=f'{fault.code}: {fault.text}' if fault else 'ok'))
+        return entries
+
+    def _published(self, names: Sequence[str]) -> dict[str, Published]:
+        """Return the first of some topics that has publishers."""
+        for name in names:
+            publishers = self._node.get_publishers_info_by_topic(name)
+            if publishers:
+                return {name: Published(publishers[0].topic_type, all(
+                    each.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                    for each in publishers))}
+        return {}
+
+    def _all_images(self) -> dict[str, Published]:
+        found: dict[str, Published] = {}
+        for name, types in self._node.get_topic_names_and_types():
+            if any(kind.startswith('sensor_msgs/msg/') for kind in types) or any(
+                    name in each.names for each in self._inputs):
+                found |= self._published([name])
+        return found
+
+    def _subscribe(self, each: _Input, source: Source) -> None:
+        self._unsubscribe(each)
+        each.source = source
+        # Raw: of many frames only one is needed, and unpacking all of them costs more.
+        each.subscription = self._node.create_subscription(
+            CompressedImage if source.is_compressed else Image, source.topic,
+            partial(self._on_message, each.camera.name, source.is_compressed),
+            qos.CAMERA_INPUT if source.is_reliable else qos.CAMERA_INPUT_BEST_EFFORT,
+            raw=True)
+
+    def _unsubscribe(self, each: _Input) -> None:
+        if each.subscription is not None:
+            self._node.destroy_subscription(each.subscription)
+        each.subscription = None
+
+    def _on_message(self, name: str, is_compressed: bool, message: bytes) -> None:
+        self._feed.receive(name, message, is_compressed=is_compressed, now=time.monotonic(),
+                           ros_now_ns=self._node.get_clock().now().nanoseconds)
