@@ -92,6 +92,8 @@ setup(
         ],
         # xdist has --dist=loadgroup since 2.5, which is also what Ubuntu 22.04 ships.
         'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36'],
+        # Only `python -m bench.streaming_pictures` needs it.
+        'bench': ['matplotlib>=3.5'],
         # Exact: a linter that changes by itself turns a green commit red.
         'lint': ['ruff==0.17.6', 'mypy==2.4.1', 'types-PyYAML>=6.0'],
     },

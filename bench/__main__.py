@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 import platform
 import time
+from typing import Any
 
 import click
 from rich.console import Console
@@ -36,6 +37,7 @@ BENCHES = {
     'servo_codec': 'bench.bus',
     'command_latency': 'bench.bus',
     'streaming': 'bench.streaming',
+    'streaming_matrix': 'bench.streaming',
     'replug': 'bench.bus',
 }
 RESULTS = Path(__file__).parent / 'results.jsonl'
@@ -48,7 +50,8 @@ def main(only: str | None) -> None:
     table = Table('bench', 'figure', 'value', 'unit', 'n', 'floor', 'ratio')
     with RESULTS.open('a', encoding='utf-8') as results:
         for name in [only] if only else BENCHES:
-            run: Callable[[], Iterable[dict]] = getattr(import_module(BENCHES[name]), name)
+            run: Callable[[], Iterable[dict[str, Any]]] = getattr(
+                import_module(BENCHES[name]), name)
             for figure in run():
                 row = {'bench': name, **figure, 'at': round(time.time()),
                        'machine': f'{os.cpu_count()} x {platform.machine()}',

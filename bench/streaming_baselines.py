@@ -8,21 +8,25 @@ acceleration. ``NAIVE`` asks, waits and plays the whole chunk. ``BROKER`` is ope
 ``ActionChunkBroker``: it plays the first half of a chunk, then asks and waits. ``WEIGHTED`` and
 ``LATEST`` are LeRobot's asynchronous client: it asks when half of its queue is played, and mixes
 overlapping rows 0.3 : 0.7, or takes the newest. ``RTC`` is real-time chunking: the service keeps
-the rows that are played meanwhile and lets the rest fade over (guidance taken as perfect).
+the rows that will be played meanwhile, judged by the longest of the last delays, and lets the rest
+fade over with the paper's soft mask (guidance taken as perfect). Where a client could ask up to
+one row later than here, it is granted the earlier instant.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 import math
 
 import numpy as np
 
-from bench.streaming_models import DT, measure, path, Policy, Service, Servo
+from bench.streaming_models import Answer, DT, measure, path, Policy, Service, Servo
 
 QUEUE_SHARE = 0.5
 BROKER_ROWS = 25
 RTC_ROWS = 10
+RTC_DELAYS = 10
 NEW_SHARE = 0.7
 
 
@@ -42,7 +46,7 @@ def run(method: Method, policy: Policy, service: Service, duration_s: float
     client = _Client(method, policy, service)
     pose = path(np.array(0.0))
     servo = Servo(pose)
-    goal, progress = pose.copy(), policy.progress
+    goal = pose.copy()
     ticks = round(duration_s / DT)
     goals, commanded, ages = np.empty((ticks, 6)), np.zeros(ticks, dtype=bool), np.zeros(ticks)
     for index in range(ticks):
@@ -54,9 +58,7 @@ def run(method: Method, policy: Policy, service: Service, duration_s: float
         commanded[index] = client.plays
         goals[index], ages[index] = goal, now - client.observed_at
         servo.tick(goal)
-    figures = measure(goals, commanded, policy.progress - progress, duration_s, ages,
-                      client.borders)
-    return figures, goals
+    return measure(goals, commanded, ages, client.borders, policy), goals
 
 
 class _Client:
@@ -71,7 +73,7 @@ class _Client:
         self.plays = False
         self.observed_at = 0.0
         self.borders: list[int] = []
-        self.delay_rows = 0
+        self.delays: deque[int] = deque(maxlen=RTC_DELAYS)
 
     def tick(self, state: np.ndarray, now: float) -> np.ndarray | None:
         """Receive, ask, and return the row to write now, if one is due."""
@@ -116,19 +118,20 @@ class _Client:
     def _inpaint(self, new: np.ndarray) -> np.ndarray:
         rows = new.copy()
         left = sorted(self.queue)
+        delay = max(self.delays, default=0)
         for step in left:
             index = step - self.step
             if index >= len(rows):
                 break
-            beyond = index - self.delay_rows
-            span = max(len(left) - self.delay_rows, 1)
-            weight = 1.0 if beyond < 0 else math.exp(-3.0 * beyond / span)
+            # Equations of arXiv 2506.07339: 1 up to the delay, then down to 0 where the old ends.
+            near = min((len(left) - index) / max(len(left) - delay + 1, 1), 1.0)
+            weight = 1.0 if index < delay else near * math.expm1(near) / math.expm1(1.0)
             rows[index] = weight * self.queue[step][0] + (1.0 - weight) * new[index]
         return rows
 
-    def _merge(self, answer: object, now: float) -> None:
+    def _merge(self, answer: Answer, now: float) -> None:
         begin = self.asked_at_step.pop(answer.seq)
-        self.delay_rows = self.step - begin
+        self.delays.append(math.ceil((now - answer.observed_at) * self.policy.rate_hz))
         self.borders.append(round(now / DT))
         if self.method in (Method.NAIVE, Method.BROKER):
             # They waited: the first row is played now.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cache
 import math
 import random
 
@@ -21,6 +22,8 @@ DT = 0.01
 """Period of every control loop here [s]."""
 DEAD_S, LAG_S = 0.085, 0.03
 """Dead time and lag of the servo model, those of the emulator [s]."""
+STILL = 0.1
+"""Share of the task's speed below which the joints stand still."""
 AMPLITUDE = np.array([0.5, 0.4, 0.3, 0.3, 0.2, 0.1])
 SHIFT = 0.3 * np.arange(6)
 BASE = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.5])
@@ -33,7 +36,8 @@ SWING_RAD = math.radians(5.0)
 def path(progress: np.ndarray) -> np.ndarray:
     """Return the task's pose at a progress [s] (..., 6) [rad]: up to 0.6 rad/s."""
     angle = OMEGA * np.asarray(progress)[..., None] + SHIFT
-    return BASE + AMPLITUDE * (np.sin(angle) - np.sin(SHIFT))
+    pose: np.ndarray = BASE + AMPLITUDE * (np.sin(angle) - np.sin(SHIFT))
+    return pose
 
 
 @dataclass
@@ -64,13 +68,22 @@ class Policy:
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
+        self._asked_at = 0.0
+
+    @property
+    def joints(self) -> slice:
+        """Joints that tell the progress; a wrist that turns by itself says nothing about it."""
+        if self.two_ways:
+            return slice(1, 5)
+        return slice(0, 4 if self.wrist else 5)
 
     def infer(self, state: np.ndarray, now: float) -> np.ndarray:
         """Return the rows for a state (6,) that was observed at ``now`` (horizon, 6) [rad]."""
-        near = self.progress + np.linspace(-0.6, 2.2, 561)
-        # A wrist that turns by itself says nothing about the progress.
-        told = slice(0, 4 if self.wrist else 5)
-        distance = ((path(near) - state)[:, told] ** 2).sum(axis=1)
+        # The path comes back to each pose after one turn: search less than a turn, around where
+        # a run at full speed would be by now.
+        elapsed, self._asked_at = now - self._asked_at, now
+        near = self.progress + np.arange(max(-0.6, elapsed - 3.0), elapsed + 1.5, 0.005)
+        distance = ((path(near) - state)[:, self.joints] ** 2).sum(axis=1)
         self.progress = float(near[distance.argmin()])
         times = np.arange(self.horizon) / self.rate_hz
         rows = path(self.progress + DEAD_S + LAG_S + times)
@@ -108,7 +121,7 @@ class Link:
     :param jitter_s: added to it, uniform from 0.
     :param network_s: there and back together; not in line.
     :param network_jitter_s: added to the way back, uniform from 0.
-    :param stall_s: how long the link delivers nothing, every ``stall_every_s``.
+    :param stall_s: how long the link delivers nothing, either way, every ``stall_every_s``.
     """
 
     infer_s: float
@@ -118,6 +131,14 @@ class Link:
     stall_s: float = 0.0
     stall_every_s: float = 10.0
     dies_at: float = math.inf
+
+    def delivers_at(self, at: float) -> float:
+        """Return when the link delivers what would arrive at ``at`` without a stall."""
+        begin = self.stall_every_s / 2.0
+        phase = at % self.stall_every_s
+        if begin <= phase < begin + self.stall_s:
+            return at + begin + self.stall_s - phase
+        return at
 
 
 @dataclass
@@ -153,17 +174,12 @@ class Service:
             rows: np.ndarray | None = None) -> None:
         """Take an observation that is sent now; ``rows`` replaces what the policy answers."""
         link = self.link
-        arrives = now + link.network_s / 2.0
+        arrives = link.delivers_at(now + link.network_s / 2.0)
         begins = max(arrives, self._free_at)
         infer_s = link.infer_s + self._rng.uniform(0.0, link.jitter_s)
         done = self._free_at = begins + infer_s
         back = done + link.network_s / 2.0 + self._rng.uniform(0.0, link.network_jitter_s)
-        if link.stall_s:
-            phase = back % link.stall_every_s
-            begin = link.stall_every_s / 2.0
-            if begin <= phase < begin + link.stall_s:
-                back += begin + link.stall_s - phase
-        back = self._last_back = max(back, self._last_back)
+        back = self._last_back = max(link.delivers_at(back), self._last_back)
         if rows is None:
             rows = self.policy.infer(state, observed_at)
         self.asked += 1
@@ -195,43 +211,84 @@ class Servo:
         return self.position
 
 
-def measure(goals: np.ndarray, commanded: np.ndarray, progress_s: float, duration_s: float,
-            ages: np.ndarray, borders: list[int], *, skip_s: float = 2.0) -> dict[str, float]:
-    """
-    Compute the figures of one run.
+def follow(goals: np.ndarray) -> np.ndarray:
+    """Return the positions of joints that follow the goals with the servo's lag (ticks, 6)."""
+    followed = np.empty_like(goals)
+    joint = goals[0].copy()
+    share = 1.0 - math.exp(-DT / LAG_S)
+    for index, goal in enumerate(goals):
+        joint = joint + (goal - joint) * share
+        followed[index] = joint
+    return followed
 
-    Speed, acceleration and jerk are those of a joint that follows the goals with the servo's lag.
+
+def longest_run(flags: np.ndarray) -> int:
+    """Return how many flags in a row are set at most."""
+    longest = count = 0
+    for flag in flags:
+        count = count + 1 if flag else 0
+        longest = max(longest, count)
+    return longest
+
+
+def progress_along(positions: np.ndarray, joints: slice, every: int = 10) -> np.ndarray:
+    """Return how far positions (ticks, 6) have come along the path, every so many ticks [s]."""
+    step, back, width = 0.005, 120, 300
+    longest_s = len(positions) * DT * 2.0
+    line = path(np.arange(-back, longest_s / step + width) * step)[:, joints]
+    found, low = [], 0
+    for position in positions[::every, joints]:
+        near = line[low:low + width]
+        low += int(((near - position) ** 2).sum(axis=1).argmin()) - back
+        low = max(low, 0)
+        found.append(low * step)
+    return np.array(found)
+
+
+def measure(goals: np.ndarray, commanded: np.ndarray, ages: np.ndarray, borders: list[int],
+            policy: Policy, *, skip_s: float = 2.0) -> dict[str, float]:
+    """
+    Compute the figures of one run, without its first ``skip_s``.
+
+    Speed, acceleration and jerk are those of a joint that follows the goals with the servo's lag;
+    the gripper is left out. ``speed`` is the progress along the task's path over that of a player
+    without latency; the joints stand still while it is under a tenth, whatever is commanded. A run
+    that was stopped has lost all ticks after the stop.
 
     :param goals: (ticks, 6) [rad].
     :param commanded: whether each tick had rows to play (ticks,).
     :param ages: age of the observation behind each tick's goal (ticks,) [s].
     :param borders: ticks at which a new chunk took over.
     """
-    first = round(skip_s / DT)
-    follow = np.empty_like(goals)
-    joint = goals[0].copy()
-    share = 1.0 - math.exp(-DT / LAG_S)
-    for index, goal in enumerate(goals):
-        joint = joint + (goal - joint) * share
-        follow[index] = joint
-    arm = follow[first:, :5]
+    figures = _figures(goals, commanded, ages, borders, policy, round(skip_s / DT))
+    figures['speed'] /= _ideal_speed(policy.rate_hz)
+    return figures
+
+
+def _figures(goals: np.ndarray, commanded: np.ndarray, ages: np.ndarray, borders: list[int],
+             policy: Policy, first: int) -> dict[str, float]:
+    followed = follow(goals)
+    arm = followed[first:, :5]
     velocity = np.diff(arm, axis=0) / DT
     acceleration = np.diff(velocity, axis=0) / DT
     jerk = np.diff(acceleration, axis=0) / DT
-    steps = np.abs(np.diff(goals[:, :5], axis=0)).max(axis=1)
-    waits, longest = 0, 0
-    for is_commanded in commanded[first:]:
-        waits = 0 if is_commanded else waits + 1
-        longest = max(longest, waits)
-    places = np.arange(0.0, 2.0 * math.pi / OMEGA, 0.01)
-    line = path(places)[:, :5]
-    sampled = arm[::10]
+    # The step that leads to each tick.
+    steps = np.abs(np.diff(goals[:, :5], axis=0, prepend=goals[:1, :5])).max(axis=1)
+    joints = policy.joints
+    line = path(np.arange(0.0, 2.0 * math.pi / OMEGA, 0.01))[:, joints]
+    sampled = arm[::10, joints]
     error = np.sqrt(((sampled[:, None, :] - line[None]) ** 2).sum(axis=2).min(axis=1))
-    inside = [steps[index:index + 5].max() for index in borders
-              if first <= index < len(steps) - 5]
+    # A client that holds rows writes the first new one up to one row later.
+    width = math.ceil(1.0 / policy.rate_hz / DT) + 1
+    inside = [steps[index:index + width].max() for index in borders
+              if first <= index <= len(steps) - width]
+    places = progress_along(followed, joints)
+    begin = first // 10
+    is_still = np.diff(places[begin:]) < STILL * 10 * DT
     return {
         'commanded_percent': float(commanded[first:].mean() * 100.0),
-        'longest_wait_s': longest * DT,
+        'longest_wait_s': longest_run(~commanded[first:]) * DT,
+        'longest_standstill_s': longest_run(is_still) * 10 * DT,
         'largest_step_rad': float(steps[first:].max()),
         'peak_speed': float(np.abs(velocity).max()),
         'peak_acceleration': float(np.abs(acceleration).max()),
@@ -239,6 +296,25 @@ def measure(goals: np.ndarray, commanded: np.ndarray, progress_s: float, duratio
         'rms_jerk': float(np.sqrt((jerk ** 2).mean())),
         'border_step_deg': float(np.degrees(max(inside, default=0.0))),
         'contour_error_deg': float(np.degrees(np.percentile(error, 95))),
-        'progress': progress_s / duration_s,
+        'speed': float(places[-1] - places[begin]) / ((len(places) - 1 - begin) * 10 * DT),
         'age_p50_ms': float(np.median(ages[first:]) * 1e3),
     }
+
+
+@cache
+def _ideal_speed(rate_hz: float) -> float:
+    """Return the speed of a player without latency, which asks twice a second [s/s]."""
+    policy = Policy(rate_hz)
+    servo = Servo(path(np.array(0.0)))
+    ticks, every = round(24.0 / DT), round(0.5 / DT)
+    goals = np.empty((ticks, 6))
+    rows = np.empty((0, 6))
+    for index in range(ticks):
+        if index % every == 0:
+            rows = policy.infer(servo.position, index * DT)
+        at = index % every * DT * rate_hz
+        low = int(at)
+        goals[index] = rows[low] + (rows[low + 1] - rows[low]) * (at - low)
+        servo.tick(goals[index])
+    return _figures(goals, np.ones(ticks, dtype=bool), np.zeros(ticks), [], policy,
+                    round(2.0 / DT))['speed']

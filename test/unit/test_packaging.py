@@ -79,7 +79,7 @@ def text_files():
                             if not name.startswith('.') and not name.endswith('.egg-info')
                             and not (Path(folder) == ROOT and name in GENERATED))
         yield from (Path(folder, name) for name in sorted(files)
-                    if not name.endswith(('.pyc', '.jsonl', '.so')))
+                    if not name.endswith(('.pyc', '.jsonl', '.png', '.so')))
 
 
 def python_files():
