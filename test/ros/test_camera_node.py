@@ -29,7 +29,7 @@ def rig(ros):
 def test_images_come_from_configure_until_cleanup(rig):
     assert rig.node.count_publishers('top/image_raw/compressed') == 0
     assert rig.trigger('configure')
-    images = rig.listen(CompressedImage, 'top/image_raw/compressed', qos.CAMERA)
+    images = rig.listen(CompressedImage, 'top/image_raw/compressed', qos.CAMERA_DRIVER)
     image = rig.until(lambda: images and images[-1], 'image')
     assert image.format == 'jpeg' and image.header.frame_id == 'top'
     assert image.header.stamp.sec > 1_600_000_000
@@ -58,7 +58,7 @@ def test_picture_shows_the_pose(rig):
 def test_no_two_images_are_the_same(rig):
     """The stream takes a camera that repeats an image for frozen."""
     assert rig.trigger('configure')
-    images = rig.listen(CompressedImage, 'top/image_raw/compressed', qos.CAMERA)
+    images = rig.listen(CompressedImage, 'top/image_raw/compressed', qos.CAMERA_DRIVER)
     rig.until(lambda: len(images) >= 4, 'four images')
     data = [bytes(image.data) for image in images]
     assert len(set(data)) == len(data)
