@@ -32,6 +32,7 @@ from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.call_thread import CallThread
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.runner.connector import Connector, ConnectorFactory
 
@@ -70,7 +71,7 @@ class ConnectorNode(ReflexNode):
         self._foreign_at: float | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
         self._plans = self.create_publisher(JointTrajectory, f'{name}/_plan', qos.CHUNK)
-        self._plan_changed = self.create_guard_condition(self._on_plan)
+        self._planner: CallThread | None = None
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
         self.create_subscription(DiagnosticStatus, f'beat/{STREAM}', self._on_beat, qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
@@ -95,7 +96,8 @@ class ConnectorNode(ReflexNode):
         # What exists now stays: the collector need not look at it again while the arm moves.
         gc.collect()
         gc.freeze()
-        self._connector.start(self._on_sample, self._plan_changed.trigger)
+        self._planner = CallThread('plan', self._publish_plan)
+        self._connector.start(self._on_sample, self._planner.request)
 
     def _start(self) -> None:
         connector = self._required()
@@ -111,7 +113,9 @@ class ConnectorNode(ReflexNode):
     def _teardown(self) -> None:
         if self._connector is not None:
             self._connector.close()
-        self._connector = None
+        if self._planner is not None:
+            self._planner.end()
+        self._connector = self._planner = None
 
     def _required(self) -> Connector:
         if self._connector is None:
@@ -146,12 +150,13 @@ class ConnectorNode(ReflexNode):
         if self._connector is not None and self.lifecycle is Lifecycle.ACTIVE:
             self._connector.command(chunk)
 
-    def _on_plan(self) -> None:
-        """Publish the plan that the connector has now; in the executor's thread."""
-        if self._connector is None or self.lifecycle is not Lifecycle.ACTIVE \
-                or not self._plans.get_subscription_count():
+    # In the planner's thread.
+
+    def _publish_plan(self) -> None:
+        connector = self._connector
+        if connector is None or not self._plans.get_subscription_count():
             return
-        outlook = self._connector.outlook()
+        outlook = connector.outlook()
         if outlook is not None:
             now = time.monotonic()
             age_ns = int((now - outlook.made_at) * 1e9)

@@ -233,9 +233,10 @@ def test_plan_is_published_after_each_chunk_and_while_the_arm_moves(world):
     assert told[-1] > told[0] + 0.1
     # The observation gets too old before the rows are over: that is foretold too.
     world.until(lambda: world.beat().starved, 'the end')
-    # A busy machine misses cycles, which nobody foresees: the last plan is the one to compare.
+    # A busy machine misses cycles and slows down for late leases, which no plan foresees: exact
+    # figures are in test_chunk_player. But the arm never goes beyond what was foretold.
     last = convert.from_plan(plans[-1], command.joint_names, time.monotonic())
-    assert world.beat().setpoint[0] == pytest.approx(last.rows[-1, 0], abs=0.02)
+    assert last.rows[0, 0] - 0.02 < world.beat().setpoint[0] < last.rows[-1, 0] + 0.02
     ended = len(plans)
     world.renewed()
     assert len(plans) <= ended + 1, 'the plan of a resting arm'
