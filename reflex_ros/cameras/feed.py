@@ -29,7 +29,7 @@ from reflex_ros.cameras.frame import (
 from reflex_ros.cameras.settings import CameraSettings
 from reflex_ros.domain.cdr import DamagedMessage
 from reflex_ros.domain.observation import Observer
-from reflex_ros.domain.timing import stamp_age
+from reflex_ros.domain.timing import stamp_age, stamp_note
 
 WORKERS = 2
 _EARLY = 0.9
@@ -78,7 +78,7 @@ class CameraFeed:
             return
         self._accepted_at[name] = now
         age = stamp_age(frame.stamp_ns, ros_now_ns)
-        self._notes[name] = frame.summary, _stamp_note(frame.stamp_ns, ros_now_ns, age)
+        self._notes[name] = frame.summary, stamp_note(frame.stamp_ns, ros_now_ns)
         if self._observer.is_awaited:
             # Before the observer tells the session, which may ask for the picture at once.
             self._start(name, frame)
@@ -132,12 +132,3 @@ class CameraFeed:
             self._newest[name] = frame, future
             return future
 
-
-def _stamp_note(stamp_ns: int, ros_now_ns: int, age: float | None) -> str:
-    if age is not None:
-        return 'used'
-    if stamp_ns <= 0:
-        return 'not set: the time of receipt is used'
-    seconds = (ros_now_ns - stamp_ns) * 1e-9
-    return (f'{seconds:.1f} s old' if seconds > 0 else f'{-seconds:.1f} s ahead') \
-        + ': the time of receipt is used'

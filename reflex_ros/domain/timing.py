@@ -32,6 +32,17 @@ def stamp_age(stamp_ns: int, ros_now_ns: int) -> float | None:
     return age_s if 0.0 <= age_s <= STAMP_AGE_S and stamp_ns > 0 else None
 
 
+def stamp_note(stamp_ns: int, ros_now_ns: int) -> str:
+    """Say in a few words whether a stamp is used, and why not."""
+    if stamp_age(stamp_ns, ros_now_ns) is not None:
+        return 'used'
+    if stamp_ns <= 0:
+        return 'not set: the time of receipt is used'
+    seconds = (ros_now_ns - stamp_ns) * 1e-9
+    return (f'{seconds:.1f} s old' if seconds > 0.0 else f'{-seconds:.1f} s ahead') \
+        + ' on the ROS clock: the time of receipt is used'
+
+
 def wait_for_fresher(cameras: Iterable[tuple[float, float]]) -> float:
     """
     Return how long to wait until the frames of all cameras are as fresh as they get [s].

@@ -55,7 +55,7 @@ from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.request_clock import RequestRules
-from reflex_ros.domain.timing import stamp_age
+from reflex_ros.domain.timing import stamp_age, stamp_note
 from reflex_ros.errors import ServiceUnavailable
 from reflex_ros.hardware.arms import ARMS
 from reflex_ros.nodes import camera_inputs, convert, qos, status_codec
@@ -135,6 +135,7 @@ class ActionStreamNode(ReflexNode):
         self._joint_states: Any = None
         self._plans: Any = None
         self._joint_reader = JointStateReader()
+        self._joint_stamp = ''
         self._feed: CameraFeed | None = None
         self._cameras: CameraInputs | None = None
         self._look_timer: Any = None
@@ -255,7 +256,9 @@ class ActionStreamNode(ReflexNode):
         except DamagedMessage as exc:
             self._observer.refuse_joint_state(str(exc))
             return
-        age_s = stamp_age(stamp_ns, self.get_clock().now().nanoseconds) or 0.0
+        ros_now_ns = self.get_clock().now().nanoseconds
+        age_s = stamp_age(stamp_ns, ros_now_ns) or 0.0
+        self._joint_stamp = stamp_note(stamp_ns, ros_now_ns)
         self._observer.put_joint_state(names, positions, now - age_s,
                                        time.time_ns() - round(age_s * 1e9))
 
@@ -360,10 +363,11 @@ class ActionStreamNode(ReflexNode):
         now = time.monotonic()
         if self._cameras is not None:
             age_s, gap = self._observer.joint_states(now)
+            warning = gap or camera_inputs.stamp_warning(self._joint_stamp)
             entries.append(status_codec.entry(
-                'action_stream: joint_states', {'age_ms': age_s * 1e3},
-                level=DiagnosticStatus.WARN if gap else DiagnosticStatus.OK,
-                message=gap or 'ok'))
+                'action_stream: joint_states', {'age_ms': age_s * 1e3, 'stamp': self._joint_stamp},
+                level=DiagnosticStatus.WARN if warning else DiagnosticStatus.OK,
+                message=warning or 'ok'))
             entries += self._cameras.diagnostics(now)
         return entries
 

@@ -77,6 +77,11 @@ def read_settings(settings: Mapping[str, Any]) -> tuple[CameraSettings, ...]:
     return cameras
 
 
+def stamp_warning(note: str) -> str:
+    """Return a warning about a stamp that is not used; empty if it is used or not set."""
+    return f'header.stamp is {note}' if note and not note.startswith(('used', 'not set')) else ''
+
+
 @dataclass(slots=True)
 class _Input:
     camera: CameraSettings
@@ -138,11 +143,11 @@ class CameraInputs:
                 **self._feed.notes(name), 'rate_hz': report.rate_hz,
                 'age_ms': report.age_s * 1e3, 'behind_ms': report.behind_s * 1e3,
                 'received_bytes_per_s': report.bytes_per_s, 'refused': report.refused}
-            fault = report.fault
+            warning = str(report.fault or stamp_warning(str(values['stamp'])))
             entries.append(status_codec.entry(
                 f'action_stream: cameras/{name}', values,
-                level=DiagnosticStatus.WARN if fault else DiagnosticStatus.OK,
-                message=f'{fault.code}: {fault.text}' if fault else 'ok'))
+                level=DiagnosticStatus.WARN if warning else DiagnosticStatus.OK,
+                message=warning or 'ok'))
         return entries
 
     def _published(self, names: Sequence[str]) -> dict[str, Published]:

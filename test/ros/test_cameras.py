@@ -5,6 +5,7 @@
 import base64
 from pathlib import Path
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -89,6 +90,7 @@ class World:
         self.cameras = []
         # What the driver of an arm publishes: lists of names and positions.
         self.joints = [(JOINT_NAMES, SO101.rest_pose)]
+        self.joints_late_s = 0.0
         self._states = rig.peer.create_publisher(JointState, 'joint_states', BEST_EFFORT)
         self._count = 0
         rig.peer.create_timer(INPUT_S, self._publish)
@@ -101,10 +103,14 @@ class World:
         self._count += 1
         for names, positions in self.joints:
             message = JointState(name=list(names), position=list(positions))
-            message.header.stamp = self.rig.peer.get_clock().now().to_msg()
+            self._stamp(message, self.joints_late_s)
             self._states.publish(message)
         for camera in self.cameras:
             camera.publish(self._count)
+
+    def _stamp(self, message, late_s):
+        now = self.rig.peer.get_clock().now().nanoseconds - round(late_s * 1e9)
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 10 ** 9)
 
     def until(self, condition, what):
         return self.rig.until(condition, lambda: f'{what}: {self.beat()}')
@@ -186,13 +192,15 @@ def data_of(sent):
 def test_red_is_red_through_every_encoding_as_the_service_sees_it(make_world):
     names = [f'cam_{name}' for name in ENCODINGS]
     world = make_world(cameras=f'[{", ".join(names)}, jpeg, png]')
+    # Made in advance: this thread has all cameras, the joint states and the node under test.
     for index, encoding in enumerate(ENCODINGS):
-        world.add(f'{names[index]}/image_raw',
-                  lambda number, encoding=encoding: image(noisy(number), encoding),
+        frames = [image(noisy(number), encoding) for number in range(6)]
+        world.add(f'{names[index]}/image_raw', lambda number, frames=frames: frames[number % 6],
                   qos=(RELIABLE, BEST_EFFORT)[index % 2])
     for name in ('jpeg', 'png'):
-        world.add(f'{name}/image_raw/compressed', lambda number, name=name: compressed(
-            file(noisy(number), name.upper()), name), qos=BEST_EFFORT)
+        frames = [compressed(file(noisy(number), name.upper()), name) for number in range(6)]
+        world.add(f'{name}/image_raw/compressed',
+                  lambda number, frames=frames: frames[number % 6], qos=BEST_EFFORT)
     world.start()
     pictures = world.pictures()
     assert set(pictures) == {*names, 'jpeg', 'png'}
@@ -341,7 +349,8 @@ def test_camera_whose_stamps_are_behind_is_out_of_sync_with_the_number(make_worl
     # A stamp that cannot be right is not used.
     wrist.late_s = 3600.0
     world.pictures()
-    world.until(lambda: world.entry('cameras/wrist')['stamp'].startswith('3600'), 'a remark')
+    world.until(lambda: world.entry('cameras/wrist')['message'].startswith(
+        'header.stamp is 3600'), 'a warning')
 
 
 def test_frozen_camera_is_named_with_the_number(make_world):
@@ -367,6 +376,20 @@ def test_joint_states_in_parts_and_in_any_order_are_one_pose(make_world):
     world.gap(FaultCode.JOINTS_STALE, 'no joint state of gripper for 0.')
     world.joints = [((*JOINT_NAMES, 'gripper'), (*SO101.rest_pose, 0.0))]
     world.gap(FaultCode.JOINTS_STALE, 'gripper is named twice')
+
+
+@pytest.mark.parametrize('late_s', [61.0, -20.0])
+def test_joint_state_of_another_clock_is_taken_at_its_receipt(make_world, late_s):
+    world = make_world()
+    world.add('front/image_raw/compressed', lambda number: compressed(file(noisy(number))))
+    world.joints_late_s = late_s
+    world.start()
+    world.pictures()
+    seconds = f'{abs(late_s):.0f}.'
+    world.until(lambda: seconds in world.entry('joint_states')['message'], 'a warning')
+    seen = world.service.observations()[-1]
+    # The service gets the wall clock, whatever the stamps say.
+    assert abs(seen['capture_time_ns'] * 1e-9 - time.time()) < 10.0
 
 
 def test_joint_that_never_came_is_named_with_those_that_did(make_world):

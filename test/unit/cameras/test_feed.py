@@ -131,8 +131,8 @@ def test_picture_that_cannot_be_decoded_takes_the_observation_along(rigs: type) 
 
 @pytest.mark.parametrize(('age_s', 'captured_at', 'note'), [
     (0.04, 0.96, 'used'), (None, 1.0, 'not set: the time of receipt is used'),
-    (61.2, 1.0, '61.2 s old: the time of receipt is used'),
-    (-5.0, 1.0, '5.0 s ahead: the time of receipt is used')])
+    (61.2, 1.0, '61.2 s old on the ROS clock: the time of receipt is used'),
+    (-5.0, 1.0, '5.0 s ahead on the ROS clock: the time of receipt is used')])
 def test_stamp_counts_where_it_can_be_right(rigs: type, age_s: float | None, captured_at: float,
                                             note: str) -> None:
     rig = rigs(CameraSettings('front'))
