@@ -62,6 +62,9 @@ class SimCameraNode(ReflexNode):
         self._pose = convert.positions(message, self._arm.joint_names) or self._pose
 
     def _publish(self) -> None:
+        if self._frames is None:
+            # The events executor may still call a timer that was due when it was destroyed.
+            return
         self._count += 1
         stamp = self.get_clock().now().to_msg()
         caption = f'{self._name} #{self._count}  ' + '  '.join(
