@@ -15,13 +15,13 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
 
 from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.nodes import status_codec
+from reflex_ros.nodes.process import Executor
 
 DEADLINE_S = 20.0
 """For what happens at once on an idle machine."""
@@ -47,7 +47,8 @@ class Rig:
         self.node = node
         self.peer = rclpy.create_node('peer')
         self._clients = {}
-        self._executor = SingleThreadedExecutor()
+        # The one that the nodes have in their processes.
+        self._executor = Executor()
         self._executor.add_node(node)
         self._executor.add_node(self.peer)
 

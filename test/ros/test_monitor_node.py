@@ -30,9 +30,9 @@ STOPPED = (CauseRecord(FaultCode.OP_STOP, 'asked', 1234.5, 2),)
 class Console:
     """The two ends of the monitor's stdin and stdout."""
 
-    def __init__(self, rig, capsys, stdin):
+    def __init__(self, rig, capfd, stdin):
         self.rig = rig
-        self._capsys = capsys
+        self._capfd = capfd
         self._stdin = stdin
         self.lines = []
 
@@ -42,7 +42,7 @@ class Console:
     def until(self, key):
         """Wait for a line with a key, and return what stands there."""
         def found():
-            self.lines += map(json.loads, self._capsys.readouterr().out.splitlines())
+            self.lines += map(json.loads, self._capfd.readouterr().out.splitlines())
             for index, line in enumerate(self.lines):
                 if key in line:
                     return self.lines.pop(index)
@@ -57,14 +57,14 @@ class Console:
 
 
 @pytest.fixture
-def console(ros, capsys, monkeypatch):
+def console(ros, capfd, monkeypatch):
     from reflex_ros.nodes.monitor_node import MonitorNode
     reader, writer = os.pipe()
     with os.fdopen(reader) as stdin:
         monkeypatch.setattr('sys.stdin', stdin)
         with made(ros, MonitorNode, '-p', 'rate_hz:=20.0') as rig:
             assert rig.trigger('configure') and rig.trigger('activate')
-            yield Console(rig, capsys, writer)
+            yield Console(rig, capfd, writer)
             rig.node.trigger_shutdown()
         # The thread that reads ends with its input.
         os.close(writer)
@@ -164,6 +164,6 @@ def test_cleanup_prints_no_more_snapshots_and_may_be_repeated(console):
     assert console.rig.trigger('deactivate') and console.rig.trigger('cleanup')
     node._teardown()
     beats = console.rig.beats(DriverBeat, 'beat/monitor')
-    console._capsys.readouterr()
+    console._capfd.readouterr()
     console.rig.until(lambda: beats.messages, 'beat')
-    assert console._capsys.readouterr().out == ''
+    assert console._capfd.readouterr().out == ''

@@ -370,7 +370,8 @@ def test_cleanup_ends_thread_and_subscriptions_and_may_be_repeated(world):
     node._teardown()
     with pytest.raises(RuntimeError, match='closed'):
         thread.schedule(lambda: None)
-    assert node.count_subscribers('front/image_raw/compressed') == 0
+    world.until(lambda: node.count_subscribers('front/image_raw/compressed') == 0,
+                'end of the subscription')
     assert node.lifecycle is Lifecycle.UNCONFIGURED
     world.chunks.clear()
     world.open()
