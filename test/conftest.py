@@ -22,10 +22,12 @@ import pytest
 sys.dont_write_bytecode = False
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 
-# A shell starts background jobs with SIGINT ignored, and child processes inherit that: the tests
-# that send Ctrl-C would then wait forever.
+# A shell starts background jobs with SIGINT ignored, and nohup ignores SIGHUP. Child processes
+# inherit that: the tests that send these signals would then wait in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 RANGE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 # `reflex demo` chooses from 60 to 99. Above 101 the ports of a domain are in the range that Linux

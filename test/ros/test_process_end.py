@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How processes end: repeated Ctrl-C, and a parent that dies."""
 
+from contextlib import contextmanager
 import json
 import os
 from pathlib import Path
@@ -27,6 +28,16 @@ child.wait()
 def node(name):
     """Return the command that starts a node."""
     return [sys.executable, '-m', f'reflex_ros.nodes.{name}']
+
+
+@contextmanager
+def started(command, **options):
+    """Run a process; kill it at the end, because a failed test must not wait for it."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def has_joined(pid):
@@ -55,16 +66,14 @@ def interrupt_until_it_ends(process, period_s):
 
 @pytest.mark.parametrize('name', NODES)
 def test_second_ctrl_c_does_not_kill_a_node_that_ends(name, domain):
-    with subprocess.Popen(node(name), env={**os.environ, **domain}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL) as process:
+    with started(node(name), env={**os.environ, **domain}, stdout=subprocess.DEVNULL) as process:
         wait_for(lambda: has_joined(process.pid), 20.0, 'node')
         assert interrupt_until_it_ends(process, 0.02) == 0
 
 
 @pytest.mark.parametrize('module', ['reflex_ros.sim.arm', 'reflex_ros.sim.service'])
 def test_second_ctrl_c_does_not_kill_a_simulated_part_that_ends(module):
-    with subprocess.Popen([sys.executable, '-m', module], text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE) as process:
+    with started([sys.executable, '-m', module], text=True, stdout=subprocess.PIPE) as process:
         assert json.loads(process.stdout.readline())
         assert interrupt_until_it_ends(process, 0.02) == 0
 
