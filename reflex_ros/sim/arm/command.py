@@ -21,7 +21,7 @@ from reflex_ros.sim.arm.settings import Model, OverloadClears, Settings, Usb
 _DEFAULTS = Settings()
 
 
-@click.command(context_settings={'show_default': True})
+@click.command(context_settings={'show_default': True, 'help_option_names': ['-h', '--help']})
 @click.option('--link', type=click.Path(path_type=Path),
               help='Symbolic link to the port; its name stays the same from run to run.')
 @click.option('--control', type=click.Path(path_type=Path), help='Path of the control socket.')
