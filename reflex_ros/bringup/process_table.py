@@ -111,7 +111,9 @@ def check_packages(*, sim: bool, ros: bool = True) -> None:
     :param ros: whether a node will be started.
     :raises ConfigurationError: with the missing packages and how to install them.
     """
-    needed = {'ros': ROS_PACKAGES if ros else (), 'sim': SIM_PACKAGES if sim else ()}
+    of_sim = SIM_PACKAGES if sim else ()
+    needed = {'ros': [name for name in ROS_PACKAGES if name not in of_sim] if ros else [],
+              'sim': of_sim}
     missing = {extra: [name for name in names if find_spec(name) is None]
                for extra, names in needed.items()}
     extras = [extra for extra, names in missing.items() if names]
