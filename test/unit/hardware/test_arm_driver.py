@@ -275,8 +275,11 @@ def test_chunk_is_played_to_its_end(rig: Rig) -> None:
 
 def test_newest_chunk_takes_over(moving: Rig) -> None:
     start = moving.sim.joint(PAN)['position_rad']
+    # The second leads the other way: it takes over when the third agrees with it.
     moving.driver.command(moving.chunk(-0.2))
-    wait_for(lambda: moving.report.accepted == 2 and moving.report.is_starved, 'the second to end')
+    wait_for(lambda: moving.report.accepted == 2, 'the second')
+    moving.driver.command(moving.chunk(-0.2))
+    wait_for(lambda: moving.report.accepted == 3 and moving.report.is_starved, 'the third to end')
     wait_for(lambda: moving.report.at_rest, 'rest')
     assert moving.sim.joint(PAN)['position_rad'] < start + 0.1
     assert moving.code == ''
