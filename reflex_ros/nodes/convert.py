@@ -135,7 +135,7 @@ def to_plan(outlook: Outlook, joint_names: Sequence[str], now: float,
 
 def from_plan(message: JointTrajectory, joint_names: Sequence[str], now: float) -> Outlook | None:
     """
-    Read an outlook; None for a message that is none, or of other joints.
+    Read an outlook. Returns None if the message is no valid outlook, or if its joints differ.
 
     :param now: monotonic instant of receipt [s].
     """
