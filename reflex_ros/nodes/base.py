@@ -18,6 +18,7 @@ import traceback
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -159,6 +160,18 @@ class ReflexNode(LifecycleNode):
         """Release everything; the node can be configured again. Blocks for 4 s at most."""
         self._quietly_tear_down()
         return self._arrive(SUCCESS, Lifecycle.UNCONFIGURED)
+
+    def _LifecycleNodeMixin__change_state(  # noqa: N802  # rclpy's private name
+            self, transition_id: int) -> TransitionCallbackReturn:
+        # Before Kilted, rclpy raises when a state has no such transition. In a service callback
+        # that ends the process: anybody's wrong request would end the driver of the arm.
+        try:
+            return super()._LifecycleNodeMixin__change_state(  # type: ignore[misc]
+                transition_id)
+        except RCLError:
+            self.get_logger().error(f'{self.get_name()} is {self.lifecycle.value}, which has no '
+                                    f'transition {transition_id}')
+            return ERROR
 
     def _arrive(self, result: TransitionCallbackReturn,
                 state: Lifecycle) -> TransitionCallbackReturn:

@@ -12,6 +12,8 @@ from reflex_ros.errors import ConfigurationError
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from rcl_interfaces.msg import Log  # noqa: E402
 
 from reflex_ros.nodes import status_codec  # noqa: E402
@@ -202,6 +204,20 @@ def test_second_cleanup_is_refused_and_changes_nothing(rig):
     assert not rig.trigger('cleanup')
     assert steps(rig) == before and rig.node.lifecycle is UNCONFIGURED
     assert rig.trigger('configure')
+
+
+def test_request_for_a_transition_that_the_state_does_not_have_is_refused(rig):
+    client = rig.peer.create_client(ChangeState, 'scripted/change_state')
+    rig.until(client.service_is_ready, 'service of the lifecycle')
+    for transition, allowed in ((Transition.TRANSITION_ACTIVATE, False),
+                                (Transition.TRANSITION_CONFIGURE, True),
+                                (Transition.TRANSITION_CONFIGURE, False), (250, False)):
+        request = ChangeState.Request()
+        request.transition.id = transition
+        answer = client.call_async(request)
+        rig.until(answer.done, 'answer, and a node that lives')
+        assert answer.result().success == allowed
+    assert rig.node.lifecycle is INACTIVE
 
 
 # What is published.
