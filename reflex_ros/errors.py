@@ -63,12 +63,20 @@ class ServiceRefused(ServiceError):
     """
     The service refused the request.
 
+    :param fact: what was refused and why, without the next step.
     :param reason: reason slug of the service, unchanged; empty if the service sent none.
+    :param next_step: the command that helps, for a person at a shell. Where another step helps,
+        ``with_next_step`` replaces it: the graph repairs some things by itself.
     """
 
-    def __init__(self, message: str, reason: str = '') -> None:
-        super().__init__(message)
+    def __init__(self, fact: str, reason: str = '', next_step: str = '') -> None:
+        super().__init__(f'{fact.rstrip(".")}. {next_step}' if next_step else fact)
+        self.fact = fact
         self.reason = reason
+
+    def with_next_step(self, next_step: str) -> ServiceRefused:
+        """Return the same refusal with another next step."""
+        return ServiceRefused(self.fact, self.reason, next_step)
 
 
 class ServiceProtocolError(ServiceError):

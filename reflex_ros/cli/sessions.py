@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
-from reflex_ros.client.messages import Grant, Session
+from reflex_ros.client.messages import Grant, printable, Session
 from reflex_ros.client.resources import deployments
 from reflex_ros.client.resources import sessions as calls
 from reflex_ros.errors import ServiceRefused
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
 
 PROMOTE = 'reflex sessions promote {} --to apply_actions'
+ENDED = frozenset({'session_closed', 'session_expired', 'session_failed'})
+EXPLAINED = ENDED | {'deployment_not_ready', 'session_dry_run'}
+"""Reasons of refusals whose next step needs the ids of the session."""
+Result = TypeVar('Result')
 
 
 @click.group()
@@ -45,14 +50,10 @@ def authorize(common: CommonOptions, base_model: str, artifact: str | None, depl
     Only --json prints the token of the session.
     """
     async def request(service: AsyncReflex) -> Grant:
-        try:
-            return await calls.authorize(
-                service, base_model=base_model, mode=mode, deployment_id=deployment,
-                robot_id=robot, model_id=artifact, runtime=runtime,
-                client_session_id=client_session_id)
-        except ServiceRefused as exc:
-            await _explain(service, exc, deployment)
-            raise
+        return await _explained(service, calls.authorize(
+            service, base_model=base_model, mode=mode, deployment_id=deployment,
+            robot_id=robot, model_id=artifact, runtime=runtime,
+            client_session_id=client_session_id), deployment_id=deployment)
 
     found = ask(common, request)
     following = [PROMOTE.format(found.session_id)] if mode == 'dry_run' else []
@@ -81,11 +82,7 @@ def promote(common: CommonOptions, session_id: str, mode: str) -> None:
     The promotion gate of the robot still applies.
     """
     async def request(service: AsyncReflex) -> Session:
-        try:
-            return await calls.promote(service, session_id, mode)
-        except ServiceRefused as exc:
-            await _explain(service, exc, session_id=session_id)
-            raise
+        return await _explained(service, calls.promote(service, session_id, mode), session_id)
 
     found = ask(common, request)
     text.show_record(common, 'Session promoted', found, 'session')
@@ -97,18 +94,35 @@ def promote(common: CommonOptions, session_id: str, mode: str) -> None:
               help='Reason for the records of the service.')
 def close(common: CommonOptions, session_id: str, reason: str) -> None:
     """Close one session."""
-    found = ask(common, calls.close, session_id, reason)
+    async def request(service: AsyncReflex) -> Session:
+        return await _explained(service, calls.close(service, session_id, reason), session_id)
+
+    found = ask(common, request)
     text.show_record(common, 'Inference session closed', found, 'session',
                      field='inferenceSession')
 
 
-async def _explain(service: AsyncReflex, exc: ServiceRefused, deployment_id: str | None = None,
-                   session_id: str = '') -> None:
-    """Raise an error with the failed checks, if the deployment is not ready."""
-    if exc.reason != 'deployment_not_ready':
-        return
-    if session_id:
-        deployment_id = next((row.deployment_id for row in await calls.list_all(service)
-                              if row.session_id == session_id), None)
-    if deployment_id:
-        await deployments.require_ready(service, deployment_id)
+async def _explained(service: AsyncReflex, call: Awaitable[Result], session_id: str = '', *,
+                     deployment_id: str | None = None) -> Result:
+    """Await a call; if the service refuses it, name the next step with the ids of the session."""
+    try:
+        return await call
+    except ServiceRefused as exc:
+        rows = await calls.list_all(service) if session_id and exc.reason in EXPLAINED else []
+        session = next((row for row in rows if row.session_id == session_id), None)
+        if session is not None:
+            deployment_id = session.deployment_id
+        if exc.reason == 'deployment_not_ready' and deployment_id:
+            await deployments.require_ready(service, deployment_id)
+        if exc.reason == 'session_dry_run':
+            raise exc.with_next_step(
+                f'Session {session_id} is still in dry_run: the service refuses its promotion. '
+                f'Run `reflex doctor {deployment_id or "<deployment-id>"}`, fix what it names, '
+                f'then run `{PROMOTE.format(session_id)}` again') from exc
+        if session is not None and exc.reason in ENDED:
+            robot_id = session.as_sent().get('robotId')
+            options = [f' --{name} {value}' for name, value in (
+                ('deployment', deployment_id), ('robot', robot_id)) if value]
+            raise exc.with_next_step('Start a fresh session: `reflex sessions authorize'
+                                     f'{printable("".join(options))}`') from exc
+        raise

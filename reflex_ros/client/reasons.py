@@ -11,6 +11,7 @@ from reflex_ros.errors import AuthenticationError
 
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
 """Reasons that mean: the API key is not valid."""
+FRESH_SESSION = 'Start a fresh session: `reflex sessions authorize`'
 NEXT_STEPS = {
     'already_deleting': 'Nothing is left to do: it is being deleted already',
     'balance_too_low': 'Top up the balance at the dashboard, under Billing (at least 5 USD)',
@@ -26,11 +27,11 @@ NEXT_STEPS = {
     'pairing_token_expired': 'Make a new token with `reflex robots pair <robot-id>`',
     'robot_not_found': 'Run `reflex robots list`',
     'schema_not_found': 'Run `reflex robots schemas`',
-    'session_closed': 'Start a fresh session',
+    'session_closed': FRESH_SESSION,
     'session_dry_run': 'The session is still in dry_run. Run `reflex sessions promote '
                        '<session-id> --to apply_actions`',
-    'session_expired': 'Start a fresh session',
-    'session_failed': 'Start a fresh session',
+    'session_expired': FRESH_SESSION,
+    'session_failed': FRESH_SESSION,
     'session_not_found': 'Run `reflex sessions list`',
     'training_run_not_found': 'Run `reflex training list --all`',
 }

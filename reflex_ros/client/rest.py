@@ -100,5 +100,4 @@ class RestClient:
             return ServiceProtocolError(f'{self._name} HTTP {status}. {REDIRECT}')
         slug = content.get('error', content.get('reason')) if isinstance(content, dict) else ''
         slug = printable(slug, 100) if isinstance(slug, str) else ''
-        return ServiceRefused(f'{text}. {NEXT_STEPS[slug]}' if slug in NEXT_STEPS else text,
-                              slug)
+        return ServiceRefused(text, slug, NEXT_STEPS.get(slug, ''))

@@ -90,7 +90,7 @@ class RpcClient:
             more = next_step(reason, arguments)
             if not more and outcome.reason:
                 more = outcome.message or ''
-            raise ServiceRefused(f'{action}: {reason}. {more}'.rstrip(), reason)
+            raise ServiceRefused(f'{action}: {reason}.', reason, more)
         checked: dict[str, Any] = value
         return checked
 

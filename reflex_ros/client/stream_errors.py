@@ -58,7 +58,7 @@ class StreamErrors:
         text = f'the service reports: {self.printable(event.detail)}'
         step = next_step(event.code, {'sessionId': session_id})
         if step:
-            return ServiceRefused(f'{text}. {step}', event.code)
+            return ServiceRefused(text, event.code, step)
         return StreamClosed(text, 1011)
 
     def closed(self, exc: websockets.ConnectionClosed) -> StreamClosed:

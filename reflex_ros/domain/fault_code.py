@@ -29,7 +29,7 @@ class Recovery(Enum):
     """How the system gets out of a fault."""
 
     AUTO = 'goes on by itself'
-    RESET = 'repair, then supervisor/reset and promote'
+    RESET = 'repair, then `reflex reset` and `reflex promote`'
     NEW_SESSION = 'reset opens a new session; then promote'
     RECONFIGURE = 'the driver is configured again; then reset and promote'
     FIX = 'change the named setting and try again'
@@ -95,8 +95,8 @@ class FaultCode(Enum):
         'the session with the service has ended', Reaction.HOLD, Recovery.NEW_SESSION,
         'Reset, wait for READY, promote again.')
     MODE_MISMATCH = FaultRow(
-        "the service's session is in another mode than the arm", Reaction.HOLD,
-        Recovery.NEW_SESSION, 'Find out who promoted or demoted the session at the service.')
+        'the service keeps the session in dry_run, although the arm was promoted', Reaction.HOLD,
+        Recovery.NEW_SESSION, 'Ask `reflex doctor DEPLOYMENT` what bars the promotion.')
     SERVER_ERROR = FaultRow(
         'the service reported an error of its own', Reaction.HOLD, Recovery.NEW_SESSION,
         'Try again; if it repeats, report the session id to the service.')
@@ -250,7 +250,7 @@ class FaultCode(Enum):
         'Repair what the driver names.', 'after two refusals')
     ARM_TIMEOUT = FaultRow(
         'no valid chunk came after the promotion', Reaction.HOLD, Recovery.RESET,
-        'Look at supervisor/gate for what is missing.', 'after 10 s')
+        'Ask `reflex gate` what is missing.', 'after 10 s')
     PARK_TIMEOUT = FaultRow(
         'the rest pose was not reached', Reaction.HOLD, Recovery.RESET,
         'Find out what blocks the arm, then park again.', 'after 15 s')

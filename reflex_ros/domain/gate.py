@@ -72,7 +72,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
     is_new = stream.session_received < 10 and stream.session_accepted < stream.session_received
     age_limit = AGE_SHARE * inputs.max_age_ms
     return (
-        _item('latch', not inputs.is_latched, 'a stop is latched: call supervisor/reset'),
+        _item('latch', not inputs.is_latched, 'a stop is latched: run `reflex reset`'),
         _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle is Lifecycle.INACTIVE,
               f'{DRIVER} is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0
               else f'no beat from {DRIVER} for {inputs.driver_age_s:.1f} s'),

@@ -70,6 +70,16 @@ class SessionMode(Enum):
     APPLY_ACTIONS = 'apply_actions'
 
 
+class ServiceChange(Enum):
+    """What somebody else did to the session at the service; it never moves the arm."""
+
+    NONE = ''
+    PROMOTED = 'promoted'
+    """The service says apply_actions, and the arm waits for a promotion here."""
+    DEMOTED = 'demoted'
+    """The service said dry_run while actions were applied."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beat:
     """
@@ -172,6 +182,8 @@ class StreamBeat(Beat):
 
     :param progress: counter that grows while the session works; negative if the beat has none.
     :param remark: what the link waits for, or why it was lost.
+    :param session_mode: mode that the arm asked the service for.
+    :param service_change: what somebody else did to the session at the service since then.
     :param prompt: task text for the policy.
     :param chunk_prompt: task text that the last accepted chunk answers; empty before the first.
     :param fault: why no further session is opened.
@@ -205,6 +217,7 @@ class StreamBeat(Beat):
     link: Link = Link.CLOSED
     remark: str = ''
     session_mode: SessionMode = SessionMode.NONE
+    service_change: ServiceChange = ServiceChange.NONE
     prompt: str = ''
     chunk_prompt: str = ''
     fault: Cause | None = None

@@ -199,10 +199,10 @@ class MotionGuard:
         permit = self._permit
         if permit is None or now - self._permit_at > self._bounds.permit_hard_s:
             return ('no permit from the supervisor. Start it, and let it activate this node '
-                    '(ros2 service call /supervisor/promote std_srvs/srv/Trigger)')
+                    'with `reflex promote`')
         if permit.mode is Mode.HOLD:
-            return ('the supervisor permits no motion now. Ask it for the reason: '
-                    'ros2 service call /supervisor/gate std_srvs/srv/Trigger')
+            return ('the supervisor permits no motion now. `reflex status` '
+                    'names the reason')
         return ''
 
     def _latch(self, cause: Cause) -> None:

@@ -313,8 +313,8 @@ def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
     if event is Event.PROMOTE and machine.state is not State.READY:
         if machine.is_latched:
             return (f'refused in {state}: stopped by {machine.causes[0].code.name}. Repair the '
-                    'cause, then call supervisor/reset')
-        return f'refused in {state}: promote needs READY. supervisor/gate says what is missing'
+                    'cause, then run `reflex reset`')
+        return f'refused in {state}: promote needs READY. `reflex gate` says what is missing'
     if event is Event.RESET:
         if machine.state is State.FAULT:
             return 'refused in FAULT: the driver is not back yet. Repair it, then reset again'
@@ -323,16 +323,16 @@ def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
         if machine.state is not State.LATCHED:
             if machine.state is State.STOPPING:
                 return f'refused in {state}: the arm is not at rest yet. Try again in a second'
-            return (f'refused in {state}: nothing is latched. supervisor/gate says what is '
+            return (f'refused in {state}: nothing is latched. `reflex gate` says what is '
                     'missing')
         if now - machine.since < RESET_DELAY_S:
             return f'refused: within {RESET_DELAY_S:g} s of the stop. Look at the arm, then reset'
     if event is Event.PARK and find_transition(machine, event) is None:
-        first = '. Call supervisor/reset first' if machine.is_latched else ''
+        first = '. Run `reflex reset` first' if machine.is_latched else ''
         return f'refused in {state}: park needs STANDBY, DRY_RUN, READY or ACTIVE{first}'
     if event is Event.DEMOTE and find_transition(machine, event) is None:
         return (f'refused in {state}: nothing is applied, so there is nothing to demote. '
-                'supervisor/stop is accepted in every state')
+                '`reflex stop` is accepted in every state')
     return ''
 
 

@@ -24,6 +24,7 @@ from reflex_ros.domain.heartbeats import (
     Lifecycle,
     Link,
     MotionState,
+    ServiceChange,
     SessionMode,
     STREAM,
     StreamBeat,
@@ -227,10 +228,25 @@ def stream_events(machine: SafeStop, seen: NodesSeen) -> list[Happening]:
                 FaultCode.NET_CLOSED, f'the action stream is {stream.link.value}'))]
         if 0.0 <= stream.expires_s < EXPIRY_STOP_S and state is State.ACTIVE:
             return [Happening(Event.DEMOTE, remark='the session ends soon: stopping as planned')]
+        if stream.service_change is ServiceChange.DEMOTED \
+                and stream.session_mode is SessionMode.APPLY_ACTIONS:
+            # Not a latch, as the safety design has it: somebody wants the dry run, and it goes
+            # on in the same session. Motion needs a new promotion either way.
+            return [Happening(Event.DEMOTE, remark='demoted at the service: stopping as planned')]
         return []
     if not is_open:
         return [Happening(Event.SESSION_ENDED)]
     return [Happening(Event.SESSION_OPEN)] if state is State.STANDBY else []
+
+
+def is_promoted_at_service(before: StreamBeat, beat: StreamBeat) -> bool:
+    """
+    Tell whether somebody has promoted the session at the service between two beats.
+
+    The first beat of a process does not count: its promotion may be old.
+    """
+    return (beat.service_change is ServiceChange.PROMOTED is not before.service_change
+            and before.instance == beat.instance)
 
 
 def silence_events(machine: SafeStop, seen: NodesSeen, now: float) -> list[Happening]:
@@ -326,7 +342,7 @@ def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIte
     if machine.causes:
         first = machine.causes[0]
         text = first.text if first.text.endswith(('.', '?', '!')) else f'{first.text}.'
-        return f'stopped by {first.code.name}: {text} Repair it, then call supervisor/reset'
+        return f'stopped by {first.code.name}: {text} Repair it, then run `reflex reset`'
     if state is State.UNCONFIGURED:
         for name, beat, at in _both(seen):
             if now - at > NOT_RUNNING_S:
@@ -341,11 +357,22 @@ def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIte
         return f'waiting for a session: {seen.stream.remark or seen.stream.link.value}'
     if state is State.DRY_RUN:
         red = next((item for item in gate if not item.is_green), None)
-        return f'dry run; gate: {red.name}: {red.text}' if red else 'dry run'
-    return {State.READY: 'ready: call supervisor/promote', State.ARMING: 'arming',
+        return '; '.join(filter(None, (
+            _service_note(seen), 'dry run', f'gate: {red.name}: {red.text}' if red else '')))
+    if state is State.READY:
+        return _service_note(seen) or 'ready: run `reflex promote`'
+    return {State.ARMING: 'arming',
             State.STOPPING: 'stopping', State.PARKING: 'parking', State.SHUTDOWN: 'shut down',
-            State.PARKED: 'parked, torque off: call supervisor/reset to go on',
+            State.PARKED: 'parked, torque off: run `reflex reset` to go on',
             State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
+
+
+def _service_note(seen: NodesSeen) -> str:
+    """Return what somebody did to the session at the service; empty if nothing."""
+    change = seen.stream.service_change
+    if change is ServiceChange.NONE:
+        return ''
+    return f'{change.value} at the service; the arm waits for `reflex promote`'
 
 
 def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],

@@ -59,8 +59,8 @@ def _servo_status(index: int, sample: JointSample, arm: So101Arm) -> ComponentSt
         level, message = Level.ERROR, f'error bits 0x{sample.errors[index]:02X}'
     elif heat >= OVERHEAT_C:
         level, message = Level.ERROR, (
-            f'{heat:.0f} degC: the servo switches its torque off at 70. Call supervisor/park '
-            '(first supervisor/reset, if latched)')
+            f'{heat:.0f} degC: the servo switches its torque off at 70. Run `reflex park` '
+            '(first `reflex reset`, if latched)')
     elif heat >= WARM_C:
         level, message = Level.WARN, f'warm: {heat:.0f} degC'
     elif not low <= volts <= high:

@@ -344,9 +344,9 @@ class ArmDriver:
         try:
             is_for_parking = self._guard.mode is Mode.PARK
             if parks and not is_for_parking:
-                raise ReflexError('the supervisor does not permit parking. Call supervisor/park')
+                raise ReflexError('the supervisor does not permit parking. Run `reflex park`')
             if is_for_parking and not parks:
-                raise ReflexError('the supervisor permits parking only. Call supervisor/promote')
+                raise ReflexError('the supervisor permits parking only. Run `reflex promote`')
             pose = self._arm.arm()
         except BaseException:
             self._guard.disarm()

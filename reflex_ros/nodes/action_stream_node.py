@@ -46,6 +46,7 @@ from reflex_ros.domain.heartbeats import (
     DriverBeat,
     Lifecycle,
     Link,
+    ServiceChange,
     SessionMode,
     STREAM,
     StreamBeat,
@@ -225,7 +226,7 @@ class ActionStreamNode(ReflexNode):
             self.get_logger().warning(f'the session did not close within {LEAVE_S:g} s; it is '
                                       'left to end by itself')
         self._status = replace(self._session_status(), link=Link.CLOSED, mode=SessionMode.NONE,
-                               in_flight=0)
+                               in_flight=0, service_change=ServiceChange.NONE)
         self._session = self._job = None
 
     def _session_status(self) -> SessionStatus:
@@ -332,7 +333,7 @@ class ActionStreamNode(ReflexNode):
         return StreamBeat(
             *self.identity(),
             progress=self._progress, link=status.link, remark=status.remark,
-            session_mode=status.mode,
+            session_mode=status.mode, service_change=status.service_change,
             prompt=self._session.prompt if self._session else '',
             chunk_prompt=status.chunk_prompt,
             fault=fault, lost=status.lost, gap=status.gap,

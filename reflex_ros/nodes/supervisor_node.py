@@ -56,6 +56,9 @@ TABLE = (
     Spec('gate.min_expiry_s', 300.0, 'Time that must be left until the session ends.', 's', 0.0,
          3600.0),
     Spec('auto_dry_run', True, 'Open a session in dry_run as soon as all nodes are configured.'),
+    Spec('allow_remote_promotion', False, 'Promote when somebody promotes the session at the '
+         'service (dashboard, `reflex sessions promote`) and the gate is green. Otherwise the arm '
+         'waits for `reflex promote`.'),
     Spec('state_dir', '', 'Folder of the latch file. If it is empty: reflex_ros in '
          'XDG_STATE_HOME, or in ~/.local/state.'),
 )
@@ -135,8 +138,11 @@ class SupervisorNode(ReflexNode):
     def _on_stream(self, message: DiagnosticStatus) -> None:
         beat = status_codec.decode(StreamBeat, message)
         self._record_instance(STREAM, beat)
+        is_promoted = supervision.is_promoted_at_service(self._seen.stream, beat)
         self._seen = self._seen.with_stream(beat, time.monotonic())
         self._apply_all(supervision.stream_events(self._machine, self._seen))
+        if is_promoted and self._settings.get('allow_remote_promotion'):
+            self._request(Event.PROMOTE, 'promoted at the service')
 
     def _on_supervisor(self, message: DiagnosticStatus) -> None:
         self._record_instance(SUPERVISOR, status_codec.decode(SupervisorBeat, message))
@@ -153,14 +159,23 @@ class SupervisorNode(ReflexNode):
             if event is Event.STOP:
                 # The driver first: it stops without waiting for the next permit.
                 self._stops.publish(convert.to_stop(self.get_name(), ASKED_TO_STOP))
-            refusal = self._refusal_reason(event)
-            if not refusal:
-                self._apply(Happening(event, ASKED_TO_STOP if event is Event.STOP else None))
+            refusal = self._request(event, event.value)
             response.success = not refusal
             response.message = refusal or f'{event.value}: now {self._machine.state.value}'
-            self.get_logger().info(f'{event.value}: {response.message}')
             return response
         return handle
+
+    def _request(self, event: Event, asked: str) -> str:
+        """
+        Apply a request for an event, and return why it is refused; empty if it is not.
+
+        :param asked: what was asked, for the log.
+        """
+        refusal = self._refusal_reason(event)
+        if not refusal:
+            self._apply(Happening(event, ASKED_TO_STOP if event is Event.STOP else None))
+        self.get_logger().info(f'{asked}: {refusal or f"now {self._machine.state.value}"}')
+        return refusal
 
     def _refusal_reason(self, event: Event) -> str:
         if not self.parameters.is_configured:

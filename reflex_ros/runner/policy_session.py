@@ -36,7 +36,7 @@ from reflex_ros.client.stream_frames import Image, OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
-from reflex_ros.domain.heartbeats import Link, SessionMode
+from reflex_ros.domain.heartbeats import Link, ServiceChange, SessionMode
 from reflex_ros.domain.joints import GripperTravel, Vector
 from reflex_ros.domain.observation import Observation, Observer
 from reflex_ros.domain.outlook import Outlook, Prefix, STALE_S
@@ -51,9 +51,8 @@ from reflex_ros.errors import (
 from reflex_ros.runner.exchange import Exchange
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.session_errors import (
-    fault_code,
+    cause_of,
     InputLost,
-    ModeMismatch,
     PolicyMismatch,
 )
 from reflex_ros.runner.session_status import SendPrefix, SessionSettings, SessionStatus
@@ -136,7 +135,7 @@ class PolicySession:
 
     @property
     def is_applying(self) -> bool:
-        """Whether the service's session is in ``apply_actions``."""
+        """Whether the service's session was brought to ``apply_actions``."""
         return self.status.mode is SessionMode.APPLY_ACTIONS
 
     def set_gripper_travel(self, *travels: GripperTravel) -> None:
@@ -181,7 +180,8 @@ class PolicySession:
             if grant.expires_at is not None:
                 # The one use of the wall clock: the service names the end on its own.
                 self._update(expires_at=self._now() + grant.expires_at / 1e3 - time.time())
-            self._update(session_id=grant.session_id, mode=SessionMode.DRY_RUN)
+            self._update(session_id=grant.session_id, mode=SessionMode.DRY_RUN,
+                         service_change=ServiceChange.NONE)
             self._mode_since = self._now()
             stream = AsyncActionStream(settings.actions_url, self._key, OpenRequest(
                 prompt=self.prompt, session_id=grant.session_id, model=settings.model,
@@ -239,7 +239,8 @@ class PolicySession:
             await within(GOODBYE_S, sessions.close(service, self.status.session_id))
         except (ReflexError, asyncio.TimeoutError) as exc:
             _log.debug('closing the session: %s', exc)
-        self._update(session_id='', mode=SessionMode.NONE, expires_at=None)
+        self._update(session_id='', mode=SessionMode.NONE, expires_at=None,
+                     service_change=ServiceChange.NONE)
 
     async def _send(self, stream: AsyncActionStream) -> None:
         while True:
@@ -425,7 +426,8 @@ class PolicySession:
             self._mode_since = math.inf
             await sessions.promote(service, self.status.session_id, wanted.value)
             self._mode_since = self._now()
-            self._update(mode=wanted)
+            self._update(mode=wanted, service_change=ServiceChange.NONE if is_wanted
+                         else self.status.service_change)
             # The longest wait for an answer depends on the mode.
             self._answer_wakeup.call()
 
@@ -447,13 +449,26 @@ class PolicySession:
             status = self.status
             own = next((row for row in rows if row.session_id == status.session_id), None)
             if own is None or own.status in ('', 'active'):
-                is_settled = self._mode_since < asked_at
-                if own and own.mode and own.mode != status.mode.value and is_settled:
-                    raise ModeMismatch(f'the service says that the session is in {own.mode}, it '
-                                       f'was brought to {status.mode.value}')
+                if own and own.mode and self._mode_since < asked_at:
+                    self._compare_mode(own.mode)
                 continue
-            raise ServiceRefused(f'the session is {own.status}. Open a new one: reset, then '
-                                 'promote', f'session_{own.status}')
+            raise ServiceRefused(f'the session is {own.status} at the service',
+                                 f'session_{own.status}')
+
+    def _compare_mode(self, mode: str) -> None:
+        """
+        Show it if somebody else changed the mode at the service. That alone moves nothing.
+
+        :param mode: mode that the service's list names.
+        """
+        change, is_theirs = self.status.service_change, mode == SessionMode.APPLY_ACTIONS.value
+        if is_theirs is not self.is_applying:
+            change = ServiceChange.PROMOTED if is_theirs else ServiceChange.DEMOTED
+        elif change is ServiceChange.PROMOTED:
+            change = ServiceChange.NONE
+        if change is not self.status.service_change:
+            self._update(service_change=change)
+            _log.warning('the session is now in %s at the service, changed by somebody else', mode)
 
     def _report_attempt(self, attempt: retry.Attempt) -> None:
         remark = (f'attempt {attempt.number} failed after {attempt.elapsed_s:.0f} s: '
@@ -468,7 +483,7 @@ class PolicySession:
             _log.warning('after the fault: %r', exc)
             return
         is_internal = not isinstance(exc, ReflexError)
-        cause = Cause(fault_code(exc), repr(exc) if is_internal else str(exc))
+        cause = cause_of(exc, is_applying=self.is_applying)
         self._update(link=Link.LOST, lost=cause, remark=str(cause))
         # A mistake in this program stops the arm like any other failure; its trace is logged.
         _log.warning('session lost: %s', cause, exc_info=exc if is_internal else None)

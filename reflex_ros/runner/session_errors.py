@@ -38,15 +38,40 @@ class PolicyMismatch(ReflexError):
         self.code = refusal.code
 
 
-class ModeMismatch(ReflexError):
-    """The service's session is in another mode than it was brought to."""
-
-
+GRAPH_STEPS = {
+    'session_dry_run': 'The service refuses the promotion: look at the deployment with '
+                       '`reflex doctor` and at the dashboard',
+    'session_closed': 'Another session opens by itself',
+    'session_expired': 'Another session opens by itself',
+    'session_failed': 'Another session opens by itself',
+    'session_not_found': 'Another session opens by itself',
+}
+"""Next steps of refusals in a running graph, which the command for a shell would disturb."""
+LATCHED_STEP = 'Another session opens after the reset'
 _REASONS = {
     'session_expired': FaultCode.SESSION_EXPIRED, 'session_closed': FaultCode.SESSION_EXPIRED,
     'session_failed': FaultCode.SERVER_ERROR, 'session_dry_run': FaultCode.MODE_MISMATCH,
     'deployment_not_ready': FaultCode.NOT_READY}
 _CLOSE_CODES = {1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}
+
+
+def cause_of(exc: Exception, *, is_applying: bool) -> Cause:
+    """
+    Return why a session ended, with a next step that fits a running graph.
+
+    :param is_applying: whether actions were applied: then a stop is latched.
+    """
+    if not isinstance(exc, ReflexError):
+        return Cause(fault_code(exc), repr(exc))
+    if isinstance(exc, AuthenticationError):
+        text = f'{str(exc).rstrip(".")}, then start the graph again'
+        return Cause(fault_code(exc), text)
+    if isinstance(exc, ServiceRefused) and exc.reason in GRAPH_STEPS:
+        step = GRAPH_STEPS[exc.reason]
+        if is_applying and exc.reason != 'session_dry_run':
+            step = LATCHED_STEP
+        exc = exc.with_next_step(step)
+    return Cause(fault_code(exc), str(exc))
 
 
 def fault_code(exc: Exception) -> FaultCode:
@@ -55,8 +80,6 @@ def fault_code(exc: Exception) -> FaultCode:
         return exc.code
     if isinstance(exc, AuthenticationError):
         return FaultCode.AUTH_REVOKED
-    if isinstance(exc, ModeMismatch):
-        return FaultCode.MODE_MISMATCH
     if isinstance(exc, ServiceRefused):
         return _REASONS.get(exc.reason, FaultCode.REFUSED)
     if isinstance(exc, StreamClosed):

@@ -10,7 +10,7 @@ from enum import Enum
 
 from reflex_ros.client import retry
 from reflex_ros.domain.cause import Cause
-from reflex_ros.domain.heartbeats import Link, SessionMode
+from reflex_ros.domain.heartbeats import Link, ServiceChange, SessionMode
 from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.runner.exchange import Counts, Times
 
@@ -79,7 +79,8 @@ class SessionStatus:
     Never changed: the session replaces the whole value, so any thread may read it.
 
     :param remark: what the link waits for, or why it was lost.
-    :param mode: mode of the service's session.
+    :param mode: mode that we brought the service's session to.
+    :param service_change: what somebody else did to the session at the service since then.
     :param received_before: ``received`` when the present stream was opened.
     :param accepted_before: ``accepted`` when the present stream was opened.
     :param counts: what became of observations and frames.
@@ -99,6 +100,7 @@ class SessionStatus:
     link: Link = Link.CLOSED
     remark: str = ''
     mode: SessionMode = SessionMode.NONE
+    service_change: ServiceChange = ServiceChange.NONE
     session_id: str = ''
     counts: Counts = field(default_factory=Counts)
     times: Times = Times()

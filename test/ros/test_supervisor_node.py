@@ -14,6 +14,7 @@ from reflex_ros.domain.heartbeats import (
     Lifecycle,
     Link,
     MotionState,
+    ServiceChange,
     SessionMode,
     StreamBeat,
     SupervisorBeat,
@@ -241,6 +242,47 @@ def test_stop_before_the_session_ends_is_planned_and_latches_nothing(supervised)
     world.rig.until(lambda: DEACTIVATE in world.driver.requests, 'deactivation')
 
 
+def test_demotion_at_the_service_is_a_planned_stop_that_keeps_the_session(supervised):
+    world = supervised()
+    world.bring_to(State.ACTIVE)
+    world.stream.set(service_change=ServiceChange.DEMOTED)
+    world.reaches(State.STOPPING)
+    world.comes_to_rest()
+    world.reaches(State.DRY_RUN, State.READY)
+    world.rig.until(lambda: world.safety().why.startswith('demoted at the service'), 'the reason')
+    # A stop would have ended the session.
+    assert DEACTIVATE not in world.stream.requests and not world.safety().latched
+
+
+@pytest.mark.parametrize('allowed', [False, True])
+def test_promotion_at_the_service_moves_the_arm_only_when_that_is_allowed(supervised, allowed):
+    world = supervised(allow_remote_promotion=allowed)
+    world.stream.set(session_accepted=50)
+    world.reaches(State.DRY_RUN)
+    # The gate is red, as for any other promotion; nobody remembers the request.
+    world.stream.set(service_change=ServiceChange.PROMOTED)
+    world.rig.until(lambda: world.safety().why.startswith('promoted at the service; the arm waits '
+                                                          'for `reflex promote`; dry run; gate'),
+                    'the reason')
+    world.stream.set(session_accepted=100)
+    safety = world.reaches(State.READY)
+    world.rig.until(lambda: world.safety().why == 'promoted at the service; the arm waits for '
+                                                  '`reflex promote`', 'the reason')
+    assert safety.epoch == world.permit().epoch
+    world.stream.set(service_change=ServiceChange.NONE)
+    world.reaches(State.READY)
+    world.rig.until(lambda: world.safety().why == 'ready: run `reflex promote`', 'the reason')
+    world.stream.set(service_change=ServiceChange.PROMOTED)
+    if allowed:
+        world.permits_only(Mode.APPLY_ACTIONS)
+        assert world.reaches(State.ARMING).epoch == safety.epoch + 1
+        return
+    world.rig.until(lambda: 'promoted at the service' in world.safety().why, 'the reason')
+    assert State.ARMING not in world.states() and world.permit().mode is Mode.HOLD
+    assert world.call('promote').success
+    world.reaches(State.ARMING)
+
+
 def test_stop_service_tells_the_driver_and_latches(supervised, tmp_path):
     world = supervised()
     world.bring_to(State.ACTIVE)
@@ -249,7 +291,7 @@ def test_stop_service_tells_the_driver_and_latches(supervised, tmp_path):
     assert [message.data for message in world.stops] == [
         'supervisor: OP_STOP: a person asked to stop']
     assert [cause.code for cause in safety.causes] == [FaultCode.OP_STOP]
-    assert 'stopped by OP_STOP' in safety.why and 'supervisor/reset' in safety.why
+    assert 'stopped by OP_STOP' in safety.why and '`reflex reset`' in safety.why
     assert [cause['code'] for cause in latch_file(tmp_path)['causes']] == ['OP_STOP']
     assert stat.S_IMODE((tmp_path / 'latch-default.json').stat().st_mode) == 0o600
     world.rig.until(lambda: world.driver.beat.lifecycle is Lifecycle.INACTIVE

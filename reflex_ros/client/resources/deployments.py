@@ -137,6 +137,6 @@ async def require_ready(service: AsyncReflex, deployment_id: str) -> None:
         return
     failed = '; '.join(f'{row.name}: {row.message}'.strip(': ') for row in readiness.failed)
     raise ServiceRefused(
-        f'Deployment {deployment_id} is not ready for apply_actions ({failed or "no details"}). '
-        f'Run `reflex doctor {deployment_id}`, fix each failed check, then try again',
-        'deployment_not_ready')
+        f'Deployment {deployment_id} is not ready for apply_actions ({failed or "no details"})',
+        'deployment_not_ready',
+        f'Run `reflex doctor {deployment_id}`, fix each failed check, then try again')

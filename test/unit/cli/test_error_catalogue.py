@@ -173,7 +173,9 @@ def test_entry_12_session_still_in_dry_run(provoke, service):
     session_id = service.authorize()
     error = provoke('sessions', 'promote', session_id, prepare=lambda: service.fault(
         'session_dry_run'), text=f'Session {session_id} is still in dry_run')
-    assert error.endswith(f'Run `reflex sessions promote {session_id} --to apply_actions`')
+    # The service refused this very command: something else must change first.
+    assert error.endswith('Run `reflex doctor <deployment-id>`, fix what it names, then run '
+                          f'`reflex sessions promote {session_id} --to apply_actions` again')
     service.clear()
     assert ask_ok(service, session_id) == 'apply_actions'
 
@@ -194,7 +196,7 @@ def test_entry_13_session_that_is_over(provoke, service, verb, action, end):
     else:
         service.fault({'expired': 'expire', 'failed': 'fail'}[end])
     provoke('sessions', verb, session_id,
-            text=f'{action}: session_{end}. Start a fresh session')
+            text=f'{action}: session_{end}. Start a fresh session: `reflex sessions authorize`')
 
 
 # ---- 14: more detail

@@ -225,8 +225,19 @@ def test_row_12_session_still_in_dry_run_names_the_command(ask, service):
     session_id = service.authorize()
     service.fault('session_dry_run')
     ask('sessions', 'promote', session_id).failed(
-        f'Unable to promote session: session_dry_run. Session {session_id} is still in dry_run. '
-        f'Run `reflex sessions promote {session_id} --to apply_actions`')
+        f'Unable to promote session: session_dry_run. Session {session_id} is still in dry_run: '
+        'the service refuses its promotion. Run `reflex doctor <deployment-id>`, fix what it '
+        f'names, then run `reflex sessions promote {session_id} --to apply_actions` again')
+
+
+@pytest.mark.parametrize('verb', ['promote', 'close'])
+def test_fresh_session_is_named_with_the_deployment_and_robot_of_the_old_one(
+        ask, service, verb):
+    session_id = service.authorize(deploymentId='deploy_sim', robotId='robot_sim')
+    service.call('closeSession', sessionId=session_id, reason='x')
+    ask('sessions', verb, session_id).failed(
+        'session_closed. Start a fresh session: `reflex sessions authorize --deployment '
+        'deploy_sim --robot robot_sim`')
 
 
 def test_row_12_dry_run_is_seen_and_left_with_the_documented_command(ask, service):

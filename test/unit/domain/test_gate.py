@@ -41,7 +41,7 @@ def with_changes(**changes: Any) -> GateInputs:
 
 
 RED = [
-    ('latch', {'is_latched': True}, 'supervisor/reset'),
+    ('latch', {'is_latched': True}, '`reflex reset`'),
     ('driver', {'driver': replace(DRIVER, lifecycle=Lifecycle.UNCONFIGURED)},
      'so101 is unconfigured'),
     ('driver', {'driver': replace(DRIVER, lifecycle=Lifecycle.ACTIVE)}, 'so101 is active'),

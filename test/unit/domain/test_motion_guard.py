@@ -270,7 +270,7 @@ def test_arming_is_refused_without_a_fresh_permit_to_move(
     refusal = guard.refusal_reason(age)
     assert guard.begin(age) == refusal
     assert (fragment in refusal) if fragment else refusal == ''
-    assert not refusal or 'ros2 service call /supervisor/' in refusal, 'it names no next step'
+    assert not refusal or '`reflex ' in refusal, 'it names no next step'
 
 
 def test_nothing_is_permitted_before_the_first_permit() -> None:

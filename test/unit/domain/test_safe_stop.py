@@ -221,7 +221,7 @@ def test_operator_s_request_is_refused_exactly_when_it_would_change_nothing() ->
         assert (refusal == '') == changes, (start, event)
         if refusal:
             assert refusal.startswith('refused in ' + start.value + ': '), 'it names no state'
-            assert re.search(r'supervisor/\w+|needs|again', refusal), f'no next step: {refusal}'
+            assert re.search(r'`reflex \w+`|needs|again', refusal), f'no next step: {refusal}'
 
 
 @pytest.mark.parametrize('state', S, ids=lambda state: state.value)
@@ -309,7 +309,7 @@ def test_reset_is_refused_right_after_the_stop(wait_s: float, is_refused: bool) 
 
 def test_refused_promotion_names_the_stop() -> None:
     refusal = refusal_reason(run(*WAY[S.LATCHED]), E.PROMOTE, LONG)
-    assert 'OP_STOP' in refusal and 'supervisor/reset' in refusal
+    assert 'OP_STOP' in refusal and '`reflex reset`' in refusal
 
 
 @pytest.mark.parametrize(('state', 'deadline_s', 'expected', 'code'), [

@@ -20,6 +20,7 @@ from reflex_ros.domain.heartbeats import (
     Lifecycle,
     Link,
     MotionState,
+    ServiceChange,
     SessionMode,
     StreamBeat,
 )
@@ -33,6 +34,7 @@ from reflex_ros.domain.supervision import (
     EXPIRY_STOP_S,
     gate_report,
     Happening,
+    is_promoted_at_service,
     MAX_REFUSALS,
     NodesSeen,
     OWN_STALL_S,
@@ -193,6 +195,13 @@ def test_refusals_without_a_problem_are_no_fault() -> None:
     (S.ARMING, {'expires_s': 1.0}, []),
     (S.DEGRADED, {'expires_s': 1.0}, []),
     (S.DRY_RUN, {'expires_s': 1.0}, []),
+    *((state, {'session_mode': SessionMode.APPLY_ACTIONS,
+               'service_change': ServiceChange.DEMOTED}, [E.DEMOTE]) for state in APPLYING),
+    # Before the promotion has reached the service.
+    (S.ARMING, {'session_mode': SessionMode.DRY_RUN,
+                'service_change': ServiceChange.DEMOTED}, []),
+    (S.DRY_RUN, {'service_change': ServiceChange.DEMOTED}, []),
+    (S.READY, {'service_change': ServiceChange.PROMOTED}, []),
 ])
 def test_beat_of_the_stream_becomes_an_event(state: S, stream: dict[str, Any],
                                              expected: list[E]) -> None:
@@ -204,6 +213,21 @@ def test_planned_stop_before_the_session_ends_is_said_in_the_log() -> None:
     assert happening.cause is None and 'session ends' in happening.remark
     after = react(system(S.ACTIVE), happening.event, NOW)
     assert (after.state, after.goal, after.is_latched) == (S.STOPPING, S.DRY_RUN, False)
+
+
+@pytest.mark.parametrize(('before', 'beat', 'expected'), [
+    (ServiceChange.NONE, ServiceChange.PROMOTED, True),
+    (ServiceChange.DEMOTED, ServiceChange.PROMOTED, True),
+    (ServiceChange.PROMOTED, ServiceChange.PROMOTED, False),
+    (ServiceChange.PROMOTED, ServiceChange.NONE, False),
+    (ServiceChange.NONE, ServiceChange.DEMOTED, False),
+])
+def test_promotion_at_the_service_is_an_event_once(before: ServiceChange, beat: ServiceChange,
+                                                   expected: bool) -> None:
+    old, new = (StreamBeat('a', service_change=change) for change in (before, beat))
+    assert is_promoted_at_service(old, new) is expected
+    # A supervisor or a stream that has just started does not know how old it is.
+    assert not is_promoted_at_service(replace(old, instance=''), new)
 
 
 @pytest.mark.parametrize('state', APPLYING)
@@ -401,18 +425,25 @@ def test_stop_is_never_refused(state: S) -> None:
      'no session: TRACKING: elbow_flex does not follow'),
     (system(S.DRY_RUN), SEEN, RED, 'dry run; gate: stream: the action stream is closed'),
     (system(S.DRY_RUN), SEEN, GREEN, 'dry run'),
-    (system(S.READY), SEEN, GREEN, 'ready: call supervisor/promote'),
+    (system(S.DRY_RUN), seen(stream={'service_change': ServiceChange.PROMOTED}), RED,
+     'promoted at the service; the arm waits for `reflex promote`; dry run; gate: stream: the '
+     'action stream is closed'),
+    (system(S.READY), SEEN, GREEN, 'ready: run `reflex promote`'),
+    (system(S.READY), seen(stream={'service_change': ServiceChange.PROMOTED}), GREEN,
+     'promoted at the service; the arm waits for `reflex promote`'),
+    (system(S.READY), seen(stream={'service_change': ServiceChange.DEMOTED}), GREEN,
+     'demoted at the service; the arm waits for `reflex promote`'),
     (system(S.ARMING), SEEN, GREEN, 'arming'),
     (system(S.ACTIVE), SEEN, GREEN, ''),
     (system(S.DEGRADED), SEEN, GREEN, 'slowed down: no chunk to play'),
     (system(S.STOPPING), SEEN, GREEN, 'stopping'),
     (system(S.PARKING), SEEN, GREEN, 'parking'),
-    (system(S.PARKED), SEEN, GREEN, 'parked, torque off: call supervisor/reset to go on'),
+    (system(S.PARKED), SEEN, GREEN, 'parked, torque off: run `reflex reset` to go on'),
     (system(S.SHUTDOWN), SEEN, GREEN, 'shut down'),
-    (STOPPED, SEEN, GREEN, 'stopped by OP_STOP: asked. Repair it, then call supervisor/reset'),
+    (STOPPED, SEEN, GREEN, 'stopped by OP_STOP: asked. Repair it, then run `reflex reset`'),
     (replace(STOPPED, causes=(CauseRecord(FaultCode.UNPOWERED, 'Is the supply on?', 1.0),
                               *STOPPED.causes)), SEEN, GREEN,
-     'stopped by UNPOWERED: Is the supply on? Repair it, then call supervisor/reset'),
+     'stopped by UNPOWERED: Is the supply on? Repair it, then run `reflex reset`'),
 ])
 def test_one_line_says_why_nothing_moves(machine: SafeStop, nodes: NodesSeen,
                                          gate: tuple[GateItem, ...], why: str) -> None:
@@ -423,7 +454,7 @@ def test_gate_is_reported_line_by_line() -> None:
     assert gate_report(system(S.DRY_RUN), SEEN, RED, NOW).splitlines() == [
         'ok  latch', 'RED stream      the action stream is closed', 'RED latency     no chunk yet']
     assert gate_report(system(S.READY), SEEN, (), NOW) == (
-        'not evaluated yet: ready: call supervisor/promote')
+        'not evaluated yet: ready: run `reflex promote`')
 
 
 def test_safety_state_holds_all_of_it() -> None:

@@ -27,7 +27,7 @@ from reflex_ros.client.adapters import rows_from_wire
 from reflex_ros.client.credentials import Secret
 from reflex_ros.domain.action import ChunkBounds, row_at
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.heartbeats import Link, SessionMode
+from reflex_ros.domain.heartbeats import Link, ServiceChange, SessionMode
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
@@ -546,6 +546,10 @@ def close_elsewhere(rig):
     rig.place.call('closeSession', sessionId=rig.status.session_id, reason='test')
 
 
+def promote_elsewhere(rig, mode='apply_actions'):
+    rig.place.call('promoteSession', sessionId=rig.status.session_id, mode=mode)
+
+
 def fault(name, value=None):
     return lambda rig: rig.place.fault(name, value)
 
@@ -570,11 +574,9 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize('name', [*ENDS, 'demoted'])
+@pytest.mark.parametrize('name', ENDS)
 def test_failure_ends_a_session_that_applies(service, play, until, name):
-    # Told by the next look at the service's list.
-    table = ENDS | {'demoted': (fault('demote'), FaultCode.MODE_MISMATCH, 0.2)}
-    happen, code, notice_s = table[name]
+    happen, code, notice_s = ENDS[name]
 
     async def scene(rig):
         connections = service.count('connections')
@@ -961,6 +963,76 @@ def test_mistake_in_the_stop_itself_is_survived(service, play, until):
 
     play(service, scene, is_applying=True)
     assert len(calls) == 1
+
+
+# ---- somebody else uses the session at the service
+
+
+def test_promotion_by_somebody_else_is_shown_applies_nothing_and_keeps_the_session(
+        service, play, until):
+    async def scene(rig):
+        session_id, seen = rig.status.session_id, rig.status.counts.accepted
+        promote_elsewhere(rig)
+        await until(lambda: rig.status.service_change is ServiceChange.PROMOTED)
+        await until(lambda: rig.status.counts.accepted > seen + 3)
+        assert not rig.session.is_applying and rig.status.session_id == session_id
+        # Taken back: nothing is left of it.
+        promote_elsewhere(rig, 'dry_run')
+        await until(lambda: rig.status.service_change is ServiceChange.NONE)
+        promote_elsewhere(rig)
+        await until(lambda: rig.status.service_change is ServiceChange.PROMOTED)
+        rig.apply()
+        await until(lambda: rig.session.is_applying)
+        assert rig.status.service_change is ServiceChange.NONE
+        assert rig.status.session_id == session_id and rig.status.lost is None
+
+    assert not play(service, scene).faults
+
+
+@pytest.mark.parametrize('demote', [
+    fault('demote'), lambda rig: promote_elsewhere(rig, 'dry_run')])
+def test_demotion_by_somebody_else_is_shown_and_keeps_the_session(service, play, until, demote):
+    async def scene(rig):
+        session_id = rig.status.session_id
+        demote(rig)
+        await until(lambda: rig.status.service_change is ServiceChange.DEMOTED)
+        # The supervisor stops as planned: the permit is for holding, then.
+        rig.permit = Permit(3)
+        await until(lambda: rig.status.mode is SessionMode.DRY_RUN)
+        seen = rig.status.counts.accepted
+        await until(lambda: rig.status.counts.accepted > seen + 3)
+        # Still to be read, until somebody promotes here.
+        assert rig.status.service_change is ServiceChange.DEMOTED
+        rig.apply(epoch=4)
+        await until(lambda: rig.session.is_applying)
+        assert rig.status.service_change is ServiceChange.NONE
+        assert rig.status.session_id == session_id and rig.status.lost is None
+
+    assert not play(service, scene, is_applying=True).faults
+
+
+def test_session_that_somebody_else_closed_in_dry_run_is_followed_by_another(
+        service, play, until):
+    async def scene(rig):
+        session_id = rig.status.session_id
+        close_elsewhere(rig)
+        await until(lambda: rig.status.session_id not in ('', session_id)
+                    and rig.status.link is Link.OPEN)
+        assert rig.status.lost.code == FaultCode.SESSION_EXPIRED
+        assert rig.status.fault is None and not rig.session.is_applying
+
+    assert not play(service, scene).faults
+
+
+def test_promotion_that_the_service_refuses_ends_the_session(service, play, until):
+    async def scene(rig):
+        service.fault('session_dry_run')
+        rig.apply()
+        await until(lambda: rig.status.lost)
+        assert rig.status.lost.code == FaultCode.MODE_MISMATCH
+        assert rig.status.fault is None and not rig.session.is_applying
+
+    play(service, scene)
 
 
 # ---- hostile services

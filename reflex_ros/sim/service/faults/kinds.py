@@ -190,7 +190,7 @@ ROWS = (
     FaultKind('fail', 'the session fails after n chunks: its worker is lost', 'SERVER_ERROR',
               number=0.0, times=1),
     FaultKind('demote', 'the session is back in dry_run after n chunks, and nobody is told',
-              'MODE_MISMATCH, within 10 s', number=0.0, times=1),
+              'a planned stop, within 10 s', number=0.0, times=1),
     FaultKind('close', 'Close with this code comes after n chunks',
               'NET_CLOSED; 1009: OVERSIZE; 1011: SERVER_ERROR', number=0.0, text='1011',
               pattern=r'1\d{3}|[34]\d{3}'),
