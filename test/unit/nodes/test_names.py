@@ -16,7 +16,7 @@ rclpy = pytest.importorskip('rclpy')
 
 NODES = Path(__file__).parents[3] / 'reflex_ros' / 'nodes'
 MEANT = {'destroy_node', 'on_configure', 'on_activate', 'on_deactivate', 'on_cleanup',
-         'on_shutdown', 'on_error'}
+         'on_shutdown', 'on_error', '_LifecycleNodeMixin__change_state'}
 
 
 def names_in(source):
