@@ -15,7 +15,7 @@ and the session's status (single values that are replaced).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 import os
@@ -64,6 +64,7 @@ from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.camera_inputs import CameraInputs
 from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
+from reflex_ros.runner.beats import stream_beat
 from reflex_ros.runner.loop_watch import LoopWatch
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_session import PolicySession
@@ -321,35 +322,15 @@ class ActionStreamNode(ReflexNode):
 
     def beat(self) -> StreamBeat:
         """Return what the session does; the executor's thread, never blocks."""
-        status, now = self._session_status(), time.monotonic()
-        counts, times = status.counts, status.times
-        fault = status.fault
         failure = self._job.failure if self._job else None
-        if failure is not None:
-            fault = Cause(FaultCode.INTERNAL, f'the stream thread ended: {failure!r}')
         has_worked = self._watch.has_worked()
         if self._job is not None and not self._job.future.done():
             self._progress += has_worked
-        return StreamBeat(
-            *self.identity(),
-            progress=self._progress, link=status.link, remark=status.remark,
-            session_mode=status.mode, service_change=status.service_change,
+        return stream_beat(
+            self.identity(), self._session_status(), time.monotonic(), progress=self._progress,
             prompt=self._session.prompt if self._session else '',
-            chunk_prompt=status.chunk_prompt,
-            fault=fault, lost=status.lost, gap=status.gap,
-            refusal=status.refusal,
-            session_received=counts.received - status.received_before,
-            session_accepted=counts.accepted - status.accepted_before,
-            sent=counts.sent, received=counts.received, accepted=counts.accepted,
-            refused=counts.refused, superseded=counts.superseded, unanswered=counts.unanswered,
-            prefixes=status.prefixes, strays=counts.strays,
-            in_flight=status.in_flight, rejected=counts.rejected,
-            since_chunk_s=now - status.chunk_at if status.chunk_at else -1.0,
-            open_s=now - status.opened_at if status.link is Link.OPEN else 0.0,
-            age_ms=max(times.age[0], 0.0), age_ms_p95=max(times.age[1], 0.0),
-            rtt_ms_p50=times.round_trip[0], round_trip_ms=rounded(times.round_trip),
-            service_ms=rounded(times.service), network_ms=rounded(times.network),
-            expires_s=status.expires_at - now if status.expires_at else -1.0)
+            fault=None if failure is None else Cause(
+                FaultCode.INTERNAL, f'the stream thread ended: {failure!r}'))
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report link, validation and the age of each input."""
@@ -371,11 +352,6 @@ class ActionStreamNode(ReflexNode):
                 message=warning or 'ok'))
             entries += self._cameras.diagnostics(now)
         return entries
-
-
-def rounded(values: Iterable[float]) -> tuple[float, ...]:
-    """Round times to a tenth of a millisecond: a beat is read fifty times a second."""
-    return tuple(round(value, 1) for value in values)
 
 
 def main() -> None:

@@ -26,14 +26,16 @@ from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.component_status import Level
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, STREAM, StreamBeat
+from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
-from reflex_ros.nodes.call_thread import CallThread
 from reflex_ros.nodes.parameters import Spec
+from reflex_ros.runner.beats import driver_beat
+from reflex_ros.runner.call_thread import CallThread
 from reflex_ros.runner.connector import Connector, ConnectorFactory
 
 STOP_TABLE = (
@@ -66,7 +68,7 @@ class ConnectorNode(ReflexNode):
         self._connector: Connector | None = None
         self._guard = MotionGuard(GuardBounds())
         self._joint_names: tuple[str, ...] = ()
-        self._gripper: tuple[float | None, float | None] = (None, None)
+        self._travel: GripperTravel | None = None
         self._refused: Counter[FaultCode] = Counter()
         self._foreign_at: float | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
@@ -91,8 +93,7 @@ class ConnectorNode(ReflexNode):
         arm = self._connector.description
         self._joint_names = arm.joint_names
         # With several grippers, one pair of numbers cannot say which one it belongs to.
-        travel = arm.gripper_travels[0] if len(arm.grippers) == 1 else None
-        self._gripper = (travel.closed, travel.opened) if travel else (None, None)
+        self._travel = arm.gripper_travels[0] if len(arm.grippers) == 1 else None
         # What exists now stays: the collector need not look at it again while the arm moves.
         gc.collect()
         gc.freeze()
@@ -178,25 +179,10 @@ class ConnectorNode(ReflexNode):
         """Return what the connector does."""
         if self._connector is None:
             return DriverBeat(*self.identity())
-        report = self._connector.report()
-        closed, opened = self._gripper
-        return DriverBeat(
-            *self.identity(),
-            gripper_closed_rad=closed, gripper_open_rad=opened,
-            motion=report.state, torque=report.has_torque, epoch=report.epoch,
-            at_rest=report.at_rest, parked=report.is_parked, cause=report.cause,
-            port_lost=report.link_lost, cycles=report.cycles,
-            missed_cycles=report.missed_cycles, late_cycles=report.late_cycles,
-            refused_samples=report.refused_samples, degraded=report.is_degraded,
-            rate_hz=report.rate_hz, cycle_ms_p50=report.cycle_ms_p50,
-            cycle_ms_p99=report.cycle_ms_p99, late_ms_p99=report.late_ms_p99,
-            late_ms_max=report.late_ms_max, max_step_rad=report.max_step_rad,
-            playback_rate=report.playback_rate, pace=report.pace,
-            observation_age_s=report.observation_age_s, disagreements=report.disagreements,
-            starved=report.is_starved,
-            lead_slowdowns=report.lead_slowdowns, accepted=report.accepted,
-            foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
-            rejected=self._refused + Counter(report.rejected), setpoint=report.setpoint)
+        return driver_beat(
+            self.identity(), self._connector.report(), travel=self._travel,
+            refused=self._refused,
+            foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report the link, the joints and their power; before a measurement, the node itself."""

@@ -25,6 +25,18 @@ ARMED = CauseRecord(FaultCode.SUPERVISOR_DEAD,
 UNREADABLE = CauseRecord(FaultCode.RESTART_LATCHED, 'the latch file cannot be read', 0.0)
 
 
+def latch_path(folder: str, robot: str, environ: Mapping[str, str]) -> Path:
+    """
+    Return the path of a robot's latch file.
+
+    :param folder: empty: ``reflex_ros`` in XDG_STATE_HOME, or in ``~/.local/state``.
+    :param robot: namespace of the robot; empty for the only one.
+    """
+    place = Path(folder or Path(environ.get('XDG_STATE_HOME') or '~/.local/state') / 'reflex_ros')
+    name = robot.strip('/').replace('/', '_') or 'default'
+    return place.expanduser() / f'latch-{name}.json'
+
+
 class LatchFile:
     """
     Causes that outlive the process.

@@ -4,7 +4,7 @@
 
 import threading
 
-from reflex_ros.nodes.call_thread import CallThread
+from reflex_ros.runner.call_thread import CallThread
 
 
 def test_requests_during_a_call_are_one_more_call():

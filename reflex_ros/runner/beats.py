@@ -1,0 +1,85 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Beats of stream and driver from what a session and a connector report of themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.connector_report import ConnectorReport
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, Link, StreamBeat
+from reflex_ros.domain.joints import GripperTravel
+from reflex_ros.runner.session_status import SessionStatus
+
+Identity = tuple[str, Lifecycle, str]
+"""The first fields of every beat."""
+NONE: Mapping[FaultCode, int] = {}
+
+
+def stream_beat(identity: Identity, status: SessionStatus, now: float, *, progress: int,
+                prompt: str = '', fault: Cause | None = None) -> StreamBeat:
+    """
+    Return the beat of the transport.
+
+    :param now: monotonic instant [s].
+    :param progress: counter that grows while the session works.
+    :param prompt: task text for the policy.
+    :param fault: fault of the thread that the session runs in; None: that of the session counts.
+    """
+    counts, times = status.counts, status.times
+    return StreamBeat(
+        *identity,
+        progress=progress, link=status.link, remark=status.remark,
+        session_mode=status.mode, service_change=status.service_change, prompt=prompt,
+        chunk_prompt=status.chunk_prompt,
+        fault=fault or status.fault, lost=status.lost, gap=status.gap,
+        refusal=status.refusal,
+        session_received=counts.received - status.received_before,
+        session_accepted=counts.accepted - status.accepted_before,
+        sent=counts.sent, received=counts.received, accepted=counts.accepted,
+        refused=counts.refused, superseded=counts.superseded, unanswered=counts.unanswered,
+        prefixes=status.prefixes, strays=counts.strays,
+        in_flight=status.in_flight, rejected=counts.rejected,
+        since_chunk_s=now - status.chunk_at if status.chunk_at else -1.0,
+        open_s=now - status.opened_at if status.link is Link.OPEN else 0.0,
+        age_ms=max(times.age[0], 0.0), age_ms_p95=max(times.age[1], 0.0),
+        rtt_ms_p50=times.round_trip[0], round_trip_ms=rounded(times.round_trip),
+        service_ms=rounded(times.service), network_ms=rounded(times.network),
+        expires_s=status.expires_at - now if status.expires_at else -1.0)
+
+
+def driver_beat(identity: Identity, report: ConnectorReport, *,
+                travel: GripperTravel | None = None, refused: Mapping[FaultCode, int] = NONE,
+                foreign_s: float = -1.0) -> DriverBeat:
+    """
+    Return the beat of the connector.
+
+    :param travel: of its gripper, if it has exactly one.
+    :param refused: commands that were refused before they came to the connector.
+    :param foreign_s: time since the last command without a valid tag [s]; negative: none.
+    """
+    return DriverBeat(
+        *identity,
+        gripper_closed_rad=travel.closed if travel else None,
+        gripper_open_rad=travel.opened if travel else None,
+        motion=report.state, torque=report.has_torque, epoch=report.epoch,
+        at_rest=report.at_rest, parked=report.is_parked, cause=report.cause,
+        port_lost=report.link_lost, cycles=report.cycles,
+        missed_cycles=report.missed_cycles, late_cycles=report.late_cycles,
+        refused_samples=report.refused_samples, degraded=report.is_degraded,
+        rate_hz=report.rate_hz, cycle_ms_p50=report.cycle_ms_p50,
+        cycle_ms_p99=report.cycle_ms_p99, late_ms_p99=report.late_ms_p99,
+        late_ms_max=report.late_ms_max, max_step_rad=report.max_step_rad,
+        playback_rate=report.playback_rate, pace=report.pace,
+        observation_age_s=report.observation_age_s, disagreements=report.disagreements,
+        starved=report.is_starved, lead_slowdowns=report.lead_slowdowns,
+        accepted=report.accepted, foreign_s=foreign_s,
+        rejected=Counter(refused) + Counter(report.rejected), setpoint=report.setpoint)
+
+
+def rounded(values: Iterable[float]) -> tuple[float, ...]:
+    """Round times to a tenth of a millisecond: a beat is read fifty times a second."""
+    return tuple(round(value, 1) for value in values)

@@ -1,0 +1,229 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The supervisor of one robot, without ROS: beats, requests and time become permits and states.
+
+All decisions are pure functions (``domain.supervision``, ``domain.safe_stop``, ``domain.gate``).
+This object remembers what they need, and its owner carries out what follows: the node
+``supervisor`` over topics and services, ``reflex connect`` within its process.
+
+Belongs to one thread. Nothing blocks, except for writing the latch file, at each change of state.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+import logging
+import time
+
+from reflex_ros.domain import supervision
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.duplicate_nodes import InstanceWatch
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.gate import evaluate, GateInputs, GateItem, MIN_EXPIRY_S
+from reflex_ros.domain.heartbeats import (
+    Beat,
+    DRIVER,
+    DriverBeat,
+    Lifecycle,
+    STREAM,
+    StreamBeat,
+    SUPERVISOR,
+)
+from reflex_ros.domain.permit import Permit
+from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State
+from reflex_ros.domain.supervision import Happening, NodesSeen, SafetyState
+from reflex_ros.runner.latch_file import ARMED, LatchFile
+
+_log = logging.getLogger(__name__)
+
+PERMIT_HZ = 50.0
+"""How often ``tick`` is due, and a permit after it."""
+GATE_S = 0.1
+"""How often ``evaluate_gate`` is due."""
+HISTORY = 30
+ASKED_TO_STOP = Cause(FaultCode.OP_STOP, 'a person asked to stop')
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """
+    What the gate asks for.
+
+    :param dry_run_s: time for which the policy must have run in dry_run [s].
+    :param chunk_age_s: largest age of the observation that a chunk answers [s].
+    :param min_expiry_s: time that must be left until the session ends [s].
+    """
+
+    dry_run_s: float = 10.0
+    chunk_age_s: float = 2.0
+    min_expiry_s: float = MIN_EXPIRY_S
+
+
+class Supervisor:
+    """
+    State machine, latch and gate of one robot.
+
+    :param latch: causes that outlive the process; None: a new process is a new start.
+    :param on_change: called after each change of the machine with the machine before and after
+        it; the permit that follows from it should go out at once.
+    :param auto_dry_run: whether STANDBY opens a session by itself.
+    :param allow_remote_promotion: whether a promotion at the service counts as a request.
+    """
+
+    def __init__(self, gate: GateSettings, latch: LatchFile | None,
+                 on_change: Callable[[SafeStop, SafeStop], None], *, auto_dry_run: bool = True,
+                 allow_remote_promotion: bool = False) -> None:
+        self._settings = gate
+        self._latch = latch
+        self._on_change = on_change
+        self._auto_dry_run = auto_dry_run
+        self._allow_remote_promotion = allow_remote_promotion
+        self._ticked_at = time.monotonic()
+        self._instances = {name: InstanceWatch() for name in (SUPERVISOR, DRIVER, STREAM)}
+        causes = latch.load() if latch is not None else ()
+        # Epochs must not repeat after a restart, or a late message of the last run would count.
+        epoch = int(time.time()) % 10 ** 8
+        self.machine = SafeStop(State.FAULT if causes else State.UNCONFIGURED, epoch, causes,
+                                time.monotonic())
+        """The state of the system."""
+        self.seen = NodesSeen()
+        """The last beats."""
+        self.gate: tuple[GateItem, ...] = ()
+        """The items of the gate; empty before the first evaluation."""
+        self._history: deque[tuple[State, float]] = deque(
+            [(self.machine.state, self.machine.since)], maxlen=HISTORY)
+
+    # What comes in.
+
+    def see_driver(self, beat: DriverBeat, refusals: int = 0) -> None:
+        """
+        Use a beat of the driver.
+
+        :param refusals: how often it refused a transition since the state was entered.
+        """
+        self.see_instance(DRIVER, beat)
+        self.seen = self.seen.with_driver(beat, time.monotonic())
+        self._apply_all(supervision.driver_events(self.machine, self.seen, refusals))
+
+    def see_stream(self, beat: StreamBeat) -> None:
+        """Use a beat of the stream."""
+        self.see_instance(STREAM, beat)
+        is_promoted = supervision.is_promoted_at_service(self.seen.stream, beat)
+        self.seen = self.seen.with_stream(beat, time.monotonic())
+        self._apply_all(supervision.stream_events(self.machine, self.seen))
+        if is_promoted and self._allow_remote_promotion:
+            self.request(Event.PROMOTE, 'promoted at the service')
+
+    def see_instance(self, name: str, beat: Beat) -> None:
+        """Record which process a beat comes from, and what a second one of that name means."""
+        now = time.monotonic()
+        self._instances[name].record(beat.instance, now)
+        self._apply_all(supervision.duplicate_events(self.machine, self._duplicates(now)))
+
+    def stop(self, cause: Cause, *, is_fault: bool) -> None:
+        """
+        Stop the arm and latch.
+
+        :param is_fault: whether the stream reports a fault; else somebody asked for a stop.
+        """
+        self.apply(Happening(Event.FAULT if is_fault else Event.STOP, cause))
+
+    def request(self, event: Event, asked: str = '') -> str:
+        """
+        Apply a request of the operator; return why it is refused, or an empty text.
+
+        :param asked: what was asked, for the log; empty: the name of the event.
+        """
+        refusal = supervision.refusal_reason(self.machine, self.seen, self.gate, event,
+                                             time.monotonic())
+        if not refusal:
+            self.apply(Happening(event, ASKED_TO_STOP if event is Event.STOP else None))
+        _log.info('%s: %s', asked or event.value,
+                  refusal or f'now {self.machine.state.value}')
+        return refusal
+
+    def shut_down(self) -> None:
+        """Permit nothing any more."""
+        if self.machine.state is not State.UNCONFIGURED:
+            self.apply(Happening(Event.SHUTDOWN))
+
+    # Time.
+
+    def tick(self) -> None:
+        """Apply what the passing of time means; due 50 times a second."""
+        now = time.monotonic()
+        late_s = now - self._ticked_at - 1.0 / PERMIT_HZ
+        self._ticked_at = now
+        self.seen = self.seen.after_stall(late_s, now)
+        machine = elapse(self.machine, now, time.time())
+        if machine is not self.machine:
+            self._adopt(machine)
+        self._apply_all(supervision.silence_events(self.machine, self.seen, now))
+
+    def evaluate_gate(self) -> None:
+        """Evaluate the gate and apply the result; due 10 times a second."""
+        now = time.monotonic()
+        self.gate = evaluate(GateInputs(
+            driver=self.seen.driver, stream=self.seen.stream,
+            driver_age_s=now - self.seen.driver_at, stream_age_s=now - self.seen.worked_at,
+            is_latched=self.machine.is_latched, duplicates=self._duplicates(now),
+            dry_run_s=self._settings.dry_run_s, max_age_ms=self._settings.chunk_age_s * 1e3,
+            min_expiry_s=self._settings.min_expiry_s))
+        is_green = all(item.is_green for item in self.gate)
+        self.apply(Happening(Event.GATE_GREEN if is_green else Event.GATE_RED))
+
+    # What follows.
+
+    def permit(self) -> Permit:
+        """Return what the connector may do now."""
+        return self.machine.permit(time.monotonic())
+
+    def wanted_lifecycles(self) -> tuple[Lifecycle, Lifecycle] | None:
+        """Return the states to which driver and stream are brought; None: both stay."""
+        return supervision.wanted_lifecycles(self.machine, self.seen,
+                                             auto_dry_run=self._auto_dry_run)
+
+    def safety_state(self) -> SafetyState:
+        """Return the state of the system for people."""
+        return supervision.safety_state(self.machine, self.seen, self.gate, self._history,
+                                        time.monotonic())
+
+    def gate_report(self) -> str:
+        """Return the whole gate as text, one line for each item."""
+        return supervision.gate_report(self.machine, self.seen, self.gate, time.monotonic())
+
+    def apply(self, happening: Happening) -> None:
+        """Apply one event to the state machine."""
+        if happening.remark:
+            _log.warning('%s', happening.remark)
+        machine = react(self.machine, happening.event, time.monotonic(), cause=happening.cause,
+                        wall_time=time.time())
+        if machine != self.machine:
+            self._adopt(machine)
+
+    def _apply_all(self, happenings: Iterable[Happening]) -> None:
+        for happening in happenings:
+            self.apply(happening)
+
+    def _adopt(self, machine: SafeStop) -> None:
+        before, self.machine = self.machine, machine
+        if machine.state is not before.state:
+            self.seen = self.seen.in_new_state()
+            self._history.append((machine.state, machine.since))
+            self._store_latch()
+        self._on_change(before, machine)
+
+    def _store_latch(self) -> None:
+        if self._latch is None:
+            return
+        causes = self.machine.causes or ((ARMED,) if self.machine.state in MOTION else ())
+        try:
+            self._latch.store(causes)
+        except OSError as exc:
+            _log.error('the latch cannot be written: %s', exc)
+
+    def _duplicates(self, now: float) -> tuple[str, ...]:
+        return tuple(name for name, watch in self._instances.items() if watch.is_double(now))

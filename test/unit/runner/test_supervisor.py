@@ -1,0 +1,120 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor without ROS: beats in, permits and wanted states out."""
+
+import json
+import time
+
+import pytest
+
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.heartbeats import (
+    DriverBeat,
+    Lifecycle,
+    Link,
+    MotionState,
+    SessionMode,
+    StreamBeat,
+)
+from reflex_ros.domain.permit import Mode
+from reflex_ros.domain.safe_stop import Event, State
+from reflex_ros.runner.latch_file import LatchFile
+from reflex_ros.runner.supervisor import GateSettings, Supervisor
+
+IDLE, LIVE = Lifecycle.INACTIVE, Lifecycle.ACTIVE
+
+
+class Robot:
+    """A supervisor and the beats of a driver and a stream that work."""
+
+    def __init__(self, latch=None):
+        self.changes = []
+        self.supervisor = Supervisor(
+            GateSettings(dry_run_s=1.0), latch,
+            lambda before, after: self.changes.append(after.state)
+            if after.state is not before.state else None)
+        self.driver = {'at_rest': True, 'cycles': 100, 'cycle_ms_p99': 5.0, 'lifecycle': IDLE}
+        self.stream = {'progress': 0, 'link': Link.OPEN, 'session_mode': SessionMode.DRY_RUN,
+                       'session_received': 100, 'session_accepted': 100, 'open_s': 60.0,
+                       'age_ms_p95': 100.0, 'lifecycle': LIVE}
+
+    def beat(self, **changes):
+        """Let both beat once; fields of the driver begin with nothing, the stream's with s_."""
+        for name, value in changes.items():
+            (self.stream if name.startswith('s_') else self.driver)[name.removeprefix('s_')] = (
+                value)
+        self.stream['progress'] += 1
+        self.supervisor.see_stream(StreamBeat('s', **self.stream))
+        self.supervisor.see_driver(DriverBeat('d', **self.driver))
+        self.supervisor.tick()
+        self.supervisor.evaluate_gate()
+        return self.supervisor.machine.state
+
+    def arm(self):
+        """Bring it to ACTIVE."""
+        for _ in range(3):
+            self.beat()
+        assert self.supervisor.request(Event.PROMOTE) == ''
+        self.beat(lifecycle=LIVE, motion=MotionState.PLAYING, torque=True,
+                  epoch=self.supervisor.machine.epoch, s_session_mode=SessionMode.APPLY_ACTIONS)
+        assert self.supervisor.machine.state is State.ACTIVE
+
+
+def test_way_to_motion_and_back_to_a_latch(tmp_path):
+    robot = Robot(LatchFile(tmp_path / 'latch.json'))
+    supervisor = robot.supervisor
+    assert 'READY' in supervisor.request(Event.PROMOTE)
+    robot.arm()
+    assert supervisor.permit().mode is Mode.APPLY_ACTIONS
+    assert supervisor.wanted_lifecycles() == (LIVE, LIVE)
+    # Killed now, it would be latched when it starts again.
+    assert Robot(LatchFile(tmp_path / 'latch.json')).supervisor.machine.state is State.FAULT
+
+    robot.beat(cause=Cause(FaultCode.SERVO_FAULT, 'elbow_flex'))
+    assert supervisor.permit().mode is Mode.HOLD
+    robot.beat(motion=MotionState.HOLD)
+    assert robot.beat() is State.LATCHED
+    assert robot.changes == [
+        State.STANDBY, State.DRY_RUN, State.READY, State.ARMING, State.ACTIVE, State.STOPPING,
+        State.LATCHED]
+    assert json.loads((tmp_path / 'latch.json').read_text())['causes'][0]['code'] == 'SERVO_FAULT'
+    assert 'elbow_flex' in supervisor.safety_state().why
+    assert 'RED latch' in supervisor.gate_report()
+
+
+def test_without_a_latch_file_a_new_process_is_a_new_start():
+    robot = Robot()
+    robot.arm()
+    assert Robot().supervisor.machine.state is State.UNCONFIGURED
+
+
+def test_silence_of_the_driver_stops_at_a_tick(monkeypatch):
+    robot = Robot()
+    robot.arm()
+    later = time.monotonic() + 0.4
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    # Several ticks: one that is late by itself proves nothing about the driver.
+    robot.supervisor.tick()
+    later += 0.35
+    robot.supervisor._ticked_at = later - 0.02
+    robot.supervisor.tick()
+    assert robot.supervisor.machine.state is State.FAULT
+    assert robot.supervisor.machine.causes[0].code is FaultCode.DRIVER_DEAD
+
+
+@pytest.mark.parametrize('is_fault', [True, False])
+def test_stop_of_the_stream_and_of_a_person_latch(is_fault):
+    robot = Robot()
+    robot.arm()
+    robot.supervisor.stop(Cause(FaultCode.NET_CLOSED, 'cut'), is_fault=is_fault)
+    assert robot.supervisor.machine.state is State.STOPPING
+    assert robot.supervisor.permit().mode is Mode.HOLD
+
+
+def test_second_process_under_one_name_stops():
+    robot = Robot()
+    robot.arm()
+    for instance in ('d2', 'd', 'd2'):
+        robot.supervisor.see_driver(DriverBeat(instance, **robot.driver))
+    assert robot.supervisor.machine.causes[0].code is FaultCode.DUP_NODE
