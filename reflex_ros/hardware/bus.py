@@ -27,6 +27,9 @@ EXCHANGE_TIMEOUT_S = 0.06
 """Longest wait for all replies to one request, on a line that is never silent: six cycle blocks
 at the slowest baud rate take 60 ms."""
 RETRIES = 2
+LAST_PATIENCE = 8
+"""Silences of 5 ms that end the last try for a single servo. Nothing waits for these exchanges
+but bring-up and tools, and a host that is busy for 20 ms is no broken cable."""
 
 
 @dataclass(slots=True)
@@ -149,17 +152,19 @@ class Bus:
             register.address, {id_: register.encode(value) for id_, value in values.items()}))
 
     def _ask(self, servo_id: int, request: bytes, length: int = 0) -> Status:
-        return self._exchange(lambda _: request, [servo_id], length)[servo_id]
+        return self._exchange(lambda _: request, [servo_id], length,
+                              last_patience=LAST_PATIENCE)[servo_id]
 
     def _exchange(self, request: Callable[[Sequence[int]], bytes], servo_ids: Sequence[int],
-                  length: int, *, retries: int = RETRIES, patience: int = 1
-                  ) -> dict[int, Status]:
+                  length: int, *, retries: int = RETRIES, patience: int = 1,
+                  last_patience: int = 1) -> dict[int, Status]:
         answers: dict[int, Status] = {}
         missing = list(servo_ids)
         for attempt in range(retries + 1):
             if attempt:
                 self.counters.retries += 1
-            answers |= self._try(request(missing), missing, length, 1 if attempt else patience)
+                patience = last_patience if attempt == retries else 1
+            answers |= self._try(request(missing), missing, length, patience)
             missing = [id_ for id_ in servo_ids if id_ not in answers]
             if not missing:
                 return answers

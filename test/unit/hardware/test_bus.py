@@ -203,6 +203,18 @@ def test_patience_waits_for_a_late_answer_instead_of_asking_again(silences: int,
     assert len(port.written) == requests and bus.counters.damaged == 0
 
 
+@pytest.mark.parametrize('silences, is_read', ((7, True), (8, False)))
+def test_last_try_for_one_servo_outlasts_a_host_that_is_busy(silences: int,
+                                                             is_read: bool) -> None:
+    port = SlowPort([ZERO[1]] * 3, silences)
+    if is_read:
+        assert Bus(port).read(1, reg.PRESENT_POSITION) == 0
+    else:
+        with pytest.raises(BusTimeout):
+            Bus(port).read(1, reg.PRESENT_POSITION)
+    assert len(port.written) == 3
+
+
 def test_only_the_missing_servos_are_asked_again() -> None:
     port = ScriptedPort([ZERO[1] + ZERO[3], ZERO[2]])
     assert sorted(Bus(port).sync_read((1, 2, 3), 56, 2)) == [1, 2, 3]
