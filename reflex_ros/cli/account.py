@@ -23,12 +23,16 @@ from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import Account
 from reflex_ros.client.resources import account
 
+MAX_LINE = 4096
 
-@local_command('reflex signup --name "Ada Lovelace" --email ada@example.com')
+
+@local_command('reflex signup --name "Ada Lovelace" --email ada@example.com',
+               'pass show reflex | reflex signup --name "Ada Lovelace" --email ada@example.com')
 @click.option('--name', default='', help='Your name (required).')
 @click.option('--email', default='', help='Your e-mail address (required).')
-@click.option('--password', help='Password, at least 8 characters. If you leave it out, the '
-              'command asks for it; other users cannot see it then.')
+@click.option('--password', help='Password, at least 8 characters. Better leave it out, because '
+              'other users can see it: then the command asks for it or, in a script, reads one '
+              'line from stdin.')
 @site_url_option
 @click.option('--callback-url', help='Page that the link in the confirmation mail opens.')
 def signup(common: CommonOptions, name: str, email: str, password: str | None,
@@ -39,7 +43,10 @@ def signup(common: CommonOptions, name: str, email: str, password: str | None,
     Then run `reflex login` to get an API key.
     """
     is_complete = bool(name.strip() and email.strip())
-    if password is None and is_complete and not common.as_json and sys.stdin.isatty():
+    is_piped = password == '-'  # noqa: S105 (the usual name of stdin)
+    if is_piped or (password is None and is_complete and not _is_terminal()):
+        password = _first_line()
+    elif password is None and is_complete and not common.as_json:
         password = click.prompt('Password', hide_input=True, confirmation_prompt=True, err=True)
     secret = Secret(password or '')
     address = ask_at(
@@ -50,6 +57,16 @@ def signup(common: CommonOptions, name: str, email: str, password: str | None,
         text.document({'ok': True, 'status': 'created', 'email': address, 'next': commands})
     else:
         text.show(common, 'Reflex account created', {'email': address}, 'account', next=commands)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _first_line() -> str:
+    """Read a password from a pipe; empty when there is none."""
+    line = '' if sys.stdin is None else sys.stdin.readline(MAX_LINE)
+    return line.rstrip('\r\n')
 
 
 @service_command('reflex whoami --json')

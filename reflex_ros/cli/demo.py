@@ -61,6 +61,8 @@ def demo(common: CommonOptions, seconds: float, fault: str | None, recover: bool
     if killed:
         click.echo(f'killed because they did not exit: {", ".join(killed)}', err=True)
         result['ok'] = False
+    if not result['ok']:
+        result['error'] = f'the demo did not end as it should: {next(_summary(result, folder))}'
     text.report(common, result, *_summary(result, folder))
     if not result['ok']:
         sys.exit(1)

@@ -90,8 +90,9 @@ def doctor(common: CommonOptions, deployment_id: str) -> None:
     The command prints a remedy for each failed check. It exits with 1 when a check failed.
     """
     found = ask(common, calls.check, deployment_id)
-    text.report(common, {'ok': True, 'readiness': _with_remedies(found, deployment_id)},
-                *_report_lines(found, deployment_id))
+    failure = {} if found.passed else {'error': calls.failure(found, deployment_id)}
+    text.report(common, {'ok': found.passed, 'readiness': _with_remedies(found, deployment_id),
+                         **failure}, *_report_lines(found, deployment_id))
     if not found.passed:
         sys.exit(1)
 

@@ -17,13 +17,14 @@ from reflex_ros.cli.remote import ask_at, report_retry
 
 SECONDS = Finite(0.0, 3600.0)
 POSITIVE = Finite(0.0, 3600.0, min_open=True)
+robot_option = click.option('--robot', help='Kind of robot, for example so101.')
 
 
 @service_command(
     'reflex stream --robot so101 --state 0,-30,40,30,0,30 --image front=frame.jpg',
     'reflex stream --robot so101 --state pose.json --prompt "pick up the cube" --count 10 --json')
 @observation_options
-@click.option('--robot', help='Kind of robot, for example so101.')
+@robot_option
 @click.option('--model', help='Base model, for example pi0.5.')
 @click.option('--lora', help='Adapter of the model, for example my-adapter@v1.')
 @click.option('--hz', type=POSITIVE, help='Requested rate in rows per second.')
@@ -83,16 +84,18 @@ def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str
 
 @service_command(
     'reflex infer --adapter aloha_joint --state state.json --image cam_high=top.jpg '
-    '--image cam_left_wrist=left.jpg --image cam_right_wrist=right.jpg')
+    '--image cam_left_wrist=left.jpg --image cam_right_wrist=right.jpg',
+    'reflex infer --robot so101 --state 0,-30,40,30,0,30 --image front=frame.jpg')
 @observation_options
+@robot_option
 @click.option('--request-id', help='Name of the request in the logs of the service.')
 @click.option('--timeout', type=POSITIVE, default=120.0, show_default=True,
               help='Seconds to wait for the answer to each attempt.')
 @click.option('--infer-url',
               help='URL of the inference service (default: REFLEX_INFER_URL, then the backend).')
 def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str, str]],
-          prompt: str, adapter: str | None, request_id: str | None, timeout: float,
-          infer_url: str | None) -> None:
+          prompt: str, adapter: str | None, robot: str | None, request_id: str | None,
+          timeout: float, infer_url: str | None) -> None:
     """
     Send one observation to a policy and print the actions.
 
@@ -101,8 +104,8 @@ def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str,
     """
     began = time.monotonic()
     frame = ask_at(common, lambda service: client.inference.infer(
-        service, state, images, prompt=prompt, action_adapter=adapter, request_id=request_id,
-        timeout_s=timeout, on_retry=report_retry), infer_url=infer_url)
+        service, state, images, prompt=prompt, action_adapter=adapter, robot=robot,
+        request_id=request_id, timeout_s=timeout, on_retry=report_retry), infer_url=infer_url)
     warnings = client.inference.doubts(frame)
     if common.as_json:
         answer = {name: value for name, value in frame.items() if name not in ('seq', 'type')}

@@ -69,7 +69,8 @@ def training_view(run_id: str, *, quiet: bool) -> Iterator[Callable[[TrainingRun
             progress.update(task, description=f'{run_id} {run.status}', loss=loss,
                             total=None if run.fraction is None else 1.0, completed=run.fraction)
             share = '' if run.fraction is None else f'{run.fraction:.0%}'
-            line = '  '.join(part for part in (run_id, run.status, share, loss) if part)
+            place = '' if run.queue_place is None else f'position {run.queue_place}'
+            line = '  '.join(part for part in (run_id, run.status, place, share, loss) if part)
             if not is_bar and not quiet and printed != [line]:
                 printed[:] = [line]
                 click.echo(line, err=True)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import os
 import sys
 
@@ -13,7 +13,7 @@ import click
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, open_bus
-from reflex_ros.errors import BusTimeout, ConfigurationError
+from reflex_ros.errors import BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import ArmBuild, BUILDS
 from reflex_ros.hardware.calibration import JointCalibration
@@ -77,17 +77,15 @@ def ping(common: CommonOptions, servo_ids: tuple[int, ...], port: str | None) ->
                 answers[servo_id] = None
         name = bus.port.name
     missing = [servo_id for servo_id, error in answers.items() if error is None]
-    text.report(common, {'ok': not missing, 'port': name, 'servos': [
+    value = {'ok': True, 'port': name, 'servos': [
         {'id': servo_id, 'joint': joint_name(servo_id), 'answers': error is not None,
-         'errors': list(error_names(error or 0))} for servo_id, error in answers.items()]},
-        *text.grid(('id', 'joint', 'answer'), [
-            (servo_id, joint_name(servo_id), 'no answer' if error is None
-             else ', '.join(error_names(error)) or 'ok') for servo_id, error in answers.items()]))
+         'errors': list(error_names(error or 0))} for servo_id, error in answers.items()]}
+    lines = text.grid(('id', 'joint', 'answer'), [
+        (servo_id, joint_name(servo_id), 'no answer' if error is None
+         else ', '.join(error_names(error)) or 'ok') for servo_id, error in answers.items()])
     if missing:
-        if not common.as_json:
-            click.echo(f'servo {", ".join(map(str, missing))} does not answer. Check the cable '
-                       'before it, and the servo supply', err=True)
-        sys.exit(1)
+        text.fail(common, _silence(missing), value, *lines)
+    text.report(common, value, *lines)
 
 
 @arm_command('reflex so101 info', 'reflex so101 info --id my_arm', has_id=True)
@@ -113,7 +111,9 @@ def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> Non
         file_note = str(exc)
     if common.as_json:
         text.document({
-            'ok': not survey.absent, 'port': name, 'absent': list(survey.absent),
+            'ok': not survey.absent, 'port': name,
+            **({'error': _silence(survey.absent)} if survey.absent else {}),
+            'absent': list(survey.absent),
             'calibration_file': file_note,
             'servos': [{'id': servo.servo_id, 'joint': servo.name, 'firmware': servo.firmware,
                         'part': build.parts[JOINT_INDEX[id_]],
@@ -124,10 +124,12 @@ def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> Non
                         'registers': {register.name: value
                                       for register, value in servo.values.items()}}
                        for id_, servo in survey.servos.items()]})
-    else:
-        _print_info(name, survey, readings, file_note, build)
+        if survey.absent:
+            sys.exit(1)
+        return
+    _print_info(name, survey, readings, file_note, build)
     if survey.absent:
-        sys.exit(1)
+        raise ServoFault(_silence(survey.absent))
 
 
 def _print_info(name: str, survey: Survey, readings: Mapping[int, Reading],
@@ -150,8 +152,11 @@ def _print_info(name: str, survey: Survey, readings: Mapping[int, Reading],
     for servo in survey.servos.values():
         if servo.uncalibrated:
             click.echo(servo.uncalibrated, err=True)
-    if survey.absent:
-        click.echo(f'no answer from servo {", ".join(map(str, survey.absent))}', err=True)
+
+
+def _silence(servo_ids: Sequence[int]) -> str:
+    return (f'servo {", ".join(map(str, servo_ids))} does not answer. Check the cable before it, '
+            'and the servo supply')
 
 
 def _describe(finding: Finding) -> dict[str, object]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 import math
 from pathlib import Path
-import sys
 import time
 
 import click
@@ -114,12 +113,13 @@ def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_pa
         name = bus.port.name
     if plot:
         _plot(plot, history)
-    text.report(common, _document(history, name, absent),
-                *text.grid(COLUMNS, [_cells(reading) for reading in history.newest.values()]),
-                f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
-                f'{history.rate_hz:.1f} Hz{_silence(history, absent)}')
+    lines = (*text.grid(COLUMNS, [_cells(reading) for reading in history.newest.values()]),
+             f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
+             f'{history.rate_hz:.1f} Hz{_silence(history)}')
     if absent:
-        sys.exit(1)
+        text.fail(common, f'servo {", ".join(map(str, absent))} never answered. Check the cable '
+                  'before it, and the servo supply', _document(history, name, absent), *lines)
+    text.report(common, _document(history, name, absent), *lines)
 
 
 def _samples(survey: Survey, seconds: float | None,
@@ -173,7 +173,7 @@ def _view(history: History, port: str, *, quiet: bool) -> Iterator[Callable[[], 
 def _live_table(history: History, port: str) -> Table:
     table = Table(box=None, header_style='dim', title_justify='left', caption_justify='left',
                   title=f'{port}   {history.rate_hz:.1f} Hz   press Ctrl-C to stop',
-                  caption=_silence(history, ()).lstrip(', ') or None)
+                  caption=_silence(history).lstrip(', ') or None)
     for name in COLUMNS:
         table.add_column(name, justify='left' if name in TEXTS else 'right')
     for reading in history.newest.values():
@@ -191,10 +191,9 @@ def _cells(r: Reading) -> tuple[str, ...]:
             'on' if r.torque else 'off', ', '.join(r.errors))
 
 
-def _silence(history: History, absent: tuple[int, ...]) -> str:
-    parts = [f'servo {servo_id} never answered' for servo_id in absent]
-    parts += [f'servo {servo_id} silent {count} times'
-              for servo_id, count in sorted(history.misses.items())]
+def _silence(history: History) -> str:
+    parts = [f'servo {servo_id} silent {count} times'
+             for servo_id, count in sorted(history.misses.items())]
     return ''.join(f', {part}' for part in parts)
 
 

@@ -14,6 +14,8 @@ from datetime import datetime
 import json
 import math
 import re
+import sys
+from typing import NoReturn
 
 import click
 
@@ -44,6 +46,20 @@ def report(common: CommonOptions, value: Mapping[str, object], *text: str) -> No
         return
     for line in text:
         click.echo(line)
+
+
+def fail(common: CommonOptions, error: str, value: Mapping[str, object], *text: str) -> NoReturn:
+    """
+    Print what was found although the command failed, then end with exit code 1.
+
+    With ``--json``, the document says ``ok: false`` and ``error``; as text, the error follows on
+    stderr.
+    """
+    if common.as_json:
+        document({**value, 'ok': False, 'error': error})
+        sys.exit(1)
+    report(common, value, *text)
+    raise click.ClickException(error)
 
 
 def show(common: CommonOptions, title: str, value: Mapping[str, object], field: str,

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
+import shlex
 import sys
+import time
 from typing import Any
 
 import click
@@ -17,7 +19,7 @@ from reflex_ros.cli.options import CommonOptions, Function, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client import training_parameters
 from reflex_ros.client.async_client import AsyncReflex
-from reflex_ros.client.messages import Row
+from reflex_ros.client.messages import printable, Row
 from reflex_ros.client.messages.training import ACTIVE, TERMINAL, TrainingRun, TrainingRunAnswer
 from reflex_ros.client.resources import training as calls
 from reflex_ros.client.training_parameters import PARAMETERS
@@ -96,8 +98,16 @@ def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | No
                 base_model=base_model, fine_tuning=trainable, epochs=epochs,
                 model_name=model_name, model_version=model_version, base_model_id=base_model_id,
                 parameters=parameters, request_id=request_id)
-    text.show_record(common, 'Training run started', found, 'trainingRun',
-                     next=[WATCH.format(found.run_id)])
+    if not found.is_earlier:
+        text.show_record(common, 'Training run started', found, 'trainingRun',
+                         next=[WATCH.format(found.run_id)])
+        return
+    status = found.run.status if found.run else 'unknown'
+    note = (f'No new run was started: {found.run_id} ({status}) was started before with '
+            f'--request-id {shlex.quote(printable(request_id or ""))}. For a new run, pass a new '
+            '--request-id')
+    text.show_record(common, 'Training run of an earlier request', found, 'trainingRun',
+                     note=note, next=[WATCH.format(found.run_id)])
 
 
 @service_command('reflex training status run_01 --watch', group=training)
@@ -123,7 +133,7 @@ def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float
             last, is_warned = None, common.as_json
             async for last in calls.watch(service, run_id, poll_s=poll_interval):
                 if common.as_json:
-                    _report(common, last, run_id)
+                    _report(common, last, run_id, is_watched=True)
                 elif last.run is not None:
                     view(last.run)
                     is_warned = is_warned or _warn(last.run)
@@ -137,7 +147,9 @@ def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float
     if last is not None and not common.as_json:
         _report(common, last, run_id)
     if last is not None and last.run is not None and last.run.status == 'failed':
-        sys.exit(1)
+        if common.as_json:
+            sys.exit(1)
+        raise click.ClickException(_failure(last.run))
 
 
 training.add_command(status, 'get')
@@ -203,12 +215,33 @@ def _read(parameters_json: str) -> str:
         raise ConfigurationError(f'Failed to read parameters-json: {exc}') from exc
 
 
-def _report(common: CommonOptions, found: TrainingRunAnswer, run_id: str) -> None:
+def _report(common: CommonOptions, found: TrainingRunAnswer, run_id: str, *,
+            is_watched: bool = False) -> None:
     hints: dict[str, Any] = {'next': [
         'reflex training list --all', f'reflex training stop {run_id}',
         'reflex training start ... --request-id <a new one>',
     ]} if found.run is not None and calls.is_stuck(found.run) else {}
+    if is_watched and common.as_json and found.run is not None and found.run.status == 'failed':
+        hints |= {'ok': False, 'error': _failure(found.run)}
+    if not common.as_json and found.run is not None and (place := _queue_text(found.run)):
+        hints = {'queue': place, **hints}
     text.show_record(common, 'Training run status', found, 'trainingRun', **hints)
+
+
+def _failure(run: TrainingRun) -> str:
+    reason = run.first_text('errorMessage') or 'the service names no reason'
+    return (f'Training run {run.run_id} failed: {reason}. Start it again with a new --request-id, '
+            'or with other parameters')
+
+
+def _queue_text(run: TrainingRun) -> str:
+    """Say where a queued run sits; empty for any other run."""
+    parts = [] if run.queue_place is None else [f'position {run.queue_place}']
+    waited_s = run.waited_s(time.time() * 1e3)
+    if waited_s is not None:
+        parts.append(f'waiting for {waited_s / 60:.0f} min' if waited_s >= 60
+                     else f'waiting for {waited_s:.0f} s')
+    return ', '.join(parts)
 
 
 def _warn(run: TrainingRun) -> bool:
@@ -232,6 +265,8 @@ def _block(number: int, run: TrainingRun) -> Iterator[str]:
     yield f'{number}. {run.first_text("modelName") or text.MISSING}'
     yield f'   ID: {run.run_id or text.MISSING}'
     yield f'   Status: {run.status}{done}'
+    if place := _queue_text(run):
+        yield f'   Queue: {place}'
     yield f'   Created: {text.plain("createdAt", run.first_number("createdAt"))}'
     identity = run.first_text('datasetId') or dataset.first_text('_id')
     yield f'   Dataset: {name or text.MISSING}{f" ({identity})" if identity else ""}'

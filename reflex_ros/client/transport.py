@@ -19,6 +19,7 @@ import logging
 import os
 import random
 import ssl
+import time
 from types import TracebackType
 
 import httpx
@@ -28,11 +29,14 @@ from reflex_ros.client import retry
 from reflex_ros.client.deadline import within
 from reflex_ros.client.endpoints import origin, without_secrets
 from reflex_ros.client.messages import printable
+from reflex_ros.client.moments import moment_ms
 from reflex_ros.errors import ServiceProtocolError, ServiceUnavailable
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 CALL_S = 30.0
 """Limit for a whole answer; the timeouts above start again with every byte."""
+CLOCK_SLACK_MS = 3e3
+"""A smaller difference is no offset: an answer may take that long."""
 MAX_ANSWER = 8 * 2 ** 20
 READ_WINDOW_S = 20.0
 REDIRECT = 'A redirect is not followed, because the API key would go to another host'
@@ -110,6 +114,8 @@ class Transport:
         self._window_s = READ_WINDOW_S if window_s is None else window_s
         self._on_retry = on_retry
         self._random = random.Random()
+        self.clock_offset_ms = 0.0
+        """How much the service's clock is ahead of this machine's [ms]; 0 if they agree."""
         self._http = httpx.AsyncClient(
             timeout=TIMEOUT, follow_redirects=False, trust_env=False, verify=_tls(),
             headers={'Accept': 'application/json', 'Accept-Encoding': 'identity',
@@ -125,6 +131,14 @@ class Transport:
     async def close(self) -> None:
         """Close the connections; may be called twice."""
         await self._http.aclose()
+
+    def service_now_ms(self) -> float:
+        """
+        Return the time by the service's clock [ms since 1970].
+
+        Before the first answer, and from a service that sends no date, it is this machine's time.
+        """
+        return time.time() * 1e3 + self.clock_offset_ms
 
     async def send(self, request: Request) -> Answer:
         """
@@ -191,7 +205,15 @@ class Transport:
         _log.debug('%s %s: HTTP %d, %d bytes, %.0f ms', request.method, _label(request),
                    response.status_code, len(content),
                    (asyncio.get_running_loop().time() - began) * 1e3)
+        self._look_at_clock(response.headers.get('date'))
         return Answer(response.status_code, bytes(content), response.headers, request.place)
+
+    def _look_at_clock(self, date: str | None) -> None:
+        told_ms = moment_ms(date)
+        if told_ms is not None:
+            # The date is cut to whole seconds, and it was written a moment ago.
+            offset_ms = told_ms + 500.0 - time.time() * 1e3
+            self.clock_offset_ms = offset_ms if abs(offset_ms) > CLOCK_SLACK_MS else 0.0
 
     @staticmethod
     def _unreachable(request: Request, reason: str, remedy: str) -> ServiceUnavailable:

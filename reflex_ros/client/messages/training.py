@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from reflex_ros.client.messages import Row, Text
 
@@ -64,6 +64,23 @@ class TrainingRun(Row):
             return float(value)
         return self.first_number('modalInitialLoss')
 
+    @property
+    def queue_place(self) -> int | None:
+        """Place in the queue, 1 is next; None if the service sent none."""
+        place = self.first_number('queuePosition', 'positionInQueue', 'queue_position')
+        return int(place) if place is not None and self.status == 'queued' else None
+
+    def waited_s(self, now_ms: float) -> float | None:
+        """
+        Return how long it has waited in the queue [s]; None if it does not wait there.
+
+        :param now_ms: time of the service [ms since 1970].
+        """
+        since = self.first_number('queuedAt', 'createdAt')
+        if self.status != 'queued' or since is None:
+            return None
+        return max(0.0, (now_ms - since) / 1e3)
+
     def ended_ms(self) -> float | None:
         """Time of its end, or of its last known change [ms since 1970]."""
         return self.first_number('finishedAt', 'updatedAt', 'createdAt')
@@ -73,6 +90,12 @@ class TrainingRunAnswer(Row):
     """Answer about one run."""
 
     run: TrainingRun | None = Field(None, alias='trainingRun')
+    _is_earlier: bool = PrivateAttr(False)
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether an earlier call with the same request id started the run."""
+        return self._is_earlier
 
     @property
     def run_id(self) -> str:

@@ -135,8 +135,13 @@ async def require_ready(service: AsyncReflex, deployment_id: str) -> None:
     readiness = await check(service, deployment_id)
     if readiness.passed or readiness.status == 'ready':
         return
-    failed = '; '.join(f'{row.name}: {row.message}'.strip(': ') for row in readiness.failed)
     raise ServiceRefused(
-        f'Deployment {deployment_id} is not ready for apply_actions ({failed or "no details"})',
-        'deployment_not_ready',
+        failure(readiness, deployment_id), 'deployment_not_ready',
         f'Run `reflex doctor {deployment_id}`, fix each failed check, then try again')
+
+
+def failure(readiness: Readiness, deployment_id: str) -> str:
+    """Say that a deployment is not ready, with each failed check; without a next step."""
+    failed = '; '.join(f'{row.name}: {row.message}'.strip(': ') for row in readiness.failed)
+    return (f'Deployment {deployment_id} is not ready for apply_actions '
+            f'({failed or "no details"})')

@@ -34,7 +34,8 @@ SLOW_MS = 5000.0
 
 async def infer(service: AsyncReflex, state: Sequence[float],
                 images: Mapping[str, Image] | None = None, *, prompt: str = DEFAULT_PROMPT,
-                action_adapter: str | None = None, request_id: str | None = None,
+                action_adapter: str | None = None, robot: str | None = None,
+                request_id: str | None = None,
                 extra: Mapping[str, object] | None = None, timeout_s: float = TIMEOUT_S,
                 on_retry: Callable[[Attempt], None] | None = None) -> ChunkFrame:
     """
@@ -47,6 +48,7 @@ async def infer(service: AsyncReflex, state: Sequence[float],
     :param images: camera name -> JPEG bytes, base64 text, or an object with encoding and data.
     :param action_adapter: adapter whose rows to return if the answer has several; None returns
         the first.
+    :param robot: kind of robot, e.g. ``so101``; None is the robot of the adapter, if it has one.
     :param extra: more fields of the observation.
     :param timeout_s: limit for each attempt [s].
     :param on_retry: called before each wait between attempts.
@@ -59,15 +61,17 @@ async def infer(service: AsyncReflex, state: Sequence[float],
     :raises ValueError: if a number is not finite; nothing is sent.
     """
     # Made as a frame of the stream, so that the same observations are valid in both.
+    robot = robot or (adapters.ROBOT if action_adapter == adapters.ADAPTER else None)
     observation = json.loads(stream_frames.raw_frame(0, {
-        **(extra or {}), 'prompt': prompt, 'state': state, 'images': images or {}}))
+        **({'robot': robot} if robot else {}), **(extra or {}), 'prompt': prompt,
+        'state': state, 'images': images or {}}))
     body = {'observation': {name: value for name, value in observation.items()
                             if name not in ('type', 'seq')}, 'request_id': request_id}
     began = asyncio.get_running_loop().time()
     for number in range(1, COLD_ATTEMPTS + 1):
         try:
             answer = await service.inference.call('POST', '/v1/infer', body, limit_s=timeout_s)
-            return _rows(answer, action_adapter)
+            return _rows(answer, adapters.row_keys(action_adapter, robot))
         except ServiceUnavailable as exc:
             if exc.status != COLD:
                 raise
@@ -97,11 +101,11 @@ def doubts(frame: ChunkFrame) -> list[str]:
     return found
 
 
-def _rows(answer: Mapping[str, Any], action_adapter: str | None) -> ChunkFrame:
+def _rows(answer: Mapping[str, Any], names: Sequence[str]) -> ChunkFrame:
     if answer.get('ok') is False or (answer.get('error') and not answer.get('ok')):
         reason = str(answer.get('error') or answer.get('reason') or 'unknown')[:100]
         raise ServiceRefused(f'Unable to infer: {printable(reason)}', reason)
     try:
-        return chunk({**answer, 'seq': 0}, adapters.row_keys(action_adapter))
+        return chunk({**answer, 'seq': 0}, names)
     except ChunkRejected as exc:
         raise ServiceProtocolError(f'/v1/infer answered with no actions: {exc}') from exc

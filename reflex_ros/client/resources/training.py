@@ -26,6 +26,8 @@ ALIASES = frozenset({BASE_MODEL, 'pi05', 'lerobot/pi05_base'})
 FAILED_SHOWN_S = 15 * 60.0
 STUCK_S = 10 * 60.0
 """Longest usual time in the queue; runs start within a minute or two."""
+CLOCK_SLACK_MS = 5e3
+"""Error of the service's clock as it is known here, and the time that a call takes."""
 OUTAGE_S = 15 * 60.0
 """How long ``watch`` tolerates an outage: a run takes hours, an outage some minutes."""
 
@@ -63,14 +65,15 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
         function += 'FromHuggingFace'
         hf_source_uri = check_source(hf_source_uri)
     stamp = datetime.now(timezone.utc).strftime('%Y%m%d%H%M%S')
+    model_name, model_version = model_name or f'reflex-cli-{stamp}', model_version or f'v{stamp}'
+    asked_at_ms = service.transport.service_now_ms()
     try:
         # With a request id the call may be repeated: the service returns the existing run.
         value = await service.rpc.call(
             'action', function, 'Unable to start training run', is_read=request_id is not None,
             datasetId=dataset_id, hfSourceUri=hf_source_uri, baseModel=BASE_MODEL,
             fineTuningType=fine_tuning, epochs=epochs, baseModelId=base_model_id,
-            modelName=model_name or f'reflex-cli-{stamp}',
-            modelVersion=model_version or f'v{stamp}', requestId=request_id,
+            modelName=model_name, modelVersion=model_version, requestId=request_id,
             parametersJson=training_parameters.to_json(checked))
     except ServiceRefused as exc:
         # The slug in the reference is a guess, so any slug that mentions validation counts.
@@ -82,6 +85,8 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
     answer = parse(TrainingRunAnswer, value, function)
     if not answer.run_id:
         raise ServiceProtocolError(f'{function} answered without a training run')
+    answer._is_earlier = request_id is not None and _is_earlier(
+        answer.run, (model_name, model_version), asked_at_ms)
     return answer
 
 
@@ -147,6 +152,17 @@ def recent(runs: Sequence[TrainingRun], now_s: float | None = None) -> list[Trai
     since_ms = ((time.time() if now_s is None else now_s) - FAILED_SHOWN_S) * 1000
     return [run for run in runs if run.is_active
             or (run.status == 'failed' and (run.ended_ms() or 0) >= since_ms)]
+
+
+def _is_earlier(run: TrainingRun | None, wanted: tuple[str, str], asked_at_ms: float) -> bool:
+    """Whether a run was made by an earlier call with the same request id."""
+    if run is None:
+        return False
+    created_ms = run.first_number('createdAt')
+    got = (run.first_text('modelName') or wanted[0], run.first_text('modelVersion') or wanted[1])
+    # The names hold the second of the call, unless the caller chose them.
+    return (run.is_over or run.status == 'stopping' or got != wanted
+            or (created_ms is not None and created_ms < asked_at_ms - CLOCK_SLACK_MS))
 
 
 def is_stuck(run: TrainingRun, now_s: float | None = None) -> bool:

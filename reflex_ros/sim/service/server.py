@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 import contextlib
+from email.utils import formatdate
 import json
 from pathlib import Path
 import signal
@@ -154,6 +155,8 @@ class Server:
         except StateError as exc:
             if not response.prepared:
                 return web.json_response({'error': str(exc)}, status=507)
+        if not response.prepared:
+            response.headers['Date'] = formatdate(self.state.clock.now_s(), usegmt=True)
         return response
 
     async def _call(self, request: web.Request) -> web.Response:

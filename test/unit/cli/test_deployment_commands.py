@@ -118,6 +118,9 @@ def test_doctor_says_what_to_do_about_each_failed_check(ask):
     assert sum('->' in line for line in lines) == 2
     outcome = ask('doctor', 'deploy_blocked', '--json')
     assert outcome.code == 1
+    assert outcome.document['ok'] is False
+    assert outcome.document['error'].startswith(
+        'Deployment deploy_blocked is not ready for apply_actions (robot_paired: ')
     checks = outcome.document['readiness']['checks']
     assert all(('remedy' in check) is (check['status'] == 'failed') for check in checks)
 

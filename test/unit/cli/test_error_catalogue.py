@@ -161,8 +161,13 @@ def test_entry_11_run_in_the_queue_is_listed_cancelled_and_started_again(ask, se
 
     first = start('one')
     assert start('one') == first
-    assert 'queued' in ask('training', 'list', '--all').out
+    listed = ask('training', 'list', '--all').out
+    assert 'Status: queued' in listed and 'Queue: position 1, waiting for ' in listed
     assert ask('training', 'cancel', first).code == 0
+    again = ask('training', 'start', '--dataset', dataset_id, '--request-id', 'one').out
+    assert again.startswith('Training run of an earlier request\n')
+    assert (f'No new run was started: {first} (stopping) was started before with --request-id '
+            'one. For a new run, pass a new --request-id') in again
     assert start('two') != first
 
 

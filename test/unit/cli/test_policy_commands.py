@@ -358,3 +358,10 @@ def test_wrong_usage_is_told_with_exit_two(reflex, tmp_path, command, argv, text
                             url='http://127.0.0.1:9')
     assert (code, out) == (2, '')
     assert text in ' '.join(err.split())
+
+
+@pytest.mark.parametrize('argv', [('--robot', 'so101'), ('--adapter', 'so101_joint')])
+def test_infer_asks_a_policy_for_an_so101(ask, argv):
+    code, out, _ = ask('infer', *argv, '--state', '0,-30,40,30,0,30', '--json')
+    assert code == 0, out
+    assert all(len(row) == 6 for row in json.loads(out)['inference']['actions'])

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``reflex signup``: what is checked before it is sent, and whose words an error has (b.4)."""
 
+import io
 import json
 
 import pytest
@@ -12,8 +13,10 @@ pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
 
 @pytest.fixture
-def signup(reflex, service):
+def signup(reflex, service, monkeypatch):
     """Run the command against the simulated service; the password never shows."""
+    monkeypatch.setattr('sys.stdin', io.StringIO())
+
     def call(*argv, site=service.url):
         outcome = reflex('signup', *argv, '--site-url', site, key=None)
         assert PASSWORD not in outcome.out + outcome.err
@@ -85,3 +88,12 @@ def test_site_that_does_not_answer_is_named_with_the_remedy(signup, closed_port)
 
 def test_password_is_not_sent_unencrypted(signup):
     signup(*WHO, '--password', PASSWORD, site='http://example.com').failed('unencrypted')
+
+
+@pytest.mark.parametrize('argv', [(), ('--password', '-')])
+@pytest.mark.parametrize('is_json', [True, False])
+def test_script_pipes_the_password(listen, signup, monkeypatch, argv, is_json):
+    site = listen(lambda peer: peer.answer(b'{"user":{}}'))
+    monkeypatch.setattr('sys.stdin', io.StringIO(f'{PASSWORD}\nmore\n'))
+    assert signup(*WHO, *argv, *['--json'] * is_json, site=site.url).code == 0
+    assert json.loads(site.peers[0].body)['password'] == PASSWORD

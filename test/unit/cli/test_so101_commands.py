@@ -132,6 +132,7 @@ def test_ping_tells_who_answers(reflex: Command, arm: SimulatedArm) -> None:
     arm.control.fault('silent', ids=[3])
     outcome = reflex('ping', '--json')
     assert outcome.code == 1 and not outcome.document['ok']
+    assert outcome.document['error'].startswith('servo 3 does not answer. Check the cable')
     assert [servo['answers'] for servo in outcome.document['servos']] == [
         True, True, False, True, True, True]
     outcome = reflex('ping', '3', '4')
@@ -162,7 +163,7 @@ def test_info_of_an_arm_without_a_servo_fails_and_shows_the_others(reflex: Comma
     arm.control.fault('silent', ids=[1])
     outcome = reflex('info')
     assert outcome.code == 1
-    assert 'no answer from servo 1' in outcome.err and outcome.out.count(' yes') == 5
+    assert 'servo 1 does not answer' in outcome.err and outcome.out.count(' yes') == 5
 
 
 def test_info_of_an_arm_that_was_never_calibrated_says_so(reflex: Command,

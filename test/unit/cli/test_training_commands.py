@@ -277,7 +277,8 @@ def watching(service, run_id, stderr):
 def test_interrupted_watching_leaves_the_run_alone(service, no_settings, run_id):
     job = watching(service, run_id, subprocess.PIPE)
     # The first line is there: it watches.
-    assert job.stderr.readline().decode().split() == [run_id, 'queued', '0%']
+    assert job.stderr.readline().decode().split() == [
+        run_id, 'queued', 'position', '1', '0%']
     job.send_signal(signal.SIGINT)
     out, err = job.communicate(timeout=20)
     assert (job.returncode, out) == (130, b'')

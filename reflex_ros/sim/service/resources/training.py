@@ -179,7 +179,11 @@ class TrainingRuns:
         run.status, run.entered_at, run.due_at = status, at_ms, due_at
 
     def _row(self, run: TrainingRun) -> Json:
-        return run.row(self._datasets.table.find(run.dataset_id))
+        row = run.row(self._datasets.table.find(run.dataset_id))
+        if run.status is Status.QUEUED:
+            queue = [each.id for each in self.table.all() if each.status is Status.QUEUED]
+            row['queuePosition'] = queue.index(run.id) + 1
+        return row
 
     def _answer(self, run: TrainingRun) -> Json:
         return run.ids('status') | {'trainingRun': self._row(run)}
