@@ -31,8 +31,8 @@ from reflex_ros.domain.plan import fit, HELD_S, Interpolation, Plan, shortest_bl
 
 HISTORY_S = 3.0
 """How far back an observation can be placed on the playback clock."""
-MEMORY = 20
-"""Chunks over which the supply of chunks is measured."""
+MEMORY = 10
+"""Chunks over which the supply of chunks is measured: those of the start are soon forgotten."""
 LONGEST_STEP_S = 0.02
 """Of an outlook: a coarser one does not follow the ramps of the playback clock."""
 LEAST_SPANS = 3
@@ -48,7 +48,7 @@ SAME_SIDE = 0.8
 """Cosine between two ways from which on they lead to the same side."""
 SHORTEST_FADE = 2
 """In knots."""
-FADE_SHARE = 0.5
+FADE_SHARE = 0.4
 """Of the acceleration limit, for fades: the path itself needs the rest."""
 
 
@@ -81,7 +81,7 @@ class Motion:
     fade_s: float = 0.45
     longest_fade_s: float = 1.0
     fade_speed: float = 0.5
-    disagreement_rad: float = math.radians(6.0)
+    disagreement_rad: float = math.radians(7.0)
     ensemble: float = 0.0
     max_blind_s: float = MAX_AGE_S
 
