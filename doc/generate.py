@@ -4,8 +4,7 @@
 Write the generated pages, and the generated sections of the other pages.
 
 A generated page says so at the top, a generated section between its two markers. Tests compare
-each page with what this module would write: ``test/unit/test_docs.py``, and
-``test/ros/test_docs.py`` for the parameters, which need ROS 2.
+each page with what this module would write: ``test/unit/test_docs.py``.
 """
 
 import ast
@@ -18,14 +17,12 @@ import click
 
 from reflex_ros.bringup.demo import FAULTS
 from reflex_ros.cli.main import reflex
+from reflex_ros.config.parameters.tables import TABLES
 from reflex_ros.domain.fault_code import FaultCode, Reaction, Recovery
 from reflex_ros.domain.safe_stop import DEADLINES, Event, SafeStop, State
 from reflex_ros.domain.safe_stop import TABLE as TRANSITIONS
 
 ROOT = Path(__file__).resolve().parents[1]
-NODES = {'so101': 'so101_driver_node', 'action_stream': 'action_stream_node',
-         'supervisor': 'supervisor_node', 'sim_camera': 'sim_camera_node',
-         'monitor': 'monitor_node'}
 NOTE = '<!-- Written by `make docs` from the source: change it there. -->\n'
 BEGIN = '<!-- Begin of {name}, written by `make docs` from the source: change it there. -->\n'
 END = '<!-- End of {name}. -->\n'
@@ -42,12 +39,12 @@ def parameters() -> str:
     page = ['# Parameters', NOTE,
             'If a value is not allowed, *configure* fails and names the parameter. While a node\n'
             'is configured, its parameters cannot change, except those that are marked live.\n']
-    for node, module in NODES.items():
+    for node, rows in TABLES.items():
         page.append(f'## {node}\n')
         page.append(table(('parameter', 'default', 'allowed', 'meaning'), (
             (f'`{spec.name}`', '' if spec.default == '' else f'`{spec.default}`', spec.allowed,
              spec.description + (' (live)' if spec.is_live else ''))
-            for spec in import_module(f'reflex_ros.nodes.{module}').TABLE)))
+            for spec in rows)))
     return '\n'.join(page)
 
 

@@ -15,6 +15,7 @@ that chunk is read by playback time too, and the new plan continues the old one 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 import math
 
 import numpy as np
@@ -31,6 +32,15 @@ OUTLOOK_PAST_S = 0.5
 STALE_S = 0.5
 """Age after which an outlook says nothing: a new one is made 5 times a second while the arm
 moves."""
+
+
+class SendPrefix(Enum):
+    """When an observation carries what the arm will execute meanwhile."""
+
+    AUTO = 'auto'
+    """When ``session.ready`` of the service offers it."""
+    ALWAYS = 'always'
+    NEVER = 'never'
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,11 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
+from reflex_ros.config.parameters.spec import Spec
 from reflex_ros.domain.heartbeats import Beat, Lifecycle
 from reflex_ros.errors import ReflexError
 from reflex_ros.nodes import qos, status_codec
-from reflex_ros.nodes.parameters import Parameters, Spec
+from reflex_ros.nodes.parameters import Parameters
 
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 SUCCESS = TransitionCallbackReturn.SUCCESS

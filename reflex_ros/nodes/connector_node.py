@@ -22,6 +22,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from reflex_ros.config.parameters.spec import Spec
 from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.component_status import Level
 from reflex_ros.domain.fault_code import FaultCode
@@ -33,20 +34,10 @@ from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
-from reflex_ros.nodes.parameters import Spec
 from reflex_ros.runner.beats import driver_beat
 from reflex_ros.runner.call_thread import CallThread
 from reflex_ros.runner.connector import Connector, ConnectorFactory
 
-STOP_TABLE = (
-    Spec('stop.soft_s', 0.06, 'Silence of supervisor or stream after which the arm slows down.',
-         's', 0.04, 0.2),
-    Spec('stop.hard_s', 0.2, 'Silence of supervisor or stream after which the arm stops and '
-         'latches.', 's', 0.1, 0.5),
-    Spec('stop.starved_s', 2.0, 'Longest time without a chunk to play, before the arm latches.',
-         's', 0.2, 10.0),
-)
-"""Parameters that this node reads for every connector."""
 BEAT_HZ = 20.0
 LEVELS = {Level.OK: DiagnosticStatus.OK, Level.WARN: DiagnosticStatus.WARN,
           Level.ERROR: DiagnosticStatus.ERROR}

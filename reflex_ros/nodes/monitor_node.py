@@ -25,15 +25,14 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from reflex_ros.config.parameters.monitor import TABLE
 from reflex_ros.domain import key_values
 from reflex_ros.domain.heartbeats import DRIVER, STREAM, SUPERVISOR
 from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.nodes import qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
-from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 
-TABLE = (Spec('rate_hz', 5.0, 'Snapshots per second.', 'Hz', 0.5, 20.0),)
 CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
 INPUT_S = 0.02
 DISCOVERY_S = 6.0

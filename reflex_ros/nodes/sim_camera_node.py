@@ -15,18 +15,11 @@ from typing import Any
 
 from sensor_msgs.msg import CompressedImage, JointState
 
+from reflex_ros.config.parameters.sim_camera import TABLE
 from reflex_ros.hardware.arms import ARMS
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.base import ReflexNode
-from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
-
-TABLE = (
-    Spec('arm', 'so101', 'Arm whose joint states the images show.', choices=tuple(ARMS)),
-    Spec('camera', 'front', 'Name of the camera. Its images are published on '
-         '<name>/image_raw/compressed.'),
-    Spec('rate_hz', 15.0, 'Frames per second.', 'Hz', 1.0, 60.0),
-)
 
 
 class SimCameraNode(ReflexNode):

@@ -23,6 +23,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from reflex_ros.config.parameters.supervisor import TABLE
 from reflex_ros.domain import supervision
 from reflex_ros.domain.heartbeats import (
     DRIVER,
@@ -36,7 +37,6 @@ from reflex_ros.domain.safe_stop import Event, SafeStop, State
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.managed_node import ManagedNode
-from reflex_ros.nodes.parameters import Spec
 from reflex_ros.nodes.process import run
 from reflex_ros.runner.latch_file import latch_path, LatchFile
 from reflex_ros.runner.supervisor import (
@@ -47,20 +47,6 @@ from reflex_ros.runner.supervisor import (
     Supervisor,
 )
 
-TABLE = (
-    Spec('gate.dry_run_s', 10.0, 'Time for which the policy must have run in dry_run.', 's', 1.0,
-         3600.0),
-    Spec('gate.chunk_age_s', 2.0, 'Largest age of the observation that a chunk answers. The gate '
-         'is red from 70 % of it on.', 's', 0.1, 2.5),
-    Spec('gate.min_expiry_s', 300.0, 'Time that must be left until the session ends.', 's', 0.0,
-         3600.0),
-    Spec('auto_dry_run', True, 'Open a session in dry_run as soon as all nodes are configured.'),
-    Spec('allow_remote_promotion', False, 'Promote when somebody promotes the session at the '
-         'service (dashboard, `reflex sessions promote`) and the gate is green. Otherwise the arm '
-         'waits for `reflex promote`.'),
-    Spec('state_dir', '', 'Folder of the latch file. If it is empty: reflex_ros in '
-         'XDG_STATE_HOME, or in ~/.local/state.'),
-)
 BEAT_HZ = 10.0
 REPLUG_S = 0.5
 """Time between two tries to configure the arm [s]: its cable may have been plugged in again."""

@@ -39,7 +39,7 @@ from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.heartbeats import Link, ServiceChange, SessionMode
 from reflex_ros.domain.joints import GripperTravel, Vector
 from reflex_ros.domain.observation import Observation, Observer
-from reflex_ros.domain.outlook import Outlook, Prefix, STALE_S
+from reflex_ros.domain.outlook import Outlook, Prefix, SendPrefix, STALE_S
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.timing import LONGEST_WAIT_S, SLACK_S
 from reflex_ros.errors import (
@@ -55,7 +55,7 @@ from reflex_ros.runner.session_errors import (
     InputLost,
     PolicyMismatch,
 )
-from reflex_ros.runner.session_status import SendPrefix, SessionSettings, SessionStatus
+from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 from reflex_ros.runner.wakeup import Wakeup
 
 _log = logging.getLogger(__name__)

@@ -6,22 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from reflex_ros.client import retry
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.heartbeats import Link, ServiceChange, SessionMode
+from reflex_ros.domain.outlook import SendPrefix
 from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.runner.exchange import Counts, Times
-
-
-class SendPrefix(Enum):
-    """When an observation carries what the arm will execute meanwhile."""
-
-    AUTO = 'auto'
-    """When ``session.ready`` of the service offers it."""
-    ALWAYS = 'always'
-    NEVER = 'never'
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from rcl_interfaces.msg import Log  # noqa: E402
 
+from reflex_ros.config.parameters.spec import Spec  # noqa: E402
 from reflex_ros.nodes import status_codec  # noqa: E402
 from reflex_ros.nodes.base import ReflexNode  # noqa: E402
-from reflex_ros.nodes.parameters import Spec  # noqa: E402
 
 from .node_rig import made  # noqa: E402
 

@@ -19,8 +19,8 @@ def make_node(ros):
     """Return a function that makes a node with a small table; parameters are text."""
     from rclpy.lifecycle import TransitionCallbackReturn
 
+    from reflex_ros.config.parameters.spec import Spec
     from reflex_ros.nodes.base import ReflexNode
-    from reflex_ros.nodes.parameters import Spec
     table = (Spec('speed', 0.5, 'speed', 'rad/s', 0.1, 2.0), Spec('count', 3, 'count', '', 1, 8),
              Spec('name', 'arm', 'name'), Spec('flag', False, 'flag'),
              Spec('cameras', ['front'], 'names'),

@@ -26,10 +26,11 @@ LAYERS = {
     'cameras': {'errors', 'domain'},
     'client': {'errors', 'domain'},
     'hardware': {'errors', 'domain'},
-    'runner': {'errors', 'domain', 'cameras', 'client', 'hardware'},
-    'bringup': {'errors', 'domain'},
-    'nodes': {'errors', 'domain', 'cameras', 'client', 'hardware', 'runner'},
-    'cli': {'errors', 'domain', 'cameras', 'client', 'hardware', 'runner', 'bringup'},
+    'config': {'errors', 'domain', 'cameras', 'hardware'},
+    'runner': {'errors', 'domain', 'cameras', 'client', 'hardware', 'config'},
+    'bringup': {'errors', 'domain', 'cameras', 'hardware', 'config'},
+    'nodes': {'errors', 'domain', 'cameras', 'client', 'hardware', 'config', 'runner'},
+    'cli': {'errors', 'domain', 'cameras', 'client', 'hardware', 'config', 'runner', 'bringup'},
     'sim': {'errors', 'domain', 'client', 'hardware'},
 }
 
@@ -41,7 +42,8 @@ OWNERS = {
     'lifecycle_msgs': 'reflex_ros.nodes',
     'PIL': ('reflex_ros.cameras', 'reflex_ros.cli.chart', 'reflex_ros.sim.picture'),
     # The simulated service reads the protocol with models of its own.
-    'pydantic': ('reflex_ros.client.messages', 'reflex_ros.sim.service'),
+    'pydantic': ('reflex_ros.client.messages', 'reflex_ros.config.robot',
+                 'reflex_ros.sim.service'),
     'rcl_interfaces': 'reflex_ros.nodes',
     'rclpy': 'reflex_ros.nodes',
     'sensor_msgs': 'reflex_ros.nodes',
@@ -54,7 +56,8 @@ OWNERS = {
 
 # Where one particular arm may be named; everywhere else an arm is an ArmDescription.
 SO101_PLACES = (
-    'reflex_ros.hardware', 'reflex_ros.sim.arm', 'reflex_ros.sim.service.so101',
+    'reflex_ros.hardware', 'reflex_ros.config.parameters.so101', 'reflex_ros.sim.arm',
+    'reflex_ros.sim.service.so101',
     'reflex_ros.nodes.so101_driver_node', 'reflex_ros.runner.manual_drive',
     'reflex_ros.runner.teleop', 'reflex_ros.runner.servo_setup')
 SO101_COMMANDS = 'reflex_ros.cli.so101'

@@ -19,12 +19,13 @@ from reflex_ros.client.credentials import Secret
 from reflex_ros.domain.action import ChunkBounds, row_at
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.observation import ObservationBounds, Observer
+from reflex_ros.domain.outlook import SendPrefix
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_session import PolicySession
-from reflex_ros.runner.session_status import SendPrefix, SessionSettings
+from reflex_ros.runner.session_status import SessionSettings
 
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
