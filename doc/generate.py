@@ -21,6 +21,7 @@ from reflex_ros.config.parameters.tables import TABLES
 from reflex_ros.domain.fault_code import FaultCode, Reaction, Recovery
 from reflex_ros.domain.safe_stop import DEADLINES, Event, SafeStop, State
 from reflex_ros.domain.safe_stop import TABLE as TRANSITIONS
+from reflex_ros.domain.supervision import WANTED
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = '<!-- Written by `make docs` from the source: change it there. -->\n'
@@ -37,13 +38,14 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
 def parameters() -> str:
     """Make the page of all parameters."""
     page = ['# Parameters', NOTE,
-            'If a value is not allowed, *configure* fails and names the parameter. While a node\n'
-            'is configured, its parameters cannot change, except those that are marked live.\n']
+            'If a value is not allowed, *configure* fails and names the parameter.\n\n'
+            'A parameter with **live** in its meaning can be changed at any time. All others can\n'
+            'be changed only while the node is not configured.\n']
     for node, rows in TABLES.items():
         page.append(f'## {node}\n')
         page.append(table(('parameter', 'default', 'allowed', 'meaning'), (
             (f'`{spec.name}`', '' if spec.default == '' else f'`{spec.default}`', spec.allowed,
-             spec.description + (' (live)' if spec.is_live else ''))
+             spec.description + (' **live**' if spec.is_live else ''))
             for spec in rows)))
     return '\n'.join(page)
 
@@ -151,9 +153,16 @@ def states() -> str:
     return f'```mermaid\nstateDiagram-v2\n{start}{"".join(lines)}```\n'
 
 
+def state_meanings() -> str:
+    """Make the table of states: the lifecycle states that each wants, and what it means."""
+    return table(('state', 'so101 / action_stream', 'what it means'), (
+        (state.value, ' / '.join(each.value for each in WANTED[state])
+         if state in WANTED else 'stay as they are', state.meaning) for state in State))
+
+
 def interfaces() -> str:
-    """Make the page of interfaces with the present drawing of the states."""
-    return with_sections('doc/interfaces.md', states=states())
+    """Make the page of interfaces with the present drawing and table of the states."""
+    return with_sections('doc/interfaces.md', states=states(), state_meanings=state_meanings())
 
 
 def safety() -> str:

@@ -3,7 +3,7 @@
 """
 The system's state machine: one table of all transitions; pure functions, with time passed in.
 
-``make docs`` draws the table into ``doc/interfaces.md``.
+``make docs`` draws the table into ``doc/interfaces.md``, and lists the states there.
 
 An overheated arm goes through PARKING to LATCHED, because a servo that gets hotter switches its
 torque off, and the arm would fall.
@@ -23,6 +23,7 @@ from enum import Enum
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode, Reaction
+from reflex_ros.domain.motion_guard import GuardBounds
 from reflex_ros.domain.permit import Mode, Permit
 
 RESET_DELAY_S = 0.5
@@ -36,21 +37,39 @@ MAX_CAUSES = 20
 
 
 class State(Enum):
-    """States of the system; ``doc/interfaces.md`` says what each one means."""
+    """
+    States of the system.
 
-    UNCONFIGURED = 'UNCONFIGURED'
-    STANDBY = 'STANDBY'
-    DRY_RUN = 'DRY_RUN'
-    READY = 'READY'
-    ARMING = 'ARMING'
-    ACTIVE = 'ACTIVE'
-    DEGRADED = 'DEGRADED'
-    STOPPING = 'STOPPING'
-    LATCHED = 'LATCHED'
-    PARKING = 'PARKING'
-    PARKED = 'PARKED'
-    FAULT = 'FAULT'
-    SHUTDOWN = 'SHUTDOWN'
+    :param meaning: what the state means to a person, for ``doc/interfaces.md``.
+    """
+
+    UNCONFIGURED = (
+        'UNCONFIGURED', 'a node is missing, or cannot be configured: `why` says which')
+    STANDBY = 'STANDBY', 'a session is being opened'
+    DRY_RUN = 'DRY_RUN', 'the policy runs and moves nothing; the gate says what is missing'
+    READY = 'READY', 'every check of the gate is green; one red check leads back'
+    ARMING = 'ARMING', 'the arm is under torque and waits for the first chunk'
+    ACTIVE = (
+        'ACTIVE', f'the arm follows the policy, for the first {GENTLE_S:g} s at '
+        f'{GENTLE_SCALE:.0%} of the speed')
+    DEGRADED = (
+        'DEGRADED', f'the arm is at rest because no chunk is left; the driver stops for good '
+        f'after {GuardBounds().starved_s:g} s')
+    STOPPING = 'STOPPING', 'the arm slows down to rest'
+    LATCHED = 'LATCHED', 'stopped, torque on; only `reset` leads on'
+    PARKING = 'PARKING', 'the arm goes slowly to its rest pose'
+    PARKED = 'PARKED', 'at rest, torque off'
+    FAULT = 'FAULT', 'the driver is gone, or has lost its port'
+    SHUTDOWN = 'SHUTDOWN', 'the supervisor has ended'
+
+    meaning: str
+
+    def __new__(cls, name: str, meaning: str) -> State:
+        """Make the member whose value is its name."""
+        state = object.__new__(cls)
+        state._value_ = name
+        state.meaning = meaning
+        return state
 
 
 class Event(Enum):

@@ -5,8 +5,8 @@ Parameters from one table per node: declared, described, read, and checked at *c
 
 A value of the wrong type or out of range does not keep a node from starting. *configure* fails
 and names the parameter, the value and what is allowed; then a corrected value can be set, and the
-node can be configured again. While a node is configured, its parameters cannot change, except
-those that are marked live in the table.
+node can be configured again. A row with ``is_live`` makes a parameter that can be changed at any
+time. All others can be changed only while the node is not configured.
 
 Numbers with bounds have a range in their descriptor, so rqt and Foxglove show a slider. rclpy
 itself then refuses a value outside the range, in its own words and before any callback. It also
