@@ -12,7 +12,7 @@ policies, same service, same seeds. ``streaming`` yields the figures of the aims
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from multiprocessing import get_context
 import threading
@@ -48,25 +48,14 @@ class Case:
     """
     One cell of the matrix.
 
-    :param rate_hz: rate of the rows.
+    :param policy: that of each run, but for its seed.
     """
 
     name: str
     link: Link
-    rate_hz: float = 30.0
-    noise_deg: float = 0.0
-    offset_deg: float = 0.0
-    two_ways: bool = False
-    grasp: bool = False
-    wrist: bool = False
-    swing_hz: float = 0.0
+    policy: Policy = field(default_factory=Policy)
     seconds: float = 40.0
     rules: RequestRules = RequestRules()
-
-    def policy(self, seed: int) -> Policy:
-        """Make the policy of this cell."""
-        return Policy(self.rate_hz, 50, self.noise_deg, self.offset_deg, self.two_ways,
-                      self.grasp, self.wrist, self.swing_hz, seed)
 
 
 class Ours:
@@ -74,14 +63,14 @@ class Ours:
 
     def __init__(self, case: Case, seed: int, motion: Motion) -> None:
         self.case = case
-        self.policy = case.policy(seed)
+        self.policy = replace(case.policy, seed=seed)
         self.service = Service(self.policy, case.link, seed)
         self.sim = VirtualArm(Settings(seed=seed, pose=tuple(path(np.array(0.0)))))
         arm = So101Arm(Bus(self.sim.open(), self.sim.clock))
         arm.bring_up()
         self.arm = calibrated_arm(arm.calibration, 2.0)
         bounds = ChunkBounds(self.arm)
-        self.exchange = Exchange(bounds, case.rules, case.rate_hz)
+        self.exchange = Exchange(bounds, case.rules, self.policy.rate_hz)
         self.guard = MotionGuard(GuardBounds())
         # The real one compares two real clocks: a busy machine would then decide what happens.
         self.driver = ArmDriver(arm, self.guard, bounds, motion, suspended=lambda: 0.0)
@@ -169,7 +158,7 @@ def play(case: Case, method: baselines.Method | str, seed: int = 0,
         ours = Ours(case, seed, motion or Motion())
         figures = ours.run()
         return figures, ours.goals, ours.stopped
-    policy = case.policy(seed)
+    policy = replace(case.policy, seed=seed)
     figures, goals = baselines.run(method, policy, Service(policy, case.link, seed),
                                    case.seconds)
     return figures, goals, ''
@@ -207,16 +196,16 @@ AIMS: tuple[Aim, ...] = (
     Aim(Case('480 ms, 580 ms of network, 0..200 ms of jitter', Link(
         0.48, network_s=0.58, network_jitter_s=0.2)), 2, {**STEADY, 'speed': 0.95},
         'refused: older than 1 s'),
-    Aim(Case('grasp, 1.4 rad in 0.25 s', Link(0.4, 0.2), grasp=True), 1, ALIVE,
+    Aim(Case('grasp, 1.4 rad in 0.25 s', Link(0.4, 0.2), Policy(grasp=True)), 1, ALIVE,
         'latched before the grasp'),
-    Aim(Case('wrist at 3 rad/s', Link(0.4, 0.2), wrist=True), 1, ALIVE, 'latched'),
-    Aim(Case('row noise 1 degree at 50 Hz', Link(0.4, 0.2), rate_hz=50.0, noise_deg=1.0), 1,
+    Aim(Case('wrist at 3 rad/s', Link(0.4, 0.2), Policy(wrist=True)), 1, ALIVE, 'latched'),
+    Aim(Case('row noise 1 degree at 50 Hz', Link(0.4, 0.2), Policy(50.0, noise_deg=1.0)), 1,
         ALIVE, 'latched after 0.6 s'),
-    Aim(Case('row noise 0.5 degree', Link(0.4, 0.2), noise_deg=0.5), 1, ALIVE,
+    Aim(Case('row noise 0.5 degree', Link(0.4, 0.2), Policy(noise_deg=0.5)), 1, ALIVE,
         'latched after 1.1 s'),
-    Aim(Case('disagreement of 5 degrees', Link(0.4, 0.2), offset_deg=5.0), 2,
+    Aim(Case('disagreement of 5 degrees', Link(0.4, 0.2), Policy(offset_deg=5.0)), 2,
         {**STEADY, 'largest_step_rad': 0.014, 'peak_acceleration': 12.0}, '93 % commanded'),
-    Aim(Case('two ways', Link(0.4, 0.2), two_ways=True), 2, ALIVE, 'latched in 1 of 3'),
+    Aim(Case('two ways', Link(0.4, 0.2), Policy(two_ways=True)), 2, ALIVE, 'latched in 1 of 3'),
     Aim(Case('stalls of 1 s, 400 + 0..100 ms', Link(0.4, 0.1, stall_s=1.0)), 2,
         {**ALIVE, 'longest_wait_s': 0.6}, 'longest wait 1.19 s'),
 )
@@ -235,17 +224,17 @@ def _matrix() -> Iterator[Case]:
     for rate_hz in (10.0, 50.0):
         for infer, jitter in ((50, 0), (400, 100), (480, 300), (800, 100)):
             yield Case(f'{infer} + 0..{jitter} ms, rows at {rate_hz:.0f} Hz',
-                       _link(infer, jitter), rate_hz)
+                       _link(infer, jitter), Policy(rate_hz))
     for infer, stall_s in ((150, 0.5), (150, 1.5), (400, 0.5), (400, 1.0), (400, 1.5)):
         yield Case(f'{infer} + 0..100 ms, stalls of {stall_s} s', _link(infer, 100, 0, stall_s))
     usual = _link(400, 100)
     for noise_deg in (0.1, 0.5, 1.0):
-        yield Case(f'row noise {noise_deg} degree', usual, noise_deg=noise_deg)
+        yield Case(f'row noise {noise_deg} degree', usual, Policy(noise_deg=noise_deg))
     for offset_deg in (1.0, 2.0, 3.5, 5.0):
-        yield Case(f'disagreement of {offset_deg} degrees', usual, offset_deg=offset_deg)
-    yield Case('two ways', usual, two_ways=True)
-    yield Case('grasp', usual, grasp=True)
-    yield Case('wrist', usual, wrist=True)
+        yield Case(f'disagreement of {offset_deg} degrees', usual, Policy(offset_deg=offset_deg))
+    yield Case('two ways', usual, Policy(two_ways=True))
+    yield Case('grasp', usual, Policy(grasp=True))
+    yield Case('wrist', usual, Policy(wrist=True))
 
 
 MATRIX = tuple(replace(case, seconds=24.0) for case in _matrix())
