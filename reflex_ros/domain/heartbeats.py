@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.control_figures import ControlFigures
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.safe_stop import State
@@ -94,8 +95,8 @@ class Beat:
     problem: str = ''
 
 
-@dataclass(frozen=True, slots=True)
-class DriverBeat(Beat):
+@dataclass(frozen=True)
+class DriverBeat(ControlFigures, Beat):
     """
     Beat of the connector, ``so101``.
 
@@ -108,28 +109,11 @@ class DriverBeat(Beat):
     :param epoch: epoch of the present activation, or of the last one.
     :param cause: what stopped the present activation.
     :param port_lost: whether the port is gone. Then the driver must be configured again.
-    :param cycles: bus cycles with a measurement since configure.
-    :param missed_cycles: bus cycles without a measurement.
-    :param late_cycles: bus cycles that began more than half a period late.
-    :param refused_samples: measurements that cannot be true, and were not used.
     :param degraded: whether the bus is so bad that the arm is slowed down.
-    :param cycle_ms_p50: median work time of a cycle [ms].
-    :param cycle_ms_p99: 99th percentile of the work time of a cycle [ms].
-    :param late_ms_p99: 99th percentile of the delay of a cycle's start [ms].
-    :param late_ms_max: largest delay of a cycle's start [ms].
-    :param max_step_rad: largest change of one setpoint between two cycles [rad].
-    :param playback_rate: speed of the playback, 0 at rest, 1 as the policy asks.
-    :param pace: rate at which the chunks last until the next ones come; 1 when they are long
-        enough.
-    :param observation_age_s: age of the observation behind what is played [s]; negative when
-        nothing is.
-    :param disagreements: chunks that were not followed at once, because they lead elsewhere.
     :param starved: whether nothing is left to play.
-    :param lead_slowdowns: cycles in which a lagging joint slowed the playback down.
     :param accepted: chunks that passed every check of the driver.
     :param foreign_s: time since the last command without a valid tag [s]; negative if there was
         none.
-    :param rejected: refused chunks and commands, by fault code.
     :param setpoint: last commanded position (joints,) [rad].
     """
 
@@ -142,26 +126,10 @@ class DriverBeat(Beat):
     parked: bool = False
     cause: Cause | None = None
     port_lost: bool = False
-    cycles: int = 0
-    missed_cycles: int = 0
-    late_cycles: int = 0
-    refused_samples: int = 0
     degraded: bool = False
-    rate_hz: float = 0.0
-    cycle_ms_p50: float = 0.0
-    cycle_ms_p99: float = 0.0
-    late_ms_p99: float = 0.0
-    late_ms_max: float = 0.0
-    max_step_rad: float = 0.0
-    playback_rate: float = 0.0
-    pace: float = 1.0
-    observation_age_s: float = -1.0
-    disagreements: int = 0
     starved: bool = False
-    lead_slowdowns: int = 0
     accepted: int = 0
     foreign_s: float = -1.0
-    rejected: Mapping[FaultCode, int] = field(default_factory=dict)
     setpoint: tuple[float, ...] = ()
 
     @property

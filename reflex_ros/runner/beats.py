@@ -67,17 +67,9 @@ def driver_beat(identity: Identity, report: ConnectorReport, *,
         gripper_open_rad=travel.opened if travel else None,
         motion=report.state, torque=report.has_torque, epoch=report.epoch,
         at_rest=report.at_rest, parked=report.is_parked, cause=report.cause,
-        port_lost=report.link_lost, cycles=report.cycles,
-        missed_cycles=report.missed_cycles, late_cycles=report.late_cycles,
-        refused_samples=report.refused_samples, degraded=report.is_degraded,
-        rate_hz=report.rate_hz, cycle_ms_p50=report.cycle_ms_p50,
-        cycle_ms_p99=report.cycle_ms_p99, late_ms_p99=report.late_ms_p99,
-        late_ms_max=report.late_ms_max, max_step_rad=report.max_step_rad,
-        playback_rate=report.playback_rate, pace=report.pace,
-        observation_age_s=report.observation_age_s, disagreements=report.disagreements,
-        starved=report.is_starved, lead_slowdowns=report.lead_slowdowns,
-        accepted=report.accepted, foreign_s=foreign_s,
-        rejected=Counter(refused) + Counter(report.rejected), setpoint=report.setpoint)
+        port_lost=report.link_lost, degraded=report.is_degraded, starved=report.is_starved,
+        accepted=report.accepted, foreign_s=foreign_s, setpoint=report.setpoint,
+        **report.figures() | {'rejected': Counter(refused) + Counter(report.rejected)})
 
 
 def rounded(values: Iterable[float]) -> tuple[float, ...]:
