@@ -22,6 +22,9 @@ import pytest
 sys.dont_write_bytecode = False
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 
+# As the nodes and the commands do, before numpy is loaded.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+
 # A shell starts background jobs with SIGINT ignored, and nohup ignores SIGHUP. Child processes
 # inherit that: the tests that send these signals would then wait in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -21,6 +21,9 @@ from reflex_ros import __version__
 from reflex_ros.cli.lazy import LazyGroup
 from reflex_ros.errors import ReflexError
 
+# As in reflex_ros.nodes: commands that move an arm have the same control loop.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+
 COMMANDS = {
     'artifacts': ('models', 'List and show models (the service calls them artifacts).'),
     'completion': ('completion', 'Print the completion script for a shell.'),

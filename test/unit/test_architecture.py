@@ -11,6 +11,7 @@ import ast
 from functools import cache
 import importlib.util
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -170,6 +171,17 @@ def test_importing_a_layer_brings_along_nothing_from_beside_or_above(layer):
         name for name in OWNERS
         if name in loaded and not {layer_of(owner) for owner in owners_of(name)} & reachable}
     assert not third_parties
+
+
+@pytest.mark.parametrize('module', ['reflex_ros.nodes', 'reflex_ros.cli.main'])
+def test_our_processes_solve_their_small_systems_in_one_thread(module):
+    listing = subprocess.run(
+        [sys.executable, '-c', f'import {module}, numpy, os\n'
+         'numpy.linalg.solve(numpy.eye(300), numpy.eye(300))\n'
+         'print(len(os.listdir("/proc/self/task")))'],
+        env={name: value for name, value in os.environ.items() if name != 'OPENBLAS_NUM_THREADS'},
+        cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert listing.stdout == '1\n', listing.stderr
 
 
 def knows_the_so101(name):
