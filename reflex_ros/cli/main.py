@@ -9,11 +9,9 @@ Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Results go to stdout, pr
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
-import traceback
 
 import click
 
@@ -106,6 +104,9 @@ def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:
         return 130
     except Exception as exc:
         if is_verbose:
+            # Not imported at the top, so that help appears at once; json neither.
+            import traceback
+
             traceback.print_exc()
         expected = isinstance(exc, (ReflexError, click.ClickException, OSError))
         _fail(str(exc) if expected else _unexpected(exc), as_json=as_json)
@@ -131,6 +132,8 @@ def _fail(message: str, *, as_json: bool, usage: click.UsageError | None = None)
     if as_json and is_help:
         message = 'Missing command.'
     if as_json:
+        import json
+
         print(json.dumps({'error': message, 'ok': False}, indent=2, sort_keys=True))
     elif is_help:
         click.echo(message)

@@ -12,9 +12,12 @@ import time
 
 import pytest
 
+FOLDER = os.path.join(os.path.dirname(__file__), '')
+
 
 def pytest_collection_modifyitems(items):
-    graph = [item for item in items if Path(__file__).parent in item.path.parents]
+    # Of texts: with paths, this takes 0.2 s of each collection.
+    graph = [item for item in items if str(item.path).startswith(FOLDER)]
     for index, item in enumerate(graph):
         item.add_marker('ros')
         # A graph of six processes needs about one core; more than two at a time miss deadlines.

@@ -17,17 +17,22 @@ import json
 import os
 from pathlib import Path
 import socket
+import sys
 import threading
 import time
 
 import hypothesis
 import pytest
 
-# No deadline: cores are shared. No database: it would make runs on two machines differ.
-hypothesis.settings.register_profile('unit', deadline=None, database=None)
+# In importlib mode pytest adds no folder to the path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from property_examples import QUICK, THOROUGH  # noqa: E402
+
+hypothesis.settings.register_profile('unit', THOROUGH)
 hypothesis.settings.load_profile('unit')
 # For `make check`.
-hypothesis.settings.register_profile('quick', deadline=None, database=None, max_examples=15)
+hypothesis.settings.register_profile('quick', QUICK)
 
 GUID = b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 DEADLINE_S = 20.0
@@ -330,7 +335,7 @@ def short_waits(monkeypatch):
     """Retry after 20 ms instead of half a second; ``test_retry`` has the real schedule."""
     from reflex_ros.client import retry, transport
 
-    monkeypatch.setattr(transport, 'READ_WINDOW_S', 1.0)
+    monkeypatch.setattr(transport, 'READ_WINDOW_S', 0.5)
     monkeypatch.setattr(retry, 'FIRST_S', 0.02)
     monkeypatch.setattr(retry, 'CAP_S', 0.1)
 

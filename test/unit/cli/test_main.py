@@ -43,10 +43,10 @@ def test_every_command_has_help_with_an_example(reflex, path):
     assert '\n    reflex ' in outcome.out.partition('Example:')[2]
 
 
-@pytest.mark.parametrize('path', COMMANDS, ids=' '.join)
-def test_every_command_has_json_and_verbose(path):
-    options = {name for option in COMMANDS[path].params for name in option.opts}
-    assert {'--json', '-v', '--verbose'} <= options
+def test_every_command_has_json_and_verbose():
+    for path, command in COMMANDS.items():
+        options = {name for option in command.params for name in option.opts}
+        assert {'--json', '-v', '--verbose'} <= options, path
 
 
 def test_table_of_commands_says_what_the_commands_say():

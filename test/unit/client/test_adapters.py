@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 import sys
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
+from property_examples import examples
 import pytest
 
 from reflex_ros.client import adapters
@@ -83,7 +84,7 @@ def test_pair_has_the_left_arm_first():
 
 @pytest.mark.parametrize('arm', [SO101, SEVEN, FOURTEEN, plain(1), plain(32)],
                          ids=lambda arm: arm.name)
-@settings(max_examples=20)
+@examples(20)
 @given(st.data())
 def test_pose_of_any_arm_survives_the_round_trip(arm, data):
     pose = [data.draw(st.floats(low, high)) for low, high in zip(

@@ -13,8 +13,9 @@ import json
 import socket
 import tracemalloc
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 from reflex_ros.client import account, ActionStream, inference, Reflex, sessions
@@ -83,7 +84,7 @@ def ask(listen):
 def test_any_body_with_any_status(ask, question):
     call, script = ask
 
-    @settings(max_examples=150)
+    @examples(150)
     @given(BODIES | JSON.map(enveloped), STATUSES)
     def check(body, status):
         script.job = lambda peer: peer.answer(body, status)
@@ -95,7 +96,7 @@ def test_any_body_with_any_status(ask, question):
 def test_any_bytes_instead_of_http(ask):
     call, script = ask
 
-    @settings(max_examples=200)
+    @examples(200)
     @given(st.data())
     def check(data):
         answer = data.draw(st.binary(max_size=100) | st.just(damaged(data, HEAD)))
@@ -125,7 +126,7 @@ GOOD = b'{"type":"action_chunk","seq":7,"actions":[[1.0,2.0]]}'
 def test_any_bytes_instead_of_a_handshake(stream):
     receive, script = stream
 
-    @settings(max_examples=200)
+    @examples(200)
     @given(st.data())
     def check(data):
         answer = data.draw(st.binary(max_size=100) | st.just(damaged(data, UPGRADE + b'\r\n')))
@@ -138,7 +139,7 @@ def test_any_bytes_instead_of_a_handshake(stream):
 def test_any_bytes_instead_of_frames(stream):
     receive, script = stream
 
-    @settings(max_examples=200)
+    @examples(200)
     @given(st.binary(max_size=100), st.booleans())
     def check(answer, is_greeted):
         def serve(peer):
@@ -154,7 +155,7 @@ def test_any_bytes_instead_of_frames(stream):
 def test_any_message_before_a_good_chunk_is_skipped_or_ends_the_stream(stream):
     receive, script = stream
 
-    @settings(max_examples=200)
+    @examples(200)
     @given(st.binary(max_size=100) | st.text(max_size=50).map(str.encode)
            | JSON.map(lambda value: json.dumps(value).encode()), st.sampled_from((0x81, 0x82)))
     def check(payload, first):

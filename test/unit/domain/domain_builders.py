@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
 import numpy as np
 
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
@@ -24,11 +23,6 @@ DT = MOTION.period_s
 HOME: Vector = np.zeros(len(LOWER))
 OP_STOP = Cause(FaultCode.OP_STOP, 'a person asked to stop')
 NET_CLOSED = Cause(FaultCode.NET_CLOSED, 'the stream is closed')
-
-
-def examples(count: int) -> settings:
-    """Run a property that often; on a busy machine one example may take its time."""
-    return settings(max_examples=count, deadline=None)
 
 
 def along(**joints: float) -> Vector:

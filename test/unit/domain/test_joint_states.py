@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from domain_builders import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 from reflex_ros.domain.joint_states import JointStates

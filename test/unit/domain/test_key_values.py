@@ -11,9 +11,9 @@ import json
 import types
 from typing import Any, get_args, get_origin, get_type_hints, Union
 
-from domain_builders import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 from reflex_ros.domain import key_values

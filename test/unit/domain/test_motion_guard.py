@@ -7,9 +7,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from domain_builders import examples, NET_CLOSED, OP_STOP
+from domain_builders import NET_CLOSED, OP_STOP
 from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 from reflex_ros.domain.cause import Cause
@@ -318,7 +319,7 @@ class Gate(Permit):
             # it. A guard with a lock makes the other thread wait, so this wait runs out.
             object.__setattr__(self, 'thread', None)
             thread.start()
-            thread.join(0.2)
+            thread.join(0.05)
         return super().__getattribute__(name)
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import math
 
-from domain_builders import examples
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 from numpy.typing import NDArray
+from property_examples import examples
 import pytest
 
 from reflex_ros.domain.plan import (

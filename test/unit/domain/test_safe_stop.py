@@ -156,27 +156,19 @@ def walk(machines: Iterable[SafeStop]) -> set[SafeStop]:
 
 
 @pytest.mark.parametrize('start', S, ids=lambda state: state.value)
-def test_no_sequence_of_four_events_breaks_an_invariant(start: S) -> None:
-    machine = run(*WAY[start])
-    assert machine.state is start
-    check_machine(machine)
-    machines = {machine}
-    for _ in range(4):
-        # How often a cause was seen and when a state was entered lead nowhere else.
-        machines = {replace(found, since=0.0, causes=tuple(
-            replace(cause, count=1) for cause in found.causes)) for found in walk(machines)}
+def test_way_of_these_tests_leads_to_each_state(start: S) -> None:
+    assert run(*WAY[start]).state is start
 
 
-def test_every_state_can_be_reached_and_nothing_reachable_breaks_an_invariant() -> None:
+def test_every_state_can_be_reached_and_no_sequence_of_events_breaks_an_invariant() -> None:
     seen: set[SafeStop] = set()
     new = {SafeStop()}
     while new:
         seen |= new
-        # Without epochs, and with causes as a set, only so many machines are left.
-        new = {replace(found, since=0.0, epoch=0, causes=tuple(sorted(
-            (replace(cause, count=1) for cause in found.causes),
-            key=lambda cause: cause.code.name)))
-            for found in walk(new)} - seen
+        # The epoch, how often a cause was seen and when a state was entered lead nowhere else:
+        # without them, 838 machines are all that sequences of any length lead to.
+        new = {replace(found, since=0.0, epoch=0, causes=tuple(
+            replace(cause, count=1) for cause in found.causes)) for found in walk(new)} - seen
     assert {machine.state for machine in seen} == set(S)
 
 

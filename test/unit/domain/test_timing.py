@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import random
 
-from domain_builders import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 from reflex_ros.domain.timing import LONGEST_WAIT_S, stamp_age, wait_for_fresher

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 import itertools
 import time
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 from reflex_ros.errors import BusTimeout, PacketError, PortLost
@@ -318,7 +319,7 @@ def test_request_that_was_disturbed_on_the_line_is_sent_again() -> None:
     assert (bus.counters.retries, bus.counters.discarded_bytes) == (1, 8)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.integers(0, 253), st.integers(0, 255), st.integers(1, 240))
 def test_echo_alone_is_never_an_answer(servo_id: int, address: int, length: int) -> None:
     bus = Bus(ScriptedPort(echo(*[SILENCE] * 4), at_once=250))

@@ -11,13 +11,14 @@ from pathlib import Path
 import sys
 import threading
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
 from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
+from property_examples import examples
 
 from reflex_ros.errors import ConfigurationError, ReflexError  # noqa: E402
 from reflex_ros.runner.manual_drive import ManualDrive  # noqa: E402
@@ -108,7 +109,7 @@ def pose(arm: SimulatedArm) -> list[float]:
     return [joint['position_rad'] for joint in arm.control.state()['joints'].values()]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(0.2, 2.0), st.floats(0.0, 1.0))
 def test_approach_is_bounded_and_comes_to_rest_at_the_target(
         start: float, target: float, speed: float, fraction: float) -> None:

@@ -8,8 +8,9 @@ What a frame is, and which servo it asks, is worked out here anew and not by the
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from property_examples import examples
 
 from reflex_ros.sim.arm.settings import Model, Settings
 from reflex_ros.sim.arm.virtual import VirtualArm
@@ -52,7 +53,7 @@ def new_arm(model: Model) -> VirtualArm:
     return VirtualArm(Settings(fast=True, model=model, boot_s=0.0))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(chunks=CHUNKS, model=st.sampled_from(Model))
 @example(chunks=[framed(5, 3, b'\x12\xff'), framed(5, 3, b'\x2a\xff\xff\xff\xff\xff\xff')],
          model=Model.PHYSICAL)
@@ -78,7 +79,7 @@ def test_any_bytes_are_survived_logged_and_answered_in_form(chunks: list[bytes],
     assert arm.control.state()['bus']['bytes_in'] == len(sent)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(servo_id=st.integers(0, 255), code=CODES, params=st.binary(max_size=30))
 def test_only_who_was_asked_answers(servo_id: int, code: int, params: bytes) -> None:
     arm = new_arm(Model.INSTANT)
@@ -101,7 +102,7 @@ def test_only_who_was_asked_answers(servo_id: int, code: int, params: bytes) -> 
         assert all(len(frame) == 6 for frame in answers)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(request=FRAMES.filter(lambda frame: len(frame) > 6), at=st.integers(2, 40),
        change=st.integers(1, 255))
 def test_a_request_with_one_wrong_byte_is_not_answered(request: bytes, at: int,

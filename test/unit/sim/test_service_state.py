@@ -19,12 +19,13 @@ import sys
 import tempfile
 
 import httpx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from property_examples import examples
 from service_fixture import admin, call, run, started, streaming  # noqa: E402
 
 from reflex_ros.sim.service.clock import ServiceClock  # noqa: E402
@@ -109,7 +110,7 @@ things = st.builds(
     st.dictionaries(st.text(), parts), json_values)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(things, max_size=3, unique_by=lambda thing: thing.id))
 def test_rows_are_the_same_after_a_restart(rows):
     with tempfile.TemporaryDirectory() as directory:

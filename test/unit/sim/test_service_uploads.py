@@ -14,8 +14,9 @@ import sys
 from urllib.parse import urlsplit
 
 import httpx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -67,7 +68,7 @@ def test_create_says_that_it_can_be_resumed_in_a_field_of_its_own():
     run(main())
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.lists(st.integers(1, TOTAL - 1), unique=True, max_size=4).map(sorted))
 def test_pieces_make_the_whole(cuts):
     async def main():
