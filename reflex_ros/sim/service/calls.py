@@ -5,7 +5,8 @@ RPC functions and REST routes, declared on the methods that answer them.
 
 The keyword parameters of such a method are the arguments of the call. Their types say what is
 accepted, as strictly as the real backend's validators. A parameter with a default may be left
-out; null is accepted only where the type says so.
+out; null is accepted only where the type says so. An argument of another type is an error of the
+call; one of the right type with a value that is not accepted is refused: ``invalid_parameters``.
 
 Three kinds of parameters are not arguments: ``key`` is the caller's key, ``query`` the query
 string of a REST request, and a name in braces in the path is that part of the path.
@@ -27,7 +28,6 @@ from reflex_ros.sim.service.refusals import invalid
 from reflex_ros.sim.service.storage.table import Row
 
 Method = TypeVar('Method', bound=Callable[..., Any])
-M = TypeVar('M', bound=BaseModel)
 Json = dict[str, object]
 
 # The default of an argument when leaving it out means something else than every value.
@@ -125,89 +125,79 @@ class Call:
 
         :returns: parameter of the handler -> value, without those that were left out.
         :raises ArgumentError: naming an argument that is missing, unknown or mistyped.
+        :raises Refusal: ``invalid_parameters``, naming an argument whose value is not accepted.
         """
         try:
             checked = self.model.model_validate(arguments)
         except ValidationError as exc:
-            raise ArgumentError(f'ArgumentValidationError: {complaint(exc)}') from exc
+            mistake = _mistake(exc)
+            if mistake is not None:
+                raise ArgumentError(f'ArgumentValidationError: {mistake}') from exc
+            raise invalid(complaint(exc)) from exc
         return {name: getattr(checked, argument) for argument, name in self.names.items()
                 if argument in checked.model_fields_set}
 
 
+def _mistake(exc: ValidationError) -> str | None:
+    """Return which argument is missing, unknown or mistyped, in the words of the real backend."""
+    errors = [each for each in exc.errors(include_url=False) if len(each['loc']) < 2]
+    for error in sorted(errors, key=lambda each: each['type'] != 'missing'):
+        name = '.'.join(str(part)[:100] for part in error['loc'])
+        if error['type'] == 'missing':
+            return f'Object is missing the required field `{name}`.'
+        if error['type'] == 'extra_forbidden':
+            return f'Object contains extra field `{name}` that is not in the validator.'
+        if error['type'].endswith('_type') or error['type'] == 'assertion_error':
+            return f'Value of field `{name}` does not match validator: {error["msg"]}.'
+    return None
+
+
 def complaint(exc: ValidationError) -> str:
-    """Return what is wrong with an object, in the words of the real backend's validators."""
-    errors = exc.errors(include_url=False)
-    error = next((each for each in errors if each['type'] == 'missing'), errors[0])
-    if not error['loc']:
-        return 'Object expected.'
-    name = '.'.join(str(part)[:100] for part in error['loc'])
-    if error['type'] == 'missing':
-        return f'Object is missing the required field `{name}`.'
-    if error['type'] == 'extra_forbidden':
-        return f'Object contains extra field `{name}` that is not in the validator.'
-    return f'Value of field `{name}` does not match validator: {error["msg"]}.'
+    """Return the first thing that is wrong with a value, and where."""
+    error = exc.errors(include_url=False)[0]
+    where = '.'.join(str(part)[:100] for part in error['loc'])
+    return f'{where}: {error["msg"].removeprefix("Value error, ")}'
 
 
-def check_part(name: str, model: type[M], value: object) -> M:
+def parse_object(text: str | bytes) -> Json:
     """
-    Check an object inside an argument.
+    Parse a JSON object.
 
-    :param name: of the argument.
-    :raises Refusal: ``invalid_parameters``, naming the argument.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as exc:
-        raise invalid(f'{name}: {complaint(exc)}') from exc
-
-
-def check_parts(name: str, model: type[M], values: list[object], *, most: int) -> list[M]:
-    """
-    Check the objects of a list.
-
-    :param most: number of objects that it may hold.
-    :raises Refusal: ``invalid_parameters``, naming the argument.
-    """
-    if len(values) > most:
-        raise invalid(f'{name} must have at most {most} entries')
-    return [check_part(name, model, value) for value in values]
-
-
-def check_json_object(name: str, text: str) -> Json:
-    """
-    Return the JSON object that a text argument holds.
-
-    :raises Refusal: ``invalid_parameters``, naming the argument.
+    :raises ValueError: saying why it is not one.
     """
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f'not JSON: {type(exc).__name__}') from exc
     if not isinstance(value, dict):
-        raise invalid(f'{name} must hold a JSON object')
+        raise ValueError('must be a JSON object')
     return value
 
 
-def check_not_empty(**texts: str) -> None:
-    """
-    Check that texts are more than white space.
+def _check_not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError('must not be empty')
+    return text
 
-    :param texts: argument as it travels -> value.
-    :raises Refusal: ``invalid_parameters``, naming the argument.
-    """
-    for name, text in texts.items():
-        if not text.strip():
-            raise invalid(f'{name} must not be empty')
+
+def _check_json_text(text: str) -> str:
+    parse_object(text)
+    return text
 
 
 def _check_plain(value: Json) -> Json:
     try:
         json.dumps(value, allow_nan=False)
-    except (TypeError, RecursionError) as exc:
-        raise ValueError('not plain JSON') from exc
+    except (TypeError, ValueError, RecursionError) as exc:
+        # No ValueError: then it would be an object with a value that is not accepted.
+        raise AssertionError('not plain JSON') from exc
     return value
 
 
+# A text that is more than white space.
+Text = Annotated[str, AfterValidator(_check_not_blank)]
+# A text that holds a JSON object.
+JsonText = Annotated[str, AfterValidator(_check_json_text)]
 # An object that is kept as it came; NaN and bytes, which other encodings carry, are refused.
 JsonObject = Annotated[Json, AfterValidator(_check_plain)]
 

@@ -75,9 +75,7 @@ class Server:
         state = self.state
         admin, pages, worker = Admin(state), dashboard.Dashboard(state), Worker(state)
         yield web.post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
-        yield web.get('/admin/state', admin.show)
-        yield web.get('/admin/faults', admin.list_faults)
-        yield web.get('/admin/observations', admin.list_observations)
+        yield web.get('/admin/{view:state|faults|observations}', admin.show)
         yield web.post('/admin/{action}', admin.act)
         yield web.get(dashboard.APPROVAL_PATH, pages.ask)
         yield web.post(dashboard.APPROVAL_PATH, pages.decide)

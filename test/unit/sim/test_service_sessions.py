@@ -9,7 +9,7 @@ import pytest
 from reflex_ros.sim.service.clock import ServiceClock
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.resources.deployments import Mode
-from reflex_ros.sim.service.resources.sessions import MOST_RECEIPTS, Status
+from reflex_ros.sim.service.resources.sessions import MOST_RECEIPTS, SESSION_FAULTS, Status
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.state import ServiceState
 
@@ -35,10 +35,8 @@ def ended(sessions, how):
     session = opened(sessions)
     if how == 'close':
         sessions.close(session.id, 'cli_closed')
-    elif how == 'expire':
-        sessions.expire(session.id)
     else:
-        sessions.fail(session.id, 'worker lost')
+        assert sessions.apply_fault(session, how)
     return session
 
 
@@ -80,10 +78,9 @@ def test_ended_session_stays_as_it_ended(sessions, how, status, reason):
     session = ended(sessions, how)
     for call, argument in (
         (sessions.promote, Mode.APPLY_ACTIONS), (sessions.close, 'cli_closed'),
-        (sessions.fail, 'again'),
     ):
         assert reason_of(call, session.id, argument) == reason
-    assert reason_of(sessions.expire, session.id) == reason
+    assert not any(sessions.apply_fault(session, name) for name in SESSION_FAULTS)
     assert session.status is status
     assert session.mode is Mode.DRY_RUN
 

@@ -7,8 +7,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 import itertools
+import re
 
 from reflex_ros.sim.service.faults.kinds import KINDS
+
+# NAME[=VALUE][*TIMES]; matches any text.
+_OPTION = re.compile(r'(?s)([^=]*?)(?:=(.*?))?(?:\*([0-9]+))?')
 
 
 @dataclass(slots=True)
@@ -74,15 +78,10 @@ class Faults:
 
         :raises ValueError: on an unknown name or a bad value.
         """
-        name, _, value = option.partition('=')
-        holder = value or name
-        times: int | None = None
-        head, star, tail = holder.rpartition('*')
-        if star and tail.isdigit():
-            times, holder = int(tail), head
-        if value:
-            return self.switch_on(name, holder, times)
-        return self.switch_on(holder, None, times)
+        match = _OPTION.fullmatch(option)
+        assert match is not None
+        name, value, times = match.groups()
+        return self.switch_on(name, value, int(times) if times else None)
 
     def clear(self, name: str | None = None) -> None:
         """

@@ -19,11 +19,10 @@ The admin endpoint for programs on this machine; not part of the vendor's protoc
 from __future__ import annotations
 
 from collections.abc import Callable
-import json
 
 from aiohttp import web
 
-from reflex_ros.sim.service.calls import Json
+from reflex_ros.sim.service.calls import Json, parse_object
 from reflex_ros.sim.service.faults.kinds import KINDS
 from reflex_ros.sim.service.http.access import refusal_reason
 from reflex_ros.sim.service.state import ServiceState
@@ -42,21 +41,14 @@ class Admin:
         }
 
     async def show(self, request: web.Request) -> web.Response:
-        """Serve ``GET /admin/state``."""
+        """Serve the GETs."""
         if reason := refusal_reason(request):
             return _refuse(403, reason)
-        return web.json_response(self._state.to_json())
-
-    async def list_faults(self, request: web.Request) -> web.Response:
-        """Serve ``GET /admin/faults``."""
-        if reason := refusal_reason(request):
-            return _refuse(403, reason)
-        return web.json_response({'faults': [kind.to_json() for kind in KINDS.values()]})
-
-    async def list_observations(self, request: web.Request) -> web.Response:
-        """Serve ``GET /admin/observations``: those with a number above ``after``."""
-        if reason := refusal_reason(request):
-            return _refuse(403, reason)
+        view = request.match_info['view']
+        if view == 'state':
+            return web.json_response(self._state.to_json())
+        if view == 'faults':
+            return web.json_response({'faults': [kind.to_json() for kind in KINDS.values()]})
         after = request.query.get('after', '0')
         if not after.isdecimal():
             return _refuse(400, "'after' must be a number")
@@ -72,11 +64,8 @@ class Admin:
         if action is None:
             return _refuse(404, f'known: {", ".join(self._actions)}')
         try:
-            body = json.loads(await request.read() or b'{}')
-            if not isinstance(body, dict):
-                raise ValueError('the body must be a JSON object')
-            outcome = action(body)
-        except (ValueError, RecursionError) as exc:
+            outcome = action(parse_object(await request.read() or b'{}'))
+        except ValueError as exc:
             return _refuse(400, str(exc))
         self._state.notify()
         return web.json_response({'ok': True} | outcome)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from html import escape
-import json
 import secrets
 
 from aiohttp import web
 
+from reflex_ros.sim.service.calls import parse_object
 from reflex_ros.sim.service.http.access import refusal_reason
 from reflex_ros.sim.service.resources.accounts import Account, SignUpError
 from reflex_ros.sim.service.state import ServiceState
@@ -109,10 +109,8 @@ class Dashboard:
         if fault := self._state.faults.consume('signup_error'):
             return web.json_response(_ERRORS[fault.text], status=400)
         try:
-            body = json.loads(await request.read())
-            if not isinstance(body, dict):
-                raise ValueError('not an object')
-        except (ValueError, RecursionError):
+            body = parse_object(await request.read())
+        except ValueError:
             return web.json_response(
                 {'code': 'BAD_REQUEST', 'message': 'The body must be a JSON object'}, status=400)
         try:

@@ -10,11 +10,10 @@ are not known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-import json
 
 from aiohttp import web
 
-from reflex_ros.sim.service.calls import ArgumentError, Call, Json
+from reflex_ros.sim.service.calls import ArgumentError, Call, Json, parse_object
 from reflex_ros.sim.service.http.access import bearer
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.state import ServiceState
@@ -87,11 +86,9 @@ async def _read_body(request: web.Request) -> Json:
     """
     raw = await request.read()
     try:
-        body = json.loads(raw or b'{}')
-    except (ValueError, RecursionError) as exc:
-        raise ArgumentError(f'the body is not JSON: {type(exc).__name__}') from exc
-    if not isinstance(body, dict):
-        raise ArgumentError('the body must be a JSON object')
+        body = parse_object(raw or b'{}')
+    except ValueError as exc:
+        raise ArgumentError(f'the body: {exc}') from exc
     return {name: value for name, value in body.items() if value is not None}
 
 

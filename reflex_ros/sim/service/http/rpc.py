@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 import json
 
-from reflex_ros.sim.service.calls import ArgumentError, Call, Json
+from reflex_ros.sim.service.calls import ArgumentError, Call, Json, parse_object
 from reflex_ros.sim.service.http import encoding
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.state import ServiceState
@@ -77,7 +77,13 @@ class Rpc:
         function = self.functions.get(request.path)
         if function is None:
             raise ArgumentError(f"Could not find public function for '{request.path[:200]}'.")
-        values = function.check(request.args)
+        values: Json = {}
+        invalid = None
+        try:
+            values = function.check(request.args)
+        except Refusal as refusal:
+            # After the key was checked.
+            invalid = refusal
         if fault := self._state.faults.consume('rpc_error'):
             raise ArgumentError(fault.text)
         if reason := self._ordered_reason(request):
@@ -88,6 +94,8 @@ class Rpc:
                 key = self._state.keys.find(str(request.args['apiKey']))
                 if 'key' in function.parameters:
                     values['key'] = key
+            if invalid is not None:
+                raise invalid
             value = function.handler(**values)
             return None if value is None else {'ok': True} | value
         except Refusal as refusal:
@@ -114,11 +122,9 @@ def parse(raw: bytes) -> Request:
     :raises BadRequest: saying why it is not a call.
     """
     try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError) as exc:
-        raise BadRequest(f'the body is not JSON: {type(exc).__name__}') from exc
-    if not isinstance(body, dict):
-        raise BadRequest('the body must be a JSON object')
+        body = parse_object(raw)
+    except ValueError as exc:
+        raise BadRequest(f'the body: {exc}') from exc
     path, args, form = body.get('path'), body.get('args'), body.get('format')
     if not isinstance(path, str):
         raise BadRequest("'path' must be a text")

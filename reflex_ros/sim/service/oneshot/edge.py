@@ -9,11 +9,11 @@ caller chooses where the answer has the rows: ``/act?actions_path=prediction.act
 
 from __future__ import annotations
 
-import json
 import time
 
 from aiohttp import web
 
+from reflex_ros.sim.service.calls import parse_object
 from reflex_ros.sim.service.faults import corruption
 from reflex_ros.sim.service.oneshot import numpy_json
 from reflex_ros.sim.service.oneshot.oneshot import OneShot
@@ -40,9 +40,7 @@ class Edge:
         """Answer one observation; refuse bad JSON with 400, a bad observation with 422."""
         began_s = time.monotonic()
         try:
-            body = json.loads(await request.read())
-            if not isinstance(body, dict):
-                raise ValueError('the body must be a JSON object')
+            body = parse_object(await request.read())
             decoded = numpy_json.decode(body)
         except (ValueError, RecursionError) as exc:
             return _refuse(400, 'invalid_json', str(exc))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.sim.service.calls import check_not_empty, Json, known, rest, rpc, WireRow
+from reflex_ros.sim.service.calls import Json, known, rest, rpc, Text, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.hf_dataset_name import parse_dataset
@@ -110,9 +110,8 @@ class Datasets:
         return {'datasets': [dataset.to_json() for dataset in self.table.all()]}
 
     @rest('POST /v1/datasets')
-    def create(self, *, name: str, request_id: str = '', size_bytes: int | None = None) -> Json:
+    def create(self, *, name: Text, request_id: str = '', size_bytes: int | None = None) -> Json:
         """Make room for a dataset; the same request id again is the same dataset."""
-        check_not_empty(name=name)
         dataset = self.table.first(lambda row: bool(request_id) and row.request_id == request_id)
         if dataset is None:
             upload = self._uploads.begin(Purpose.DATASET, size_bytes)

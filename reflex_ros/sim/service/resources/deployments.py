@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
-from reflex_ros.sim.service.calls import check_json_object, Json, rpc, WireRow
+from pydantic import AfterValidator
+
+from reflex_ros.sim.service.calls import ABSENT, Json, JsonText, rpc, Text, WireRow
 from reflex_ros.sim.service.context import Context
-from reflex_ros.sim.service.refusals import invalid, Reason
+from reflex_ros.sim.service.refusals import Reason
 from reflex_ros.sim.service.resources.models import Models
 from reflex_ros.sim.service.resources.readiness import examine
 from reflex_ros.sim.service.resources.robots import Robots, SIM_SCHEMA, UNPAIRED_SCHEMA
@@ -25,6 +28,9 @@ class Mode(str, Enum):
 
     DRY_RUN = 'dry_run'
     APPLY_ACTIONS = 'apply_actions'
+
+
+ModeName = Annotated[str, AfterValidator(Mode)]
 
 
 @dataclass
@@ -64,21 +70,16 @@ class Deployments:
 
     @rpc('publicApi:createDeployment')
     def create(
-        self, *, name: str, model_id: str, mode: str, robot_schema_id: str = '',
-        runtime: str = '', spec_json: str = '',
+        self, *, name: Text, model_id: Text, mode: ModeName, robot_schema_id: str = '',
+        runtime: str = '', spec_json: JsonText = ABSENT,
     ) -> Json:
         """Add a deployment of a known model and schema; the readiness check makes it ready."""
-        wanted = parse_mode(mode)
-        if not name or not model_id:
-            raise invalid('name and modelId must not be empty')
         self._models.table.get(model_id)
         if robot_schema_id:
             self._robots.schemas.get(robot_schema_id)
-        if spec_json:
-            check_json_object('specJson', spec_json)
         row = self.to_json(self.table.add(Deployment(
-            new_id('deploy'), name, model_id, wanted.value, UNCHECKED,
-            self._context.clock.now_ms(), robot_schema_id, runtime, spec_json)))
+            new_id('deploy'), name, model_id, Mode(mode).value, UNCHECKED,
+            self._context.clock.now_ms(), robot_schema_id, runtime, spec_json or '')))
         return row | {'deployment': row}
 
     @rpc('publicApi:listDeployments')
@@ -125,15 +126,3 @@ class Deployments:
     def to_json(self, deployment: Deployment) -> Json:
         """Return the row of the lists."""
         return deployment.to_json() | {'status': self.status(deployment)}
-
-
-def parse_mode(text: str) -> Mode:
-    """
-    Return the mode of that name.
-
-    :raises Refusal: ``invalid_parameters`` for another name.
-    """
-    try:
-        return Mode(text)
-    except ValueError as exc:
-        raise invalid('mode must be dry_run or apply_actions') from exc

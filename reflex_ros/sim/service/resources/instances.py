@@ -5,12 +5,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from reflex_ros.sim.service.calls import Json, rest
 from reflex_ros.sim.service.context import Context
-from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.keys import Key
 from reflex_ros.sim.service.storage.table import new_id, Row
+
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 @dataclass
@@ -50,9 +55,9 @@ class Instances:
     @rest('POST /deployments/provision')
     def provision(
         self, *, key: Key, region: str = 'auto', instance_type: str = 'auto',
-        allowed_ssh_cidrs: list[object] | None = None,
-        allowed_webrtc_cidrs: list[object] | None = None, spot: bool = False,
-        volume_size: int = 200, robot_id: str = '', billing_max_gpu_seconds: int = 3600,
+        allowed_ssh_cidrs: list[str] | None = None,
+        allowed_webrtc_cidrs: list[str] | None = None, spot: bool = False,
+        volume_size: _Count = 200, robot_id: str = '', billing_max_gpu_seconds: _Count = 3600,
         hf_token: str = '',
     ) -> Json:
         """Begin to make an instance; the token is not kept."""
@@ -64,11 +69,6 @@ class Instances:
             'spot': spot, 'volume_size': volume_size, 'robot_id': robot_id,
             'billing_max_gpu_seconds': billing_max_gpu_seconds,
         }
-        for name, value in options.items():
-            if type(value) is int and not 1 <= value <= 1_000_000:
-                raise invalid(f'{name} must be in 1..1000000')
-            if isinstance(value, list) and not all(isinstance(each, str) for each in value):
-                raise invalid(f'{name} must be a list of texts')
         now_ms = self._context.clock.now_ms()
         ready_at = now_ms + round(self._context.settings.provision_s * 1e3)
         return self.table.add(Instance(

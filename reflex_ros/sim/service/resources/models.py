@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from reflex_ros.sim.service.calls import check_json_object, check_not_empty, Json, rpc, WireRow
+from reflex_ros.sim.service.calls import Json, JsonText, rpc, Text, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.hf_dataset_name import parse_repo
@@ -77,14 +77,13 @@ class Models:
 
     @rpc('publicApi:importModelFromHuggingFace')
     def import_from_hub(
-        self, *, hf_repo: str, name: str, hf_revision: str = '', hf_token: str = ''
+        self, *, hf_repo: str, name: Text, hf_revision: str = '', hf_token: str = ''
     ) -> Json:
         """Begin to pull a model; some names fail, so that a user can see how that looks."""
         try:
             repo = parse_repo(hf_repo)
         except ValueError as exc:
             raise invalid(f'hfRepo: {exc}') from exc
-        check_not_empty(name=name)
         doom = ''
         if self._context.faults.consume('import_fails') or 'missing' in repo.lower():
             doom = f'{repo} was not found on the hub'
@@ -102,10 +101,10 @@ class Models:
         return {'uploadUrl': self._uploads.url(self._uploads.begin(Purpose.MODEL))}
 
     @rpc('publicApi:uploadModelDirect')
-    def upload_direct(self, *, storage_id: str, name: str, adapter_config_json: str) -> Json:
+    def upload_direct(
+        self, *, storage_id: str, name: Text, adapter_config_json: JsonText
+    ) -> Json:
         """Make a model of an uploaded adapter and its configuration."""
-        check_json_object('adapterConfigJson', adapter_config_json)
-        check_not_empty(name=name)
         upload = self._uploads.use(storage_id, Purpose.MODEL)
         return self.add(
             name=name, kind='direct_upload', size_bytes=upload.size_bytes, storage_id=upload.id,

@@ -9,17 +9,19 @@ A recording that is not committed within a day is removed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-import re
+from typing import Annotated
 
-from reflex_ros.sim.service.calls import Json, JsonObject, rpc, WireRow
+from pydantic import Field
+
+from reflex_ros.sim.service.calls import Json, JsonObject, rpc, Text, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.uploads import Purpose, Uploads
 from reflex_ros.sim.service.storage.table import new_id
 
 SWEEP_MS = 24 * 3600 * 1000
-_SHA256 = re.compile(r'[0-9a-fA-F]{64}')
-_MOST_FORMATS = 16
+Sha256 = Annotated[str, Field(pattern='^[0-9a-fA-F]{64}$')]
+Formats = Annotated[list[Text], Field(min_length=1, max_length=16)]
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Recording(WireRow):
     id: str
     session_id: str
     user_slug: str
-    formats: list[object]
+    formats: list[str]
     size_bytes: int
     sha256: str
     upload_id: str
@@ -64,29 +66,22 @@ class Recordings:
 
     @rpc('publicApi:beginRecordingUpload')
     def begin(
-        self, *, session_id: str, user_slug: str, formats: list[object], size_bytes: int,
-        sha256: str,
+        self, *, session_id: Text, user_slug: str, formats: Formats, size_bytes: int,
+        sha256: Sha256,
     ) -> Json:
         """Make room for a recording, and say where its bytes go."""
-        if not 1 <= len(formats) <= _MOST_FORMATS or not all(
-                isinstance(name, str) and name for name in formats):
-            raise invalid(f'formats must be a list of 1 to {_MOST_FORMATS} names')
-        if not session_id:
-            raise invalid('sessionId must not be empty')
-        digest = _parse_sha256(sha256)
         upload = self._uploads.begin(Purpose.RECORDING, size_bytes)
         recording = self.table.add(Recording(
-            new_id('rec'), session_id, user_slug, formats, size_bytes, digest, upload.id,
+            new_id('rec'), session_id, user_slug, formats, size_bytes, sha256.lower(), upload.id,
             self._clock.now_ms()))
         return recording.ids() | {'uploadUrl': self._uploads.url(upload)}
 
     @rpc('publicApi:commitRecordingUpload')
     def commit(
-        self, *, recording_id: str, storage_id: str, size_bytes: int, sha256: str,
+        self, *, recording_id: str, storage_id: str, size_bytes: int, sha256: Sha256,
         meta: JsonObject,
     ) -> Json:
         """Keep a recording whose bytes are there and as promised; repeating it is no error."""
-        digest = _parse_sha256(sha256)
         recording = self.table.get(recording_id)
         upload = self._uploads.table.get(recording.upload_id)
         if storage_id != upload.id:
@@ -95,7 +90,7 @@ class Recordings:
             raise Refusal(Reason.UPLOAD_INCOMPLETE, 'send the recording first')
         for name, stored, promised, committed in (
             ('sizeBytes', upload.size_bytes, recording.size_bytes, size_bytes),
-            ('sha256', upload.sha256, recording.sha256, digest),
+            ('sha256', upload.sha256, recording.sha256, sha256.lower()),
         ):
             if not stored == promised == committed:
                 raise invalid(f'{name}: {promised} was promised, {stored} is stored, '
@@ -112,9 +107,3 @@ class Recordings:
             if not recording.is_committed and recording.created_at <= too_old_ms:
                 self.table.remove(recording.id)
                 self._uploads.discard(recording.upload_id)
-
-
-def _parse_sha256(digest: str) -> str:
-    if not _SHA256.fullmatch(digest):
-        raise invalid('sha256 must have 64 hexadecimal digits')
-    return digest.lower()

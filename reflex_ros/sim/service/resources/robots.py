@@ -12,8 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 import json
 import secrets
+from typing import Annotated
 
-from reflex_ros.sim.service.calls import check_json_object, check_not_empty, Json, rpc, WireRow
+from pydantic import Field
+
+from reflex_ros.sim.service.calls import Json, JsonText, parse_object, rpc, Text, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.storage.table import new_id, Row
@@ -119,18 +122,16 @@ class Robots:
 
     @rpc('publicApi:registerRobotSchema')
     def register_schema(
-        self, *, name: str, schema_version: str, schema_json: str, has_explicit_safe_stop: bool,
-        robot_kind: str = '', action_dim: int = 0, safe_stop_mode: str = '',
+        self, *, name: Text, schema_version: Text, schema_json: JsonText,
+        has_explicit_safe_stop: bool, robot_kind: str = '',
+        action_dim: Annotated[int, Field(ge=0)] = 0, safe_stop_mode: str = '',
     ) -> Json:
         """Add a schema; without an action dimension, that in the schema itself counts."""
-        check_not_empty(name=name, schemaVersion=schema_version)
-        content = check_json_object('schemaJson', schema_json)
-        if action_dim < 0:
-            raise invalid('actionDim must be positive')
+        action_dim = action_dim or _action_dim(parse_object(schema_json))
         row = self.schemas.add(RobotSchema(
             new_id('schema'), name, schema_version, schema_json, has_explicit_safe_stop,
             self._clock.now_ms(), robot_kind=robot_kind,
-            action_dim=action_dim or _action_dim(content), safe_stop_mode=safe_stop_mode,
+            action_dim=action_dim or None, safe_stop_mode=safe_stop_mode,
         )).to_json()
         return row | {'robotSchema': row}
 
@@ -141,10 +142,9 @@ class Robots:
 
     @rpc('publicApi:registerRobot')
     def register(
-        self, *, name: str, robot_schema_id: str, robot_kind: str = '', calibration_id: str = ''
+        self, *, name: Text, robot_schema_id: str, robot_kind: str = '', calibration_id: str = ''
     ) -> Json:
         """Add a robot that is not paired yet."""
-        check_not_empty(name=name)
         schema = self.schemas.get(robot_schema_id)
         return self._answer(self.table.add(Robot(
             new_id('robot'), name, schema.id, self._clock.now_ms(),
@@ -157,11 +157,11 @@ class Robots:
         return {'robots': [robot.row(now_ms) for robot in self.table.all()]}
 
     @rpc('publicApi:createRobotPairingToken')
-    def create_token(self, *, robot_id: str, ttl_seconds: int = 3600) -> Json:
+    def create_token(
+        self, *, robot_id: str, ttl_seconds: Annotated[int, Field(ge=1, le=30 * 86_400)] = 3600
+    ) -> Json:
         """Make a pairing token; this answer is the only one that shows it."""
         robot = self.table.get(robot_id)
-        if not 1 <= ttl_seconds <= 30 * 86_400:
-            raise invalid('ttlSeconds must be 1 second to 30 days')
         now_ms = self._clock.now_ms()
         token = self.tokens.add(PairingToken(
             f'pair_{secrets.token_urlsafe(24)}', robot.id, now_ms, now_ms + ttl_seconds * 1000))
@@ -206,10 +206,10 @@ class Robots:
         return row | {'robot': row}
 
 
-def _action_dim(schema: Json) -> int | None:
-    """Return ``actions.action.shape[0]``, or None."""
+def _action_dim(schema: Json) -> int:
+    """Return ``actions.action.shape[0]``, 0 when there is none."""
     value: object = schema
     for name in ('actions', 'action', 'shape'):
         value = value.get(name) if isinstance(value, dict) else None
     first = value[0] if isinstance(value, list) and value else None
-    return first if type(first) is int and first > 0 else None
+    return first if type(first) is int and first > 0 else 0

@@ -12,11 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 import secrets
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from reflex_ros.sim.service.calls import ABSENT, Json, rpc, WireRow
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
-from reflex_ros.sim.service.resources.deployments import Deployments, Mode, parse_mode
+from reflex_ros.sim.service.resources.deployments import Deployments, Mode, ModeName
 from reflex_ros.sim.service.storage.table import new_id
 
 PRODUCT_MODEL = 'pi0.5'
@@ -34,6 +37,7 @@ class Status(str, Enum):
     FAILED = 'failed'
 
 
+StatusName = Annotated[str, AfterValidator(Status)]
 ENDED: dict[Status, Reason] = {
     Status.CLOSED: Reason.SESSION_CLOSED,
     Status.EXPIRED: Reason.SESSION_EXPIRED,
@@ -110,15 +114,16 @@ class Sessions:
     @rpc('publicApi:authorizeSession')
     def authorize(
         self, *, base_model: str, robot_type: str = '', client_region: str = '',
-        action_adapter: str = '', mode: str = ABSENT, model_id: str = '', deployment_id: str = '',
-        robot_id: str = '', runtime: str = '', client_session_id: str = '',
+        action_adapter: str = '', mode: ModeName = ABSENT, model_id: str = '',
+        deployment_id: str = '', robot_id: str = '', runtime: str = '',
+        client_session_id: str = '',
     ) -> Json:
         """
         Open a session and grant a token for it.
 
         The product form differs from the connect form by its ``mode``; it knows one base model.
         """
-        wanted = Mode.DRY_RUN if mode is ABSENT else parse_mode(mode)
+        wanted = Mode(mode or Mode.DRY_RUN)
         if mode is not ABSENT and base_model != PRODUCT_MODEL:
             raise invalid(f'Only base model {PRODUCT_MODEL} is supported.')
         if self._context.is_balance_low():
@@ -140,18 +145,14 @@ class Sessions:
         }
 
     @rpc('publicApi:listInferenceSessions')
-    def list_rows(self, *, status: str = ABSENT) -> Json:
+    def list_rows(self, *, status: StatusName = ABSENT) -> Json:
         """Return the sessions, newest last, or those in one status."""
-        try:
-            wanted = None if status is ABSENT else Status(status)
-        except ValueError as exc:
-            raise invalid('unknown status') from exc
-        return {'sessions': [session.to_json() for session in self.all(wanted)]}
+        return {'sessions': [session.to_json() for session in self.all(status)]}
 
     @rpc('publicApi:promoteSession')
-    def promote_row(self, *, session_id: str, mode: str) -> Json:
+    def promote_row(self, *, session_id: str, mode: ModeName) -> Json:
         """Set the mode, in either direction; up only when the deployment is ready."""
-        wanted = parse_mode(mode)
+        wanted = Mode(mode)
         session = self.get(session_id)
         if wanted is Mode.APPLY_ACTIONS and (reason := self._promotion_refusal(session)):
             self._record(session, 'promotion_refused', reason.value)
@@ -205,7 +206,7 @@ class Sessions:
         """
         return self._updated(self.table.get(session_id))
 
-    def all(self, status: Status | None = None) -> list[Session]:
+    def all(self, status: str | None = None) -> list[Session]:
         """Return the sessions in a status, or all."""
         sessions = [self._updated(session) for session in self.table.all()]
         return [session for session in sessions if status in (None, session.status)]
@@ -222,16 +223,6 @@ class Sessions:
         """End an active session because its client says so."""
         return self._end(self._active(session_id), Status.CLOSED, reason)
 
-    def expire(self, session_id: str) -> Session:
-        """End an active session as if its time were over."""
-        session = self._end(self._active(session_id), Status.EXPIRED, 'expired')
-        session.expires_at = min(session.expires_at, self._context.clock.now_ms())
-        return session
-
-    def fail(self, session_id: str, reason: str = 'worker lost') -> Session:
-        """End an active session because its worker is gone."""
-        return self._end(self._active(session_id), Status.FAILED, reason)
-
     def apply_fault(self, session: Session, name: str) -> bool:
         """
         End or demote an active session as a fault of ``SESSION_FAULTS`` does.
@@ -241,9 +232,10 @@ class Sessions:
         if self._updated(session).status is not Status.ACTIVE:
             return False
         if name == 'expire':
-            self.expire(session.id)
+            session.expires_at = self._context.clock.now_ms()
+            self._end(session, Status.EXPIRED, 'expired')
         elif name == 'fail':
-            self.fail(session.id)
+            self._end(session, Status.FAILED, 'worker lost')
         elif session.mode is Mode.DRY_RUN:
             return False
         else:

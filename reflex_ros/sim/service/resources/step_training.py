@@ -13,30 +13,19 @@ from dataclasses import dataclass, field
 import hashlib
 import json
 import math
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import AfterValidator, Field, FiniteFloat
 
-from reflex_ros.sim.service.calls import (
-    ABSENT,
-    check_not_empty,
-    check_part,
-    check_parts,
-    Json,
-    JsonObject,
-    known,
-    rest,
-    Strict,
-)
+from reflex_ros.sim.service.calls import ABSENT, Json, JsonObject, known, rest, Strict, Text
 from reflex_ros.sim.service.context import Context
-from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
+from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.resources.datasets import Datasets
 from reflex_ros.sim.service.resources.models import Models
+from reflex_ros.sim.service.resources.training_parameters import Rank
 from reflex_ros.sim.service.storage.table import new_id, Row
 
-BASE_MODEL = 'pi0.7-flash'
-LOSS_FUNCTION = 'behavior_cloning'
-_RANKS = (4, 8, 16, 32, 64)
+BASE_MODEL: Final = 'pi0.7-flash'
 _FIRST_LOSS, _LAST_LOSS = 1.5, 0.05
 # The learning rate at which a step has the largest gain, and that gain.
 _BEST_RATE, _BEST_GAIN = 1e-3, 0.05
@@ -47,9 +36,15 @@ _MOST_ANSWERS = 100
 _Share = Annotated[FiniteFloat, Field(ge=0.0, le=1.0)]
 
 
+def _check_width(rows: list[list[float]]) -> list[list[float]]:
+    if len({len(row) for row in rows}) != 1 or not rows[0]:
+        raise ValueError('must be rows of equal length')
+    return rows
+
+
 class _Example(Strict):
     observation: Json
-    actions: list[list[float]]
+    actions: Annotated[list[list[FiniteFloat]], AfterValidator(_check_width)]
     loss_weights: list[object] = ABSENT
     metadata: Json = ABSENT
 
@@ -103,9 +98,9 @@ class StepRun(Row):
         """Return whether its time is over."""
         return self.ends_at is not None and now_ms >= self.ends_at
 
-    def backpropagate(self, data: list[object], microbatch_size: int) -> Json:
+    def backpropagate(self, data: list[_Example], microbatch_size: int) -> Json:
         """Compute the gradient of a batch; return ``loss`` and ``metrics``."""
-        text = json.dumps(data, sort_keys=True)
+        text = json.dumps([each.model_dump() for each in data], sort_keys=True)
         difficulty = 0.9 + hashlib.sha256(text.encode()).digest()[0] / 1280
         fall = (_FIRST_LOSS - _LAST_LOSS) * self.remaining * difficulty
         self.pending += 1
@@ -152,17 +147,12 @@ class StepRuns:
 
     @rest('POST /v1/training-runs/lora')
     def start(
-        self, *, base_model: str = BASE_MODEL, rank: int = 32, name: str = '',
-        dataset_id: str = '', max_minutes: float | None = None, request_id: str = '',
+        self, *, base_model: Literal['pi0.7-flash'] = BASE_MODEL, rank: Rank = 32, name: str = '',
+        dataset_id: str = '',
+        max_minutes: Annotated[float, Field(gt=0.0, lt=1e6)] | None = None, request_id: str = '',
         config: JsonObject | None = None,
     ) -> Json:
         """Start a run; the same request id again is the same run."""
-        if base_model != BASE_MODEL:
-            raise invalid(f'base_model must be {BASE_MODEL}')
-        if rank not in _RANKS:
-            raise invalid(f'rank must be one of {", ".join(str(each) for each in _RANKS)}')
-        if max_minutes is not None and not 0.0 < max_minutes < 1e6:
-            raise invalid('max_minutes must be above 0 and below 1000000')
         if dataset_id:
             self._datasets.table.get(dataset_id)
         now_ms = self._clock.now_ms()
@@ -181,38 +171,26 @@ class StepRuns:
 
     @rest('POST /v1/training-runs/{run_id}/forward-backward')
     def forward_backward(
-        self, *, run_id: str, data: list[object], loss_fn: str = LOSS_FUNCTION,
-        microbatch_size: int | None = None, request_id: str = '',
+        self, *, run_id: str,
+        data: Annotated[list[_Example], Field(min_length=1, max_length=1024)],
+        loss_fn: Literal['behavior_cloning'] = 'behavior_cloning',
+        microbatch_size: Annotated[int, Field(ge=1)] | None = None, request_id: str = '',
     ) -> Json:
         """Compute the gradient of a batch; the same request id again changes nothing."""
         run = self._running(run_id)
         if answer := run.answers.get(request_id):
             return answer
-        if loss_fn != LOSS_FUNCTION:
-            raise invalid(f'loss_fn must be {LOSS_FUNCTION}')
-        for example in check_parts('data', _Example, data, most=1024):
-            widths = {len(row) for row in example.actions}
-            if len(widths) != 1 or 0 in widths:
-                raise invalid('actions must be rows of equal length')
-            if not all(abs(value) < 1e300 for row in example.actions for value in row):
-                raise invalid('actions must hold finite numbers')
-        size = len(data) if microbatch_size is None else microbatch_size
-        if size < 1:
-            raise invalid('data must not be empty, and microbatch_size at least 1')
-        return run.keep(request_id, run.backpropagate(data, size))
+        return run.keep(request_id, run.backpropagate(data, microbatch_size or len(data)))
 
     @rest('POST /v1/training-runs/{run_id}/optim-step')
     def optim_step(
-        self, *, run_id: str, optimizer: str, params: JsonObject, request_id: str = ''
+        self, *, run_id: str, optimizer: Literal['adam'], params: _Adam, request_id: str = ''
     ) -> Json:
         """Apply the gradients; the same request id again changes nothing."""
         run = self._running(run_id)
         if answer := run.answers.get(request_id):
             return answer
-        if optimizer != 'adam':
-            raise invalid('optimizer must be adam')
-        adam = check_part('params', _Adam, params)
-        return run.keep(request_id, run.optimize(adam.learning_rate))
+        return run.keep(request_id, run.optimize(params.learning_rate))
 
     @rest('POST /v1/training-runs/{run_id}/save-adapter')
     def save_adapter(self, *, run_id: str, name: str = '', version: str = '') -> Json:
@@ -230,10 +208,9 @@ class StepRuns:
         }
 
     @rest('POST /v1/training-runs/{run_id}/save-state')
-    def save_state(self, *, run_id: str, name: str) -> Json:
+    def save_state(self, *, run_id: str, name: Text) -> Json:
         """Answer as if the optimizer's state were kept; no call can read it back."""
         run = self._running(run_id)
-        check_not_empty(name=name)
         return {'name': name, 'state_id': new_id('state'), 'training_run_id': run.id,
                 'step': run.step}
 

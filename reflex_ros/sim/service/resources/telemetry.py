@@ -9,15 +9,24 @@ The bounds are our choice; those of the real service are not known.
 from __future__ import annotations
 
 import base64
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from reflex_ros.sim.service.calls import ABSENT, check_parts, Json, rpc, StrictCamel
+from reflex_ros.sim.service.calls import ABSENT, Json, rpc, StrictCamel
 from reflex_ros.sim.service.context import Context
-from reflex_ros.sim.service.refusals import invalid
 
 LARGEST_JPEG = 1 << 20
-MOST_VALUES = 256
+
+
+def _check_jpeg(text: str) -> str:
+    try:
+        image = base64.b64decode(text, validate=True)
+    except ValueError:
+        image = b''
+    if not image.startswith(b'\xff\xd8') or len(image) > LARGEST_JPEG:
+        raise ValueError(f'must hold a JPEG of at most {LARGEST_JPEG} bytes')
+    return text
 
 
 class _Line(StrictCamel):
@@ -30,7 +39,7 @@ class _Line(StrictCamel):
 
 class _Camera(StrictCamel):
     name: str
-    jpeg_base64: str
+    jpeg_base64: Annotated[str, AfterValidator(_check_jpeg)]
 
 
 class _Motor(StrictCamel):
@@ -44,6 +53,9 @@ class _Motor(StrictCamel):
     error_code: float = 0.0
 
 
+_Numbers = Annotated[list[float], Field(max_length=256)]
+
+
 class Telemetry:
     """What robots report of themselves."""
 
@@ -51,42 +63,25 @@ class Telemetry:
         self._counters = context.counters
 
     @rpc('connectSessionLogs:appendForApiKey')
-    def append_lines(self, *, session_id: str, lines: list[object]) -> Json:
+    def append_lines(
+        self, *, session_id: str, lines: Annotated[list[_Line], Field(max_length=50)]
+    ) -> Json:
         """Count a batch of log lines."""
-        accepted = len(check_parts('lines', _Line, lines, most=50))
-        self._counters.log_lines += accepted
-        return {'accepted': accepted}
+        self._counters.log_lines += len(lines)
+        return {'accepted': len(lines)}
 
     @rpc('inferenceStreamSamples:appendForApiKey')
     def append_sample(
-        self, *, session_id: str, seq: int, deployment_id: str = '', robot_id: str = '',
-        robot_name: str = '', prompt: str = '', model_version: str = '', worker_region: str = '',
+        self, *, session_id: str, seq: Annotated[int, Field(ge=0)], deployment_id: str = '',
+        robot_id: str = '', robot_name: str = '', prompt: str = '', model_version: str = '',
+        worker_region: str = '',
         server_dt_ms: float = 0.0, net_dt_ms: float = 0.0, apply_dt_ms: float = 0.0,
-        total_rtt_ms: float = 0.0, cameras: list[object] = ABSENT, actions: list[object] = ABSENT,
-        action_shape: list[object] = ABSENT, motor_states: list[object] = ABSENT,
-        state_vec: list[object] = ABSENT, cache_hit: bool = False,
+        total_rtt_ms: float = 0.0,
+        cameras: Annotated[list[_Camera], Field(max_length=8)] = ABSENT,
+        actions: _Numbers = ABSENT, action_shape: _Numbers = ABSENT,
+        motor_states: Annotated[list[_Motor], Field(max_length=64)] = ABSENT,
+        state_vec: _Numbers = ABSENT, cache_hit: bool = False,
     ) -> Json:
         """Count a sample."""
-        if seq < 0:
-            raise invalid('seq must not be negative')
-        for camera in check_parts('cameras', _Camera, cameras or [], most=8):
-            _check_jpeg(camera.jpeg_base64)
-        check_parts('motorStates', _Motor, motor_states or [], most=64)
-        for name, values in (
-            ('actions', actions), ('actionShape', action_shape), ('stateVec', state_vec),
-        ):
-            # A bool is an int to Python, and only to Python.
-            if values and (len(values) > MOST_VALUES
-                           or not all(type(each) in (int, float) for each in values)):
-                raise invalid(f'{name} must be a list of at most {MOST_VALUES} numbers')
         self._counters.telemetry_samples += 1
         return {}
-
-
-def _check_jpeg(text: str) -> None:
-    try:
-        image = base64.b64decode(text, validate=True)
-    except ValueError:
-        image = b''
-    if not image.startswith(b'\xff\xd8') or len(image) > LARGEST_JPEG:
-        raise invalid(f'jpegBase64 must hold a JPEG of at most {LARGEST_JPEG} bytes')

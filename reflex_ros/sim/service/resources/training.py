@@ -12,7 +12,7 @@ A run moves when it is looked at: ``advance`` does what is due by then.
 
 from __future__ import annotations
 
-from reflex_ros.sim.service.calls import ABSENT, check_not_empty, Json, rpc
+from reflex_ros.sim.service.calls import ABSENT, Json, rpc, Text
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.datasets import Dataset, Datasets
@@ -20,7 +20,7 @@ from reflex_ros.sim.service.resources.datasets import Status as DatasetStatus
 from reflex_ros.sim.service.resources.keys import Key
 from reflex_ros.sim.service.resources.models import Models
 from reflex_ros.sim.service.resources.training_parameters import make_plan, Plan
-from reflex_ros.sim.service.resources.training_run import Status, TrainingRun
+from reflex_ros.sim.service.resources.training_run import Status, StatusName, TrainingRun
 from reflex_ros.sim.service.storage.table import new_id
 
 BASE_MODEL = 'pi0.5'
@@ -42,7 +42,7 @@ class TrainingRuns:
     @rpc('publicApi:createAndProvisionTrainingRun')
     def start(
         self, *, key: Key, dataset_id: str, base_model: str, fine_tuning_type: str, epochs: int,
-        model_name: str, model_version: str, base_model_id: str = '', parameters_json: str = '',
+        model_name: Text, model_version: Text, base_model_id: str = '', parameters_json: str = '',
         request_id: str = '',
     ) -> Json:
         """Queue a run on a dataset that has been validated."""
@@ -53,7 +53,7 @@ class TrainingRuns:
     @rpc('publicApi:createAndProvisionTrainingRunFromHuggingFace')
     def start_from_hub(
         self, *, key: Key, hf_source_uri: str, base_model: str, fine_tuning_type: str,
-        epochs: int, model_name: str, model_version: str, base_model_id: str = '',
+        epochs: int, model_name: Text, model_version: Text, base_model_id: str = '',
         parameters_json: str = '', request_id: str = '',
     ) -> Json:
         """Queue a run on a dataset of the hub; it is registered and validated on the way."""
@@ -67,14 +67,10 @@ class TrainingRuns:
         return {'trainingRun': self._row(self.table.get(training_run_id))}
 
     @rpc('publicApi:listTrainingRuns')
-    def list_rows(self, *, status: str = ABSENT) -> Json:
+    def list_rows(self, *, status: StatusName = ABSENT) -> Json:
         """Return every run, oldest first, or those in one status."""
-        try:
-            wanted = None if status is ABSENT else Status(status)
-        except ValueError as exc:
-            raise invalid('unknown status') from exc
         return {'trainingRuns': [
-            self._row(run) for run in self.table.all() if wanted in (None, run.status)]}
+            self._row(run) for run in self.table.all() if status in (ABSENT, run.status)]}
 
     @rpc('publicApi:stopTrainingRun')
     def stop(self, *, training_run_id: str) -> Json:
@@ -128,7 +124,6 @@ class TrainingRuns:
         """Check what was asked for before anything is changed, and plan the steps."""
         if run.base_model not in _ALIASES:
             raise invalid(f'Only base model {BASE_MODEL} is supported.')
-        check_not_empty(modelName=run.model_name, modelVersion=run.model_version)
         try:
             plan = make_plan(run.parameters_json, run.fine_tuning_type, run.epochs)
         except ValueError as exc:

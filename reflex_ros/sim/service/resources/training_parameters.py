@@ -11,12 +11,11 @@ that it does not give only keep the arithmetic in range.
 from __future__ import annotations
 
 from dataclasses import dataclass
-import json
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 
-from reflex_ros.sim.service.calls import ABSENT, complaint, Json, Strict, StrictCamel
+from reflex_ros.sim.service.calls import ABSENT, complaint, Json, parse_object, Strict, StrictCamel
 
 LORA = 'lora'
 FULL = 'full'
@@ -38,8 +37,11 @@ def _check_rank(rank: int) -> int:
     return rank
 
 
+Rank = Annotated[int, AfterValidator(_check_rank)]
+
+
 class _LoraParameters(Strict):
-    rank: Annotated[int, AfterValidator(_check_rank)] = ABSENT
+    rank: Rank = ABSENT
     alpha: Annotated[int, Field(ge=1, le=256)] = ABSENT
     dropout: Annotated[FiniteFloat, Field(ge=0.0, le=0.5)] = ABSENT
     target_modules: Annotated[list[_Target], Field(min_length=1)] = ABSENT
@@ -83,9 +85,10 @@ def make_plan(parameters_json: str, fine_tuning_type: str, epochs: int) -> Plan:
     if not 1 <= epochs <= _MOST_STEPS // STEPS_PER_EPOCH:
         raise ValueError(f'epochs must be in 1..{_MOST_STEPS // STEPS_PER_EPOCH}')
     try:
-        asked = _Parameters.model_validate(_nested(parameters_json))
-    except ValidationError as exc:
-        raise ValueError(f'parametersJson: {complaint(exc)}') from exc
+        asked = _Parameters.model_validate(_nested(parse_object(parameters_json or '{}')))
+    except ValueError as exc:
+        problem = complaint(exc) if isinstance(exc, ValidationError) else exc
+        raise ValueError(f'parametersJson: {problem}') from exc
     if fine_tuning_type == FULL and (names := sorted(asked.lora.model_fields_set)):
         raise ValueError(f'parametersJson: lora.{names[0]} does not go with fineTuningType {FULL}')
     steps = asked.max_steps or epochs * STEPS_PER_EPOCH
@@ -97,14 +100,8 @@ def make_plan(parameters_json: str, fine_tuning_type: str, epochs: int) -> Plan:
     return Plan(steps, save_freq)
 
 
-def _nested(parameters_json: str) -> Json:
-    """Parse the text, and put keys that begin with ``lora.`` into the object ``lora``."""
-    try:
-        values = json.loads(parameters_json or '{}')
-    except (ValueError, RecursionError) as exc:
-        raise ValueError('parametersJson must be valid JSON') from exc
-    if not isinstance(values, dict):
-        raise ValueError('parametersJson must hold a JSON object')
+def _nested(values: Json) -> Json:
+    """Put keys that begin with ``lora.`` into the object ``lora``."""
     dotted = {name: values.pop(name) for name in list(values) if name.startswith('lora.')}
     lora = values.get(LORA, {})
     if dotted and isinstance(lora, dict):

@@ -14,6 +14,9 @@ from enum import Enum
 import hashlib
 import json
 import math
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from reflex_ros.sim.service.calls import Json, known, WireRow
 from reflex_ros.sim.service.resources.datasets import Dataset
@@ -34,6 +37,7 @@ class Status(str, Enum):
     STOPPED = 'stopped'
 
 
+StatusName = Annotated[str, AfterValidator(Status)]
 TERMINAL = frozenset((Status.SUCCEEDED, Status.FAILED, Status.STOPPED))
 
 
