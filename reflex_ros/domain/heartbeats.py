@@ -3,7 +3,7 @@
 """
 Beats: the state and counters that each node publishes many times a second.
 
-There is one dataclass per node. Its field names are the keys on the topic ``beat/NODE``, and its
+There is one dataclass per node. Its field names are the keys on the topic ``_beat/NODE``, and its
 types say how the values travel (``domain.key_values``). A reader uses the default of a field when
 its key is missing.
 """
@@ -22,7 +22,7 @@ from reflex_ros.domain.safe_stop import State
 from reflex_ros.errors import ConfigurationError
 
 DRIVER = 'so101'
-"""Name of the connector's node; its beat is ``beat/so101``, its commands are ``so101/command``."""
+"""Name of the connector's node; its beat is ``_beat/so101``, its command ``so101/command``."""
 STREAM = 'action_stream'
 """Name of the transport's node."""
 SUPERVISOR = 'supervisor'

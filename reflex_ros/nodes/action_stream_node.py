@@ -107,7 +107,7 @@ class ActionStreamNode(ReflexNode):
         self._commands = self.create_publisher(JointTrajectory, f'{DRIVER}/command', qos.CHUNK)
         self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
-        self.create_subscription(DiagnosticStatus, f'beat/{DRIVER}', self._on_driver, qos.LEASE,
+        self.create_subscription(DiagnosticStatus, f'_beat/{DRIVER}', self._on_driver, qos.LEASE,
                                  raw=True)
         self.create_subscription(String, 'prompt', self._on_prompt, qos.PROMPT)
 

@@ -47,7 +47,7 @@ class ReflexNode(LifecycleNode):
 
     :param name: default node name.
     :param table: parameters.
-    :param beat_hz: rate of the topic ``beat/NAME`` [Hz].
+    :param beat_hz: rate of the topic ``_beat/NAME`` [Hz].
     """
 
     def __init__(self, name: str, table: Sequence[Spec], beat_hz: float) -> None:
@@ -59,7 +59,7 @@ class ReflexNode(LifecycleNode):
         self.problem = ''
         """Why the last transition failed, in one line."""
         self._said = ''
-        self._beat = self.create_publisher(DiagnosticStatus, f'beat/{name}', qos.LEASE)
+        self._beat = self.create_publisher(DiagnosticStatus, f'_beat/{name}', qos.LEASE)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics',
                                                   qos.DIAGNOSTICS)
         self._beat_timer = self.every(1.0 / beat_hz, self._publish_beat)

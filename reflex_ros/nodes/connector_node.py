@@ -66,7 +66,7 @@ class ConnectorNode(ReflexNode):
         self._plans = self.create_publisher(JointTrajectory, f'{name}/_plan', qos.CHUNK)
         self._planner: CallThread | None = None
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
-        self.create_subscription(DiagnosticStatus, f'beat/{STREAM}', self._on_beat, qos.LEASE)
+        self.create_subscription(DiagnosticStatus, f'_beat/{STREAM}', self._on_beat, qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
         self.create_subscription(JointTrajectory, f'{name}/command', self._on_command, qos.CHUNK)
 

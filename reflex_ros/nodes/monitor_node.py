@@ -53,7 +53,7 @@ class MonitorNode(ReflexNode):
         self._waiting: list[tuple[str, float]] = []
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         for name in self._beats:
-            self.create_subscription(DiagnosticStatus, f'beat/{name}',
+            self.create_subscription(DiagnosticStatus, f'_beat/{name}',
                                      lambda message, name=name: self._on_beat(name, message),
                                      qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'safety/state', self._on_state, qos.STATE)

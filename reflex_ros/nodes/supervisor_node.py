@@ -66,7 +66,7 @@ class SupervisorNode(ReflexNode):
         self._stops = self.create_publisher(String, 'safety/stop', qos.STOP)
         for name, on_beat in ((DRIVER, self._on_driver), (STREAM, self._on_stream),
                               (SUPERVISOR, self._on_supervisor)):
-            self.create_subscription(DiagnosticStatus, f'beat/{name}', on_beat, qos.LEASE)
+            self.create_subscription(DiagnosticStatus, f'_beat/{name}', on_beat, qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
         self._managed_driver = ManagedNode(self, DRIVER, REPLUG_S)
         self._managed_stream = ManagedNode(self, STREAM)

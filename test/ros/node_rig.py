@@ -135,7 +135,7 @@ class FakeNode:
         """Transition -> the problem that the beat names when it is refused."""
         self.is_silent = False
         self._name = name
-        self._publisher = rig.publisher(DiagnosticStatus, f'beat/{name}', LEASE)
+        self._publisher = rig.publisher(DiagnosticStatus, f'_beat/{name}', LEASE)
         rig.peer.create_service(ChangeState, f'{name}/change_state', self._on_request)
         rig.peer.create_timer(BEAT_S, self._publish)
 

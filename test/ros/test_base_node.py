@@ -119,7 +119,7 @@ def test_refused_transition_names_the_reason_and_leaves_the_state(rig, way, tran
     for earlier in way:
         assert rig.trigger(earlier)
     rig.node.fails[step] = REFUSAL
-    beats = rig.beats(Beat, 'beat/scripted')
+    beats = rig.beats(Beat, '_beat/scripted')
     assert not rig.trigger(transition)
     assert (rig.node.lifecycle, rig.node.problem) == (stays, str(REFUSAL))
     rig.until(lambda: beats().problem == str(REFUSAL), 'beat that names the problem')
@@ -224,7 +224,7 @@ def test_request_for_a_transition_that_the_state_does_not_have_is_refused(rig):
 
 
 def test_beats_come_in_every_state_and_each_names_it(rig):
-    beats = rig.beats(Beat, 'beat/scripted')
+    beats = rig.beats(Beat, '_beat/scripted')
     rig.until(lambda: beats().lifecycle is UNCONFIGURED, 'beat while unconfigured')
     for transition, state in (('configure', INACTIVE), ('activate', ACTIVE),
                               ('deactivate', INACTIVE), ('cleanup', UNCONFIGURED)):
@@ -239,7 +239,7 @@ def test_beats_come_in_every_state_and_each_names_it(rig):
 
 def test_transition_publishes_a_beat_at_once(rig):
     # No timer has run yet: nothing was spun since.
-    beats = rig.beats(Beat, 'beat/scripted')
+    beats = rig.beats(Beat, '_beat/scripted')
     rig.node.destroy_timer(rig.node._beat_timer)
     beats.messages.clear()
     rig.trigger('configure')

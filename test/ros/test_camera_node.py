@@ -37,7 +37,7 @@ def test_images_come_from_configure_until_cleanup(rig):
     assert rig.trigger('activate') and rig.trigger('deactivate') and rig.trigger('cleanup')
     rig.node._teardown()
     rig.until(lambda: rig.node.count_publishers('top/image_raw/compressed') == 0, 'end of images')
-    beats = rig.beats(Beat, 'beat/sim_camera')
+    beats = rig.beats(Beat, '_beat/sim_camera')
     rig.until(lambda: beats().lifecycle is Lifecycle.UNCONFIGURED, 'beat')
     images.clear()
     assert rig.trigger('configure')

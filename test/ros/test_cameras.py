@@ -85,7 +85,7 @@ class World:
     def __init__(self, rig, service):
         self.rig = rig
         self.service = service
-        self.beat = rig.beats(StreamBeat, 'beat/action_stream')
+        self.beat = rig.beats(StreamBeat, '_beat/action_stream')
         self.diagnostics = rig.diagnostics()
         self.cameras = []
         # What the driver of an arm publishes: lists of names and positions.

@@ -44,12 +44,12 @@ class World:
         self.rig = rig
         self.arm = arm
         self.joints = rig.listen(JointState, 'joint_states')
-        self.beat = rig.beats(DriverBeat, 'beat/so101')
+        self.beat = rig.beats(DriverBeat, '_beat/so101')
         self.permit = Permit(EPOCH, Mode.HOLD, 0.0)
         self.stream = StreamBeat('stream-1', Lifecycle.ACTIVE, progress=0)
         self.gives_permit = self.gives_beat = True
         self._permits = rig.publisher(DiagnosticStatus, 'safety/permit', LEASE)
-        self._beats = rig.publisher(DiagnosticStatus, 'beat/action_stream', LEASE)
+        self._beats = rig.publisher(DiagnosticStatus, '_beat/action_stream', LEASE)
         self.stops = rig.publisher(String, 'safety/stop')
         self.commands = rig.publisher(JointTrajectory, 'so101/command')
         rig.peer.create_timer(LEASE_S, self._renew)

@@ -77,7 +77,7 @@ def test_snapshot_holds_what_each_node_says(console):
                         rejected={FaultCode.JUMP: 2}, setpoint=(0.5, -0.25))
     stream = StreamBeat('3-4', Lifecycle.ACTIVE, progress=3, link=Link.OPEN, prompt='wave')
     safety = SafetyState(State.ACTIVE, 7, why='')
-    for topic, value in (('beat/so101', driver), ('beat/action_stream', stream)):
+    for topic, value in (('_beat/so101', driver), ('_beat/action_stream', stream)):
         rig.publisher(DiagnosticStatus, topic, LEASE).publish(
             status_codec.encode(topic, value, with_empty=False))
     rig.publisher(DiagnosticStatus, 'safety/state', qos.STATE).publish(
@@ -163,7 +163,7 @@ def test_cleanup_prints_no_more_snapshots_and_may_be_repeated(console):
     node = console.rig.node
     assert console.rig.trigger('deactivate') and console.rig.trigger('cleanup')
     node._teardown()
-    beats = console.rig.beats(DriverBeat, 'beat/monitor')
+    beats = console.rig.beats(DriverBeat, '_beat/monitor')
     console._capfd.readouterr()
     console.rig.until(lambda: beats.messages, 'beat')
     assert console._capfd.readouterr().out == ''

@@ -55,7 +55,7 @@ class World:
     def __init__(self, rig, service):
         self.rig = rig
         self.service = service
-        self.beat = rig.beats(StreamBeat, 'beat/action_stream')
+        self.beat = rig.beats(StreamBeat, '_beat/action_stream')
         self.chunks = rig.listen(JointTrajectory, 'action_chunk')
         self.commands = rig.listen(JointTrajectory, 'so101/command')
         self.stops = rig.listen(String, 'safety/stop')
@@ -64,7 +64,7 @@ class World:
         self.pose = list(SO101.rest_pose)
         self.gives_permit = self.gives_joints = self.gives_frames = True
         self._permits = rig.publisher(DiagnosticStatus, 'safety/permit', LEASE)
-        self._drivers = rig.publisher(DiagnosticStatus, 'beat/so101', LEASE)
+        self._drivers = rig.publisher(DiagnosticStatus, '_beat/so101', LEASE)
         self._joints = rig.peer.create_publisher(JointState, 'joint_states', 10)
         self._frames = rig.peer.create_publisher(
             CompressedImage, 'front/image_raw/compressed', qos.CAMERA_DRIVER)

@@ -203,7 +203,7 @@ def test_nothing_is_permitted_and_nobody_is_steered_before_configure(supervised)
     world = supervised(configured=False)
     world.driver.set(lifecycle=Lifecycle.INACTIVE)
     world.stream.set(lifecycle=Lifecycle.INACTIVE)
-    beats = world.rig.beats(SupervisorBeat, 'beat/supervisor')
+    beats = world.rig.beats(SupervisorBeat, '_beat/supervisor')
     world.rig.until(lambda: len(beats.messages) > 5, 'beats')
     assert beats().state is State.UNCONFIGURED and beats().lifecycle is Lifecycle.UNCONFIGURED
     assert not world.driver.requests and not world.stream.requests and not world.permits
@@ -498,7 +498,7 @@ def test_cleanup_permits_nothing_and_may_be_repeated(supervised):
     world.permits_only(Mode.HOLD)
     node._teardown()
     node._teardown()
-    beats = world.rig.beats(SupervisorBeat, 'beat/supervisor')
+    beats = world.rig.beats(SupervisorBeat, '_beat/supervisor')
     world.rig.until(lambda: len(beats.messages) > 1, 'beats')
     permits, requests = len(world.permits), len(world.driver.requests)
     world.rig.until(lambda: len(beats.messages) > 4, 'more beats')
