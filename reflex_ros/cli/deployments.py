@@ -4,22 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import click
 
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions, example, service_command
 from reflex_ros.cli.remote import ask
-from reflex_ros.client import mapping_file
+from reflex_ros.client import mapping_file, readiness
 from reflex_ros.client.messages import Readiness
 from reflex_ros.client.resources import deployments as calls
 from reflex_ros.client.resources.deployments import DeploymentSpec
 from reflex_ros.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from reflex_ros.client.async_client import AsyncReflex
 
 
 @click.group()
@@ -89,24 +92,37 @@ def doctor(common: CommonOptions, deployment_id: str) -> None:
 
     The command prints a remedy for each failed check. It exits with 1 when a check failed.
     """
-    found = ask(common, calls.check, deployment_id)
+    async def request(service: AsyncReflex) -> tuple[Readiness, Mapping[str, str]]:
+        found = await calls.check(service, deployment_id)
+        return found, await _remedies(service, found, deployment_id)
+
+    found, remedies = ask(common, request)
     failure = {} if found.passed else {'error': calls.failure(found, deployment_id)}
-    text.report(common, {'ok': found.passed, 'readiness': _with_remedies(found, deployment_id),
-                         **failure}, *_report_lines(found, deployment_id))
+    text.report(common, {'ok': found.passed, 'readiness': _with_remedies(found, remedies),
+                         **failure}, *_report_lines(found, remedies))
     if not found.passed:
         sys.exit(1)
 
 
-def _with_remedies(found: Readiness, deployment_id: str) -> dict[str, Any]:
-    checks = [row.as_sent() | ({'remedy': calls.remedy(row.name, deployment_id)}
-                               if row.status == 'failed' else {}) for row in found.checks]
+async def _remedies(service: AsyncReflex, found: Readiness,
+                    deployment_id: str) -> Mapping[str, str]:
+    """Return the next step for each failed check; asks for the ids in it only if one failed."""
+    if not found.failed:
+        return {}
+    known = await readiness.facts(service, deployment_id)
+    return {row.name: readiness.remedy(row.name, known) for row in found.failed}
+
+
+def _with_remedies(found: Readiness, remedies: Mapping[str, str]) -> dict[str, Any]:
+    checks = [row.as_sent() | ({'remedy': remedies[row.name]} if row.status == 'failed' else {})
+              for row in found.checks]
     return found.as_sent() | {'passed': found.passed, 'checks': checks}
 
 
-def _report_lines(found: Readiness, deployment_id: str) -> Iterator[str]:
+def _report_lines(found: Readiness, remedies: Mapping[str, str]) -> Iterator[str]:
     yield 'Readiness check\n'
     for row in found.checks:
         yield f'{row.status:<8} {row.name:<28} {row.message}'.rstrip()
         if row.status == 'failed':
-            yield f'{"":8} -> {calls.remedy(row.name, deployment_id)}'
+            yield f'{"":8} -> {remedies[row.name]}'
     yield f'\nStatus: {found.status}'

@@ -9,6 +9,7 @@ while all items are green (safety design, section 7). Nothing here has a state o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reflex_ros.domain.heartbeats import (
@@ -16,6 +17,7 @@ from reflex_ros.domain.heartbeats import (
     DriverBeat,
     Lifecycle,
     Link,
+    Readiness,
     SessionMode,
     STREAM,
     StreamBeat,
@@ -33,7 +35,7 @@ class GateItem:
     """
     One condition.
 
-    :param text: why the condition is not met; empty when it is.
+    :param text: why the condition is not met; when it is met, a remark or empty.
     """
 
     name: str
@@ -89,6 +91,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('session', stream.session_mode is SessionMode.DRY_RUN and stream.fault is None,
               stream.fault.text if stream.fault
               else f'the session is in {stream.session_mode.value or "no mode yet"}'),
+        *_deployment_items(stream),
         _item('expiry', stream.expires_s < 0 or stream.expires_s > inputs.min_expiry_s,
               f'the session ends in {stream.expires_s:.0f} s, needed {inputs.min_expiry_s:.0f} s'),
         _item('inputs', stream.gap is None, stream.gap.text if stream.gap else ''),
@@ -106,6 +109,18 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('graph', not inputs.duplicates,
               f'two processes run under the name {", ".join(inputs.duplicates)}'),
     )
+
+
+def _deployment_items(stream: StreamBeat) -> Iterator[GateItem]:
+    """Yield one green item, or a red item for each check that bars ``apply_actions``."""
+    if stream.readiness is Readiness.READY:
+        yield GateItem('deployment', True, '')
+    elif stream.readiness is Readiness.UNCHECKED:
+        yield GateItem('deployment', True, 'no deployment: its readiness is not checked, because '
+                       'service.allow_unchecked is true')
+    else:
+        for name, text in (stream.unready or {'deployment': 'not checked yet'}).items():
+            yield GateItem(name, False, text)
 
 
 def _item(name: str, is_green: bool, text: str) -> GateItem:

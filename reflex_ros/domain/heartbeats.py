@@ -81,6 +81,15 @@ class ServiceChange(Enum):
     """The service said dry_run while actions were applied."""
 
 
+class Readiness(Enum):
+    """Whether the deployment may apply actions; UNCHECKED when a setting allows it unchecked."""
+
+    UNKNOWN = 'unknown'
+    READY = 'ready'
+    BLOCKED = 'blocked'
+    UNCHECKED = 'unchecked'
+
+
 @dataclass(frozen=True, slots=True)
 class Beat:
     """
@@ -179,6 +188,9 @@ class StreamBeat(Beat):
     :param service_ms: the same of the time at the service.
     :param network_ms: the same of the way there and back.
     :param expires_s: time until the session ends [s]; negative when unknown.
+    :param robot: id of the robot for which heartbeats are sent; empty for none.
+    :param deployment: id of the deployment; empty for none.
+    :param unready: each check that bars ``apply_actions``, and its message with the next step.
     """
 
     progress: int = -1
@@ -213,6 +225,10 @@ class StreamBeat(Beat):
     service_ms: tuple[float, ...] = ()
     network_ms: tuple[float, ...] = ()
     expires_s: float = -1.0
+    robot: str = ''
+    deployment: str = ''
+    readiness: Readiness = Readiness.UNKNOWN
+    unready: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

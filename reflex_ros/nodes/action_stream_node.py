@@ -33,10 +33,10 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.cameras.feed import CameraFeed
-from reflex_ros.client import credentials, endpoints, retry
+from reflex_ros.client import claimed_robot, credentials, endpoints, retry
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.loop_thread import Job, LoopThread
-from reflex_ros.client.resources import account, deployments
+from reflex_ros.client.resources import account
 from reflex_ros.config.parameters.action_stream import TABLE
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
@@ -47,6 +47,7 @@ from reflex_ros.domain.heartbeats import (
     DriverBeat,
     Lifecycle,
     Link,
+    Readiness,
     ServiceChange,
     SessionMode,
     STREAM,
@@ -69,6 +70,7 @@ from reflex_ros.runner.beats import stream_beat
 from reflex_ros.runner.loop_watch import LoopWatch
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_session import PolicySession
+from reflex_ros.runner.presence import Doing, Presence, PresenceSettings, PresenceStatus
 from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 BEAT_HZ = 50.0
@@ -88,6 +90,8 @@ class ActionStreamNode(ReflexNode):
         self._thread: LoopThread | None = None
         self._job: Job[None] | None = None
         self._session: PolicySession | None = None
+        self._presence: Presence | None = None
+        self._presence_job: Job[None] | None = None
         self._observer = Observer([], ObservationBounds())
         self._arm = next(iter(ARMS.values()))
         self._status = SessionStatus()
@@ -121,7 +125,6 @@ class ActionStreamNode(ReflexNode):
             actions_url=endpoints.actions_url(settings['service.actions_url'], os.environ,
                                               rpc_url),
             prompt=settings['prompt'], model=settings['service.model'],
-            deployment_id=settings['service.deployment'] or None,
             cameras=tuple(camera.wire_key for camera in cameras), rate_hz=settings['rate_hz'],
             chunk_size=settings['chunk_size'], execute_horizon=settings['execute_horizon'],
             send_prefix=SendPrefix(settings['send_prefix']),
@@ -132,8 +135,14 @@ class ActionStreamNode(ReflexNode):
             if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in os.environ else retry.window(os.environ))
         self._watch = LoopWatch()
         self._thread = LoopThread('stream', leave_s=LEAVE_S, selector=self._watch)
-        self._check_account(key, options)
         self._arm = ARMS[settings['arm']].with_velocity(settings['limits.velocity'])
+        claimed_file = claimed_robot.path(os.environ)
+        self._presence = Presence(PresenceSettings(
+            rpc_url, settings['service.robot'], settings['service.deployment'],
+            lambda: claimed_robot.load(claimed_file, rpc_url),
+            settings['service.allow_unchecked']), key, self._arm, self._doing)
+        self._check_account(key, rpc_url, self._presence)
+        self._presence_job = self._thread.begin(self._presence.run())
         bounds = ChunkBounds(self._arm, settings['limits.chunk_age_s'], settings['limits.jump'],
                              clamp=settings['limits.clamp'])
         self._observer = Observer([camera.name for camera in cameras], ObservationBounds(
@@ -141,9 +150,10 @@ class ActionStreamNode(ReflexNode):
             camera_ages_s={camera.name: camera.age_s for camera in cameras if camera.age_s}),
             self._arm.joint_names)
         self._feed = CameraFeed(cameras, self._observer)
-        self._make_session = partial(PolicySession, options, key, self._observer, bounds,
-                                     self._lease, self._on_chunk, self._on_fault,
-                                     make_pictures=self._feed.pictures)
+        self._options = options
+        self._make_session = partial(PolicySession, key=key, observer=self._observer,
+                                     bounds=bounds, lease=self._lease, on_chunk=self._on_chunk,
+                                     on_fault=self._on_fault, make_pictures=self._feed.pictures)
         self._joint_states = self.create_subscription(
             JointState, 'joint_states', self._on_joints, qos.JOINT_STATES_INPUT, raw=True)
         self._plans = self.create_subscription(
@@ -152,28 +162,34 @@ class ActionStreamNode(ReflexNode):
         self._cameras = CameraInputs(self, cameras, self._feed, self._observer)
         self._look_timer = self.every(LOOK_S, self._cameras.look)
 
-    def _check_account(self, key: credentials.Secret, options: SessionSettings) -> None:
-        """Check that the key is valid and the deployment ready. Blocks for 8 s at most."""
+    def _check_account(self, key: credentials.Secret, rpc_url: str, presence: Presence) -> None:
+        """Check the key, and find robot and deployment. Blocks for 8 s at most."""
         async def ask() -> None:
-            async with AsyncReflex(key, convex_url=options.rpc_url,
-                                   window_s=CONFIGURE_S / 2) as service:
+            async with AsyncReflex(key, convex_url=rpc_url, window_s=CONFIGURE_S / 2) as service:
                 await account.whoami(service)
-                if options.deployment_id:
-                    await deployments.require_ready(service, options.deployment_id)
+                await presence.identify(service)
 
         assert self._thread is not None
         try:
             self._thread.run(ask(), CONFIGURE_S)
         except TimeoutError as exc:
             raise ServiceUnavailable(
-                f'Cannot reach the Reflex backend at {options.rpc_url}: {exc}. Check the network, '
+                f'Cannot reach the Reflex backend at {rpc_url}: {exc}. Check the network, '
                 'or unset REFLEX_CONVEX_URL') from exc
+
+    def _doing(self) -> Doing:
+        """Return what the next heartbeat says; the stream's thread."""
+        status = self._session_status()
+        return Doing(status.session_id, status.mode.value or 'configured')
 
     def _start(self) -> None:
         assert self._thread is not None
+        presence = self._presence_status()
         # The counters continue from session to session; faults do not.
         self._session = self._make_session(
-            replace(self._status, fault=None, lost=None, gap=None))
+            replace(self._options, deployment_id=presence.deployment_id or None,
+                    robot_id=presence.robot_id or None),
+            status=replace(self._status, fault=None, lost=None, gap=None))
         self._session.prompt = self.get_parameter('prompt').value
         if self._travel is not None:
             self._session.set_gripper_travel(self._travel)
@@ -186,6 +202,15 @@ class ActionStreamNode(ReflexNode):
         self._status = replace(self._session_status(), link=Link.CLOSED, mode=SessionMode.NONE,
                                in_flight=0, service_change=ServiceChange.NONE)
         self._session = self._job = None
+
+    def _presence_status(self) -> PresenceStatus:
+        if self._presence is None or self._presence_job is None:
+            return PresenceStatus()
+        failure = self._presence_job.failure
+        if failure is not None:
+            return replace(self._presence.status, readiness=Readiness.BLOCKED, unready={
+                'heartbeat': f'the heartbeats ended: {failure!r}. Start the node again'})
+        return self._presence.status
 
     def _session_status(self) -> SessionStatus:
         return self._session.status if self._session else self._status
@@ -202,6 +227,7 @@ class ActionStreamNode(ReflexNode):
         if self._feed is not None:
             self._feed.close()
         self._look_timer = self._cameras = self._feed = self._joint_states = self._plans = None
+        self._presence = self._presence_job = None
         if self._thread is not None:
             self._thread.close()
         self._thread = None
@@ -279,15 +305,18 @@ class ActionStreamNode(ReflexNode):
 
     def beat(self) -> StreamBeat:
         """Return what the session does; the executor's thread, never blocks."""
+        presence = self._presence_status()
         failure = self._job.failure if self._job else None
         has_worked = self._watch.has_worked()
         if self._job is not None and not self._job.future.done():
             self._progress += has_worked
-        return stream_beat(
+        beat = stream_beat(
             self.identity(), self._session_status(), time.monotonic(), progress=self._progress,
             prompt=self._session.prompt if self._session else '',
             fault=None if failure is None else Cause(
                 FaultCode.INTERNAL, f'the stream thread ended: {failure!r}'))
+        return replace(beat, robot=presence.robot_id, deployment=presence.deployment_id,
+                       readiness=presence.readiness, unready=presence.unready)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report link, validation and the age of each input."""
@@ -300,6 +329,13 @@ class ActionStreamNode(ReflexNode):
         entries = [status_codec.encode('action_stream: stream/link', beat, level=level,
                                        message=message)]
         now = time.monotonic()
+        if self._presence is not None:
+            warnings = [f'{name}: {text}' for name, text in beat.unready.items()]
+            entries.append(status_codec.entry(
+                'action_stream: robot', {'robot': beat.robot, 'deployment': beat.deployment,
+                                         'readiness': beat.readiness},
+                level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK,
+                message='; '.join(warnings) or beat.readiness.value))
         if self._cameras is not None:
             age_s, gap = self._observer.joint_states(now)
             warning = gap or camera_inputs.stamp_warning(self._joint_stamp)

@@ -176,7 +176,8 @@ class PolicySession:
         async with AsyncReflex(self._key, convex_url=settings.rpc_url,
                                on_retry=self._report_attempt) as service:
             grant = await sessions.authorize(service, base_model=settings.model,
-                                             deployment_id=settings.deployment_id)
+                                             deployment_id=settings.deployment_id,
+                                             robot_id=settings.robot_id)
             if grant.expires_at is not None:
                 # The one use of the wall clock: the service names the end on its own.
                 self._update(expires_at=self._now() + grant.expires_at / 1e3 - time.time())

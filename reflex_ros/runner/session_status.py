@@ -22,6 +22,7 @@ class SessionSettings:
 
     :param rpc_url: base URL of the RPC backend.
     :param actions_url: URL of the action stream.
+    :param robot_id: id of the robot that the session is for.
     :param prompt: the first task; it may change while the session runs.
     :param rate_hz: rate of the rows to ask for [1/s].
     :param chunk_size: number of rows to ask for.
@@ -43,6 +44,7 @@ class SessionSettings:
     prompt: str
     model: str = 'pi0.5'
     deployment_id: str | None = None
+    robot_id: str | None = None
     cameras: tuple[str, ...] = ()
     rate_hz: float = 30.0
     chunk_size: int = 50

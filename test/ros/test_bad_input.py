@@ -192,19 +192,17 @@ def test_stream_with_a_wrong_key_says_so_and_does_not_show_it(ros, clean_environ
     assert 'unknown_key' in line and 'reflex login' in line and 'canary' not in line
 
 
-def test_stream_names_the_failed_checks_of_a_deployment(ros, clean_environment, world,
-                                                        monkeypatch):
-    monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
-    line = refusal(ros, stream, **service(world, **{'service.deployment': 'deploy_blocked'}))
-    assert 'deploy_blocked is not ready' in line and 'robot_paired' in line
-    assert 'reflex doctor deploy_blocked' in line
-
-
 def test_stream_refuses_a_deployment_that_does_not_exist(ros, clean_environment, world,
                                                          monkeypatch):
     monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
     line = refusal(ros, stream, **service(world, **{'service.deployment': 'deploy_none'}))
     assert 'deployment_not_found' in line
+
+
+def test_stream_refuses_a_robot_that_does_not_exist(ros, clean_environment, world, monkeypatch):
+    monkeypatch.setenv('REFLEX_API_KEY', process_table.SIM_KEY)
+    line = refusal(ros, stream, **service(world, **{'service.robot': 'benhc'}))
+    assert 'there is no robot benhc' in line and 'reflex robots list' in line
 
 
 def test_stream_names_a_service_that_is_not_there(ros, clean_environment, monkeypatch):

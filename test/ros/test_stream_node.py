@@ -3,12 +3,15 @@
 """The transport in this process, with the simulated service and a plain node for everyone else."""
 
 import io
+import os
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from reflex_ros.client import claimed_robot
+from reflex_ros.client.claimed_robot import ClaimedRobot
 from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.command_tag import CommandTag
 from reflex_ros.domain.fault_code import FaultCode
@@ -16,6 +19,7 @@ from reflex_ros.domain.heartbeats import (
     DriverBeat,
     Lifecycle,
     Link,
+    Readiness,
     SessionMode,
     StreamBeat,
 )
@@ -129,9 +133,10 @@ def service(running_service):
 
 
 @pytest.fixture
-def world(ros, service, no_settings, monkeypatch):  # noqa: F811
+def world(ros, service, no_settings, monkeypatch, tmp_path):  # noqa: F811
     from reflex_ros.nodes.action_stream_node import ActionStreamNode
     monkeypatch.setenv('REFLEX_API_KEY', service.key)
+    monkeypatch.setenv('REFLEX_CONFIG_DIR', str(tmp_path / 'config'))
     with made(ros, ActionStreamNode, '-p', f'service.rpc_url:="{service.url}"', '-p',
               f'service.actions_url:="{service.actions_url}"', '-p', 'replan_s:=0.05', '-p',
               'prompt:=wave') as rig:
@@ -165,6 +170,52 @@ def test_key_that_is_refused_keeps_the_node_unconfigured(world, monkeypatch):
     world.until(lambda: 'reflex login' in world.beat().problem, 'beat with the next step')
     monkeypatch.setenv('REFLEX_API_KEY', world.service.key)
     world.configure()
+
+
+def set_up(service, name, *, paired=True):
+    """Make a robot of that name and a deployment for its schema; return the ids of both."""
+    schema_id = service.call(
+        'registerRobotSchema', name='SO-101', schemaVersion='robot_schema.v1', schemaJson='{}',
+        hasExplicitSafeStop=True, robotKind='so101', actionDim=6)['robotSchemaId']
+    robot_id = service.call('registerRobot', name=name, robotSchemaId=schema_id)['robotId']
+    if paired:
+        token = service.call('createRobotPairingToken', robotId=robot_id)['token']
+        service.call('claimRobotPairingToken', token=token)
+    return robot_id, service.call('createDeployment', name='pick', modelId='model_sim',
+                                  mode='apply_actions', robotSchemaId=schema_id)['deploymentId']
+
+
+def use(world, **values):
+    """Set parameters of ``service``."""
+    world.rig.node.set_parameters([
+        rclpy.parameter.Parameter(f'service.{name}', value=value)
+        for name, value in values.items()])
+
+
+def test_configured_stream_makes_its_deployment_ready_before_it_has_a_session(world):
+    robot_id, deployment_id = set_up(world.service, 'left')
+    claimed_robot.save(claimed_robot.path(os.environ), world.service.url,
+                       ClaimedRobot(robot_id, 'left'))
+    use(world, deployment=deployment_id)
+    world.configure()
+    world.until(lambda: world.beat().readiness is Readiness.READY, 'ready deployment')
+    beat = world.beat()
+    assert (beat.robot, beat.deployment, beat.unready) == (robot_id, deployment_id, {})
+    assert not sessions(world)
+    # Another node in the same place goes on: the heartbeats end with cleanup.
+    assert world.rig.trigger('cleanup')
+    world.until(lambda: world.beat().robot == '', 'beat without a robot')
+
+
+def test_deployment_that_is_not_ready_permits_a_dry_run_in_the_name_of_the_robot(world):
+    robot_id, deployment_id = set_up(world.service, 'right', paired=False)
+    use(world, deployment=deployment_id, robot='right')
+    world.open()
+    world.until(lambda: world.beat().readiness is Readiness.BLOCKED, 'blocked deployment')
+    assert f'reflex robots pair {robot_id}' in world.beat().unready['robot_paired']
+    row = next(row for row in world.service.state()['sessions'] if row['status'] == 'active')
+    assert (row['robotId'], row['deploymentId'], row['mode']) == (
+        robot_id, deployment_id, 'dry_run')
 
 
 # Dry run.
@@ -409,7 +460,10 @@ def test_diagnostics_name_the_link_and_each_input(ros, service, no_settings,  # 
         rig.until(entries, 'entries')
         assert set(entries()) == {
             'left/action_stream: stream/link', 'left/action_stream: cameras/front',
-            'left/action_stream: joint_states'}
+            'left/action_stream: joint_states', 'left/action_stream: robot'}
+        robot = entries()['left/action_stream: robot']
+        assert robot.level == DiagnosticStatus.WARN
+        assert robot.message.startswith('deployment: no deployment is set')
         assert {entry.hardware_id for entry in entries().values()} == {'left'}
         link = entries()['left/action_stream: stream/link']
         assert (link.level, link.message) == (DiagnosticStatus.OK, 'closed')

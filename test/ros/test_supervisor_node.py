@@ -14,6 +14,7 @@ from reflex_ros.domain.heartbeats import (
     Lifecycle,
     Link,
     MotionState,
+    Readiness,
     ServiceChange,
     SessionMode,
     StreamBeat,
@@ -60,7 +61,8 @@ class FakeStream(FakeNode):
     def __init__(self, rig, permit):
         super().__init__(rig, 'action_stream', StreamBeat(
             'stream-1', Lifecycle.UNCONFIGURED, progress=0, session_received=100,
-            session_accepted=100, open_s=60.0, age_ms_p95=200.0, expires_s=1500.0))
+            session_accepted=100, open_s=60.0, age_ms_p95=200.0, expires_s=1500.0,
+            readiness=Readiness.READY))
         self._permit = permit
         self.works = True
         self.follows = True

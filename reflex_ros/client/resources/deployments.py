@@ -18,24 +18,6 @@ if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
 
 
-REMEDIES = {
-    'model_ready': 'Wait until `reflex models list` shows the model as ready, or deploy another '
-                   'model',
-    'robot_schema_present': 'Run `reflex robots register-schema`, then deploy with '
-                            '--robot-schema <schema-id>',
-    'action_dim_matches': 'Register a schema whose actions.action.shape matches the model, '
-                          'then deploy with that schema',
-    'explicit_safe_stop': 'Set actions.action.safe_stop in the schema, register it, then deploy '
-                          'with that schema',
-    'robot_paired': 'Run `reflex robots pair <robot-id>`, then `reflex robots claim` at the robot',
-    'robot_heartbeat_recent': 'Start the robot: `reflex up`, or `reflex robots heartbeat '
-                              '<robot-id> --every 10`',
-    'inference_node_available': 'Wait a few minutes, or deploy a model that a worker runs',
-    'balance_sufficient': 'Top up the balance at the dashboard, under Billing',
-}
-"""Failed check -> next step; the names are proposals of the reference (section i.3)."""
-
-
 @dataclass(frozen=True, slots=True)
 class DeploymentSpec:
     """
@@ -77,12 +59,6 @@ def _text(content: Mapping[str, object], *names: str) -> str | None:
         if value and value.strip():
             return value.strip()
     return None
-
-
-def remedy(check: str, deployment_id: str) -> str:
-    """Return the next step for a failed check, also for an unknown one."""
-    return REMEDIES.get(
-        check, f'Follow the message, then run `reflex doctor {deployment_id}` again')
 
 
 async def create(service: AsyncReflex, wanted: DeploymentSpec) -> Deployment:

@@ -17,7 +17,12 @@ TABLE = (
          'then the credentials file, then the hosted service.'),
     Spec('service.actions_url', '', 'URL of the action stream. If it is empty: '
          'REFLEX_ACTIONS_URL, then REFLEX_API_URL, then the host of the backend.'),
-    Spec('service.deployment', '', 'Id of the deployment to run. The deployment must be ready.'),
+    Spec('service.deployment', '', 'Id or name of the deployment to run. If it is not ready, the '
+         'gate says why; the policy runs in dry_run all the same.'),
+    Spec('service.robot', '', 'Id or name of this robot at the service. If it is empty: the robot '
+         'that `reflex robots claim` wrote on this machine.'),
+    Spec('service.allow_unchecked', False, 'Whether actions may be applied without a deployment, '
+         'so that the service has checked nothing.'),
     Spec('service.model', 'pi0.5', 'Base model to request.'),
     Spec('service.open_window_s', 90.0, 'Time for which opening the stream is retried.', 's', 0.0,
          600.0),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reflex_ros.client.resources import deployments
+from reflex_ros.client import readiness
 
 FLAGS = ('--name', 'pick', '--artifact', 'model_sim', '--robot-schema', 'schema_sim',
          '--runtime', 'cloud')
@@ -113,7 +113,7 @@ def test_doctor_says_what_to_do_about_each_failed_check(ask):
     failed = [index for index, line in enumerate(lines) if line.startswith('failed')]
     assert [lines[index].split()[1] for index in failed] == [
         'robot_paired', 'robot_heartbeat_recent']
-    assert '-> Run `reflex robots pair <robot-id>`' in lines[failed[0] + 1]
+    assert '-> Run `reflex robots pair robot_unpaired`' in lines[failed[0] + 1]
     assert '-> Start the robot: `reflex up`' in lines[failed[1] + 1]
     assert sum('->' in line for line in lines) == 2
     outcome = ask('doctor', 'deploy_blocked', '--json')
@@ -127,7 +127,7 @@ def test_doctor_says_what_to_do_about_each_failed_check(ask):
 
 def test_every_check_of_the_reference_has_a_remedy(ask):
     checks = ask('doctor', 'deploy_sim', '--json').document['readiness']['checks']
-    assert {check['name'] for check in checks} == set(deployments.REMEDIES)
+    assert {check['name'] for check in checks} == set(readiness.REMEDIES)
 
 
 def test_check_that_nobody_has_heard_of_is_shown_with_a_general_remedy(reflex, listen):

@@ -14,13 +14,21 @@ import pytest
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import evaluate, GateInputs
-from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, Link, SessionMode, StreamBeat
+from reflex_ros.domain.heartbeats import (
+    DriverBeat,
+    Lifecycle,
+    Link,
+    Readiness,
+    SessionMode,
+    StreamBeat,
+)
 
 DRIVER = DriverBeat(lifecycle=Lifecycle.INACTIVE, at_rest=True, cycles=500, rate_hz=100.0,
                     cycle_ms_p99=4.0)
 STREAM = StreamBeat(lifecycle=Lifecycle.ACTIVE, progress=9, link=Link.OPEN,
                     session_mode=SessionMode.DRY_RUN, session_received=100, session_accepted=100,
-                    open_s=12.0, age_ms_p95=350.0, expires_s=1500.0)
+                    open_s=12.0, age_ms_p95=350.0, expires_s=1500.0,
+                    readiness=Readiness.READY)
 GREEN = GateInputs(driver=DRIVER, stream=STREAM, driver_age_s=0.05, stream_age_s=0.02,
                    is_latched=False, duplicates=(), dry_run_s=10.0, max_age_ms=1000.0)
 FROZEN = Cause(FaultCode.CAM_FROZEN, 'camera top: the same frame for 0.40 s')
@@ -58,6 +66,9 @@ RED = [
     ('session', {'session_mode': SessionMode.NONE}, 'no mode yet'),
     ('session', {'session_mode': SessionMode.APPLY_ACTIONS}, 'apply_actions'),
     ('session', {'fault': NET_CLOSED}, 'the stream is closed'),
+    ('deployment', {'readiness': Readiness.UNKNOWN}, 'not checked yet'),
+    ('deployment', {'readiness': Readiness.BLOCKED, 'unready': {
+        'deployment': 'no deployment is set'}}, 'no deployment is set'),
     ('expiry', {'expires_s': 300.0}, 'ends in 300 s'),
     ('expiry', {'expires_s': 0.0}, 'ends in 0 s'),
     ('inputs', {'gap': FROZEN}, 'the same frame'),
@@ -84,6 +95,18 @@ def test_one_thing_that_is_wrong_makes_one_item_red_and_is_named(
     red = [item for item in evaluate(with_changes(**changes)) if not item.is_green]
     assert [item.name for item in red] == [name]
     assert reason in red[0].text
+
+
+def test_each_failed_check_of_the_deployment_is_an_item_of_its_own() -> None:
+    unready = {'robot_paired': 'No robot is paired. Run `reflex robots pair robot_1`',
+               'balance_sufficient': 'Top up the balance'}
+    items = evaluate(with_changes(readiness=Readiness.BLOCKED, unready=unready))
+    assert {item.name: item.text for item in items if not item.is_green} == unready
+
+
+def test_promotion_without_a_deployment_is_allowed_by_a_setting_and_never_in_silence() -> None:
+    [item] = [item for item in evaluate(with_changes(readiness=Readiness.UNCHECKED)) if item.text]
+    assert item.is_green and 'service.allow_unchecked' in item.text
 
 
 @pytest.mark.parametrize('changes', [

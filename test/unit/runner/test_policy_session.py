@@ -176,6 +176,17 @@ def test_session_runs_in_dry_run_and_counts(service, play, until):
     assert [chunk.seq for chunk in rig.chunks] == sorted({chunk.seq for chunk in rig.chunks})
 
 
+def test_session_is_opened_for_its_robot_and_deployment(service, play, until):
+    async def scene(rig):
+        row = service.session(rig.status.session_id)
+        assert (row['robotId'], row['deploymentId']) == ('robot_sim', 'deploy_sim')
+        receipts = service.call('listDeploymentReceipts')['receipts']
+        assert [(row['event'], row['robotId']) for row in receipts] == [
+            ('authorized', 'robot_sim')]
+
+    play(service, scene, robot_id='robot_sim', deployment_id='deploy_sim')
+
+
 def test_arm_follows_the_policy(service, play, until):
     async def scene(rig):
         await until(lambda: abs(rig.position[4] - HOME[4]) > 0.02

@@ -96,6 +96,7 @@ class Receipt(WireRow):
     mode: Mode
     created_at: int
     reason: str
+    robot_id: str = ''
 
 
 class Sessions:
@@ -284,4 +285,4 @@ class Sessions:
         if session.deployment_id:
             self.receipts.add(Receipt(
                 new_id('receipt'), event, session.deployment_id, session.id, session.mode,
-                self._context.clock.now_ms(), reason))
+                self._context.clock.now_ms(), reason, session.robot_id))
