@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import math
 
-from domain_builders import examples
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
+from property_examples import examples
 import pytest
 
 from reflex_ros.client import adapters

@@ -8,9 +8,9 @@ import json
 import os
 from pathlib import Path
 
-from domain_builders import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from property_examples import examples
 import pytest
 
 from reflex_ros.domain.fault_code import FaultCode
