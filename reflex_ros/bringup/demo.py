@@ -34,6 +34,8 @@ LATCHED_S = 20.0
 ANSWER_S = 2.0
 PARKED_S = 20.0
 FAST_RAD_S = 0.35
+MOVED_RAD = 0.02
+MOVED_S = 5.0
 """A fault is injected when some joint moves at least this fast."""
 REST_S = 0.5
 """Rest counts when it has lasted this long."""
@@ -199,17 +201,19 @@ class Demo:
         answer = self.system.call('reset')
         while not answer['success'] and time.monotonic() < deadline:
             # Refused while the cause persists: that is what is being waited for.
-            time.sleep(0.5)
+            time.sleep(0.1)
             answer = self.system.call('reset')
         if not answer['success']:
             raise ReflexError(f'reset: {answer["message"]}')
         self.arm.mark()
         self.bring_to_motion()
-        self._move(2.0)
+        with contextlib.suppress(NotInTime):
+            self._wait_arm(lambda state: self._largest(state, 'travel_rad') > MOVED_RAD, MOVED_S,
+                           'motion')
         moved = self._largest(self.arm.state(), 'travel_rad')
         self.system.call('demote')
         self.system.wait_state(State.DRY_RUN, State.READY, timeout_s=5.0)
-        return moved > 0.02
+        return moved > MOVED_RAD
 
     def _wait_arm(self, condition: Callable[[dict[str, Any]], bool], timeout_s: float,
                   what: str) -> None:

@@ -82,6 +82,7 @@ class World:
     :param latency_ms: of one inference [ms].
     :param jitter_ms: largest extra latency [ms].
     :param prompt: what the simulated policy is asked to do.
+    :param dry_run_s: time in dry_run that the gate asks for [s]; None: that of ``sim.yaml``.
     """
 
     link: Path
@@ -91,6 +92,7 @@ class World:
     latency_ms: float = 80.0
     jitter_ms: float = 40.0
     prompt: str = 'wave'
+    dry_run_s: float | None = None
 
     @property
     def url(self) -> str:
@@ -179,6 +181,8 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
         stream = {'service.rpc_url': world.url, 'service.actions_url': world.actions_url,
                   'prompt': world.prompt}
         supervisor = {'state_dir': str(world.link.parent)}
+        if world.dry_run_s is not None:
+            supervisor['gate.dry_run_s'] = world.dry_run_s
         cameras = (Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
                            parameter_files=files),)
     return (

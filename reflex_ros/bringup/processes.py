@@ -88,6 +88,7 @@ class Child:
 
     def restart(self) -> None:
         """Start it again; it must have ended."""
+        self.close()
         self.popen = self._start()
         self.started_at = time.monotonic()
 

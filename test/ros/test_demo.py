@@ -6,13 +6,44 @@ import signal
 
 import pytest
 
+from reflex_ros.bringup.demo import Demo, fault_named
+
 from .conftest import descendants, is_alive, run_demo, running, wait_for
 
 MAX_STEP_RAD = 2.0 * 0.01 + 2.0 * 3.1416 / 4096
 HELD_MS = 400.0
 LEAD_RAD = 0.175
-FAULTS = ('kill_stream', 'kill_supervisor', 'kill_driver', 'kill_service', 'drop_link', 'stop',
-          'pause_stream', 'unplug', 'mute_servo')
+FAULTS = ('kill_supervisor', 'kill_driver', 'kill_service', 'drop_link', 'stop', 'pause_stream',
+          'unplug', 'mute_servo')
+
+
+@pytest.fixture
+def break_one(domain, monkeypatch, tmp_path):
+    """Return a function that runs the demo in this process with a fault and a short dry run."""
+    for name, value in domain.items():
+        monkeypatch.setenv(name, value)
+
+    def run(name, *, recover=False):
+        demo = Demo(tmp_path, dry_run_s=1.0)
+        try:
+            result = demo.run(1.0, fault_named(name), recover=recover)
+        finally:
+            killed = demo.close()
+        assert not killed
+        return result
+
+    return run
+
+
+def check_fault(result):
+    """Check what holds of every fault after which the arm runs again."""
+    fault = result['fault']
+    # The bound of the safety design, not a speed: beyond it the stop is broken.
+    assert fault['held_ms'] <= HELD_MS, fault
+    assert fault['latched'] and fault['recovered'], fault
+    assert not fault['moved_after_rest'], fault
+    assert result['torque_on'] and result['ok'], result
+    assert result['max_step_rad'] <= MAX_STEP_RAD
 
 
 def in_order(names, wanted):
@@ -22,7 +53,7 @@ def in_order(names, wanted):
 
 
 def test_demo_passes_all_states_moves_and_parks(domain):
-    result, done = run_demo('--seconds', '4', env=domain)
+    result, done = run_demo('--seconds', '2', env=domain)
     assert result['ok'], (result, done.stderr)
     assert done.returncode == 0
     assert in_order([state['name'] for state in result['states']],
@@ -38,36 +69,36 @@ def test_demo_passes_all_states_moves_and_parks(domain):
 
 @pytest.mark.faults
 @pytest.mark.parametrize('name', FAULTS)
-def test_arm_comes_to_rest_holds_says_why_and_runs_again(name, domain):
-    result, done = run_demo('--seconds', '1', '--fault', name, '--recover', env=domain)
-    assert 'fault' in result, (result, done.stderr)
-    fault = result['fault']
-    # The bound of the safety design, not a speed: beyond it the stop is broken.
-    assert fault['held_ms'] <= HELD_MS, fault
-    assert fault['latched'] and fault['recovered'], fault
-    assert not fault['moved_after_rest'], fault
-    assert result['torque_on'] and result['ok'], result
-    assert result['max_step_rad'] <= MAX_STEP_RAD
+def test_arm_comes_to_rest_holds_says_why_and_runs_again(name, break_one):
+    check_fault(break_one(name, recover=True))
 
 
 @pytest.mark.faults
-def test_arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent(domain):
-    result, done = run_demo('--seconds', '1', '--fault', 'silent_link', '--recover', env=domain)
-    assert result['ok'], (result, done.stderr)
+def test_command_reports_a_fault_and_the_recovery(domain):
+    result, done = run_demo('--seconds', '1', '--fault', 'kill_stream', '--recover', env=domain)
+    assert 'fault' in result, (result, done.stderr)
+    check_fault(result)
+    assert done.returncode == 0
+
+
+@pytest.mark.faults
+def test_arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent(break_one):
+    result = break_one('silent_link', recover=True)
+    assert result['ok'], result
     assert result['fault']['cause'] == 'NET_SILENT'
 
 
 @pytest.mark.faults
-def test_hot_arm_is_brought_to_its_rest_pose_and_let_go(domain):
-    result, _ = run_demo('--seconds', '1', '--fault', 'overheat', env=domain)
+def test_hot_arm_is_brought_to_its_rest_pose_and_let_go(break_one):
+    result = break_one('overheat')
     assert result['fault']['cause'] == 'OVERHEAT' and result['final_state'] == 'LATCHED'
     assert 'PARKING' in [state['name'] for state in result['states']]
     assert not result['torque_on'] and result['ok']
 
 
 @pytest.mark.faults
-def test_fault_without_recovery_ends_latched_with_the_arm_under_torque(domain):
-    result, _ = run_demo('--seconds', '1', '--fault', 'stop', env=domain)
+def test_fault_without_recovery_ends_latched_with_the_arm_under_torque(break_one):
+    result = break_one('stop')
     assert result['ok'] and result['final_state'] == 'LATCHED' and result['torque_on']
     assert result['fault']['cause'] == 'OP_STOP'
 
