@@ -556,6 +556,7 @@ def test_calibration_is_guided_recorded_written_and_undone(
     assert json.loads(Path(found['file']).read_text())['gripper']['range_min'] == 1318
 
 
+@pytest.mark.slow
 def test_calibration_without_a_terminal_records_for_some_seconds(
         arm: SimulatedArm, home: Path) -> None:
     place(arm, MIDDLE)

@@ -491,29 +491,34 @@ def test_goal_of_a_moment_ago_is_a_lost_command_and_no_foreign_one(sim: Simulate
 # Protection registers
 
 
-@pytest.mark.parametrize('servo_id, register, lax, held', (
-    (2, 'max_temperature', 85, 70),
-    (3, 'unloading_condition', 0b000101, 0b101101),
-    (6, 'protection_current', 400, 250),
-    (1, 'protection_current', 511, 500),
-    (4, 'overload_torque', 95, 80),
-    (5, 'return_delay', 250, 0),
-    (5, 'response_level', 0, 1),
-))
+# Servo, register, a value that protects too little, the value that is written instead.
+LAX = (
+    (2, reg.MAX_TEMPERATURE, 85, 70),
+    (3, reg.UNLOADING_CONDITION, 0b000101, 0b101101),
+    (6, reg.PROTECTION_CURRENT, 400, 250),
+    (1, reg.PROTECTION_CURRENT, 511, 500),
+    (4, reg.OVERLOAD_TORQUE, 95, 80),
+    (5, reg.RETURN_DELAY, 250, 0),
+    (5, reg.RESPONSE_LEVEL, 0, 1),
+)
+
+
 def test_lax_protection_is_tightened_in_memory_and_read_back(
-        sim: SimulatedArm, fresh: So101Arm, servo_id: int, register: str, lax: int,
-        held: int) -> None:
-    row = next(row for row in reg.REGISTERS if row.name == register)
-    sim.control.set(id=servo_id, register=register, value=lax)
-    sim.control.set(id=servo_id, register='lock', value=0)
+        sim: SimulatedArm, fresh: So101Arm) -> None:
+    for servo_id, register, lax, _ in LAX:
+        sim.control.set(id=servo_id, register=register.name, value=lax)
+        sim.control.set(id=servo_id, register='lock', value=0)
     fresh.bring_up()
-    assert fresh.bus.read(servo_id, row) == held
-    assert fresh.bus.read(servo_id, reg.LOCK) == 1
-    sim.control.fault('reboot', ids=[servo_id])
-    wait_for(lambda: answers(fresh, servo_id), 'the servo to be back')
+    for servo_id, register, _, held in LAX:
+        assert fresh.bus.read(servo_id, register) == held, register.name
+        assert fresh.bus.read(servo_id, reg.LOCK) == 1, servo_id
+    sim.control.fault('reboot', ids=[1, 2, 3, 4, 5, 6])
+    wait_for(lambda: all(answers(fresh, servo_id) for servo_id in range(1, 7)),
+             'the servos to be back')
     # Nothing was written permanently: the EEPROM wears out, and its settings belong to the user.
-    assert fresh.bus.read(servo_id, row) == lax
-    sim.control.set(id=servo_id, register=register, value=held)
+    for servo_id, register, lax, held in LAX:
+        assert fresh.bus.read(servo_id, register) == lax, register.name
+        sim.control.set(id=servo_id, register=register.name, value=held)
 
 
 class Deaf(SerialPort):

@@ -122,6 +122,7 @@ def has_borders(ride):
     return len(ride.gaps) >= BORDERS + 3
 
 
+@pytest.mark.slow
 def test_borders_are_smaller_with_the_prefix(service, drive):
     service.settings(latency_ms=250.0, disagreement=3.0)
     without = drive(service, has_borders, send_prefix=SendPrefix.NEVER)
@@ -146,6 +147,7 @@ def test_prefix_is_sent_when_it_is_wanted(service, drive, inpaint, send_prefix, 
     assert (service.count('prefixes_used') > 0) == (used and inpaint == 1)
 
 
+@pytest.mark.slow
 def test_state_of_arrival_is_sent_and_its_chunk_begins_at_the_observation(service, drive):
     """A policy that answers for the arrival continues the plan there."""
     service.settings(latency_ms=250.0)
