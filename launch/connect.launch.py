@@ -25,10 +25,9 @@ from launch.events.process import ProcessIO
 from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
-from reflex_ros.bringup import process_table
+from reflex_ros.bringup import dds, process_table
 
 LINGER_S = 1.0
-RANGE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 # The executable names the interpreter that has the dependencies; that of launch may lack them.
 REFLEX = ExecutableInPackage('reflex', 'reflex_ros')
 # launch has no handler for SIGTERM: without this the simulated parts would outlive it, as the
@@ -44,9 +43,11 @@ def generate_launch_description() -> LaunchDescription:
                               description='ROS parameter file; config/robot.yaml when empty'),
         DeclareLaunchArgument('namespace', default_value='',
                               description='of all nodes; several, with commas: a robot each'),
+        DeclareLaunchArgument('network', default_value='false', choices=['true', 'false'],
+                              description='let other machines see the nodes'),
     ]
     # A wider range is for the user to choose.
-    discovery = {} if RANGE in os.environ else process_table.local_discovery()
+    discovery = {} if dds.RANGE in os.environ else dds.local_range()
     return LaunchDescription([
         OpaqueFunction(function=check, args=[[argument.name for argument in arguments]]),
         *arguments,
@@ -72,7 +73,9 @@ def typed_arguments(argv: list[str]) -> list[str]:
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     arguments = context.launch_configurations
-    return [action for namespace in process_table.namespaces(arguments['namespace'])
+    network = arguments['network'] == 'true'
+    opened = [SetEnvironmentVariable(dds.RANGE, 'SUBNET')] if network else []
+    return opened + [action for namespace in process_table.namespaces(arguments['namespace'])
             for action in robot(arguments, namespace)]
 
 

@@ -258,15 +258,6 @@ def nearest_name(name: str, known: Collection[str]) -> str:
     return (begins or get_close_matches(name, known, 1, 0.6) or [''])[0]
 
 
-def local_discovery() -> dict[str, str]:
-    """Return the environment that keeps a graph on this machine."""
-    environment = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-    if os.environ.get('ROS_DISTRO') == 'humble':
-        # Humble has no discovery range; newer distributions warn about the older name.
-        environment['ROS_LOCALHOST_ONLY'] = '1'
-    return environment
-
-
 def namespaces(text: str) -> tuple[str, ...]:
     """
     Read the namespaces of the robots to start, separated by commas; none means one without.

@@ -20,7 +20,7 @@ import threading
 import time
 from typing import Any
 
-from reflex_ros.bringup import process_table
+from reflex_ros.bringup import dds, process_table
 from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.domain import key_values
 from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
@@ -29,7 +29,6 @@ from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.errors import ReflexError
 
 ANSWER_S = 10.0
-FAST_DDS = 'rmw_fastrtps_cpp'
 DOMAINS = range(60, 100)
 END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_service'))
 """The driver first: the arm holds before anything else ends. The simulation comes last."""
@@ -183,12 +182,10 @@ def private_domain() -> dict[str, str]:
     """Choose a DDS domain without a robot; return the variables that select it for a process."""
     domain = os.environ.get('ROS_DOMAIN_ID') or str(next(
         filter(_is_free, random.sample(DOMAINS, len(DOMAINS))), DOMAINS[0]))
-    if os.environ.get('RMW_IMPLEMENTATION', FAST_DDS) != FAST_DDS:
-        return {'ROS_DOMAIN_ID': domain, **process_table.local_discovery()}
-    # The same range, but without shared memory: the profile says why.
-    profile = str(process_table.share_folder() / 'config' / 'loopback.xml')
-    return {'ROS_DOMAIN_ID': domain, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SYSTEM_DEFAULT',
-            'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
+    # Whatever a person has chosen for the real robot, this graph stays on this machine.
+    known = {name: os.environ[name] for name in ('RMW_IMPLEMENTATION', 'ROS_DISTRO')
+             if name in os.environ}
+    return {'ROS_DOMAIN_ID': domain, **dds.environment(known)}
 
 
 def _is_free(domain: int) -> bool:

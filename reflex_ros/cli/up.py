@@ -11,7 +11,7 @@ import time
 
 import click
 
-from reflex_ros.bringup import process_table
+from reflex_ros.bringup import dds, process_table
 from reflex_ros.bringup.system import private_domain, System, View
 from reflex_ros.cli import render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
@@ -25,10 +25,12 @@ from reflex_ros.domain.safe_stop import State
               help='ROS parameter file of the robot (default: config/robot.yaml).')
 @click.option('--sim', is_flag=True, help='Use a simulated arm, service and camera.')
 @click.option('--namespace', default='', help='ROS namespace of all nodes (default: none).')
+@click.option('--network', is_flag=True,
+              help='Let other machines see the nodes (default: this machine only).')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process (default: a temporary folder).')
 def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
-       logs: Path | None) -> None:
+       network: bool, logs: Path | None) -> None:
     """
     Start driver, stream and supervisor and show their state.
 
@@ -41,7 +43,7 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     folder = logs or Path(tempfile.mkdtemp(prefix='reflex-up-'))
     world = process_table.make_world() if sim else None
     # A simulated robot must not meet a real one, so it gets its own ROS domain.
-    environment = private_domain() if sim else {}
+    environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}
     system = System(folder, config=config, world=world, namespace=namespace,
                     environment=environment)
     hint = f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}   ' if sim else ''

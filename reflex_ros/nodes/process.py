@@ -23,6 +23,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
+from reflex_ros.bringup import dds
 from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.nodes.base import ReflexNode, SUCCESS
 
@@ -64,6 +65,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
     signals = SIGNALS - ({signal.SIGHUP} if outlives_parent else set())
     for number in signals:
         signal.signal(number, leave)
+    warning = dds.apply()
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
@@ -71,6 +73,8 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
         # A parameter file that is not YAML, or an invalid remapping, ends up here.
         print(f'cannot start: {str(exc).splitlines()[0]}', file=sys.stderr)
         return 1
+    if warning:
+        node.get_logger().warning(warning)
     executor = Executor()
     executor.add_node(node)
     try:
