@@ -109,7 +109,7 @@ def _cell(figures: Figures, case: Case) -> Iterator[str]:
 
 def budget(case: Case, figures: Figures) -> str:
     """Say how much of a chunk is left for a fade when the next answer comes, in one paragraph."""
-    link, policy = case.link, case.policy(0)
+    link, policy = case.link, case.policy
     lasts = (policy.horizon - 1) / policy.rate_hz
     youngest = link.infer_s + link.network_s
     oldest = youngest + link.jitter_s + link.network_jitter_s

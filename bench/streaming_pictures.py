@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.streaming import Case, OURS, play
 from bench.streaming_baselines import Method
-from bench.streaming_models import DT, follow, Link
+from bench.streaming_models import DT, follow, Link, Policy
 
 PICTURES = Path(__file__).resolve().parents[1] / 'doc' / 'pictures'
 JOINT = 0
@@ -42,7 +42,7 @@ ALL = (
             Case('usual', Link(0.4, 0.2), seconds=END_S)),
     Picture('streaming_disagreement.png',
             'Chunks that disagree by 5 degrees, inference 400 + 0..200 ms, rows at 30 Hz',
-            Case('disagreement', Link(0.4, 0.2), offset_deg=5.0, seconds=END_S)),
+            Case('disagreement', Link(0.4, 0.2), Policy(offset_deg=5.0), seconds=END_S)),
     Picture('streaming_slow.png', 'Inference 800 + 0..300 ms, rows at 30 Hz',
             Case('slow', Link(0.8, 0.3), seconds=END_S)),
 )
