@@ -50,6 +50,7 @@ class GateInputs:
 
     :param driver_age_s: time since the driver's last beat [s].
     :param stream_age_s: time since the stream's last beat that showed progress [s].
+    :param latch_obstacle: why a stop could not be latched on disk; empty when it could.
     :param duplicates: names under which two processes run.
     :param dry_run_s: time for which the stream must have been open [s].
     :param max_age_ms: largest age of an observation that a chunk may answer [ms].
@@ -61,6 +62,7 @@ class GateInputs:
     driver_age_s: float
     stream_age_s: float
     is_latched: bool
+    latch_obstacle: str
     duplicates: tuple[str, ...]
     dry_run_s: float
     max_age_ms: float
@@ -75,6 +77,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
     age_limit = AGE_SHARE * inputs.max_age_ms
     return (
         _item('latch', not inputs.is_latched, 'a stop is latched: run `reflex reset`'),
+        _item('disk', not inputs.latch_obstacle, inputs.latch_obstacle),
         _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle is Lifecycle.INACTIVE,
               f'{DRIVER} is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0
               else f'no beat from {DRIVER} for {inputs.driver_age_s:.1f} s'),

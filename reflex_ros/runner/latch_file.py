@@ -10,6 +10,7 @@ starts again. The file is written by atomic rename, mode 0600.
 from __future__ import annotations
 
 from collections.abc import Mapping
+import errno
 import json
 import os
 from pathlib import Path
@@ -22,7 +23,8 @@ from reflex_ros.domain.safe_stop import CauseRecord
 ARMED = CauseRecord(FaultCode.SUPERVISOR_DEAD,
                     'the supervisor ended while the arm was permitted to move',
                     0.0)
-UNREADABLE = CauseRecord(FaultCode.RESTART_LATCHED, 'the latch file cannot be read', 0.0)
+LEAST_BYTES = 4096
+"""What a rehearsal writes: as much as the causes of a stop can need, or a block of the disk."""
 
 
 def latch_path(folder: str, robot: str, environ: Mapping[str, str]) -> Path:
@@ -53,12 +55,14 @@ class LatchFile:
         try:
             rows = json.loads(self._path.read_text(encoding='utf-8'))['causes']
             if not isinstance(rows, list):
-                return (UNREADABLE,)
+                raise TypeError('causes are no list')
             return tuple(map(_record, rows))
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return (UNREADABLE,)
+        except OSError as exc:
+            return (self._unreadable(exc.strerror or str(exc)),)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            return (self._unreadable('it does not hold what a supervisor writes'),)
 
     def store(self, causes: tuple[CauseRecord, ...]) -> None:
         """
@@ -68,17 +72,46 @@ class LatchFile:
         """
         if causes == self._written:
             return
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self._path.with_suffix('.tmp')
-        content = json.dumps({'causes': [
+        self._write(json.dumps({'causes': [
             {'code': cause.code.name, 'text': cause.text, 'at': cause.at, 'count': cause.count}
-            for cause in causes]}, indent=2)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            for cause in causes]}, indent=2))
+        self._temporary.replace(self._path)
+        self._written = causes
+
+    def obstacle(self) -> str:
+        """
+        Try whether causes could be stored now; the file stays as it is.
+
+        :returns: why not, with the file and the next step; empty when they could.
+        """
+        try:
+            if self._path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            self._write(' ' * LEAST_BYTES)
+            self._temporary.unlink()
+        except OSError as exc:
+            return self.obstacle_text(exc)
+        return ''
+
+    def obstacle_text(self, exc: OSError) -> str:
+        """Say why causes cannot be stored, with the file and the next step."""
+        return (f'a stop could not be latched on disk: {self._path}: {exc.strerror or exc}. Free '
+                'space there and make the folder writable, or set `state_dir` of the supervisor')
+
+    @property
+    def _temporary(self) -> Path:
+        return self._path.with_suffix('.tmp')
+
+    def _write(self, content: str) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, 'w', encoding='utf-8') as stream:
             os.fchmod(descriptor, 0o600)    # a temporary that was left there may be wider
             stream.write(content + '\n')
-        temporary.replace(self._path)
-        self._written = causes
+
+    def _unreadable(self, reason: str) -> CauseRecord:
+        return CauseRecord(FaultCode.RESTART_LATCHED,
+                           f'the latch file {self._path} cannot be read: {reason}', 0.0)
 
 
 def _record(row: Mapping[str, Any]) -> CauseRecord:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 import logging
+import math
 import time
 
 from reflex_ros.domain import supervision
@@ -44,6 +45,8 @@ PERMIT_HZ = 50.0
 GATE_S = 0.1
 """How often ``evaluate_gate`` is due."""
 HISTORY = 30
+REHEARSAL_S = 1.0
+"""How often it is tried whether a latch could be stored, while nothing moves [s]."""
 ASKED_TO_STOP = Cause(FaultCode.OP_STOP, 'a person asked to stop')
 
 
@@ -93,6 +96,8 @@ class Supervisor:
         """The last beats."""
         self.gate: tuple[GateItem, ...] = ()
         """The items of the gate; empty before the first evaluation."""
+        self._obstacle = ''
+        self._rehearsed_at = -math.inf
         self._history: deque[tuple[State, float]] = deque(
             [(self.machine.state, self.machine.since)], maxlen=HISTORY)
 
@@ -140,7 +145,10 @@ class Supervisor:
         refusal = supervision.refusal_reason(self.machine, self.seen, self.gate, event,
                                              time.monotonic())
         if not refusal:
+            before = self.machine
             self.apply(Happening(event, ASKED_TO_STOP if event is Event.STOP else None))
+            if self.machine is before and self._obstacle:
+                refusal = f'refused in {before.state.value}: {self._obstacle}'
         _log.info('%s: %s', asked or event.value,
                   refusal or f'now {self.machine.state.value}')
         return refusal
@@ -166,10 +174,12 @@ class Supervisor:
     def evaluate_gate(self) -> None:
         """Evaluate the gate and apply the result; due 10 times a second."""
         now = time.monotonic()
+        self._rehearse_latch(now)
         self.gate = evaluate(GateInputs(
             driver=self.seen.driver, stream=self.seen.stream,
             driver_age_s=now - self.seen.driver_at, stream_age_s=now - self.seen.worked_at,
-            is_latched=self.machine.is_latched, duplicates=self._duplicates(now),
+            is_latched=self.machine.is_latched, latch_obstacle=self._obstacle,
+            duplicates=self._duplicates(now),
             dry_run_s=self._settings.dry_run_s, max_age_ms=self._settings.chunk_age_s * 1e3,
             min_expiry_s=self._settings.min_expiry_s))
         is_green = all(item.is_green for item in self.gate)
@@ -209,21 +219,36 @@ class Supervisor:
             self.apply(happening)
 
     def _adopt(self, machine: SafeStop) -> None:
-        before, self.machine = self.machine, machine
+        before = self.machine
+        if machine.state is not before.state and not self._store_latch(machine) and (
+                machine.state in MOTION and before.state not in MOTION):
+            # Killed in motion, the supervisor would come up without a cause: so nothing moves.
+            return
+        self.machine = machine
         if machine.state is not before.state:
             self.seen = self.seen.in_new_state()
             self._history.append((machine.state, machine.since))
-            self._store_latch()
         self._on_change(before, machine)
 
-    def _store_latch(self) -> None:
+    def _store_latch(self, machine: SafeStop) -> bool:
+        """Store what a new process must know; return whether that worked."""
         if self._latch is None:
-            return
-        causes = self.machine.causes or ((ARMED,) if self.machine.state in MOTION else ())
+            return True
+        causes = machine.causes or ((ARMED,) if machine.state in MOTION else ())
         try:
             self._latch.store(causes)
         except OSError as exc:
-            _log.error('the latch cannot be written: %s', exc)
+            self._obstacle = self._latch.obstacle_text(exc)
+            _log.error('%s', self._obstacle)
+            return False
+        return True
+
+    def _rehearse_latch(self, now: float) -> None:
+        if self._latch is None or self.machine.state in MOTION or (
+                now - self._rehearsed_at < REHEARSAL_S):
+            return
+        self._rehearsed_at = now
+        self._obstacle = self._latch.obstacle()
 
     def _duplicates(self, now: float) -> tuple[str, ...]:
         return tuple(name for name, watch in self._instances.items() if watch.is_double(now))

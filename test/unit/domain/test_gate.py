@@ -30,7 +30,8 @@ STREAM = StreamBeat(lifecycle=Lifecycle.ACTIVE, progress=9, link=Link.OPEN,
                     open_s=12.0, age_ms_p95=350.0, expires_s=1500.0,
                     readiness=Readiness.READY)
 GREEN = GateInputs(driver=DRIVER, stream=STREAM, driver_age_s=0.05, stream_age_s=0.02,
-                   is_latched=False, duplicates=(), dry_run_s=10.0, max_age_ms=1000.0)
+                   is_latched=False, latch_obstacle='', duplicates=(), dry_run_s=10.0,
+                   max_age_ms=1000.0)
 FROZEN = Cause(FaultCode.CAM_FROZEN, 'camera top: the same frame for 0.40 s')
 
 
@@ -79,6 +80,7 @@ RED = [
     ('latency', {'age_ms_p95': math.nan}, 'nan ms'),
     ('commander', {'foreign_s': 0.0}, 'another program'),
     ('commander', {'foreign_s': 5.0}, '5.0 s ago'),
+    ('disk', {'latch_obstacle': 'No space left on device'}, 'No space'),
     ('graph', {'duplicates': ('so101', 'action_stream')}, 'so101, action_stream'),
 ]
 

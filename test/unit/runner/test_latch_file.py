@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+import resource
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +16,17 @@ import pytest
 
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import CauseRecord
-from reflex_ros.runner.latch_file import ARMED, LatchFile, UNREADABLE
+from reflex_ros.runner.latch_file import ARMED, LatchFile
 
 STOPS = (CauseRecord(FaultCode.OP_STOP, 'a person asked to stop: »halt«', 1234.5, 3), ARMED)
 ROW = {'code': 'OP_STOP', 'text': '', 'at': 1.0, 'count': 1}
+
+
+def assert_unreadable(path: Path, reason: str = '') -> None:
+    """Check that a file counts as a latch whose text names the file and the reason."""
+    [record] = LatchFile(path).load()
+    assert record.code is FaultCode.RESTART_LATCHED
+    assert f'{path} cannot be read: {reason}' in record.text
 
 
 @pytest.fixture
@@ -119,8 +127,7 @@ def test_unchanged_causes_are_not_written_again(path: Path) -> None:
 def test_file_that_cannot_be_understood_is_a_latch(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(content)
-    assert LatchFile(path).load() == (UNREADABLE,)
-    assert UNREADABLE.code is FaultCode.RESTART_LATCHED
+    assert_unreadable(path, 'it does not hold what a supervisor writes')
 
 
 def test_code_of_another_version_is_a_latch_that_keeps_its_name(path: Path) -> None:
@@ -138,9 +145,31 @@ def test_damaged_file_is_never_taken_for_a_clean_one(
     whole = shared_path.read_bytes()
     content = whole[:min(damage, len(whole) - 3)] if isinstance(damage, int) else damage
     shared_path.write_bytes(content)
-    assert LatchFile(shared_path).load() == (UNREADABLE,)
+    assert_unreadable(shared_path)
 
 
 def test_folder_in_place_of_the_file_is_a_latch(path: Path) -> None:
     path.mkdir(parents=True)
-    assert LatchFile(path).load() == (UNREADABLE,)
+    assert_unreadable(path, 'Is a directory')
+    assert f'{path}: Is a directory. Free space' in LatchFile(path).obstacle()
+
+
+def test_rehearsal_changes_nothing(path: Path) -> None:
+    latch = LatchFile(path)
+    assert latch.obstacle() == '' and latch.load() == ()
+    latch.store(STOPS)
+    assert latch.obstacle() == '' and latch.load() == STOPS
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_full_disk_is_noticed_before_a_stop_must_be_stored(path: Path) -> None:
+    latch = LatchFile(path)
+    latch.store(STOPS)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, usual[1]))
+    try:
+        said = latch.obstacle()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert f'{path}: File too large. Free space' in said
+    assert latch.load() == STOPS and latch.obstacle() == ''

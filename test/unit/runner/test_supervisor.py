@@ -14,6 +14,7 @@ from reflex_ros.domain.heartbeats import (
     Lifecycle,
     Link,
     MotionState,
+    Readiness,
     SessionMode,
     StreamBeat,
 )
@@ -37,7 +38,7 @@ class Robot:
         self.driver = {'at_rest': True, 'cycles': 100, 'cycle_ms_p99': 5.0, 'lifecycle': IDLE}
         self.stream = {'progress': 0, 'link': Link.OPEN, 'session_mode': SessionMode.DRY_RUN,
                        'session_received': 100, 'session_accepted': 100, 'open_s': 60.0,
-                       'age_ms_p95': 100.0, 'lifecycle': LIVE}
+                       'age_ms_p95': 100.0, 'lifecycle': LIVE, 'readiness': Readiness.READY}
 
     def beat(self, **changes):
         """Let both beat once; fields of the driver begin with nothing, the stream's with s_."""
@@ -118,3 +119,34 @@ def test_second_process_under_one_name_stops():
     for instance in ('d2', 'd', 'd2'):
         robot.supervisor.see_driver(DriverBeat(instance, **robot.driver))
     assert robot.supervisor.machine.causes[0].code is FaultCode.DUP_NODE
+
+
+def test_arm_does_not_move_while_a_stop_could_not_be_latched(tmp_path):
+    robot = Robot(LatchFile(tmp_path / 'state' / 'latch.json'))
+    for _ in range(3):
+        robot.beat()
+    assert robot.supervisor.machine.state is State.READY
+    # Between two rehearsals something takes the place of the folder.
+    (tmp_path / 'state').rename(tmp_path / 'elsewhere')
+    (tmp_path / 'state').write_text('in the way')
+    refusal = robot.supervisor.request(Event.PROMOTE)
+    assert str(tmp_path / 'state' / 'latch.json') in refusal and 'Free space' in refusal
+    assert robot.supervisor.permit().mode is not Mode.APPLY_ACTIONS
+    assert robot.beat() is State.DRY_RUN
+    assert [item.name for item in robot.supervisor.gate if not item.is_green] == ['disk']
+    assert 'PARKING' not in {state.name for state in robot.changes}
+
+
+def test_disk_that_fills_while_the_arm_moves_leaves_the_mark_of_motion(tmp_path):
+    robot = Robot(LatchFile(tmp_path / 'state' / 'latch.json'))
+    robot.arm()
+    (tmp_path / 'state').rename(tmp_path / 'elsewhere')
+    (tmp_path / 'state').write_text('in the way')
+    robot.beat(cause=Cause(FaultCode.SERVO_FAULT, 'elbow_flex'))
+    assert robot.supervisor.permit().mode is Mode.HOLD
+    robot.beat(motion=MotionState.HOLD)
+    assert robot.beat() is State.LATCHED
+    (tmp_path / 'state').unlink()
+    (tmp_path / 'elsewhere').rename(tmp_path / 'state')
+    [cause] = LatchFile(tmp_path / 'state' / 'latch.json').load()
+    assert cause.code is FaultCode.SUPERVISOR_DEAD
