@@ -10,13 +10,14 @@ from pathlib import Path
 
 import click
 
-from reflex_ros.cli import progress, text
+from reflex_ros.cli import next_steps, progress, text
+from reflex_ros.cli.named import id_argument, real
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.messages.datasets import Dataset
 from reflex_ros.client.resources import datasets as calls
 
-VALIDATE = 'reflex datasets validate {}'
+VALIDATE = next_steps.VALIDATE
 size_option = click.option('--size', 'size_bytes', type=click.IntRange(1),
                            help='File size in bytes.')
 
@@ -67,7 +68,7 @@ def upload(common: CommonOptions, path: Path, name: str | None, request_id: str 
 
 
 @service_command('reflex datasets complete ds_01', group=datasets)
-@click.argument('dataset_id')
+@id_argument('dataset_id', 'dataset')
 @size_option
 def complete(common: CommonOptions, dataset_id: str, size_bytes: int | None) -> None:
     """
@@ -77,7 +78,7 @@ def complete(common: CommonOptions, dataset_id: str, size_bytes: int | None) -> 
     """
     found = ask(common, calls.complete, dataset_id, size_bytes)
     text.show_record(common, 'Dataset completed', found, 'dataset',
-                     next=[VALIDATE.format(dataset_id)])
+                     next=[VALIDATE.format(real(dataset_id))])
 
 
 @service_command('reflex datasets register hf://datasets/me/pick-2', group=datasets)
@@ -90,12 +91,12 @@ def register(common: CommonOptions, hf_source_uri: str) -> None:
 
 
 @service_command('reflex datasets validate ds_01', group=datasets)
-@click.argument('dataset_id')
+@id_argument('dataset_id', 'dataset')
 def validate(common: CommonOptions, dataset_id: str) -> None:
     """Check whether a dataset can be used for training."""
     found = ask(common, calls.validate, dataset_id)
     text.show_record(common, 'Dataset validation complete', found, 'dataset', field='validation',
-                     next=[f'reflex training start --dataset {dataset_id}'])
+                     next=[next_steps.TRAIN.format(real(dataset_id))])
 
 
 @service_command('reflex datasets list --json', group=datasets)
@@ -104,16 +105,25 @@ def list_(common: CommonOptions, status: str | None) -> None:
     """List all datasets."""
     found = ask(common, calls.list_all, status)
     blocks = (_block(number, dataset) for number, dataset in enumerate(found.datasets, start=1))
-    text.report(common, {'ok': True, 'datasets': found.as_sent()}, 'Datasets\n',
-                *(chain(*blocks) if found.datasets else ['No datasets found.']))
+    following = (_following(found.datasets[-1]) if found.datasets else [next_steps.DATASETS])
+    text.report(common, {'ok': True, 'datasets': found.as_sent(), 'next': following},
+                'Datasets\n', *(chain(*blocks) if found.datasets else ['No datasets found.']),
+                *text.next_lines(following))
 
 
 @service_command('reflex datasets get ds_01', group=datasets)
-@click.argument('dataset_id')
+@id_argument('dataset_id', 'dataset')
 def get(common: CommonOptions, dataset_id: str) -> None:
     """Show one dataset."""
     found = ask(common, calls.get, dataset_id)
-    text.show_record(common, 'Dataset', found, 'dataset')
+    text.show_record(common, 'Dataset', found, 'dataset',
+                     next=_following(found, real(dataset_id)))
+
+
+def _following(dataset: Dataset, dataset_id: str = '') -> list[str]:
+    """Return the step after a dataset: validate it, or train on it."""
+    step = next_steps.TRAIN if dataset.status == 'validated' else VALIDATE
+    return [step.format(dataset_id or dataset.dataset_id)]
 
 
 def _block(number: int, dataset: Dataset) -> Iterator[str]:

@@ -6,17 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
 import click
 
-from reflex_ros.cli import text
+from reflex_ros.cli import next_steps, text
+from reflex_ros.cli.named import id_argument, IdOf, real, Reference
 from reflex_ros.cli.options import CommonOptions, example, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client import mapping_file, readiness
-from reflex_ros.client.messages import Readiness
+from reflex_ros.client.messages import Deployment, Readiness
+from reflex_ros.client.modes import require_mode
 from reflex_ros.client.resources import deployments as calls
 from reflex_ros.client.resources.deployments import DeploymentSpec
 from reflex_ros.errors import ConfigurationError
@@ -36,13 +39,21 @@ def deployments() -> None:
 @click.option('--file', '-f', type=click.Path(path_type=Path),
               help='JSON or YAML file with the deployment, instead of the options below.')
 @click.option('--name', help='Name of the deployment.')
-@click.option('--artifact', help='Id of the model.')
-@click.option('--robot-schema', help='Id of the robot schema.')
+@click.option('--artifact', type=IdOf('model'), help='Id or name of the model.')
+@click.option('--robot-schema', type=IdOf('schema'), help='Id or name of the robot schema.')
 @click.option('--runtime', help='Runtime of the policy; the service defines the values.')
 @click.option('--mode', help='Mode: dry_run or apply_actions (default: dry_run).')
 def create(common: CommonOptions, **wanted: Any) -> None:
     """Create a deployment from options or from a file."""
-    found = ask(common, calls.create, _spec(**wanted))
+    spec = _spec(**wanted)
+
+    async def request(service: AsyncReflex) -> Deployment:
+        return await calls.create(service, replace(
+            spec, model_id=await Reference(spec.model_id, 'model').resolve(service),
+            robot_schema_id=spec.robot_schema_id and await Reference(
+                spec.robot_schema_id, 'schema').resolve(service)))
+
+    found = ask(common, request)
     text.show_record(common, 'Deployment created', found, 'deployment',
                      next=[f'reflex doctor {found.deployment_id or "<deployment-id>"}'])
 
@@ -59,7 +70,8 @@ def _spec(file: Path | None, name: str | None, artifact: str | None, robot_schem
         for option, value in (('name', name), ('artifact', artifact)):
             if not value:
                 raise ConfigurationError(f'--{option} is required when --file is not provided.')
-        return DeploymentSpec(name or '', artifact or '', mode or 'dry_run', robot_schema, runtime)
+        return DeploymentSpec(name or '', artifact or '',
+                              require_mode(mode or 'dry_run', '--mode'), robot_schema, runtime)
     if any((name, artifact, robot_schema, runtime, mode)):
         # Two values for one field would be ambiguous.
         raise click.UsageError('--file holds name, artifact, robot schema, runtime and mode: pass '
@@ -71,35 +83,44 @@ def _spec(file: Path | None, name: str | None, artifact: str | None, robot_schem
 def list_(common: CommonOptions) -> None:
     """List all deployments."""
     found = ask(common, calls.list_all)
+    rows = found.deployments
+    following = [next_steps.DOCTOR.format(rows[-1].deployment_id)] if rows else [
+        'reflex deployments create --name pick --artifact @last --robot-schema @last']
     text.show_rows(common, 'Deployments', [row.as_sent() for row in found.deployments],
                    ('deploymentId', 'name', 'status', 'mode', 'modelId', 'createdAt'),
-                   value=found.as_sent(), field='deployments')
+                   value=found.as_sent(), field='deployments', next=following)
 
 
 @service_command('reflex deployments get deploy_abc123', group=deployments)
-@click.argument('deployment_id')
+@id_argument('deployment_id', 'deployment')
 def get(common: CommonOptions, deployment_id: str) -> None:
     """Show one deployment."""
     found = ask(common, calls.get, deployment_id)
-    text.show_record(common, 'Deployment', found, 'deployment')
+    text.show_record(common, 'Deployment', found, 'deployment',
+                     next=[next_steps.DOCTOR.format(real(deployment_id))])
 
 
 @service_command('reflex doctor deploy_abc123')
-@click.argument('deployment_id')
+@id_argument('deployment_id', 'deployment')
 def doctor(common: CommonOptions, deployment_id: str) -> None:
     """
     Check whether a deployment is ready for apply_actions.
 
     The command prints a remedy for each failed check. It exits with 1 when a check failed.
     """
-    async def request(service: AsyncReflex) -> tuple[Readiness, Mapping[str, str]]:
+    async def request(service: AsyncReflex,
+                      deployment_id: str) -> tuple[Readiness, Mapping[str, str]]:
         found = await calls.check(service, deployment_id)
         return found, await _remedies(service, found, deployment_id)
 
-    found, remedies = ask(common, request)
-    failure = {} if found.passed else {'error': calls.failure(found, deployment_id)}
+    found, remedies = ask(common, request, deployment_id)
+    identity = real(deployment_id)
+    following = (next_steps.after_doctor(identity) if found.passed
+                 else [next_steps.DOCTOR.format(identity)])
+    failure = {} if found.passed else {'error': calls.failure(found, identity)}
     text.report(common, {'ok': found.passed, 'readiness': _with_remedies(found, remedies),
-                         **failure}, *_report_lines(found, remedies))
+                         'next': following, **failure},
+                *_report_lines(found, remedies), *text.next_lines(following))
     if not found.passed:
         sys.exit(1)
 

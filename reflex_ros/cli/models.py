@@ -10,17 +10,19 @@ import sys
 
 import click
 
-from reflex_ros.cli import progress, text
+from reflex_ros.cli import next_steps, progress, text
+from reflex_ros.cli.named import id_argument, IdOf
 from reflex_ros.cli.options import CommonOptions, service_command
-from reflex_ros.cli.remote import ask
+from reflex_ros.cli.remote import ask, ask_next
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.messages.models import ModelAnswer
+from reflex_ros.client.messages.models import ModelAnswer, ModelList
 from reflex_ros.client.resources import keys as key_calls
 from reflex_ros.client.resources import models as calls
 from reflex_ros.errors import ConfigurationError
 
-GET = 'reflex models get {}'
+WAIT = 'reflex models get {} --wait'
+INFER = 'reflex infer --robot so101 --state 0,-30,40,30,0,30'
 wait_option = click.option('--wait', is_flag=True,
                            help='Wait until the model is ready, at most 10 minutes.')
 
@@ -43,19 +45,20 @@ def keys() -> None:
 @service_command('reflex models list --json', group=models)
 def list_(common: CommonOptions) -> None:
     """List all models."""
-    found = ask(common, calls.list_all)
+    found, following = ask_next(common, calls.list_all, _after_list)
     rows = [{'id': row.model_id, **row.as_sent()} for row in found.rows]
     text.show_rows(common, 'Artifacts', rows, ('id', 'name', 'status', 'kind', 'createdAt'),
-                   value=found.as_sent(), field='artifacts')
+                   value=found.as_sent(), field='artifacts', next=following)
 
 
 @service_command('reflex models get model_01 --wait', group=models)
-@click.argument('model_id')
+@id_argument('model_id', 'model')
 @wait_option
 def get(common: CommonOptions, model_id: str, wait: bool) -> None:
     """Show one model."""
-    found = ask(common, calls.wait_ready if wait else calls.get, model_id)
-    _show(common, 'Artifact', found, 'artifact')
+    found, following = ask_next(common, calls.wait_ready if wait else calls.get, _after_model,
+                                model_id)
+    _show(common, 'Artifact', found, 'artifact', next=following)
 
 
 artifacts.add_command(list_, 'list')
@@ -82,9 +85,9 @@ def import_(common: CommonOptions, hf_repo: str, name: str | None, revision: str
             hf_token=token)
         return await calls.wait_ready(service, answer.model.model_id) if wait else answer
 
-    found = ask(common, send)
+    found, following = ask_next(common, send, _after_model)
     _show(common, 'Model import started' if not wait else 'Model imported', found, 'model',
-          next=[GET.format(found.model.model_id)])
+          next=following)
 
 
 @service_command('reflex models upload adapter.safetensors --name pick', group=models)
@@ -106,13 +109,12 @@ def upload(common: CommonOptions, adapter: Path, name: str | None, config: Path 
                                         on_progress=bar)
             return await calls.wait_ready(service, answer.model.model_id) if wait else answer
 
-        found = ask(common, send)
-    _show(common, 'Model uploaded', found, 'model',
-          next=[GET.format(found.model.model_id)])
+        found, following = ask_next(common, send, _after_model)
+    _show(common, 'Model uploaded', found, 'model', next=following)
 
 
 @service_command('reflex models delete model_01 --yes', group=models)
-@click.argument('model_id')
+@click.argument('model_id', type=IdOf('model'))
 @click.option('--yes', is_flag=True, help='Skip the confirmation prompt.')
 def delete(common: CommonOptions, model_id: str, yes: bool) -> None:
     """Delete one model."""
@@ -121,12 +123,12 @@ def delete(common: CommonOptions, model_id: str, yes: bool) -> None:
             raise click.UsageError(f'Deleting {model_id} cannot be undone: pass --yes to confirm.')
         click.confirm(f'Delete {model_id}? This cannot be undone', abort=True, err=True)
     found = ask(common, calls.delete, model_id)
-    _show(common, 'Model is being deleted', found, 'model')
+    _show(common, 'Model is being deleted', found, 'model', next=['reflex models list'])
 
 
 @service_command('reflex keys bind key_01 model_01', group=keys)
 @click.argument('key_id')
-@click.argument('model_id')
+@click.argument('model_id', type=IdOf('model'))
 def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
     """
     Bind an API key to a model for one-shot inference.
@@ -134,7 +136,7 @@ def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
     `reflex whoami --json` shows the id of your key.
     """
     found = ask(common, key_calls.bind, key_id, model_id)
-    text.show(common, 'Key bound', found.as_sent(), 'key')
+    text.show(common, 'Key bound', found.as_sent(), 'key', next=[INFER])
 
 
 @service_command('reflex keys unbind key_01', group=keys)
@@ -142,7 +144,21 @@ def bind(common: CommonOptions, key_id: str, model_id: str) -> None:
 def unbind(common: CommonOptions, key_id: str) -> None:
     """Unbind an API key, so that it uses the default model."""
     found = ask(common, key_calls.unbind, key_id)
-    text.show(common, 'Key unbound', found.as_sent(), 'key')
+    text.show(common, 'Key unbound', found.as_sent(), 'key',
+              next=[f'reflex keys bind {key_id} <model>'])
+
+
+async def _after_list(service: AsyncReflex, found: ModelList) -> list[str]:
+    if not found.rows:
+        return [next_steps.TRAIN.format('@last')]
+    return await next_steps.to_deployment(service)
+
+
+async def _after_model(service: AsyncReflex, found: ModelAnswer) -> list[str]:
+    model = found.model
+    if model.status in ('', 'ready'):
+        return await next_steps.to_deployment(service, model_id=model.model_id)
+    return [] if model.status == 'failed' else [WAIT.format(model.model_id)]
 
 
 def _show(common: CommonOptions, title: str, found: ModelAnswer, field: str,

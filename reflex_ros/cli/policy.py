@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from reflex_ros import client
-from reflex_ros.cli import dotenv, observation, text
+from reflex_ros.cli import dotenv, next_steps, observation, text
+from reflex_ros.cli.named import IdOf, resolved
 from reflex_ros.cli.observation import Finite, milliseconds, observation_options
 from reflex_ros.cli.options import CommonOptions, service_command
-from reflex_ros.cli.remote import ask_at, report_retry
+from reflex_ros.cli.remote import ask, ask_at, report_retry
 
 SECONDS = Finite(0.0, 3600.0)
 POSITIVE = Finite(0.0, 3600.0, min_open=True)
@@ -29,7 +30,7 @@ robot_option = click.option('--robot', help='Kind of robot, for example so101.')
 @click.option('--lora', help='Adapter of the model, for example my-adapter@v1.')
 @click.option('--hz', type=POSITIVE, help='Requested rate in rows per second.')
 @click.option('--chunk-size', type=click.IntRange(1, 1000), help='Requested rows per chunk.')
-@click.option('--session', 'session_id', default='',
+@click.option('--session', 'session_id', default='', type=IdOf('session'),
               help='Id of a session of `reflex sessions authorize` (default: a new one).')
 @click.option('--count', type=click.IntRange(1, 10_000), default=1, show_default=True,
               help='Number of times to send the observation, each after the previous answer.')
@@ -48,6 +49,8 @@ def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str
 
     With --json, the command prints one document at the end: ok, stream and chunks.
     """
+    if settings['session_id'] and not settings['url']:
+        settings['session_id'] = ask(common, resolved, settings['session_id'])
     environment = dict(dotenv.environment())
     if common.convex_url:
         environment['REFLEX_CONVEX_URL'] = common.convex_url
@@ -79,7 +82,11 @@ def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str
             click.echo(f'Skipped: {skipped}', err=True)
     if common.as_json:
         text.document({'ok': True, 'chunks': chunks, 'stream': {
-            'sessionId': link.session_id, 'openTiming': dict(link.open_timing)}})
+            'sessionId': link.session_id, 'openTiming': dict(link.open_timing)},
+            'next': [next_steps.UP]})
+        return
+    for line in text.next_lines([next_steps.UP]):
+        click.echo(line)
 
 
 @service_command(

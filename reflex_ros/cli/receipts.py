@@ -7,6 +7,7 @@ from __future__ import annotations
 import click
 
 from reflex_ros.cli import text
+from reflex_ros.cli.named import IdOf
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.resources import receipts as calls
@@ -20,7 +21,8 @@ def receipts() -> None:
 
 
 @service_command('reflex receipts list --deployment deploy_abc123', group=receipts)
-@click.option('--deployment', help='Only receipts of this deployment.')
+@click.option('--deployment', type=IdOf('deployment'),
+              help='Only receipts of this deployment: id or name.')
 def list_(common: CommonOptions, deployment: str | None) -> None:
     """
     List deployment receipts.
@@ -32,4 +34,4 @@ def list_(common: CommonOptions, deployment: str | None) -> None:
     # The fields of a real receipt are not known, so the table shows every field of the rows.
     names = dict.fromkeys(name for row in rows for name in row if name not in IDS)
     text.show_rows(common, 'Deployment receipts', rows, list(names), value=found.as_sent(),
-                   field='receipts')
+                   field='receipts', next=['reflex sessions list'])

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 import sys
 from typing import Any, Concatenate, ParamSpec, TYPE_CHECKING, TypeVar
 
 import click
 
-from reflex_ros.cli import dotenv
+from reflex_ros.cli import dotenv, named
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.client.retry import Attempt
 
@@ -28,8 +28,31 @@ def ask(common: CommonOptions, request: Callable[Concatenate[AsyncReflex, Argume
     Send one request to the service and return the answer; errors as the request.
 
     :param request: function whose first argument is the open client; the others follow here.
+        A name among them becomes its id.
     """
-    return ask_at(common, lambda service: request(service, *args, **kwargs))
+    async def run(service: AsyncReflex) -> Result:
+        return await _call(service, request, args, kwargs)
+
+    return ask_at(common, run)
+
+
+def ask_next(common: CommonOptions, request: Callable[Concatenate[AsyncReflex, Arguments],
+                                                      Awaitable[Result]],
+             following: Callable[[AsyncReflex, Result], Awaitable[list[str]]],
+             *args: Arguments.args, **kwargs: Arguments.kwargs) -> tuple[Result, list[str]]:
+    """Send one request as :func:`ask`; return the answer, and the commands that follow it."""
+    async def run(service: AsyncReflex) -> tuple[Result, list[str]]:
+        found = await _call(service, request, args, kwargs)
+        return found, await following(service, found)
+
+    return ask_at(common, run)
+
+
+async def _call(service: AsyncReflex, request: Callable[..., Awaitable[Result]],
+                args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
+    given = [await named.resolved(service, value) for value in args]
+    more = {name: await named.resolved(service, value) for name, value in kwargs.items()}
+    return await request(service, *given, **more)
 
 
 def ask_at(common: CommonOptions, request: Callable[[AsyncReflex], Awaitable[Result]],

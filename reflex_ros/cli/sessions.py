@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, TYPE_CHECKING, TypeVar
 
 import click
 
 from reflex_ros.cli import text
+from reflex_ros.cli.named import id_argument, IdOf, real, resolved
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.messages import Grant, printable, Session
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
 
 PROMOTE = 'reflex sessions promote {} --to apply_actions'
+CLOSE = 'reflex sessions close {}'
 ENDED = frozenset({'session_closed', 'session_expired', 'session_failed'})
 EXPLAINED = ENDED | {'deployment_not_ready', 'session_dry_run'}
 """Reasons of refusals whose next step needs the ids of the session."""
@@ -34,9 +36,11 @@ def sessions() -> None:
 
 @service_command('reflex sessions authorize --deployment deploy_abc123', group=sessions)
 @click.option('--base-model', default='pi0.5', show_default=True, help='Base model to run.')
-@click.option('--artifact', help='Id of one of your own models.')
-@click.option('--deployment', help='Id of the deployment that the session belongs to.')
-@click.option('--robot', help='Id of the robot that the session is for.')
+@click.option('--artifact', type=IdOf('model'), help='Id or name of one of your own models.')
+@click.option('--deployment', type=IdOf('deployment'),
+              help='Id or name of the deployment that the session belongs to.')
+@click.option('--robot', type=IdOf('robot'),
+              help='Id or name of the robot that the session is for.')
 @click.option('--runtime', help='Runtime of the policy; the service defines the values.')
 @click.option('--mode', default='dry_run', show_default=True,
               help='Mode: dry_run or apply_actions.')
@@ -50,13 +54,14 @@ def authorize(common: CommonOptions, base_model: str, artifact: str | None, depl
     Only --json prints the token of the session.
     """
     async def request(service: AsyncReflex) -> Grant:
+        deployment_id = await resolved(service, deployment)
         return await _explained(service, calls.authorize(
-            service, base_model=base_model, mode=mode, deployment_id=deployment,
-            robot_id=robot, model_id=artifact, runtime=runtime,
-            client_session_id=client_session_id), deployment_id=deployment)
+            service, base_model=base_model, mode=mode, deployment_id=deployment_id,
+            robot_id=await resolved(service, robot), model_id=await resolved(service, artifact),
+            runtime=runtime, client_session_id=client_session_id), deployment_id=deployment_id)
 
     found = ask(common, request)
-    following = [PROMOTE.format(found.session_id)] if mode == 'dry_run' else []
+    following = [(PROMOTE if mode == 'dry_run' else CLOSE).format(found.session_id)]
     text.show_record(common, 'Session authorized', found, 'session', next=following)
 
 
@@ -68,11 +73,12 @@ def list_(common: CommonOptions, status: str | None) -> None:
     rows = [row.as_sent() for row in ask(common, calls.list_all, status)]
     text.show_rows(common, 'Inference sessions', rows, (
         'sessionId', 'status', 'mode', 'deploymentId', 'robotId', 'expiresAt'),
-        value={'ok': True, 'sessions': rows}, field='inferenceSessions')
+        value={'ok': True, 'sessions': rows}, field='inferenceSessions',
+        next=_after_list(rows))
 
 
 @service_command('reflex sessions promote sess_01', group=sessions)
-@click.argument('session_id')
+@id_argument('session_id', 'session')
 @click.option('--to', 'mode', default='apply_actions', show_default=True,
               help='New mode: apply_actions or dry_run.')
 def promote(common: CommonOptions, session_id: str, mode: str) -> None:
@@ -81,25 +87,34 @@ def promote(common: CommonOptions, session_id: str, mode: str) -> None:
 
     The promotion gate of the robot still applies.
     """
-    async def request(service: AsyncReflex) -> Session:
+    async def request(service: AsyncReflex, session_id: str) -> Session:
         return await _explained(service, calls.promote(service, session_id, mode), session_id)
 
-    found = ask(common, request)
-    text.show_record(common, 'Session promoted', found, 'session')
+    found = ask(common, request, session_id)
+    text.show_record(common, 'Session promoted', found, 'session',
+                     next=[CLOSE.format(real(session_id))])
 
 
 @service_command('reflex sessions close sess_01', group=sessions)
-@click.argument('session_id')
+@id_argument('session_id', 'session')
 @click.option('--reason', default='cli_closed', show_default=True,
               help='Reason for the records of the service.')
 def close(common: CommonOptions, session_id: str, reason: str) -> None:
     """Close one session."""
-    async def request(service: AsyncReflex) -> Session:
+    async def request(service: AsyncReflex, session_id: str) -> Session:
         return await _explained(service, calls.close(service, session_id, reason), session_id)
 
-    found = ask(common, request)
+    found = ask(common, request, session_id)
     text.show_record(common, 'Inference session closed', found, 'session',
-                     field='inferenceSession')
+                     field='inferenceSession', next=['reflex receipts list'])
+
+
+def _after_list(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what to do with the newest open session: close it, or open one."""
+    active = [row for row in rows if row.get('status') == 'active']
+    if not active:
+        return ['reflex sessions authorize --deployment @last']
+    return [CLOSE.format(active[-1].get('sessionId', '<session-id>'))]
 
 
 async def _explained(service: AsyncReflex, call: Awaitable[Result], session_id: str = '', *,

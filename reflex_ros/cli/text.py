@@ -80,17 +80,26 @@ def show(common: CommonOptions, title: str, value: Mapping[str, object], field: 
 
 
 def show_rows(common: CommonOptions, title: str, rows: Sequence[Mapping[str, object]],
-              columns: Sequence[str], *, value: Mapping[str, object], field: str) -> None:
+              columns: Sequence[str], *, value: Mapping[str, object], field: str,
+              **more: object) -> None:
     """
     Print a list: the whole answer as JSON, or a table of all rows as text.
 
     :param columns: keys that make the columns; a key without any value is left out.
     :param value: the whole answer, as in :func:`show`.
+    :param more: as in :func:`show`.
     """
     if common.as_json:
-        document({'ok': True, field: value})
+        document({'ok': True, field: value, **more})
     else:
-        _print(title, table(rows, columns) if rows else [f'No {title.lower()} found.'], {})
+        _print(title, table(rows, columns) if rows else [f'No {title.lower()} found.'], more)
+
+
+def next_lines(commands: Sequence[str]) -> Iterator[str]:
+    """Yield the block that names the commands which follow; nothing for none."""
+    if commands:
+        yield '\nNext:'
+        yield from (f'  {command}' for command in commands)
 
 
 def show_record(common: CommonOptions, title: str, answer: Row, noun: str, *, field: str = '',
@@ -184,8 +193,7 @@ def _print(title: str, body: Iterable[str], more: Mapping[str, object]) -> None:
 def _more(more: Mapping[str, object]) -> Iterator[str]:
     for key, value in more.items():
         if key == 'next' and isinstance(value, Sequence):
-            yield '\nNext:'
-            yield from (f'  {command}' for command in value)
+            yield from next_lines(value)
         else:
             yield from _item(key, value, 0)
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import click
 
-from reflex_ros.cli import progress, text
+from reflex_ros.cli import next_steps, progress, text
+from reflex_ros.cli.named import id_argument, IdOf, real
 from reflex_ros.cli.options import CommonOptions, Function, service_command
-from reflex_ros.cli.remote import ask
+from reflex_ros.cli.remote import ask, ask_next
 from reflex_ros.client import training_parameters
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.messages import printable, Row
@@ -25,7 +26,7 @@ from reflex_ros.client.resources import training as calls
 from reflex_ros.client.training_parameters import PARAMETERS
 from reflex_ros.errors import ConfigurationError
 
-WATCH = 'reflex training status {} --watch'
+WATCH = next_steps.WATCH
 NOTE = ('Only active runs and runs that failed in the last 15 minutes; --all shows every run, and '
         '--json always shows every run.')
 STATUSES = sorted(ACTIVE | TERMINAL)
@@ -65,12 +66,14 @@ def _parameters(command: Function) -> Function:
     'reflex training start --dataset ds_01 --epochs 2 --rank 16 --max-steps 200',
     'reflex training start --hf hf://datasets/me/pick-2 --parameters-json @run.json',
     group=training)
-@click.option('--dataset', 'dataset_id', help='Id of a validated dataset.')
+@click.option('--dataset', 'dataset_id', type=IdOf('dataset'),
+              help='Id or name of a validated dataset; @last is the newest one.')
 @click.option('--hf', 'hf_source_uri',
               help='Dataset of the Hugging Face Hub, instead of --dataset.')
 @click.option('--base-model', default=calls.BASE_MODEL, show_default=True,
               help='Base model to fine-tune.')
-@click.option('--base-model-id', help='Id of one of your own models, to continue from it.')
+@click.option('--base-model-id', type=IdOf('model'),
+              help='Id or name of one of your own models, to continue from it.')
 @click.option('--trainable', default='lora', show_default=True,
               help='Kind of fine-tuning: lora or full.')
 @click.option('--epochs', type=int, default=3, show_default=True,
@@ -94,6 +97,9 @@ def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | No
     if (dataset_id is None) == (hf_source_uri is None):
         raise ConfigurationError('Pass exactly one of --dataset and --hf.')
     parameters = _merge(flags, parameters_json)
+    # Before a name is looked up: a mistake must cost no request.
+    calls.check(base_model=base_model, fine_tuning=trainable, epochs=epochs,
+                parameters=parameters)
     found = ask(common, calls.start, dataset_id=dataset_id, hf_source_uri=hf_source_uri,
                 base_model=base_model, fine_tuning=trainable, epochs=epochs,
                 model_name=model_name, model_version=model_version, base_model_id=base_model_id,
@@ -111,7 +117,7 @@ def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | No
 
 
 @service_command('reflex training status run_01 --watch', group=training)
-@click.argument('run_id', metavar='TRAINING_RUN_ID')
+@id_argument('run_id', 'run', 'TRAINING_RUN_ID')
 @click.option('--watch', is_flag=True, help='Poll until the run is finished; exit with 1 if it '
                                             'failed.')
 @click.option('--poll-interval', type=click.FloatRange(1.0), default=10.0, show_default=True,
@@ -123,29 +129,31 @@ def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float
     With --json and --watch, the command prints one document per poll.
     """
     if not watch:
-        found = ask(common, calls.get, run_id)
-        _report(common, found, run_id)
+        found, following = ask_next(common, calls.get, _following, run_id)
+        _report(common, found, following)
         if found.run is not None and not common.as_json:
             _warn(found.run)
         return
+    following = []
     with progress.training_view(run_id, quiet=common.as_json) as view:
-        async def follow(service: AsyncReflex) -> TrainingRunAnswer | None:
+        async def follow(service: AsyncReflex, run_id: str) -> TrainingRunAnswer | None:
             last, is_warned = None, common.as_json
             async for last in calls.watch(service, run_id, poll_s=poll_interval):
                 if common.as_json:
-                    _report(common, last, run_id, is_watched=True)
+                    _report(common, last, await _following(service, last), is_watched=True)
                 elif last.run is not None:
                     view(last.run)
                     is_warned = is_warned or _warn(last.run)
             return last
 
         try:
-            last = ask(common, follow)
+            last, following = ask_next(common, follow, _following, run_id)
         except KeyboardInterrupt:
-            click.echo(f'The run continues. Watch it with `{WATCH.format(run_id)}`', err=True)
+            click.echo(f'The run continues. Watch it with `{WATCH.format(real(run_id))}`',
+                       err=True)
             raise
     if last is not None and not common.as_json:
-        _report(common, last, run_id)
+        _report(common, last, following)
     if last is not None and last.run is not None and last.run.status == 'failed':
         if common.as_json:
             sys.exit(1)
@@ -170,17 +178,20 @@ def list_(common: CommonOptions, is_all: bool, wanted: str | None) -> None:
     is_brief = not is_all and wanted is None
     runs = calls.recent(found.runs) if is_brief else found.runs
     blocks = (_block(number, run) for number, run in enumerate(runs, start=1))
-    text.report(common, {'ok': True, **found.as_sent(), 'note': NOTE}, 'Training runs\n',
-                *([f'Note: {NOTE}'] if is_brief else []),
-                *(chain(*blocks) if runs else ['No training runs found.']))
+    following = [WATCH.format(runs[-1].run_id)] if runs else [next_steps.TRAIN.format('@last')]
+    text.report(common, {'ok': True, **found.as_sent(), 'note': NOTE, 'next': following},
+                'Training runs\n', *([f'Note: {NOTE}'] if is_brief else []),
+                *(chain(*blocks) if runs else ['No training runs found.']),
+                *text.next_lines(following))
 
 
 @service_command('reflex training stop run_01', group=training)
-@click.argument('run_id', metavar='TRAINING_RUN_ID')
+@id_argument('run_id', 'run', 'TRAINING_RUN_ID')
 def stop(common: CommonOptions, run_id: str) -> None:
     """Stop one training run."""
     found = ask(common, calls.stop, run_id)
-    text.show_record(common, 'Training run stop requested', found, 'trainingRun')
+    text.show_record(common, 'Training run stop requested', found, 'trainingRun',
+                     next=[f'reflex training status {real(run_id)}'])
 
 
 training.add_command(stop, 'cancel')
@@ -215,12 +226,25 @@ def _read(parameters_json: str) -> str:
         raise ConfigurationError(f'Failed to read parameters-json: {exc}') from exc
 
 
-def _report(common: CommonOptions, found: TrainingRunAnswer, run_id: str, *,
+async def _following(service: AsyncReflex, found: TrainingRunAnswer | None) -> list[str]:
+    """Return what to do about a run: watch it, use its model, or start it again."""
+    run = found.run if found is not None else None
+    if found is None or run is None:
+        return []
+    dataset = run.first_text('datasetId') or (run.dataset or Row()).first_text('_id', 'id')
+    again = f'{next_steps.TRAIN.format(dataset or "<dataset-id>")} --request-id <a new one>'
+    if run.status == 'succeeded':
+        return await next_steps.to_deployment(service, model_id=run.first_text('modelId'))
+    if run.is_over:
+        return [again]
+    if calls.is_stuck(run):
+        return ['reflex training list --all', f'reflex training stop {found.run_id}', again]
+    return [WATCH.format(found.run_id)]
+
+
+def _report(common: CommonOptions, found: TrainingRunAnswer, following: list[str], *,
             is_watched: bool = False) -> None:
-    hints: dict[str, Any] = {'next': [
-        'reflex training list --all', f'reflex training stop {run_id}',
-        'reflex training start ... --request-id <a new one>',
-    ]} if found.run is not None and calls.is_stuck(found.run) else {}
+    hints: dict[str, Any] = {'next': following}
     if is_watched and common.as_json and found.run is not None and found.run.status == 'failed':
         hints |= {'ok': False, 'error': _failure(found.run)}
     if not common.as_json and found.run is not None and (place := _queue_text(found.run)):

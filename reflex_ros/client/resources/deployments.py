@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 import json
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ from reflex_ros.errors import ConfigurationError, ServiceRefused
 
 if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
+
+
+FIELDS = ('name', 'modelId', 'model_id', 'artifact', 'mode', 'robotSchemaId', 'robot_schema_id',
+          'runtime')
+"""Fields of a deployment file that are read; the service gets all others as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,15 @@ class DeploymentSpec:
 
 def spec_of(content: Mapping[str, object]) -> DeploymentSpec:
     """
-    Read a deployment spec; its whole content is sent along.
+    Read a deployment spec; its whole content is sent along (``doc/robot_files.md``).
 
-    :raises ConfigurationError: if a field is missing or not a text; names the field.
+    :raises ConfigurationError: if a field is missing, not a text, or misspelt; names the field.
     """
+    for key in content:
+        near = get_close_matches(key, FIELDS, 1, 0.8)
+        if near and key not in FIELDS:
+            raise ConfigurationError(f'Deployment spec has the unknown field {key}. Did you mean '
+                                     f'{near[0]}?')
     name = _text(content, 'name')
     model_id = _text(content, 'modelId', 'model_id', 'artifact')
     for field, value in (('name', name), ('modelId', model_id)):

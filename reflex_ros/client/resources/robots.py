@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from reflex_ros import __version__
+from reflex_ros.client import robot_schema
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.messages import parse, Row
 from reflex_ros.client.messages.robots import (
@@ -18,12 +19,10 @@ from reflex_ros.client.messages.robots import (
     RobotSchema,
     RobotSchemaList,
 )
-from reflex_ros.errors import ConfigurationError, ServiceProtocolError
+from reflex_ros.errors import ServiceProtocolError
 
 if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
-
-DEFAULT_VERSION = 'robot_schema.v1'
 
 
 async def register_schema(service: AsyncReflex, name: str, schema: Mapping[str, object], *,
@@ -34,17 +33,14 @@ async def register_schema(service: AsyncReflex, name: str, schema: Mapping[str, 
     :param schema: observations and actions of a kind of robot, as ``robot_schema.v1``; sent
         unchanged.
     :param robot_kind: None uses the kind in the schema.
-    :raises ConfigurationError: if a field of the schema has a wrong type; nothing is sent.
+    :raises ConfigurationError: as in :func:`.robot_schema.check`; nothing is sent.
     """
-    action = _inside(schema, 'actions', 'action')
-    kind = robot_kind or _text(schema, 'robot_kind')
-    version = _text(schema, 'schema_version') or _text(schema, 'schemaVersion')
-    safe_stop = action.get('safe_stop')
+    fields = robot_schema.check(schema, robot_kind)
     value = await service.rpc.call(
         'mutation', 'publicApi:registerRobotSchema', 'Unable to register robot schema', name=name,
-        schemaVersion=version or DEFAULT_VERSION, schemaJson=json.dumps(schema, sort_keys=True),
-        hasExplicitSafeStop=isinstance(safe_stop, list) and bool(safe_stop), robotKind=kind,
-        actionDim=_action_dim(action), safeStopMode=_text(action, 'safe_stop_mode'))
+        schemaVersion=fields.version, schemaJson=json.dumps(schema, sort_keys=True),
+        hasExplicitSafeStop=True, robotKind=fields.robot_kind, actionDim=fields.action_dim,
+        safeStopMode=fields.safe_stop_mode or None)
     return parse(RobotSchema, value, 'publicApi:registerRobotSchema')
 
 
@@ -89,12 +85,12 @@ async def create_pairing_token(service: AsyncReflex, robot_id: str,
     return pairing
 
 
-async def claim_pairing_token(service: AsyncReflex, token: Secret) -> Row:
+async def claim_pairing_token(service: AsyncReflex, token: Secret) -> Robot:
     """Pair the robot of a token; errors as in :meth:`.RpcClient.call`."""
     value = await service.rpc.call(
         'mutation', 'publicApi:claimRobotPairingToken', 'Unable to claim robot pairing token',
         token=token)
-    return parse(Row, value, 'publicApi:claimRobotPairingToken')
+    return parse(Robot, value, 'publicApi:claimRobotPairingToken')
 
 
 async def heartbeat(service: AsyncReflex, robot_id: str, *, session_id: str | None = None,
@@ -110,31 +106,3 @@ async def heartbeat(service: AsyncReflex, robot_id: str, *, session_id: str | No
         robotId=robot_id, sessionId=session_id, deploymentId=deployment_id,
         connectorVersion=f'reflex-ros/{__version__}', transport=transport, message=message)
     return parse(Row, value, 'publicApi:robotHeartbeat')
-
-
-def _inside(schema: Mapping[str, object], *names: str) -> Mapping[str, object]:
-    found: Mapping[str, object] = schema
-    for depth, name in enumerate(names, start=1):
-        value = found.get(name, {})
-        if not isinstance(value, Mapping):
-            raise ConfigurationError(f'Robot schema requires a mapping: {".".join(names[:depth])}')
-        found = value
-    return found
-
-
-def _text(fields: Mapping[str, object], name: str) -> str | None:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ConfigurationError(f'Robot schema requires a text: {name}')
-    return value or None
-
-
-def _action_dim(action: Mapping[str, object]) -> int | None:
-    shape = action.get('shape')
-    if shape is None:
-        return None
-    first = shape[0] if isinstance(shape, list) and shape else None
-    if not isinstance(first, int) or isinstance(first, bool) or first < 1:
-        raise ConfigurationError('Robot schema requires a list that begins with the number of '
-                                 'joints: actions.action.shape')
-    return first

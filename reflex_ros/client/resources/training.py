@@ -55,11 +55,8 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
     """
     if (dataset_id is None) == (hf_source_uri is None):
         raise ConfigurationError('Pass exactly one of dataset_id or hf_source_uri.')
-    if base_model not in ALIASES:
-        raise ConfigurationError('Only base model pi0.5 is supported by the product API.')
-    if epochs < 1:
-        raise ConfigurationError(f'--epochs must be 1 or more, got {epochs}')
-    checked = training_parameters.check(parameters or {}, fine_tuning)
+    checked = check(base_model=base_model, fine_tuning=fine_tuning, epochs=epochs,
+                    parameters=parameters or {})
     function = 'publicApi:createAndProvisionTrainingRun'
     if hf_source_uri is not None:
         function += 'FromHuggingFace'
@@ -88,6 +85,20 @@ async def start(service: AsyncReflex, *, dataset_id: str | None = None,
     answer._is_earlier = request_id is not None and _is_earlier(
         answer.run, (model_name, model_version), asked_at_ms)
     return answer
+
+
+def check(*, base_model: str, fine_tuning: str, epochs: int,
+          parameters: Mapping[str, object]) -> Mapping[str, object]:
+    """
+    Check what :func:`start` is given, and return the parameters with their types.
+
+    :raises ConfigurationError: if a value is not allowed.
+    """
+    if base_model not in ALIASES:
+        raise ConfigurationError('Only base model pi0.5 is supported by the product API.')
+    if epochs < 1:
+        raise ConfigurationError(f'--epochs must be 1 or more, got {epochs}')
+    return training_parameters.check(parameters, fine_tuning)
 
 
 async def get(service: AsyncReflex, run_id: str) -> TrainingRunAnswer:

@@ -50,7 +50,8 @@ def test_documents_have_the_fields_of_the_reference(ask):
     assert set(document) == {'ok', 'validation', 'next'}
     assert document['next'] == [f'reflex training start --dataset {dataset_id}']
     document = ask('datasets', 'list', '--json').document
-    assert set(document) == {'ok', 'datasets'} and document['datasets']['ok'] is True
+    assert set(document) == {'ok', 'datasets', 'next'} and document['datasets']['ok'] is True
+    assert document['next'] == [f'reflex training start --dataset {dataset_id}']
     assert [row['_id'] for row in document['datasets']['datasets']] == [dataset_id]
     document = ask('datasets', 'get', dataset_id, '--json').document
     assert document['dataset']['dataset_id'] == dataset_id
@@ -70,11 +71,13 @@ def test_list_is_numbered_and_derives_source_and_status(reflex, listen):
     assert lines[5] == '   Status: registered' and lines[6].startswith('   Updated: 19')
     assert [line for line in lines if 'Status' in line][1:] == [
         '   Status: deleted', '   Status: validated', '   Status: no \\x1b[2Jinfo.json']
-    assert len(lines) == 2 + 4 * 5
+    assert len(lines) == 2 + 4 * 5 + 3
+    assert lines[-2:] == ['Next:', '  reflex datasets validate d4']
 
 
 def test_empty_list_says_so(ask):
-    assert ask('datasets', 'list').out == 'Datasets\n\nNo datasets found.\n'
+    assert ask('datasets', 'list').out == (
+        'Datasets\n\nNo datasets found.\n\nNext:\n  reflex datasets upload <folder-or-file>\n')
 
 
 def test_upload_shows_the_checksum_and_the_next_step(ask, file):

@@ -86,8 +86,9 @@ def test_file_and_flags_together_are_wrong_usage(ask, spec):
 def test_deployments_are_listed_and_shown(ask):
     lines = ask('deployments', 'list').out.splitlines()
     assert lines[0] == 'Deployments'
-    assert [line.split()[0] for line in lines[2:]] == ['Deployment', 'deploy_sim',
-                                                       'deploy_blocked']
+    assert [line.split()[0] for line in lines[2:5]] == ['Deployment', 'deploy_sim',
+                                                        'deploy_blocked']
+    assert lines[-2:] == ['Next:', '  reflex doctor deploy_blocked']
     document = ask('deployments', 'list', '--json').document
     assert [row['deploymentId'] for row in document['deployments']['deployments']] == [
         'deploy_sim', 'deploy_blocked']
@@ -141,11 +142,11 @@ def test_check_that_nobody_has_heard_of_is_shown_with_a_general_remedy(reflex, l
 
 def test_receipts_are_listed_whatever_their_fields(ask, service):
     assert ask('receipts', 'list').out == (
-        'Deployment receipts\n\nNo deployment receipts found.\n')
+        'Deployment receipts\n\nNo deployment receipts found.\n\nNext:\n  reflex sessions list\n')
     session_id = service.authorize(deploymentId='deploy_sim')
     service.authorize(deploymentId='deploy_blocked')
     lines = ask('receipts', 'list', '--deployment', 'deploy_sim').out.splitlines()
-    assert len(lines) == 4
+    assert lines[4:] == ['', 'Next:', '  reflex sessions list']
     assert lines[2].startswith('Event ')
     assert lines[3].split()[:3] == ['authorized', 'deploy_sim', session_id]
     document = ask('receipts', 'list', '--json').document
@@ -165,7 +166,8 @@ def test_session_is_authorized_and_its_token_hidden(ask):
     document = ask('sessions', 'authorize', '--deployment', 'deploy_sim', '--mode',
                    'apply_actions', '--json').document
     assert document['session']['token']
-    assert (document['session']['mode'], document['next']) == ('apply_actions', [])
+    assert (document['session']['mode'], document['next']) == (
+        'apply_actions', [f'reflex sessions close {document["session"]["sessionId"]}'])
 
 
 @pytest.mark.parametrize('argv, text', [

@@ -265,7 +265,8 @@ def test_backend_that_falls_silent_is_given_up(reflex, listen, monkeypatch):
 
     backend = listen(hang)
     try:
-        reflex('sessions', 'close', 's1', url=backend.url).failed('no whole answer within 0.2 s')
+        reflex('sessions', 'close', f'sess_{"0a" * 12}', url=backend.url).failed(
+            'no whole answer within 0.2 s')
     finally:
         over.set()
     assert len(backend.peers) == 1

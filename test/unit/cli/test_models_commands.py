@@ -20,12 +20,13 @@ def adapter(tmp_path):
 @pytest.mark.parametrize('group', ['models', 'artifacts'])
 def test_models_are_listed_under_both_names(ask, group):
     outcome = ask(group, 'list')
-    title, blank, head, row = outcome.out.splitlines()
+    title, blank, head, row, *rest = outcome.out.splitlines()
     assert (title, blank) == ('Artifacts', '')
     assert head.split()[:3] == ['ID', 'Name', 'Status']
     assert row.startswith('model_sim ') and ' ready ' in row
+    assert rest == ['', 'Next:', '  reflex robots setup --so101 --name bench']
     document = ask(group, 'list', '--json').document
-    assert set(document) == {'ok', 'artifacts'}
+    assert set(document) == {'ok', 'artifacts', 'next'}
     assert document['artifacts']['models'][0]['_id'] == 'model_sim'
 
 
@@ -38,11 +39,11 @@ def test_one_model_is_shown_under_both_names(ask, group):
     assert document['artifact']['artifact']['status'] == 'ready'
 
 
-def test_adapter_is_uploaded_and_the_next_command_shows_it(ask, adapter):
+def test_adapter_is_uploaded_and_the_next_command_makes_a_robot_for_it(ask, adapter):
     outcome = ask('models', 'upload', str(adapter), '--wait')
     assert (outcome.code, outcome.err) == (0, '')
     assert outcome.out.startswith('Model uploaded\n\nID: model_')
-    assert 'Name: pick' in ask(*outcome.out.splitlines()[-1].split()[1:]).out
+    assert 'Name: bench' in ask(*outcome.out.splitlines()[-1].split()[1:]).out
     document = ask('models', 'upload', str(adapter), '--name', 'two', '--json').document
     assert set(document) == {'ok', 'model', 'next'} and document['model']['modelId']
 
@@ -88,7 +89,8 @@ def test_key_is_bound_and_unbound(ask):
     outcome = ask('keys', 'bind', 'key_sim', 'model_sim')
     assert outcome.out.startswith('Key bound\n') and 'model_sim' in outcome.out
     document = ask('keys', 'unbind', 'key_sim', '--json').document
-    assert document == {'ok': True, 'key': {'ok': True, 'keyId': 'key_sim', 'modelId': None}}
+    assert document == {'ok': True, 'key': {'ok': True, 'keyId': 'key_sim', 'modelId': None},
+                        'next': ['reflex keys bind key_sim <model>']}
 
 
 @pytest.mark.parametrize('is_json', [False, True])

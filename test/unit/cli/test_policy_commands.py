@@ -72,10 +72,10 @@ def test_stream_shows_what_a_policy_answers(ask, service, tmp_path):
     assert blocks[0] == 'Action stream'
     assert re.fullmatch(r'Session: sess_\w+\nOpened in: [\d.]+ ms \(connection [\d.]+ ms, session '
                         r'[\d.]+ ms\)', blocks[1])
-    for number, block in enumerate(blocks[2:]):
+    for number, block in enumerate(blocks[2:4]):
         assert re.match(rf'Chunk {number}: 50 rows, inference [\d.]+ ms, round trip [\d.]+ ms\n',
                         block)
-    assert len(blocks) == 4
+    assert blocks[4:] == ['Next:\n  reflex up --config robot.yaml\n']
     lines = blocks[2].splitlines()
     assert lines[1].split() == ['joint', 'state', 'first', 'last', 'lowest', 'highest']
     assert [line.split()[0] for line in lines[2:]] == [
@@ -91,7 +91,7 @@ def test_stream_in_json_is_one_document(ask):
     assert (code, err) == (0, '')
     document = json.loads(out)
     assert out == json.dumps(document, indent=2, sort_keys=True) + '\n'
-    assert set(document) == {'ok', 'chunks', 'stream'}
+    assert set(document) == {'ok', 'chunks', 'stream', 'next'}
     assert set(document['stream']) == {'openTiming', 'sessionId'}
     assert document['stream']['openTiming']['open_ms'] > 0.0
     assert [row['seq'] for row in document['chunks']] == [0, 1, 2]

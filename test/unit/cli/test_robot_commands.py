@@ -12,6 +12,9 @@ import time
 
 import pytest
 
+from reflex_ros.client import claimed_robot
+from reflex_ros.hardware.so101 import SO101
+
 SCHEMA = {
     'schema_version': 'robot_schema.v1', 'robot_kind': 'so101',
     'observations': {'state': {'shape': [6]}},
@@ -43,7 +46,7 @@ def test_robot_goes_from_schema_to_heartbeat(ask, schema, monkeypatch):
     assert made['robotSchema']['hasExplicitSafeStop'] is True
     assert json.loads(made['robotSchema']['schemaJson']) == SCHEMA
     schema_id = made['robotSchema']['robotSchemaId']
-    assert made['next'] == [f'reflex robots register <name> --schema-id {schema_id}']
+    assert made['next'] == [f'reflex robots setup --name bench --schema-id {schema_id}']
     made = ask('robots', 'register', 'bench', '--schema-id', schema_id, '--calibration-id', 'c1',
                '--json').document
     robot_id = made['robot']['robotId']
@@ -67,10 +70,11 @@ def test_robot_goes_from_schema_to_heartbeat(ask, schema, monkeypatch):
 def test_lists_are_tables(ask):
     lines = ask('robots', 'list').out.splitlines()
     assert lines[:2] == ['Robots', '']
-    assert [line.split()[0] for line in lines[2:]] == ['ID', 'robot_sim', 'robot_unpaired']
+    assert [line.split()[0] for line in lines[2:5]] == ['ID', 'robot_sim', 'robot_unpaired']
+    assert lines[-2:] == ['Next:', '  reflex robots setup --so101 --name bench']
     lines = ask('robots', 'schemas').out.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == ['ID', 'schema_sim', 'schema_unpaired']
-    assert set(ask('robots', 'schemas', '--json').document) == {'ok', 'robotSchemas'}
+    assert [line.split()[0] for line in lines[2:5]] == ['ID', 'schema_sim', 'schema_unpaired']
+    assert set(ask('robots', 'schemas', '--json').document) == {'ok', 'robotSchemas', 'next'}
 
 
 def test_token_is_printed_in_text_too(ask):
@@ -83,36 +87,163 @@ def test_token_is_printed_in_text_too(ask):
     assert ask('robots', 'claim', token.removeprefix('Token: ')).code == 0
 
 
-@pytest.mark.parametrize('content, expected', [
-    ({}, ('robot_schema.v1', False, None)),
-    ({'schemaVersion': 'v9', 'actions': {'action': {'safe_stop': []}}}, ('v9', False, None)),
-    ({'actions': {'action': {'shape': [7, 1], 'safe_stop': [1]}}}, ('robot_schema.v1', True, 7))])
-def test_schema_fields_are_read_as_documented(ask, schema, content, expected):
+def changed(*path, to=None):
+    """Return the schema with one field changed, or without it."""
+    content = json.loads(json.dumps(SCHEMA))
+    *way, last = path
+    inner = content
+    for name in way:
+        inner = inner[name]
+    inner.pop(last, None)
+    if to is not None:
+        inner[last] = to
+    return content
+
+
+def test_schema_fields_are_read_as_documented(ask, schema):
+    content = changed('schema_version') | {'schemaVersion': 'v9'}
+    content['actions']['action'] = {'shape': [7, 1], 'safe_stop': [1] * 7}
     row = ask('robots', 'register-schema', 'x', '--schema', schema(content),
               '--json').document['robotSchema']
-    assert (row['schemaVersion'], row['hasExplicitSafeStop'], row.get('actionDim')) == expected
-    assert 'robotKind' not in row
+    assert (row['schemaVersion'], row['hasExplicitSafeStop'], row['actionDim']) == ('v9', True, 7)
+    assert 'safeStopMode' not in row
+    row = ask('robots', 'register-schema', 'x', '--schema', schema(changed('schema_version')),
+              '--json').document['robotSchema']
+    assert row['schemaVersion'] == 'robot_schema.v1'
 
 
 def test_schema_may_be_yaml_and_the_flag_goes_before_the_file(ask, schema):
-    file = schema('robot_kind: so101\nactions: {action: {shape: [6]}}\n', 'schema.yaml')
-    row = ask('robots', 'register-schema', 'x', '--schema', file, '--robot-kind', 'mine',
+    file = schema('robot_kind: so101\nobservations: {state: {shape: [6]}}\nactions: {action: '
+                  '{shape: [2], safe_stop: [0, 0.5]}}\n', 'schema.yaml')
+    row = ask('robots', 'register-schema', '--schema', file, '--robot-kind', 'mine',
               '--json').document['robotSchema']
-    assert (row['robotKind'], row['actionDim']) == ('mine', 6)
+    assert (row['robotKind'], row['actionDim'], row['name']) == ('mine', 2, 'schema')
 
 
 @pytest.mark.parametrize('content, text', [
     ('{', 'Robot schema must be valid JSON.'), ('[]', 'Robot schema must be a JSON object.'),
-    ({'actions': 5}, 'Robot schema requires a mapping: actions'),
-    ({'actions': {'action': [1]}}, 'Robot schema requires a mapping: actions.action'),
-    ({'actions': {'action': {'shape': 'six'}}}, 'actions.action.shape'),
-    ({'actions': {'action': {'shape': [True]}}}, 'actions.action.shape'),
-    ({'robot_kind': 5}, 'Robot schema requires a text: robot_kind')])
+    ({'robot_kind': 'so101'}, 'Robot schema requires observations, actions.action.shape, '
+     'actions.action.safe_stop. Compare it with config/so101.schema.json'),
+    ({}, 'Robot schema requires robot_kind, observations, actions.action.shape'),
+    (changed('actions', to=5), 'Robot schema requires a mapping: actions'),
+    (changed('actions', 'action', to=[1]), 'Robot schema requires a mapping: actions.action'),
+    (changed('actions', 'action', 'shape', to='six'), 'actions.action.shape'),
+    (changed('actions', 'action', 'shape', to=[True]), 'actions.action.shape'),
+    (changed('actions', 'action', 'safe_stop', to=[]), 'requires actions.action.safe_stop'),
+    (changed('actions', 'action', 'safe_stop', to=[0] * 5), 'requires a list of 6 numbers'),
+    (changed('actions', 'action', 'safe_stop', to=['0'] * 6), 'requires a list of 6 numbers'),
+    (changed('actions', 'action', 'safe_stop_mode', to=1), 'actions.action.safe_stop_mode'),
+    (changed('robot_kind', to=5), 'Robot schema requires a text: robot_kind')])
 def test_schema_that_is_none_is_refused_before_anything_is_sent(
         ask, service, schema, content, text):
     before = service.count('rpc_calls')
     ask('robots', 'register-schema', 'x', '--schema', schema(content)).failed(text)
     assert service.count('rpc_calls') == before
+
+
+def test_schema_of_the_so101_is_included(ask):
+    row = ask('robots', 'register-schema', '--so101', '--json').document['robotSchema']
+    assert (row['name'], row['robotKind'], row['actionDim'], row['safeStopMode']) == (
+        'SO-101', 'so101', 6, 'hold')
+    sent = json.loads(row['schemaJson'])
+    wire = SO101.wire
+    assert sent['actions']['action']['names'] == [value.joint for value in wire.values]
+    assert sent['robot_kind'] == wire.robot
+    for argv in ((), ('--so101', '--schema', 'x.json')):
+        outcome = ask('robots', 'register-schema', *argv)
+        assert outcome.code == 2 and 'Pass either --schema FILE or --so101.' in outcome.err
+
+
+# ---- setup and claim
+
+
+def claimed_here(service):
+    """Return the robot that this machine is at the service."""
+    return claimed_robot.load(claimed_robot.path(os.environ), service.url)
+
+
+def counts(service):
+    """Count robots and schemas at the service."""
+    return [len(service.call(function)[rows]) for function, rows in (
+        ('listRobots', 'robots'), ('listRobotSchemas', 'robotSchemas'))]
+
+
+def test_setup_does_it_all_and_again_without_harm(ask, service):
+    outcome = ask('robots', 'setup', '--so101', '--name', 'bench')
+    assert (outcome.code, outcome.err) == (0, '')
+    lines = outcome.out.splitlines()
+    assert lines[0] == 'Robot is set up' and lines[-5:-3] == ['Robot: new', 'Pairing: new']
+    own = claimed_here(service)
+    assert own.name == 'bench' and robot(ask, own.robot_id)['status'] == 'paired'
+    assert lines[-1] == ("  reflex deployments create --name 'Simulated policy' "
+                         f'--artifact model_sim --robot-schema {own.schema_id}')
+    before = counts(service)
+    document = ask('robots', 'setup', '--so101', '--name', 'bench', '--json').document
+    assert document['robot'] == {
+        'id': own.robot_id, 'name': 'bench', 'robotSchemaId': own.schema_id,
+        'schema': 'already there', 'robot': 'already there', 'pairing': 'already there'}
+    assert counts(service) == before and claimed_here(service) == own
+
+
+def test_setup_goes_on_where_it_was_interrupted(ask, service):
+    service.fault('rpc_status', 500)
+    assert ask('robots', 'setup', '--so101', '--name', 'bench').code == 1
+    service.clear()
+    schema_id = ask('robots', 'register-schema', '--so101', '--json').document['robotSchema'][
+        'robotSchemaId']
+    robot_id = service.call('registerRobot', name='bench', robotSchemaId=schema_id)['robotId']
+    document = ask('robots', 'setup', '--so101', '--name', 'bench', '--json').document['robot']
+    assert (document['id'], document['robotSchemaId']) == (robot_id, schema_id)
+    assert (document['schema'], document['robot'], document['pairing']) == (
+        'already there', 'already there', 'new')
+    assert robot(ask, robot_id)['status'] == 'paired'
+
+
+def test_setup_refuses_a_name_that_belongs_to_another_kind_of_robot(ask, service):
+    robot_id = service.call('registerRobot', name='bench', robotSchemaId='schema_sim')['robotId']
+    ask('robots', 'setup', '--so101', '--name', 'bench').failed(
+        f"robot 'bench' ({robot_id}) exists already, with the schema schema_sim. Choose another")
+    assert claimed_here(service) is None
+
+
+def test_setup_with_a_schema_by_name_continues_a_deployment(ask, service):
+    document = ask('robots', 'setup', '--schema-id', 'SO-101', '--name', 'b', '--json').document
+    assert document['robot']['robotSchemaId'] == 'schema_sim'
+    assert document['next'] == ['reflex doctor deploy_sim']
+
+
+def test_claim_remembers_the_robot_on_this_machine(ask, service):
+    token = ask('robots', 'pair', 'Never paired', '--json').document['pairing']['token']
+    outcome = ask('robots', 'claim', token)
+    own = claimed_here(service)
+    assert (own.robot_id, own.name, own.schema_id) == (
+        'robot_unpaired', 'Never paired', 'schema_unpaired')
+    assert outcome.out.splitlines()[-1] == '  reflex doctor deploy_blocked'
+
+
+def test_claim_without_a_robot_in_the_answer_says_how_to_name_it(reflex, listen, service):
+    backend = listen(lambda peer: peer.answer(json.dumps(
+        {'status': 'success', 'value': {'ok': True}}).encode()))
+    outcome = reflex('robots', 'claim', 'pair_1', url=backend.url)
+    assert outcome.code == 0 and 'Set service.robot' in outcome.err
+    outcome = reflex('robots', 'claim', 'pair_1', '--robot', 'robot_7', url=backend.url)
+    assert (outcome.code, outcome.err) == (0, '')
+    assert claimed_robot.load(claimed_robot.path(os.environ), backend.url).robot_id == 'robot_7'
+
+
+# ---- names
+
+
+def test_names_and_last_work_where_ids_do(ask, service):
+    assert ask('robots', 'heartbeat', 'Simulated SO-101').code == 0
+    newest = service.call('registerRobot', name='left', robotSchemaId='schema_sim')['robotId']
+    assert newest in ask('robots', 'pair', '--last').out
+    service.call('registerRobot', name='left', robotSchemaId='schema_sim')
+    ask('robots', 'pair', 'left').failed("2 resources of the kind robot have the name 'left'")
+    for argv, text in (((), "Missing argument 'ROBOT_ID': an id, a name, or --last."),
+                       (('x', '--last'), 'Pass either ROBOT_ID or --last.')):
+        outcome = ask('robots', 'pair', *argv)
+        assert outcome.code == 2 and text in outcome.err
 
 
 def test_schema_file_that_is_not_there_is_named(ask, tmp_path):

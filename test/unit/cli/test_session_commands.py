@@ -44,7 +44,9 @@ def test_doctor_is_content(ask):
     outcome = ask('doctor', 'deploy_sim')
     assert outcome.code == 0
     assert outcome.out.startswith('Readiness check\n\npassed   model_ready')
-    assert outcome.out.endswith('\nStatus: ready\n')
+    assert outcome.out.endswith(
+        '\nStatus: ready\n\nNext:\n  service.deployment: "deploy_sim"     (put this line into '
+        'robot.yaml, below action_stream)\n  reflex up --config robot.yaml\n')
     document = ask('doctor', 'deploy_sim', '--json').document
     assert document['ok'] is True
     assert document['readiness']['passed'] is True
@@ -59,7 +61,7 @@ def test_doctor_lists_what_failed_and_exits_with_one(ask, service):
     lines = [line for line in outcome.out.splitlines() if line.startswith('failed')]
     assert [line.split()[1] for line in lines] == ['robot_heartbeat_recent', 'balance_sufficient']
     assert 'top it up' in lines[1]
-    assert outcome.out.endswith('\nStatus: blocked\n')
+    assert outcome.out.endswith('\nStatus: blocked\n\nNext:\n  reflex doctor deploy_sim\n')
     assert outcome.err == ''
 
 
@@ -75,15 +77,17 @@ def test_doctor_that_found_something_is_a_document_and_exits_with_one(ask, servi
 
 def test_sessions_are_listed(ask, service):
     assert ask('sessions', 'list').out == (
-        'Inference sessions\n\nNo inference sessions found.\n')
+        'Inference sessions\n\nNo inference sessions found.\n\nNext:\n'
+        '  reflex sessions authorize --deployment @last\n')
     first, second = service.authorize(), service.authorize(deploymentId='deploy_sim')
     service.call('closeSession', sessionId=first, reason='x')
     outcome = ask('sessions', 'list')
     assert outcome.code == 0
     title, _, head, *rows = outcome.out.splitlines()
+    assert rows[2:] == ['', 'Next:', f'  reflex sessions close {second}']
     assert title == 'Inference sessions'
     assert head.split('  ')[0] == 'Session ID'
-    assert [row.split()[:4] for row in rows] == [
+    assert [row.split()[:4] for row in rows[:2]] == [
         [first, 'closed', 'dry_run', '-'], [second, 'active', 'dry_run', 'deploy_sim']]
     assert first not in ask('sessions', 'list', '--status', 'active').out
 
@@ -101,7 +105,8 @@ def test_session_is_promoted_and_back(ask, service):
     session_id = service.authorize()
     outcome = ask('sessions', 'promote', session_id)
     assert (outcome.code, outcome.out) == (0, (
-        f'Session promoted\n\nID: {session_id}\nStatus: active\nMode: apply_actions\n'))
+        f'Session promoted\n\nID: {session_id}\nStatus: active\nMode: apply_actions\n\n'
+        f'Next:\n  reflex sessions close {session_id}\n'))
     assert service.session(session_id)['mode'] == 'apply_actions'
     outcome = ask('sessions', 'promote', session_id, '--to', 'dry_run', '--json')
     assert outcome.document['session']['sessionId'] == session_id
@@ -113,7 +118,8 @@ def test_session_is_closed(ask, service):
     session_id = service.authorize()
     outcome = ask('sessions', 'close', session_id, '--reason', 'done')
     assert (outcome.code, outcome.out) == (
-        0, f'Inference session closed\n\nID: {session_id}\nStatus: closed\nMode: dry_run\n')
+        0, f'Inference session closed\n\nID: {session_id}\nStatus: closed\nMode: dry_run\n\n'
+        'Next:\n  reflex receipts list\n')
     assert service.session(session_id)['closeReason'] == 'done'
     session_id = service.authorize()
     outcome = ask('sessions', 'close', session_id, '--json')

@@ -5,6 +5,7 @@
 import json
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -91,13 +92,14 @@ def test_documents_have_the_fields_of_the_reference(ask, dataset):
     assert set(document) == {'ok', 'trainingRun', 'next'}
     assert document['next'] == [f'reflex training status {run_id} --watch']
     document = ask('training', 'status', run_id, '--json').document
-    assert set(document) == {'ok', 'trainingRun'}
+    assert set(document) == {'ok', 'trainingRun', 'next'}
+    assert document['next'] == [f'reflex training status {run_id} --watch']
     assert document['trainingRun']['trainingRun']['_id'] == run_id
     document = ask('training', 'list', '--json').document
-    assert set(document) == {'ok', 'trainingRuns', 'note'}
+    assert set(document) == {'ok', 'trainingRuns', 'note', 'next'}
     assert [row['_id'] for row in document['trainingRuns']] == [run_id]
     document = ask('training', 'stop', run_id, '--json').document
-    assert set(document) == {'ok', 'trainingRun'} and document['trainingRun']['ok'] is True
+    assert set(document) == {'ok', 'trainingRun', 'next'} and document['trainingRun']['ok'] is True
 
 
 def test_list_shows_what_is_active_and_what_failed_a_moment_ago(ask, service, run_id):
@@ -109,7 +111,8 @@ def test_list_shows_what_is_active_and_what_failed_a_moment_ago(ask, service, ru
     assert '   Base model: pi0.5' in lines and '   Fine tuning: lora' in lines
     assert any(line.startswith('   Dataset: me/pick (dataset_') for line in lines)
     service.advance(3600)
-    assert ask('training', 'list').out.splitlines()[-1] == 'No training runs found.'
+    assert ask('training', 'list').out.splitlines()[-4:] == [
+        'No training runs found.', '', 'Next:', '  reflex training start --dataset @last']
     # With --json always everything.
     assert ask('training', 'list', '--json').document['trainingRuns']
     assert '   Status: succeeded (100%)' in ask('training', 'list', '--all').out
@@ -156,9 +159,10 @@ def test_row_11_run_that_stays_queued(ask, service, run_id, monkeypatch):
     assert outcome.code == 0
     assert 'Status: queued' in outcome.out
     assert 'the queue is backed up' in outcome.err and '--request-id' in outcome.err
-    assert outcome.out.splitlines()[-3:] == [
-        '  reflex training list --all', f'  reflex training stop {run_id}',
-        '  reflex training start ... --request-id <a new one>']
+    assert outcome.out.splitlines()[-3:-1] == [
+        '  reflex training list --all', f'  reflex training stop {run_id}']
+    assert re.fullmatch(r'  reflex training start --dataset dataset_\w+ --request-id <a new one>',
+                        outcome.out.splitlines()[-1])
     document = ask('training', 'status', run_id, '--json').document
     assert document['next'][:2] == ['reflex training list --all',
                                     f'reflex training stop {run_id}']

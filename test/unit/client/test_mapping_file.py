@@ -115,6 +115,14 @@ def test_deployment_spec_without_a_text_is_refused(content, text):
     assert str(caught.value) == f'Deployment spec requires string field: {text}.'
 
 
+@pytest.mark.parametrize('key, meant', [
+    ('robotSchema', 'robotSchemaId'), ('modelID', 'modelId'), ('artefact', 'artifact'),
+    ('robot_schema', 'robot_schema_id')])
+def test_misspelt_field_of_a_deployment_spec_is_named(key, meant):
+    with pytest.raises(ConfigurationError, match=f'field {key}. Did you mean {meant}?'):
+        deployments.spec_of({'name': 'n', 'modelId': 'm', key: 'x'})
+
+
 @pytest.mark.parametrize('model', ['modelId', 'model_id', 'artifact'])
 @pytest.mark.parametrize('schema', ['robotSchemaId', 'robot_schema_id'])
 def test_deployment_spec_goes_by_its_names(model, schema):
