@@ -59,6 +59,8 @@ setup(
         # What `reflex sim`, `reflex demo` and `reflex up --sim` need: the simulated service and
         # camera. `reflex so101 monitor --plot` also draws with Pillow.
         'sim': ['aiohttp>=3.8', 'Pillow>=9.0'],
+        # Cameras of `reflex connect`: v4l2 devices, and pictures that have to be converted.
+        'camera': ['av>=10.0', 'Pillow>=9.0'],
         # ROS 2 Kilted from the Python package index, for machines without a ROS 2 installation.
         # Exact, because compiled libraries of different builds must not meet in one process; what
         # they bring along is held by their own bounds. Fast DDS is the only middleware there.

@@ -67,8 +67,7 @@ class CameraFeed:
         :param now: monotonic instant of the receipt [s].
         :param ros_now_ns: the same instant on the ROS clock, for the age of the stamp [ns].
         """
-        camera = self._cameras[name]
-        if camera.rate_hz and now - self._accepted_at[name] < _EARLY / camera.rate_hz:
+        if self._is_too_soon(name, now):
             return
         try:
             frame = (read_compressed_image if is_compressed else read_image)(message)
@@ -76,13 +75,25 @@ class CameraFeed:
         except (FrameRefused, DamagedMessage) as exc:
             self._observer.refuse_frame(name, str(exc), now)
             return
-        self._accepted_at[name] = now
         age = stamp_age(frame.stamp_ns, ros_now_ns)
-        self._notes[name] = frame.summary, stamp_note(frame.stamp_ns, ros_now_ns)
-        if self._observer.is_awaited:
-            # Before the observer tells the session, which may ask for the picture at once.
-            self._start(name, frame)
-        self._observer.put_frame(name, frame, now - (age or 0.0), now, len(frame.data))
+        self._accept(name, frame, now - (age or 0.0), now,
+                     stamp_note(frame.stamp_ns, ros_now_ns))
+
+    def put(self, name: str, frame: Frame, at: float, now: float) -> None:
+        """
+        Look at a frame of a camera of this process, as ``receive`` does.
+
+        :param at: monotonic instant of the capture [s].
+        :param now: monotonic instant of the receipt [s].
+        """
+        if self._is_too_soon(name, now):
+            return
+        try:
+            refuse_unfit(frame)
+        except FrameRefused as exc:
+            self._observer.refuse_frame(name, str(exc), now)
+            return
+        self._accept(name, frame, at, now, '')
 
     async def pictures(self, frames: Mapping[str, object]) -> dict[str, Picture] | None:
         """
@@ -121,6 +132,18 @@ class CameraFeed:
         return {'picture': summary, 'stamp': stamp,
                 'sent_bytes': sent[-1][1] if sent else 0,
                 'sent_bytes_per_s': sum(size for _, size in sent) / max(span, 1.0)}
+
+    def _is_too_soon(self, name: str, now: float) -> bool:
+        rate_hz = self._cameras[name].rate_hz
+        return bool(rate_hz) and now - self._accepted_at[name] < _EARLY / rate_hz
+
+    def _accept(self, name: str, frame: Frame, at: float, now: float, stamp: str) -> None:
+        self._accepted_at[name] = now
+        self._notes[name] = frame.summary, stamp
+        if self._observer.is_awaited:
+            # Before the observer tells the session, which may ask for the picture at once.
+            self._start(name, frame)
+        self._observer.put_frame(name, frame, at, now, len(frame.data))
 
     def _start(self, name: str, frame: Frame) -> Future[Picture]:
         """Begin to convert a frame, unless that was done already."""
