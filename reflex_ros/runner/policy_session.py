@@ -484,7 +484,8 @@ class PolicySession:
             _log.warning('after the fault: %r', exc)
             return
         is_internal = not isinstance(exc, ReflexError)
-        cause = cause_of(exc, is_applying=self.is_applying)
+        cause = cause_of(exc, is_applying=self.is_applying,
+                         steps=self.settings.next_steps)
         self._update(link=Link.LOST, lost=cause, remark=str(cause))
         # A mistake in this program stops the arm like any other failure; its trace is logged.
         _log.warning('session lost: %s', cause, exc_info=exc if is_internal else None)

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.errors import (
@@ -38,16 +41,34 @@ class PolicyMismatch(ReflexError):
         self.code = refusal.code
 
 
-GRAPH_STEPS = {
-    'session_dry_run': 'The service refuses the promotion: look at the deployment with '
-                       '`reflex doctor` and at the dashboard',
-    'session_closed': 'Another session opens by itself',
-    'session_expired': 'Another session opens by itself',
-    'session_failed': 'Another session opens by itself',
-    'session_not_found': 'Another session opens by itself',
-}
-"""Next steps of refusals in a running graph, which the command for a shell would disturb."""
-LATCHED_STEP = 'Another session opens after the reset'
+@dataclass(frozen=True, slots=True)
+class NextSteps:
+    """
+    What helps when the service refuses something, where the session runs.
+
+    :param refusals: reason of the service -> next step; others keep the step for a shell.
+    :param latched: next step when a stop was latched.
+    :param key: what to do when the key is valid again.
+    """
+
+    refusals: Mapping[str, str]
+    latched: str
+    key: str
+
+
+_STAYS_DRY = ('The service refuses the promotion: look at the deployment with `reflex doctor` and '
+              'at the dashboard')
+_ENDED = ('session_closed', 'session_expired', 'session_failed', 'session_not_found')
+IN_GRAPH = NextSteps(
+    {'session_dry_run': _STAYS_DRY,
+     **dict.fromkeys(_ENDED, 'Another session opens by itself')},
+    'Another session opens after the reset', 'then start the graph again')
+"""In a running graph, which the command for a shell would disturb."""
+IN_PROCESS = NextSteps(
+    {'session_dry_run': _STAYS_DRY,
+     **dict.fromkeys(_ENDED, 'Run `reflex connect` again: it opens a new session')},
+    'Run `reflex connect` again: it opens a new session', 'then run `reflex connect` again')
+"""In ``reflex connect``, where nobody resets anything."""
 _REASONS = {
     'session_expired': FaultCode.SESSION_EXPIRED, 'session_closed': FaultCode.SESSION_EXPIRED,
     'session_failed': FaultCode.SERVER_ERROR, 'session_dry_run': FaultCode.MODE_MISMATCH,
@@ -55,21 +76,21 @@ _REASONS = {
 _CLOSE_CODES = {1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}
 
 
-def cause_of(exc: Exception, *, is_applying: bool) -> Cause:
+def cause_of(exc: Exception, *, is_applying: bool, steps: NextSteps = IN_GRAPH) -> Cause:
     """
-    Return why a session ended, with a next step that fits a running graph.
+    Return why a session ended, with a next step that fits where it ran.
 
     :param is_applying: whether actions were applied: then a stop is latched.
     """
     if not isinstance(exc, ReflexError):
         return Cause(fault_code(exc), repr(exc))
     if isinstance(exc, AuthenticationError):
-        text = f'{str(exc).rstrip(".")}, then start the graph again'
+        text = f'{str(exc).rstrip(".")}, {steps.key}'
         return Cause(fault_code(exc), text)
-    if isinstance(exc, ServiceRefused) and exc.reason in GRAPH_STEPS:
-        step = GRAPH_STEPS[exc.reason]
+    if isinstance(exc, ServiceRefused) and exc.reason in steps.refusals:
+        step = steps.refusals[exc.reason]
         if is_applying and exc.reason != 'session_dry_run':
-            step = LATCHED_STEP
+            step = steps.latched
         exc = exc.with_next_step(step)
     return Cause(fault_code(exc), str(exc))
 

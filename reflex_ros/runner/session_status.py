@@ -13,6 +13,7 @@ from reflex_ros.domain.heartbeats import Link, ServiceChange, SessionMode
 from reflex_ros.domain.outlook import SendPrefix
 from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.runner.exchange import Counts, Times
+from reflex_ros.runner.session_errors import IN_GRAPH, NextSteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class SessionSettings:
         [s].
     :param first_chunk_s: longest wait for a chunk otherwise: a model may have to start [s].
     :param window_s: how long opening the stream is retried [s].
+    :param next_steps: what helps where the session runs.
     :param watch_s: time between two looks at the service's list of sessions [s].
     :param watch_stale_s: longest time without such a look [s].
     """
@@ -55,6 +57,7 @@ class SessionSettings:
     recv_hard_s: float = 2.0
     first_chunk_s: float = 60.0
     window_s: float = retry.DEFAULT_WINDOW_S
+    next_steps: NextSteps = IN_GRAPH
     watch_s: float = 5.0
     watch_stale_s: float = 15.0
 

@@ -142,8 +142,7 @@ class Supervisor:
 
         :param asked: what was asked, for the log; empty: the name of the event.
         """
-        refusal = supervision.refusal_reason(self.machine, self.seen, self.gate, event,
-                                             time.monotonic())
+        refusal = self.refusal_reason(event)
         if not refusal:
             before = self.machine
             self.apply(Happening(event, ASKED_TO_STOP if event is Event.STOP else None))
@@ -152,6 +151,11 @@ class Supervisor:
         _log.info('%s: %s', asked or event.value,
                   refusal or f'now {self.machine.state.value}')
         return refusal
+
+    def refusal_reason(self, event: Event) -> str:
+        """Return why a request would be refused now, and the next step; empty if it would not."""
+        return supervision.refusal_reason(self.machine, self.seen, self.gate, event,
+                                          time.monotonic())
 
     def shut_down(self) -> None:
         """Permit nothing any more."""

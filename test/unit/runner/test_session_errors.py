@@ -7,7 +7,7 @@ import pytest
 from reflex_ros.client import reasons
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.errors import AuthenticationError, ServiceRefused
-from reflex_ros.runner.session_errors import cause_of, GRAPH_STEPS
+from reflex_ros.runner.session_errors import cause_of, IN_GRAPH, IN_PROCESS
 
 
 def refused(reason):
@@ -17,7 +17,7 @@ def refused(reason):
 
 
 @pytest.mark.parametrize('is_applying', [False, True])
-@pytest.mark.parametrize('reason', GRAPH_STEPS)
+@pytest.mark.parametrize('reason', IN_GRAPH.refusals)
 def test_no_command_that_breaks_the_graph_is_advised(reason, is_applying):
     assert 'sessions' in str(refused(reason))
     cause = cause_of(refused(reason), is_applying=is_applying)
@@ -28,9 +28,18 @@ def test_no_command_that_breaks_the_graph_is_advised(reason, is_applying):
         assert cause.text.endswith('after the reset' if is_applying else 'by itself')
 
 
+@pytest.mark.parametrize('is_applying', [False, True])
+@pytest.mark.parametrize('reason', IN_PROCESS.refusals)
+def test_nobody_is_sent_to_a_reset_that_a_process_does_not_have(reason, is_applying):
+    cause = cause_of(refused(reason), is_applying=is_applying, steps=IN_PROCESS)
+    assert 'reset' not in cause.text and 'by itself' not in cause.text
+    if reason != 'session_dry_run':
+        assert cause.text.endswith('Run `reflex connect` again: it opens a new session')
+
+
 def test_every_session_command_of_the_client_has_another_step_in_the_graph():
     advised = {reason for reason, text in reasons.NEXT_STEPS.items() if 'sessions' in text}
-    assert advised == set(GRAPH_STEPS)
+    assert advised == set(IN_GRAPH.refusals) == set(IN_PROCESS.refusals)
 
 
 def test_other_steps_are_kept():
