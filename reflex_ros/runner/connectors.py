@@ -13,13 +13,16 @@ from reflex_ros.runner.connector import ConnectorFactory
 
 if TYPE_CHECKING:
     from reflex_ros.hardware.so101_connector import So101Factory
+    from reflex_ros.runner.sim_arm import SimArmFactory
 
     # mypy proves with one line per connector that the classes implement the interfaces.
     _SO101: ConnectorFactory = So101Factory()
+    _SIM: ConnectorFactory = SimArmFactory()
 
 # Looked up when it is needed: a connector may import what others do without (rclpy, pyserial).
 FACTORIES = {
     'so101': 'reflex_ros.hardware.so101_connector:So101Factory',
+    'sim': 'reflex_ros.runner.sim_arm:SimArmFactory',
 }
 
 

@@ -99,11 +99,11 @@ class Presence:
     """
     Sends the heartbeats of one robot, and follows the readiness of its deployment.
 
-    :param arm: compared with the schema that the deployment expects.
+    :param arm: compared with the schema that the deployment expects; None: nobody knows it.
     :param doing: returns what the robot does now; called in the loop.
     """
 
-    def __init__(self, settings: PresenceSettings, key: Secret, arm: ArmDescription,
+    def __init__(self, settings: PresenceSettings, key: Secret, arm: ArmDescription | None,
                  doing: Callable[[], Doing]) -> None:
         self.settings = settings
         self.status = PresenceStatus()
@@ -253,9 +253,9 @@ class Presence:
                 readiness=Readiness.UNCHECKED if is_allowed else Readiness.BLOCKED,
                 unready={} if is_allowed else {'deployment': NO_DEPLOYMENT})
             return
-        unready = {**readiness.mismatches(
-            known, self._robot, joints=len(self._arm.wire.values), kind=self._arm.wire.robot),
-            **failed}
+        arm = self._arm
+        unready = dict(failed) if arm is None else {**readiness.mismatches(
+            known, self._robot, joints=len(arm.wire.values), kind=arm.wire.robot), **failed}
         state = Readiness.BLOCKED if unready else (
             Readiness.READY if self._is_checked else Readiness.UNKNOWN)
         if unready != self.status.unready:
