@@ -25,6 +25,7 @@ os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 COMMANDS = {
     'artifacts': ('models', 'List and show models (the service calls them artifacts).'),
     'completion': ('completion', 'Print the completion script for a shell.'),
+    'connect': ('connect', 'Run a robot with its policy in one process, without ROS.'),
     'datasets': ('datasets', 'Register, upload, validate and list datasets.'),
     'demo': ('demo', 'Run a policy on a simulated arm and a simulated service.'),
     'deploy': ('deployments', 'Create a deployment (short for `deployments create`).'),

@@ -14,10 +14,20 @@ OUTPUTS = (
     r'\([-\d., ]+\)\n',
     r'50 rows of 14 lerobot/pi05_base \[\]\n',
     r'5 steps\n',
+    r'closed\n3 3 0 \[\] 50\n',
+    r'\[\[1\.5, 2\.5\], \[1\.5, 2\.5\]\]\n',
+    r'2 steps \[\]\n',
     r'[\w -]+ ready\nsess_\w+ apply_actions\n',
     r'simulated key\n50\n',
     r'not my key: .*reflex login.*\n',
 )
+ROBOT = """
+max_steps: 2
+target: {kind: stream, robot: so101}
+hardware:
+  kind: subprocess
+  config: {observe_command: [printf, '{"state":[0,-30,40,30,0,30]}']}
+"""
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
 
@@ -27,6 +37,7 @@ def test_example_prints_what_is_expected(index, service, monkeypatch, capsys, no
     monkeypatch.setenv('REFLEX_CONVEX_URL', service.url)
     monkeypatch.chdir(no_settings)
     Path('frame.jpg').write_bytes(b'\xff\xd8\xff\xe0 a picture')
+    Path('robot.yaml').write_text(ROBOT)
     exec(compile(BLOCKS[index], f'doc/python.md, example {index}', 'exec'), {})  # noqa: S102
     assert re.fullmatch(OUTPUTS[index], capsys.readouterr().out)
 

@@ -1,0 +1,93 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex connect``: run the robot of a robot.yaml with its policy, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import logging
+from pathlib import Path
+import sys
+
+import click
+
+from reflex_ros.cli import dotenv, text
+from reflex_ros.cli.options import CommonOptions, service_command
+from reflex_ros.errors import ReflexError
+from reflex_ros.runner.connect.result import RunResult
+
+LINE = '%(asctime)s [%(levelname)s] %(name)s: %(message)s'
+INTERRUPTED = 130
+
+
+@service_command('reflex connect --config robot.yaml',
+                 'reflex connect --config robot.yaml --record runs/monday --json')
+@click.option('--config', metavar='PATH', required=True, type=click.Path(path_type=Path),
+              help='Robot, policy and cameras (robot.yaml).')
+@click.option('--record', metavar='DIR', type=click.Path(file_okay=False, path_type=Path),
+              help='Folder in which the steps are kept (default: they are not kept).')
+@click.option('--format', 'formats', metavar='FORMAT', default='jsonl', show_default=True,
+              help='Format of the steps that are kept.')
+@click.option('--no-record', is_flag=True, help='Keep no steps.')
+def connect(common: CommonOptions, config: Path, record: Path | None, formats: str,
+            no_record: bool) -> None:
+    """
+    Run a robot with its policy in one process, without ROS.
+
+    The run ends after the last step, on an error, or on Ctrl-C. In dry_run nothing moves. In
+    apply_actions the robot moves when the deployment has passed its checks, the policy has run in
+    dry_run, and the session is promoted. The first Ctrl-C ends the run as planned, a second one at
+    once; the robot is held in both cases.
+
+    The exit code is 1 when there was an error, also one that the run survived.
+    """
+    from reflex_ros.runner.connect.assemble import make_run, read_config, RunOptions
+    from reflex_ros.runner.connect.recorder import make_recorder
+    from reflex_ros.runner.connect.signals import Interrupted, StopRequest
+
+    stop = StopRequest()
+    with stop.on_signals(), _lines(common):
+        options = RunOptions(
+            common.api_key, common.convex_url, dict(dotenv.environment()),
+            None if no_record else make_recorder(record, formats))
+        run = make_run(read_config(config), config.parent, options, stop)
+        try:
+            result = run.run()
+        except Interrupted:
+            # Before anything was opened.
+            result = run.result
+    text.report(common, result.document(str(config)), *_summary(result))
+    if result.errors and not common.as_json:
+        raise ReflexError(result.error)
+    if result.errors:
+        sys.exit(1)
+    if stop.was_interrupted:
+        sys.exit(INTERRUPTED)
+
+
+def _summary(result: RunResult) -> Iterator[str]:
+    yield (f'Connect session finished: {result.steps} steps, {result.applied_steps} applied, '
+           f'{result.safe_stops} safe stops')
+    if result.timing:
+        yield ', '.join(f'{name} {value:g}' for name, value in result.timing.items())
+
+
+@contextmanager
+def _lines(common: CommonOptions) -> Iterator[None]:
+    """Write what the run does to stderr; ``-v`` does that already, and a script wants JSON."""
+    if common.is_verbose:
+        yield
+        return
+    logger = logging.getLogger('reflex_ros')
+    # A script reads the errors from the JSON document.
+    handler = logging.NullHandler() if common.as_json else logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(LINE))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
