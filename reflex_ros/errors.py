@@ -48,11 +48,14 @@ class ServiceUnavailable(ServiceError):
     The service cannot be reached or is overloaded: try again later.
 
     :param status: HTTP status of the answer, None without an answer.
+    :param retry_after_s: how long the service asks to wait before the next attempt [s].
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None,
+                 retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class AuthenticationError(ServiceError):

@@ -21,10 +21,10 @@ from reflex_ros.cli.remote import ask_at
 from reflex_ros.client import credentials, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Credentials, Secret
-from reflex_ros.client.messages import printable
 from reflex_ros.client.messages.logins import LoginStatus
 from reflex_ros.client.pending_login import PendingLogin
 from reflex_ros.client.resources import logins
+from reflex_ros.client.texts import printable
 
 SHORTEST_POLL_S = 0.25
 NEXT = ['reflex whoami', 'reflex datasets list']

@@ -149,7 +149,7 @@ def _fail(message: str, *, as_json: bool, usage: click.UsageError | None = None)
 
 def _unexpected(exc: Exception) -> str:
     # Not imported at the top: it imports pydantic.
-    from reflex_ros.client.messages import printable
+    from reflex_ros.client.texts import printable
 
     return (f'unexpected {type(exc).__name__}: {printable(str(exc))}; run again with -v and '
             'report the output')

@@ -15,6 +15,7 @@ from reflex_ros.cli.named import IdOf, resolved
 from reflex_ros.cli.observation import Finite, milliseconds, observation_options
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask, ask_at, report_retry
+from reflex_ros.client.endpoints import given
 
 SECONDS = Finite(0.0, 3600.0)
 POSITIVE = Finite(0.0, 3600.0, min_open=True)
@@ -52,6 +53,7 @@ def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str
     if settings['session_id'] and not settings['url']:
         settings['session_id'] = ask(common, resolved, settings['session_id'])
     environment = dict(dotenv.environment())
+    settings['url'] = given(settings['url'], '--url')
     if common.convex_url:
         environment['REFLEX_CONVEX_URL'] = common.convex_url
     chunks = []
@@ -112,7 +114,8 @@ def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str,
     began = time.monotonic()
     frame = ask_at(common, lambda service: client.inference.infer(
         service, state, images, prompt=prompt, action_adapter=adapter, robot=robot,
-        request_id=request_id, timeout_s=timeout, on_retry=report_retry), infer_url=infer_url)
+        request_id=request_id, timeout_s=timeout, on_retry=report_retry),
+        infer_url=given(infer_url, '--infer-url'))
     warnings = client.inference.doubts(frame)
     if common.as_json:
         answer = {name: value for name, value in frame.items() if name not in ('seq', 'type')}

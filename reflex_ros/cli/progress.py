@@ -20,8 +20,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from reflex_ros.client.messages import printable
 from reflex_ros.client.messages.training import TrainingRun
+from reflex_ros.client.texts import printable
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import click
 
 from reflex_ros.cli import dotenv, named
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.client.endpoints import given
 from reflex_ros.client.retry import Attempt
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ def ask_at(common: CommonOptions, request: Callable[[AsyncReflex], Awaitable[Res
     from reflex_ros.client.async_client import AsyncReflex
 
     async def run() -> Result:
-        async with AsyncReflex(common.api_key, convex_url=common.convex_url, on_retry=report_retry,
-                               environment=dotenv.environment(), **addresses) as service:
+        async with AsyncReflex(
+                common.api_key, convex_url=given(common.convex_url, '--convex-url'),
+                on_retry=report_retry, environment=dotenv.environment(), **addresses) as service:
             return await request(service)
 
     return asyncio.run(run())

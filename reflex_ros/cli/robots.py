@@ -19,9 +19,10 @@ from reflex_ros.cli.remote import ask, ask_next
 from reflex_ros.client import claimed_robot, mapping_file, private_file
 from reflex_ros.client.claimed_robot import ClaimedRobot
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.messages import printable, Row
+from reflex_ros.client.messages import Row
 from reflex_ros.client.messages.robots import Robot, RobotList
 from reflex_ros.client.resources import robots as calls
+from reflex_ros.client.texts import printable
 from reflex_ros.errors import ConfigurationError, ServiceUnavailable
 
 if TYPE_CHECKING:

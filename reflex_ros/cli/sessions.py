@@ -13,9 +13,10 @@ from reflex_ros.cli import text
 from reflex_ros.cli.named import id_argument, IdOf, real, resolved
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask
-from reflex_ros.client.messages import Grant, printable, Session
+from reflex_ros.client.messages import Grant, Session
 from reflex_ros.client.resources import deployments
 from reflex_ros.client.resources import sessions as calls
+from reflex_ros.client.texts import printable
 from reflex_ros.errors import ServiceRefused
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from typing import NoReturn
 import click
 
 from reflex_ros.cli.options import CommonOptions
-from reflex_ros.client.messages import printable, Row
+from reflex_ros.client.messages import Row
+from reflex_ros.client.texts import printable
 
 MAX_ROWS, MAX_DEPTH = 5, 8
 MISSING = 'not available'

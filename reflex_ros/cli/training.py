@@ -20,9 +20,10 @@ from reflex_ros.cli.options import CommonOptions, Function, service_command
 from reflex_ros.cli.remote import ask, ask_next
 from reflex_ros.client import training_parameters
 from reflex_ros.client.async_client import AsyncReflex
-from reflex_ros.client.messages import printable, Row
+from reflex_ros.client.messages import Row
 from reflex_ros.client.messages.training import ACTIVE, TERMINAL, TrainingRun, TrainingRunAnswer
 from reflex_ros.client.resources import training as calls
+from reflex_ros.client.texts import printable
 from reflex_ros.client.training_parameters import PARAMETERS
 from reflex_ros.errors import ConfigurationError
 

@@ -10,7 +10,7 @@ use a stream again after a receive timed out or failed: open a new one.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 import contextlib
 import logging
@@ -22,14 +22,14 @@ from typing import Any, TYPE_CHECKING
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from reflex_ros.client import adapters, retry, stream_frames, stream_settings
+from reflex_ros.client import adapters, proxy, retry, stream_frames, stream_settings
 from reflex_ros.client import stream_protocol as protocol
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import within
 from reflex_ros.client.endpoints import token_in
 from reflex_ros.client.stream_errors import status_of, StreamErrors
 from reflex_ros.client.stream_frames import Image, OpenRequest
-from reflex_ros.client.stream_protocol import ChunkFrame, Ready, ServerError
+from reflex_ros.client.stream_protocol import ChunkFrame, Ready, ServerError, Unknown
 from reflex_ros.client.stream_settings import DEFAULT_TIMEOUT_S, StreamSettings
 from reflex_ros.client.stream_socket import CLOSE_S, open_socket
 from reflex_ros.domain.cause import ChunkRejected
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ATTEMPT_S = 15.0
+MAX_TYPES = 5
 MAX_SKIPPED = 100
 """Limit for the refused frames in ``skipped``; a service could send them without end."""
 
@@ -65,13 +66,16 @@ class AsyncActionStream:
     :param on_retry: called before each wait between attempts.
     :param row_keys: fields of a chunk that may hold its rows, the best first; None uses those of
         the requested adapter.
+    :param environment: environment variables; None uses those of the process.
+    :raises ConfigurationError: if ``REFLEX_PROXY`` is not the URL of a proxy.
     """
 
     def __init__(self, url: str, key: Secret | None, request: OpenRequest, *,
                  timeout_s: float = DEFAULT_TIMEOUT_S,
                  window_s: float = retry.DEFAULT_WINDOW_S,
                  on_retry: Callable[[retry.Attempt], None] | None = None,
-                 row_keys: Sequence[str] | None = None) -> None:
+                 row_keys: Sequence[str] | None = None,
+                 environment: Mapping[str, str] | None = None) -> None:
         self.url = url
         self.session_id = request.session_id
         self.open_timing: dict[str, float] = {}
@@ -80,8 +84,12 @@ class AsyncActionStream:
         """All fields of ``session.ready``."""
         self.skipped: deque[ChunkRejected] = deque(maxlen=MAX_SKIPPED)
         """The newest frames that ``recv_action`` refused; the caller may clear it."""
+        self.unknown_types: Counter[str] = Counter()
+        """Messages since the last chunk that this version does not know, by their type."""
         self._key = key
-        self._errors = StreamErrors(url, key or Secret(token_in(url)))
+        environment = os.environ if environment is None else environment
+        self._proxy = proxy.read(environment)
+        self._errors = StreamErrors(url, key or Secret(token_in(url)), environment)
         self._request = request
         self._row_keys = row_keys or adapters.row_keys(request.action_adapter, request.robot)
         self._timeout_s = timeout_s
@@ -110,7 +118,7 @@ class AsyncActionStream:
         return cls(url, key, stream_settings.request(prompt, settings),
                    timeout_s=settings.get('timeout', DEFAULT_TIMEOUT_S),
                    window_s=retry.window(environment) if window is None else window,
-                   on_retry=settings.get('on_retry'))
+                   on_retry=settings.get('on_retry'), environment=environment)
 
     async def __aenter__(self) -> AsyncActionStream:
         await self.open()
@@ -216,6 +224,8 @@ class AsyncActionStream:
                     'the network')
             if self.skipped:
                 hint = f'Frames arrived and were skipped, the last because of {self.skipped[-1]}'
+            if self.unknown_types:
+                hint = f'No chunk came, but {self.unknown_text}'
             raise ServiceUnavailable(
                 f'recv_action() timed out after {limit:g}s ({timing}). {hint}') from exc
 
@@ -233,9 +243,11 @@ class AsyncActionStream:
             await asyncio.sleep(0)
             event = protocol.parse_frame(await self._recv(), self._row_keys)
             if isinstance(event, ChunkFrame):
+                self.unknown_types.clear()
                 return event
             if isinstance(event, ServerError):
                 raise self._errors.reported(event, self.session_id)
+            self._record_unknown(event)
 
     async def close(self) -> None:
         """Send the closing frame and close; may be called twice. A dead link raises nothing."""
@@ -267,25 +279,50 @@ class AsyncActionStream:
             self.skipped.append(ChunkRejected(
                 FaultCode.SEQ_OLD, f'chunk {frame.seq} does not answer observation {seq}'))
 
+    def _record_unknown(self, event: protocol.Event) -> None:
+        if not isinstance(event, Unknown):
+            return
+        name = self._errors.printable(event.type)
+        if name in self.unknown_types or len(self.unknown_types) < MAX_TYPES:
+            self.unknown_types[name] += 1
+
+    @property
+    def unknown_text(self) -> str:
+        """What came instead of answers; empty if nothing did."""
+        return ', '.join(f'{count} message{"s" * (count > 1)} of the unknown type {name}'
+                         for name, count in self.unknown_types.items())
+
     async def _attempt(self) -> None:
+        limit_s = min(self._timeout_s, ATTEMPT_S)
+        self.unknown_types.clear()
         try:
-            await within(min(self._timeout_s, ATTEMPT_S), self._connect_and_open_session())
+            await within(limit_s, self._connect_and_open_session())
+        except asyncio.TimeoutError as exc:
+            await self.close()
+            if not self.unknown_types:
+                raise
+            raise asyncio.TimeoutError(f'no session.ready within {limit_s:g} s, but '
+                                       f'{self.unknown_text}') from exc
         except BaseException:
             await self.close()
             raise
 
     async def _connect_and_open_session(self) -> None:
-        self._socket, self.open_timing = await open_socket(self.url, self._key, self._errors)
+        self._socket, self.open_timing = await open_socket(
+            self.url, self._key, self._errors, self._proxy)
         await self._open_session()
 
     async def _open_session(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await self._send(stream_frames.open_frame(self._request))
-        try:
-            event = protocol.parse_frame(await self._recv())
-        except ChunkRejected as exc:
-            raise ServiceProtocolError(f'Expected session.ready, received {exc}') from exc
+        event: protocol.Event = Unknown('')
+        while isinstance(event, Unknown):
+            try:
+                event = protocol.parse_frame(await self._recv())
+            except ChunkRejected as exc:
+                raise ServiceProtocolError(f'Expected session.ready, received {exc}') from exc
+            self._record_unknown(event)
         if isinstance(event, ServerError):
             reported = self._errors.reported(event, self.session_id)
             if isinstance(reported, StreamClosed):

@@ -44,7 +44,7 @@ class AsyncReflex:
         self.key = None if is_anonymous else credentials.api_key(key_text, environment, saved)
         rpc_url = endpoints.rpc_url(convex_url, environment, saved.convex_url)
         rest_url = endpoints.api_url(api_url, environment, rpc_url)
-        self.transport = Transport(window_s=window_s, on_retry=on_retry)
+        self.transport = Transport(window_s=window_s, on_retry=on_retry, environment=environment)
         self.rpc = RpcClient(self.transport, rpc_url, self.key)
         self.rest = RestClient(self.transport, rest_url, self.key)
         self.inference = RestClient(

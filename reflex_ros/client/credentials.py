@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import os
 from pathlib import Path
 import re
@@ -20,9 +20,14 @@ KEY_MISSING = "API key is required. Run 'reflex login' or set REFLEX_API_KEY."
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A text whose value never appears in a log, an error text or a traceback."""
+    """
+    A text whose value never appears in a log, an error text or a traceback.
+
+    :param source: where a person gave it: a flag, a variable; empty for a saved key.
+    """
 
     _value: str
+    source: str = field(default='', compare=False)
 
     def reveal(self) -> str:
         """Return the value; use it only to send it."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reflex_ros.client.messages import printable
+from reflex_ros.client.texts import printable
 from reflex_ros.client.transport import Request, Transport
 from reflex_ros.errors import ConfigurationError, ServiceProtocolError, ServiceUnavailable
 

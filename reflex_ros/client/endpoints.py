@@ -10,7 +10,7 @@ with a warning. Source: protocol reference, sections a.2 and m 7, 8.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 import ipaddress
 import logging
@@ -20,25 +20,75 @@ from reflex_ros.errors import ConfigurationError
 
 DEFAULT_API = 'https://api.tryreflex.ai'
 DEFAULT_SITE = 'https://app.tryreflex.ai'
+DEFAULT, SAVED = 'the default', 'the saved login'
+"""Sources of an address that nobody gave in this run."""
 ALLOW_INSECURE = 'REFLEX_ALLOW_INSECURE'
 
 _log = logging.getLogger(__name__)
 
 
+class Address(str):
+    """
+    A URL that knows where it came from.
+
+    :param source: a flag, a variable, ``the default``, or the saved login with its file.
+    """
+
+    __slots__ = ('source',)
+    source: str
+
+    def __new__(cls, url: str, source: str) -> Address:
+        """Make the text, and keep its source."""
+        made = super().__new__(cls, url)
+        made.source = source
+        return made
+
+
+def given(url: str | None, source: str) -> Address | None:
+    """Return a URL that a person gave, with its source; None for an empty one."""
+    return Address(url, source) if url and url.strip() else None
+
+
+def advice(url: str) -> str:
+    """Return the next step for an address that cannot be reached."""
+    fix = _fix(url)
+    return f'Check the network, or {fix}' if fix else 'Check the network'
+
+
+def blame(url: str) -> str:
+    """Return the next step for an address where something else answers; empty for a default."""
+    fix = _fix(url)
+    return f'The address is probably wrong: {fix}' if fix else ''
+
+
+def _fix(url: str) -> str:
+    source = getattr(url, 'source', '')
+    if not source or source == DEFAULT:
+        return ''
+    if source.startswith(SAVED):
+        return (f'leave {source}: run `reflex logout`, or `reflex login --convex-url '
+                f'{DEFAULT_API}`')
+    is_variable = source.isupper()
+    return f'{"unset" if is_variable else "fix"} {source}'
+
+
 def rpc_url(explicit: str | None, environment: Mapping[str, str],
-            saved: str | None = None) -> str:
+            saved: str | None = None) -> Address:
     """
     Resolve the base URL of the RPC backend.
 
+    :param explicit: what a person gave, with its source if it is an :class:`Address`.
+    :param saved: URL of the saved login, likewise.
     :raises ConfigurationError: if it is not an http or https URL, or the API key would be sent
         unencrypted.
     """
-    candidates = (explicit, environment.get('REFLEX_CONVEX_URL'), environment.get('CONVEX_URL'),
-                  environment.get('NEXT_PUBLIC_CONVEX_URL'), saved, DEFAULT_API)
-    return _base(candidates, environment, 'Convex URL', '--convex-url or REFLEX_CONVEX_URL')
+    candidates = (*_named(explicit, 'convex_url'), *_variables(environment, (
+        'REFLEX_CONVEX_URL', 'CONVEX_URL', 'NEXT_PUBLIC_CONVEX_URL')),
+        *_named(saved, SAVED), Address(DEFAULT_API, DEFAULT))
+    return _base(candidates, environment, 'Convex URL')
 
 
-def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
+def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> Address:
     """
     Resolve the base URL of the REST endpoints.
 
@@ -46,46 +96,63 @@ def api_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> s
         one changed URL moves all requests, and the key of one service does not reach another.
     :raises ConfigurationError: as in :func:`rpc_url`.
     """
-    candidates = (explicit, environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'),
-                  _shared(rpc))
-    return _base(candidates, environment, 'API URL', '--api-url or REFLEX_API_URL')
+    candidates = (*_named(explicit, 'api_url'), *_variables(environment, (
+        'REFLEX_API_URL', 'RFX_API_URL')), _shared(rpc))
+    return _base(candidates, environment, 'API URL')
 
 
-def infer_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> str:
+def infer_url(explicit: str | None, environment: Mapping[str, str], rpc: str) -> Address:
     """
     Resolve the base URL of ``/v1/infer``; a Convex host has a sister host for it (section d.8).
 
     :raises ConfigurationError: as in :func:`rpc_url`.
     """
     sister = rpc.removesuffix('.cloud') + '.site' if _is_convex(rpc) else rpc
-    candidates = (explicit, environment.get('REFLEX_INFER_URL'), sister)
-    return _base(candidates, environment, 'Inference URL', '--infer-url or REFLEX_INFER_URL')
+    candidates = (*_named(explicit, 'infer_url'),
+                  *_variables(environment, ('REFLEX_INFER_URL',)), Address(sister, _source(rpc)))
+    return _base(candidates, environment, 'Inference URL')
 
 
 def site_url(explicit: str | None, environment: Mapping[str, str],
-             saved: str | None = None) -> str:
+             saved: str | None = None) -> Address:
     """
     Resolve the base URL of the dashboard.
 
     :raises ConfigurationError: as in :func:`rpc_url`, because sign-up sends a password there.
     """
-    candidates = (explicit, *(environment.get(name) for name in (
+    candidates = (*_named(explicit, 'site_url'), *_variables(environment, (
         'REFLEX_PLATFORM_URL', 'NEXT_PUBLIC_SITE_URL', 'BETTER_AUTH_URL',
-        'NEXT_PUBLIC_BETTER_AUTH_URL')), saved, DEFAULT_SITE)
-    return _base(candidates, environment, 'Platform URL', '--site-url or REFLEX_PLATFORM_URL')
+        'NEXT_PUBLIC_BETTER_AUTH_URL')), *_named(saved, SAVED), Address(DEFAULT_SITE, DEFAULT))
+    return _base(candidates, environment, 'Platform URL')
 
 
-def _base(candidates: tuple[str | None, ...], environment: Mapping[str, str], name: str,
-          setting: str) -> str:
-    url = _first(candidates).rstrip('/')
-    parts = _split(url, ('http', 'https'), f'{name} must start with http:// or https://.',
-                   setting)
-    return _require_encryption(parts, url, environment, setting.rpartition(' ')[2])
+def _named(url: str | None, source: str) -> tuple[Address, ...]:
+    """Return a URL with its source, which it may know better than the caller; none if empty."""
+    if url is None or not url.strip():
+        return ()
+    return (url if isinstance(url, Address) else Address(url, source),)
 
 
-def _shared(rpc: str) -> str:
+def _variables(environment: Mapping[str, str], names: tuple[str, ...]) -> Iterator[Address]:
+    for name in names:
+        yield from _named(environment.get(name), name)
+
+
+def _source(url: str) -> str:
+    return getattr(url, 'source', '')
+
+
+def _base(candidates: tuple[Address, ...], environment: Mapping[str, str],
+          name: str) -> Address:
+    source = candidates[0].source
+    url = candidates[0].strip().rstrip('/')
+    parts = _split(url, ('http', 'https'), f'{name} must start with http:// or https://.', source)
+    return Address(_require_encryption(parts, url, environment, source), source)
+
+
+def _shared(rpc: str) -> Address:
     """Return the base URL for REST and stream that belongs to an RPC backend."""
-    return DEFAULT_API if _is_convex(rpc) else rpc
+    return Address(DEFAULT_API if _is_convex(rpc) else rpc, _source(rpc))
 
 
 def _is_convex(url: str) -> bool:
@@ -93,7 +160,7 @@ def _is_convex(url: str) -> bool:
 
 
 def actions_url(explicit: str | None, environment: Mapping[str, str],
-                rpc: str = DEFAULT_API) -> str:
+                rpc: str = DEFAULT_API) -> Address:
     """
     Resolve the WebSocket URL of the action stream; table a.2 shows how each form is completed.
 
@@ -101,27 +168,22 @@ def actions_url(explicit: str | None, environment: Mapping[str, str],
     :raises ConfigurationError: if it is not an http, https, ws or wss URL, or the API key would
         be sent unencrypted.
     """
-    candidates = (explicit, environment.get('REFLEX_ACTIONS_URL'),
-                  environment.get('REFLEX_API_URL'), environment.get('RFX_API_URL'),
-                  _shared(rpc))
-    url = _first(candidates)
+    chosen = (*_named(explicit, 'url'), *_variables(environment, (
+        'REFLEX_ACTIONS_URL', 'REFLEX_API_URL', 'RFX_API_URL')), _shared(rpc))[0]
+    url = chosen.strip()
     parts = _split(url, ('http', 'https', 'ws', 'wss'), 'Actions URL must start with http://, '
-                   'https://, ws://, or wss://.', 'service.url or REFLEX_ACTIONS_URL')
+                   'https://, ws://, or wss://.', chosen.source)
     if parts.scheme in ('http', 'https'):
         scheme = 'wss' if parts.scheme == 'https' else 'ws'
         url = urlunsplit((scheme, parts.netloc, '/v1/actions', '', ''))
     elif parts.path in ('', '/') and not parts.query:
         url = urlunsplit((parts.scheme, parts.netloc, '/v1/actions', '', ''))
-    return _require_encryption(parts, url, environment, 'REFLEX_ACTIONS_URL')
+    return Address(_require_encryption(parts, url, environment, chosen.source), chosen.source)
 
 
 def token_in(url: str) -> str:
     """Return the token in the query of a URL; empty without a token (section d.2)."""
     return parse_qs(urlsplit(url).query).get('token', [''])[0]
-
-
-def _first(candidates: tuple[str | None, ...]) -> str:
-    return next(value.strip() for value in candidates if value and value.strip())
 
 
 def _split(url: str, schemes: tuple[str, ...], rule: str, setting: str) -> SplitResult:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reflex_ros.client.messages import printable
+from reflex_ros.client.credentials import Secret
+from reflex_ros.client.texts import printable
 from reflex_ros.errors import AuthenticationError
 
 KEY_REASONS = frozenset({'unknown_key', 'invalid_key', 'key_revoked'})
@@ -37,9 +38,16 @@ NEXT_STEPS = {
 }
 
 
-def key_refused(reason: str) -> AuthenticationError:
-    """Make the error for a key that the service refuses."""
-    return AuthenticationError(f'Reflex API key is not valid: {reason}. Run `reflex login`.')
+def key_refused(reason: str, key: Secret | None = None) -> AuthenticationError:
+    """
+    Make the error for a key that the service refuses.
+
+    :param key: the refused key; if it is not that of the saved login, the text says where it is.
+    """
+    text = f'Reflex API key is not valid: {reason}. Run `reflex login`.'
+    if key is not None and key.source:
+        text += f' The refused key is that of {key.source}: remove or replace it there'
+    return AuthenticationError(text)
 
 
 def next_step(reason: str, arguments: Mapping[str, object]) -> str:

@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from reflex_ros.client import retry
+from reflex_ros.client.answers import asked_wait_s, busy, stranger, told
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.messages import printable
+from reflex_ros.client.endpoints import advice, blame
 from reflex_ros.client.reasons import key_refused, NEXT_STEPS
-from reflex_ros.client.transport import Answer, REDIRECT, Request, Transport
+from reflex_ros.client.texts import printable
+from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import (
     ConfigurationError,
     ServiceProtocolError,
@@ -74,7 +76,7 @@ class RestClient:
                 name: value for name, value in body.items() if value is not None},
             is_repeatable=method == 'GET' if is_repeatable is None else is_repeatable,
             unreachable=f'Failed to reach {self._name} at {self.url}',
-            remedy='Check the network, or unset the address override'))
+            remedy=advice(self.url)))
         return self._open(answer)
 
     def _open(self, answer: Answer) -> dict[str, Any]:
@@ -84,20 +86,27 @@ class RestClient:
         except (ValueError, RecursionError):
             content = None
         if not 200 <= answer.status < 300:
-            raise self._failure(answer.status, text, content)
+            raise self._failure(answer, text, content)
+        if answer.content and (what := stranger(answer.status, answer.headers, answer.content)):
+            raise ServiceProtocolError(f'{self._name} at {self.url}: {told(self.url, what)}')
         if not isinstance(content, dict):
             raise ServiceProtocolError(f'Unexpected {self._name} response: '
                                        f'{printable(text, 200)}')
         return content
 
-    def _failure(self, status: int, text: str, content: object) -> Exception:
+    def _failure(self, answer: Answer, text: str, content: object) -> Exception:
+        status = answer.status
         text = f'{self._name} HTTP {status}: {printable(text, 200)}'
-        if status == 401:
-            return key_refused('HTTP 401')
         if status in retry.TRANSIENT_READ:
-            return ServiceUnavailable(text, status)
-        if 300 <= status < 400:
-            return ServiceProtocolError(f'{self._name} HTTP {status}. {REDIRECT}')
+            return ServiceUnavailable(
+                f'{text.rstrip(".")}{answer.tried}. {busy(status, answer.headers)}', status,
+                asked_wait_s(answer.headers))
+        if what := stranger(status, answer.headers, answer.content):
+            return ServiceProtocolError(f'{self._name} HTTP {status}: {told(self.url, what)}')
+        if status == 401:
+            return key_refused('HTTP 401', self._key)
         slug = content.get('error', content.get('reason')) if isinstance(content, dict) else ''
         slug = printable(slug, 100) if isinstance(slug, str) else ''
-        return ServiceRefused(text, slug, NEXT_STEPS.get(slug, ''))
+        # A 404 with a reason is about one thing; without it, the address is no address of theirs.
+        step = NEXT_STEPS.get(slug, blame(self.url) if status == 404 and not slug else '')
+        return ServiceRefused(text, slug, step)

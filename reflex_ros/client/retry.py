@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 import math
 import random
+import time
+
+from reflex_ros.client.moments import moment_ms
 
 TRANSIENT_STATUS = frozenset({403, 404, 408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which opening a stream is retried."""
@@ -15,6 +18,7 @@ TRANSIENT_READ = TRANSIENT_STATUS - {403, 404}
 """HTTP statuses after which a repeatable request is retried."""
 DEFAULT_WINDOW_S = 90.0
 FIRST_S, FACTOR, CAP_S = 0.5, 1.6, 5.0
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,11 @@ class Attempt:
     def is_last(self, window_s: float) -> bool:
         """Whether the next attempt would begin after the retry window [s]."""
         return self.elapsed_s + self.wait_s > window_s
+
+    @property
+    def tried(self) -> str:
+        """The attempts so far and their time, for an error text."""
+        return f'{self.number} attempt{"s" * (self.number > 1)} in {self.elapsed_s:.1f} s'
 
 
 class Failures:
@@ -85,9 +94,17 @@ def backoff(rng: random.Random) -> Iterator[float]:
         wait = min(wait * FACTOR, CAP_S)
 
 
-def retry_after(value: str | None) -> float:
-    """Read a Retry-After header, 0 to 60 [s]; 0 if it is missing or a date."""
+def retry_after(value: str | None, date: str | None = None) -> float:
+    """
+    Read a Retry-After header, up to a day [s]; 0 if it is missing or means nothing.
+
+    :param date: the Date header of the same answer. A date in Retry-After is by the clock of the
+        service, which may differ from the clock of this machine.
+    """
     try:
-        return min(max(0.0, float(value or 0)), 60.0)
+        wait_s = float(value or 0)
     except ValueError:
-        return 0.0
+        moment, now = moment_ms(value), moment_ms(date)
+        wait_s = 0.0 if moment is None else (
+            moment - (time.time() * 1e3 if now is None else now)) / 1e3
+    return min(max(0.0, wait_s), DAY_S) if math.isfinite(wait_s) else 0.0

@@ -15,10 +15,12 @@ import json
 from typing import Any
 
 from reflex_ros.client import messages, retry
+from reflex_ros.client.answers import asked_wait_s, busy, stranger, told
 from reflex_ros.client.credentials import hide_keys, Secret
-from reflex_ros.client.messages import printable
+from reflex_ros.client.endpoints import advice, blame
 from reflex_ros.client.reasons import KEY_REASONS, key_refused, next_step
-from reflex_ros.client.transport import Answer, REDIRECT, Request, Transport
+from reflex_ros.client.texts import printable
+from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
 
 DOUBT = 'The change may have been made all the same: check that before you run it again'
@@ -74,7 +76,7 @@ class RpcClient:
             json={'path': function, 'format': 'json', 'args': {
                 name: _plain(value) for name, value in arguments.items()}}, is_repeatable=is_read,
             name=function, unreachable=f'Cannot reach the Reflex backend at {self.url}',
-            remedy='Check the network, or unset REFLEX_CONVEX_URL',
+            remedy=advice(self.url),
             doubt='' if self._key is None else DOUBT))
         envelope = self._open(answer, function, secrets)
         if envelope.status == 'error':
@@ -86,7 +88,7 @@ class RpcClient:
         if not outcome.ok:
             reason = outcome.reason or outcome.message or 'unknown'
             if reason in KEY_REASONS:
-                raise key_refused(reason)
+                raise key_refused(reason, self._key)
             more = next_step(reason, arguments)
             if not more and outcome.reason:
                 more = outcome.message or ''
@@ -94,8 +96,7 @@ class RpcClient:
         checked: dict[str, Any] = value
         return checked
 
-    @staticmethod
-    def _open(answer: Answer, function: str, secrets: list[Secret]) -> messages.Envelope:
+    def _open(self, answer: Answer, function: str, secrets: list[Secret]) -> messages.Envelope:
         text = answer.text
         # The real backend repeats the arguments when it finds them invalid.
         for secret in secrets:
@@ -104,12 +105,15 @@ class RpcClient:
         cleaned = printable(hide_keys(text), 200)
         http_error = f'Convex HTTP {answer.status}: {cleaned}'
         if answer.status in retry.TRANSIENT_READ:
-            raise ServiceUnavailable(http_error)
+            raise ServiceUnavailable(
+                f'{http_error.rstrip(".")}{answer.tried}. {busy(answer.status, answer.headers)}',
+                answer.status, asked_wait_s(answer.headers))
+        if what := stranger(answer.status, answer.headers, answer.content):
+            raise ServiceProtocolError(f'Convex HTTP {answer.status}: {told(self.url, what)}')
         if answer.status == 401:
-            raise key_refused('HTTP 401')
-        if 300 <= answer.status < 400:
-            raise ServiceProtocolError(f'Convex HTTP {answer.status}. {REDIRECT}. Fix '
-                                       '--convex-url or REFLEX_CONVEX_URL')
+            raise key_refused('HTTP 401', self._key)
+        if answer.status == 404:
+            http_error = '. '.join(filter(None, (http_error.rstrip('.'), blame(self.url))))
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as exc:

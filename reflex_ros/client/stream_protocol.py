@@ -18,6 +18,7 @@ from operator import eq
 from typing import Any, NoReturn
 
 from reflex_ros.client.adapters import ADAPTER, row_keys
+from reflex_ros.client.texts import printable
 from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.fault_code import FaultCode
 
@@ -152,9 +153,10 @@ def chunk(message: Mapping[str, Any], names: Sequence[str]) -> ChunkFrame:
                             f'a chunk without a whole number for seq: {seq!r:.50}')
     rows = next((message[key] for key in names if message.get(key)), None)
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_ROWS:
+        came = '' if rows is None or rows == [] else f', but {described(rows)}'
         raise ChunkRejected(FaultCode.BAD_SHAPE,
                             f'chunk {seq}: no list of 1 to {MAX_ROWS} rows in '
-                            f'{" or ".join(names)}')
+                            f'{" or ".join(names)}{came}')
     return ChunkFrame(seq, _rectangle(seq, rows), _milliseconds(message, 'infer_ms'),
                       _milliseconds(message, 'total_ms'), message)
 
@@ -162,7 +164,10 @@ def chunk(message: Mapping[str, Any], names: Sequence[str]) -> ChunkFrame:
 def _rectangle(seq: int, rows: list[Any]) -> tuple[tuple[float, ...], ...]:
     width = len(rows[0]) if isinstance(rows[0], list) else 0
     for index, row in enumerate(rows):
-        if not isinstance(row, list) or len(row) != width or not width:
+        if not isinstance(row, list):
+            raise ChunkRejected(FaultCode.BAD_SHAPE, f'chunk {seq}: row {index} is '
+                                f'{described(row)}, expected is a list of numbers')
+        if len(row) != width or not width:
             raise ChunkRejected(FaultCode.BAD_SHAPE,
                                 f'chunk {seq}: row {index} is not a list of {width} '
                                 'numbers')
@@ -180,6 +185,16 @@ def _rectangle(seq: int, rows: list[Any]) -> tuple[tuple[float, ...], ...]:
     if kinds == {float}:
         return tuple(map(tuple, rows))
     return tuple(tuple(map(float, row)) for row in rows)
+
+
+def described(value: object) -> str:
+    """Say what a JSON value is, for a text about what came instead of something else."""
+    if isinstance(value, dict):
+        keys = ', '.join(printable(str(key), 30) for key in list(value)[:8])
+        return f'an object with the keys {keys}{", ..." if len(value) > 8 else ""}'
+    if isinstance(value, list):
+        return f'a list of {len(value)}'
+    return f'{value!r:.50}'
 
 
 def _milliseconds(message: Mapping[str, Any], name: str) -> float | None:

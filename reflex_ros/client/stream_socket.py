@@ -4,26 +4,26 @@
 Connect one WebSocket: a new TCP connection and a whole handshake.
 
 Redirects are not followed: ``websockets`` gets a connected socket, and does not redirect one.
-Compression is not offered, and a compressed frame is refused. Proxies from the environment are not
-used. The size of a message is limited.
+Compression is not offered, and a compressed frame is refused. No proxy is used but that of
+``REFLEX_PROXY``. The size of a message is limited.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import ssl
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 
 from reflex_ros import __version__
+from reflex_ros.client import tcp, trust
 from reflex_ros.client.credentials import Secret
+from reflex_ros.client.proxy import NAME as PROXY
+from reflex_ros.client.proxy import Proxy
 from reflex_ros.client.stream_errors import StreamErrors
 from reflex_ros.client.stream_protocol import MAX_FRAME
-from reflex_ros.client.transport import UNPROVEN
 from reflex_ros.errors import ServiceProtocolError
 
 _wire = logging.getLogger(f'{__name__}.wire')
@@ -58,11 +58,13 @@ class _Connection(ClientConnection):
 
 
 async def open_socket(url: str, key: Secret | None,
-                      errors: StreamErrors) -> tuple[ClientConnection, dict[str, float]]:
+                      errors: StreamErrors, proxy: Proxy | None = None
+                      ) -> tuple[ClientConnection, dict[str, float]]:
     """
     Connect and make the handshakes of TCP, TLS and WebSocket, without a time limit.
 
     :param key: None sends no API key.
+    :param proxy: makes a tunnel for an encrypted stream that leaves this machine.
     :returns: the connection, and the duration of each step [ms] (section d.4).
     :raises ServiceProtocolError: for a redirect, and if the certificate is not valid.
     :raises OSError: if the host cannot be reached.
@@ -73,11 +75,14 @@ async def open_socket(url: str, key: Secret | None,
     is_secure = parts.scheme == 'wss'
     began = loop.time()
     # A socket of our own, to measure its time and to prevent redirects.
-    raw = await _connect_tcp(parts.hostname or '', parts.port or (443 if is_secure else 80))
+    host, port = parts.hostname or '', parts.port or (443 if is_secure else 80)
+    tunnel = proxy if proxy is not None and proxy.serves(parts.scheme, host) else None
+    raw = await _connect_tcp(tunnel, host, port)
     connected = loop.time()
     try:
         link = await connect(
-            url, sock=raw, server_hostname=parts.hostname if is_secure else None,
+            url, sock=raw, server_hostname=host if is_secure else None,
+            ssl=trust.context() if is_secure else None,
             additional_headers={'Authorization': f'Bearer {key.reveal()}'} if key else None,
             user_agent_header=f'reflex-ros/{__version__}', compression=None, proxy=None,
             open_timeout=None, ping_interval=None, close_timeout=CLOSE_S, logger=_wire,
@@ -85,12 +90,10 @@ async def open_socket(url: str, key: Secret | None,
     except BaseException as exc:
         raw.close()
         response = getattr(exc.__context__, 'response', None)
-        if isinstance(exc, ssl.SSLCertVerificationError):
-            raise ServiceProtocolError(f'{errors.at(str(exc))}. {UNPROVEN}') from exc
+        if distrust := trust.distrust(errors.place, exc):
+            raise distrust from exc
         if response is not None and 300 <= response.status_code < 400:
-            raise ServiceProtocolError(f'{errors.place}: a redirect (HTTP '
-                                       f'{response.status_code}) is not followed. Fix '
-                                       'service.url or REFLEX_ACTIONS_URL') from exc
+            raise ServiceProtocolError(errors.stranger(response)) from exc
         raise
     secured = getattr(link, 'connected_at', connected) if is_secure else connected
     upgraded = loop.time()
@@ -99,30 +102,17 @@ async def open_socket(url: str, key: Secret | None,
                   'connect_ms': (upgraded - began) * 1e3}
 
 
-async def _connect_tcp(host: str, port: int) -> socket.socket:
-    """
-    Connect to the first address of the host that answers.
-
-    Runs in the event loop, not in a thread, so that a cancelled attempt ends at once.
-    """
-    loop = asyncio.get_running_loop()
-    failure = OSError(f'{host} has no address')
+async def _connect_tcp(tunnel: Proxy | None, host: str, port: int) -> socket.socket:
+    """Connect to a host, or through a tunnel to it; errors as :func:`.tcp.connect`."""
+    if tunnel is None:
+        return await tcp.connect(host, port)
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as exc:
-        raise OSError(f'{host} is not a valid host name') from exc
-    for family, kind, proto, _, address in found:
-        raw = socket.socket(family, kind, proto)
-        try:
-            raw.setblocking(False)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(raw, address)
-            return raw
-        except OSError as exc:
-            raw.close()
-            # The text of asyncio says only "Connect call failed".
-            failure = OSError(exc.errno, os.strerror(exc.errno)) if exc.errno else exc
-        except BaseException:
-            raw.close()
-            raise
-    raise failure
+        raw = await tcp.connect(tunnel.host, tunnel.port)
+    except OSError as exc:
+        raise OSError(f'the proxy {tunnel.place} ({PROXY}): {exc}') from exc
+    try:
+        await tunnel.open_tunnel(raw, host, port)
+    except BaseException:
+        raw.close()
+        raise
+    return raw

@@ -26,10 +26,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reflex_ros.client import retry
+from reflex_ros.client.answers import asked_wait_s, busy, stranger, told
 from reflex_ros.client.deadline import end
 from reflex_ros.client.endpoints import is_loopback, origin
 from reflex_ros.client.file_source import FileSource, PART
-from reflex_ros.client.messages import printable
+from reflex_ros.client.texts import printable
 from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
 
@@ -40,6 +41,8 @@ ANSWER_S = 300.0
 LOOK_S = 0.5
 PIECE = 64 * PART
 """16 MiB: a resumable target loses at most this much in an interruption."""
+LONGEST_S = 60.0
+"""A storage that asks to wait longer than this [s] is not waited for."""
 TRIES = 6
 """Attempts in a row without a byte of progress; about 10 s of waiting."""
 REPORT = 'Nothing was sent. Report this to the operator of the service'
@@ -159,9 +162,10 @@ class _Upload:
                 is_known = not self._target.is_resumable
                 if self._offset > furthest:
                     failures.restart()
-                attempt = failures.add(str(exc))
+                attempt = failures.add(str(exc), exc.retry_after_s)
                 # A second POST would store the file twice.
-                if attempt.number >= TRIES or self._target.method == 'POST':
+                if (attempt.number >= TRIES or self._target.method == 'POST'
+                        or exc.retry_after_s > LONGEST_S):
                     raise
                 await self._transport.pause(attempt)
             furthest = max(furthest, self._offset)
@@ -211,16 +215,25 @@ class _Upload:
     def _read(self, answer: Answer) -> Answer | None:
         """Evaluate an answer; return it if the target has the whole file, else None."""
         if 200 <= answer.status < 300:
+            if answer.content and (what := self._stranger(answer)):
+                raise ServiceProtocolError(what)
             return answer
         if answer.status == 308 and self._target.is_resumable:
             self._offset = self._received(answer)
             return None
         text = f'{self._target.what} failed: {answer.status} {printable(answer.text, 200)}'
         if answer.status in retry.TRANSIENT_READ:
-            raise ServiceUnavailable(text)
-        if 300 <= answer.status < 400:
-            raise ServiceProtocolError(f'{text}. A redirect is not followed')
+            raise ServiceUnavailable(
+                f'{text.rstrip(".: ")}. {busy(answer.status, answer.headers)}', answer.status,
+                asked_wait_s(answer.headers))
+        if what := self._stranger(answer):
+            raise ServiceProtocolError(what)
         raise ServiceRefused(text, f'http_{answer.status}')
+
+    def _stranger(self, answer: Answer) -> str:
+        """Say what answered instead of the storage; empty if it may have been the storage."""
+        what = stranger(answer.status, answer.headers, answer.content)
+        return f'{self._target.what} failed: {told(answer.place, what)}' if what else ''
 
     def _received(self, answer: Answer) -> int:
         text = answer.headers.get('range', '')

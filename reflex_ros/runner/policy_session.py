@@ -32,6 +32,7 @@ from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.deadline import end, within
 from reflex_ros.client.resources import sessions
+from reflex_ros.client.stream_errors import LATER
 from reflex_ros.client.stream_frames import Image, OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
@@ -47,6 +48,7 @@ from reflex_ros.errors import (
     ReflexError,
     ServiceRefused,
     ServiceUnavailable,
+    StreamClosed,
 )
 from reflex_ros.runner.exchange import Exchange
 from reflex_ros.runner.permit_lease import PermitLease
@@ -64,6 +66,8 @@ REJECTS_IN_A_ROW = 3
 HOPELESS_IN_A_ROW = 6
 """Refused chunks in a row after which a dry run ends: the policy does not fit the arm."""
 GOODBYE_S = 1.0
+LATER_S = 4.0
+"""Least wait before the next session, after a close code that asks to come back later."""
 OUTLOOK_WAIT_S = 0.06
 """How long after a chunk an observation waits for the plan that the driver made of it."""
 PREFIX_KEY = 'action_prefix'
@@ -131,6 +135,7 @@ class PolicySession:
         self._sends_prefix = False
         self._waits_for_outlook = False
         self._waits = retry.backoff(random.Random())
+        self._asked_wait_s = 0.0
         self._now: Callable[[], float] = time.monotonic
 
     @property
@@ -164,7 +169,9 @@ class PolicySession:
             except Exception as exc:
                 self._handle_failure(exc)
             if self.status.fault is None:
-                await asyncio.sleep(next(self._waits))
+                wait_s = max(next(self._waits), self._asked_wait_s)
+                self._asked_wait_s = 0.0
+                await asyncio.sleep(wait_s)
         await asyncio.Event().wait()
 
     def _update(self, **changes: Any) -> None:
@@ -179,8 +186,7 @@ class PolicySession:
                                              deployment_id=settings.deployment_id,
                                              robot_id=settings.robot_id)
             if grant.expires_at is not None:
-                # The one use of the wall clock: the service names the end on its own.
-                self._update(expires_at=self._now() + grant.expires_at / 1e3 - time.time())
+                self._update(expires_at=self._end_of(grant.expires_at, service))
             self._update(session_id=grant.session_id, mode=SessionMode.DRY_RUN,
                          service_change=ServiceChange.NONE)
             self._mode_since = self._now()
@@ -198,6 +204,15 @@ class PolicySession:
             finally:
                 self._update(link=Link.LOST)
                 await self._leave(stream, service)
+
+    def _end_of(self, expires_ms: float, service: AsyncReflex) -> float:
+        """Return when a session ends on our clock [s]; the service says it by its own."""
+        offset_s = service.transport.clock_offset_ms / 1e3
+        if offset_s:
+            _log.warning('the clock of the service is %.0f s %s that of this machine; the end of '
+                         'the session follows the clock of the service', abs(offset_s),
+                         'ahead of' if offset_s > 0 else 'behind')
+        return self._now() + (expires_ms - service.transport.service_now_ms()) / 1e3
 
     async def _serve(self, stream: AsyncActionStream, service: AsyncReflex) -> None:
         settings = self.settings
@@ -217,7 +232,7 @@ class PolicySession:
                      open_timing=stream.open_timing)
         # Receiving first: when all tasks fail at once, its error names the cause.
         tasks = [asyncio.create_task(job) for job in (
-            self._receive(stream), self._send(stream), self._expect_answers(),
+            self._receive(stream), self._send(stream), self._expect_answers(stream),
             self._follow_permit(service), self._watch_session(service))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -350,7 +365,7 @@ class PolicySession:
         return outlook.prefix(observation.captured_at, delay_s, self.settings.rate_hz,
                               self.settings.chunk_size)
 
-    async def _expect_answers(self) -> None:
+    async def _expect_answers(self, stream: AsyncActionStream) -> None:
         while True:
             now = self._now()
             if not self._exchange.in_flight:
@@ -362,7 +377,8 @@ class PolicySession:
             limit = (usual + self.settings.recv_hard_s if self.is_applying
                      else self.settings.first_chunk_s)
             if waited >= limit:
-                raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s')
+                came = f', but {stream.unknown_text}' if stream.unknown_types else ''
+                raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s{came}')
             await self._answer_wakeup.wait(now + limit - waited)
 
     async def _receive(self, stream: AsyncActionStream) -> None:
@@ -487,6 +503,10 @@ class PolicySession:
         cause = cause_of(exc, is_applying=self.is_applying,
                          steps=self.settings.next_steps)
         self._update(link=Link.LOST, lost=cause, remark=str(cause))
+        if isinstance(exc, StreamClosed) and exc.code in LATER:
+            self._asked_wait_s = LATER_S
+        elif isinstance(exc, ServiceUnavailable):
+            self._asked_wait_s = exc.retry_after_s
         # A mistake in this program stops the arm like any other failure; its trace is logged.
         _log.warning('session lost: %s', cause, exc_info=exc if is_internal else None)
         if self.is_applying:

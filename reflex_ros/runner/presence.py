@@ -23,10 +23,10 @@ from reflex_ros.client import names, readiness
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.claimed_robot import ClaimedRobot
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.messages import printable
 from reflex_ros.client.messages.robots import Robot
 from reflex_ros.client.readiness import Facts
 from reflex_ros.client.resources import deployments, robots
+from reflex_ros.client.texts import printable
 from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.heartbeats import Readiness
 from reflex_ros.errors import ConfigurationError, ReflexError, ServiceUnavailable

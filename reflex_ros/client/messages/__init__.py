@@ -23,15 +23,8 @@ from pydantic import (
     ValidationError,
 )
 
+from reflex_ros.client.texts import printable
 from reflex_ros.errors import ServiceProtocolError
-
-MAX_TEXT = 1000
-
-
-def printable(text: str, limit: int = MAX_TEXT) -> str:
-    """Cut and escape a text of the service, so that a terminal or a log can show it."""
-    cut = text if len(text) <= limit else text[:limit] + '...'
-    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
 
 
 class _Escaped(str):

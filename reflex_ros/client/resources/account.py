@@ -8,8 +8,11 @@ import json
 from typing import TYPE_CHECKING
 
 from reflex_ros.client import retry
+from reflex_ros.client.answers import busy, stranger, told
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.messages import Account, parse, printable
+from reflex_ros.client.endpoints import advice
+from reflex_ros.client.messages import Account, parse
+from reflex_ros.client.texts import printable
 from reflex_ros.client.transport import Answer, Request
 from reflex_ros.errors import (
     ConfigurationError,
@@ -42,6 +45,7 @@ async def sign_up(service: AsyncReflex, name: str, email: str, password: Secret,
         sent.
     :raises ServiceUnavailable: if the dashboard cannot be reached or is overloaded.
     :raises ServiceRefused: if the dashboard refuses; the text is its own.
+    :raises ServiceProtocolError: if something else answered, or redirects to another host.
     """
     name, email = name.strip(), email.strip().lower()
     for option, value in (('name', name), ('email', email), ('password', password.reveal())):
@@ -54,7 +58,12 @@ async def sign_up(service: AsyncReflex, name: str, email: str, password: Secret,
         'POST', f'{service.site_url}/api/auth/sign-up/email',
         json=body | ({'callbackURL': callback_url} if callback_url else {}), name='sign-up',
         unreachable='Failed to reach Reflex Platform auth',
-        remedy='Check the network, or unset REFLEX_PLATFORM_URL'))
+        remedy=advice(service.site_url)))
+    is_busy = answer.status in retry.TRANSIENT_READ
+    may_be_empty = 200 <= answer.status < 300 and not answer.content
+    if not is_busy and not may_be_empty and (
+            what := stranger(answer.status, answer.headers, answer.content)):
+        raise ServiceProtocolError(f'{answer.place}: {told(service.site_url, what)}')
     if not 200 <= answer.status < 300:
         raise _refusal(answer, password)
     return email
@@ -70,9 +79,6 @@ def _refusal(answer: Answer, password: Secret) -> Exception:
     texts = (error.get('message') if isinstance(error, dict) else error, fields.get('message'))
     text = next((printable(each) for each in texts if isinstance(each, str) and each),
                 f'Better Auth HTTP {answer.status}')
-    if 300 <= answer.status < 400:
-        return ServiceProtocolError(f'{text}. A redirect is not followed, because the password '
-                                    'would go to another host')
     if answer.status in retry.TRANSIENT_READ:
-        return ServiceUnavailable(text)
+        return ServiceUnavailable(f'{text}. {busy(answer.status, answer.headers)}')
     return ServiceRefused(text)

@@ -11,11 +11,11 @@ from typing import Any
 
 from reflex_ros.client import adapters, stream_frames
 from reflex_ros.client.async_client import AsyncReflex
-from reflex_ros.client.messages import printable
 from reflex_ros.client.retry import Attempt
 from reflex_ros.client.stream_frames import Image
 from reflex_ros.client.stream_protocol import chunk, ChunkFrame
 from reflex_ros.client.stream_settings import DEFAULT_PROMPT
+from reflex_ros.client.texts import printable
 from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.errors import (
     ServiceProtocolError,

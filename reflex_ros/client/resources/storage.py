@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.file_source import FileSource
-from reflex_ros.client.messages import printable
+from reflex_ros.client.texts import printable
 from reflex_ros.client.transfer import Progress, Target, upload
 from reflex_ros.errors import ServiceProtocolError
 

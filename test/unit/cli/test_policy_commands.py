@@ -168,16 +168,16 @@ def test_session_that_steers_the_terminal_is_escaped(listen, reflex):
 @pytest.mark.parametrize('window, attempts', [('0', '1 attempt in'), ('0.2', r'\d+ attempts in')])
 def test_row_3_refused_connection_tells_attempts_and_time(fails, closed_port, window, attempts):
     fails(rf'^ws://127\.0\.0\.1:{closed_port}/v1/actions: \[Errno 111\] Connection refused '
-          rf'\({attempts} 0\.\d s\)\. Check the network and the address$',
+          rf'\({attempts} 0\.\d s\)\. Check the network, or unset REFLEX_CONVEX_URL$',
           *STREAM, '--retry-seconds', window, url=f'http://127.0.0.1:{closed_port}')
 
 
 @pytest.mark.parametrize('status, text', [
     ('401', r'refuses the API key: .*HTTP/1.1 401.* \(1 attempt in .*Run `reflex login` again'),
     ('403', r'refuses the API key: .*HTTP/1.1 403.* \(\d+ attempts in .*Run `reflex login` again'),
-    ('404', r'HTTP/1.1 404.* \(\d+ attempts in .*address is probably wrong: unset service\.url'),
+    ('404', r'HTTP/1.1 404.* \(\d+ attempts in .*is probably wrong: unset REFLEX_CONVEX_URL'),
     ('429', r'HTTP/1.1 429.* \(\d+ attempts in .*Too many requests: wait'),
-    ('503', r'HTTP/1.1 503.* \(\d+ attempts in .*Check the network'),
+    ('503', r'HTTP/1.1 503.* \(\d+ attempts in .*overloaded or restarting: wait'),
     ('402', r'HTTP/1.1 402.* \(1 attempt in'),
 ])
 def test_row_3_refused_stream_tells_attempts_and_the_next_step(fails, service, status, text):

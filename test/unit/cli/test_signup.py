@@ -74,7 +74,7 @@ def test_error_has_the_words_of_the_site(signup, service, kind, text):
     (b'{"message":"bad \\u001b[2J correct-horse-77"}', '422 Unprocessable',
      'bad \\x1b[2J [hidden]'),
     (b'', '302 Found',
-     'A redirect is not followed, because the password would go to another host')])
+     'a redirect to 127.0.0.1:1 (HTTP 302), which is not followed')])
 def test_answer_that_is_no_error_message_is_told_by_its_status(listen, signup, body, status, text):
     site = listen(lambda peer: peer.answer(body, status, 'Location: http://127.0.0.1:1/'))
     signup(*WHO, '--password', PASSWORD, site=site.url).failed(text)

@@ -39,7 +39,8 @@ def certificate(tmp_path):
     openssl = shutil.which('openssl') or pytest.skip('openssl is not installed')
     subprocess.run(
         [openssl, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-         '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1',
+         '-days', '2', '-subj', '/CN=localhost', '-addext',
+         'subjectAltName=IP:127.0.0.1,DNS:reflex.test',
          '-keyout', tmp_path / 'key.pem', '-out', tmp_path / 'cert.pem'],
         check=True, capture_output=True, timeout=20)
     return tmp_path

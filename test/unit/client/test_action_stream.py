@@ -169,8 +169,8 @@ def test_wrong_key_is_final(service, fails):
 
 @pytest.mark.parametrize('status, kind, text', [
     (403, AuthenticationError, 'refuses the API key'),
-    (404, ServiceUnavailable, 'address is probably wrong.*REFLEX_ACTIONS_URL'),
-    (429, ServiceUnavailable, 'Too many requests'), (503, ServiceUnavailable, 'Check the network'),
+    (404, ServiceUnavailable, 'Check the network$'),
+    (429, ServiceUnavailable, 'Too many requests'), (503, ServiceUnavailable, 'overloaded or'),
 ])
 def test_refusal_that_persists_is_explained_after_the_window(service, fails, status, kind, text):
     service.fault('handshake_status', str(status))
@@ -217,7 +217,6 @@ def test_name_that_no_host_can_have_is_unavailable(fails, host):
 
 
 @pytest.mark.parametrize('value, kind, text', [
-    ('wrong', ServiceProtocolError, r'^Expected session\.ready, received Unknown\(type='),
     ('error', ServiceProtocolError, r'^Expected session\.ready, received an error: worker_failed'),
     ('close', StreamClosed, r'^WebSocket closed by server \(1013\)'),
 ])
@@ -335,7 +334,7 @@ def test_untrusted_certificate_is_refused_at_once(listen, fails, certificate):
 
     listener = listen(greet)
     fails(f'wss://{listener.address}/v1/actions', ServiceProtocolError,
-          'certificate verify failed', window_s=3.0)
+          'the certificate of the host is not trusted', window_s=3.0)
     assert len(listener.peers) == 1
     assert not received
 

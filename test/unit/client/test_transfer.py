@@ -247,14 +247,15 @@ def test_overloaded_storage_is_tried_again(listen, send):
 
     send(listen(serve).url)
     assert [attempt.reason for attempt in send.attempts] == [
-        'Upload failed: 503 {}', 'Upload failed: 429 {}']
+        'Upload failed: 503 {}. The service is overloaded or restarting: wait a minute, then try '
+        'again', 'Upload failed: 429 {}. Too many requests: wait a minute, then try again']
 
 
 @pytest.mark.parametrize('status, error, text', [
     ('403 Forbidden', ServiceRefused, 'Dataset upload failed: 403 <Expired>'),
     ('413 Too Large', ServiceRefused, 'Dataset upload failed: 413'),
-    ('302 Found', ServiceProtocolError, 'A redirect is not followed'),
-    ('308 Permanent Redirect', ServiceProtocolError, 'A redirect is not followed')])
+    ('302 Found', ServiceProtocolError, 'a redirect to .* which is not followed'),
+    ('308 Permanent Redirect', ServiceProtocolError, 'a redirect to .* which is not followed')])
 def test_refusal_is_final_and_says_why(listen, send, status, error, text):
     def serve(peer):
         peer.read_request()
