@@ -263,8 +263,9 @@ class FaultCode(Enum):
         'the rows look like other units or are constant', Reaction.NONE, Recovery.FIX, _POLICY,
         False, is_planned=True)
     TWO_COMMANDERS = FaultRow(
-        'a second program publishes commands or permits', Reaction.HOLD, Recovery.RESET,
-        'End the other publisher.', is_planned=True)
+        'another program could command the arm: it publishes commands, permits or states, or '
+        'owns a lifecycle service', Reaction.HOLD, Recovery.RESET,
+        'End the program that is named.', 'at once; not active: refused')
     OP_LOCK_LOST = FaultRow(
         'the configured stop device is silent', Reaction.HOLD, Recovery.RESET,
         'Check the stop device.', is_planned=True)

@@ -107,7 +107,9 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('latency', stream.session_received > 0 and stream.age_ms_p95 < age_limit,
               f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'
               if stream.session_received else 'no chunk yet'),
-        _item('commander', driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S,
+        _item('commander',
+              not driver.intruders and (driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S),
+              driver.intruders or
               f'another program published on {DRIVER}/command {driver.foreign_s:.1f} s ago'),
         _item('graph', not inputs.duplicates,
               f'two processes run under the name {", ".join(inputs.duplicates)}'),

@@ -123,6 +123,7 @@ class DriverBeat(ControlFigures, Beat):
     :param accepted: chunks that passed every check of the driver.
     :param foreign_s: time since the last command without a valid tag [s]; negative if there was
         none.
+    :param intruders: nodes that could command the arm and must not; empty when there are none.
     :param setpoint: last commanded position (joints,) [rad].
     """
 
@@ -139,6 +140,7 @@ class DriverBeat(ControlFigures, Beat):
     starved: bool = False
     accepted: int = 0
     foreign_s: float = -1.0
+    intruders: str = ''
     setpoint: tuple[float, ...] = ()
 
     @property

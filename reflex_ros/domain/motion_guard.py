@@ -86,6 +86,12 @@ class MotionGuard:
         return permit.mode if permit else Mode.HOLD
 
     @property
+    def permitted_epoch(self) -> int:
+        """Epoch of the newest permit; 0 without a permit."""
+        permit = self._permit
+        return permit.epoch if permit else 0
+
+    @property
     def speed_scale(self) -> float:
         """Upper bound of the playback speed, from the newest permit."""
         permit = self._permit

@@ -23,22 +23,27 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.config.parameters.spec import Spec
-from reflex_ros.domain.cause import ChunkRejected
+from reflex_ros.domain.authority import CommanderWatch, Handshake
+from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.component_status import Level
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, STREAM, StreamBeat
+from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, STREAM, StreamBeat, SUPERVISOR
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
+from reflex_ros.domain.supervision import SafetyState
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.owners import Owners
 from reflex_ros.runner.beats import driver_beat
 from reflex_ros.runner.call_thread import CallThread
 from reflex_ros.runner.connector import Connector, ConnectorFactory
 
 BEAT_HZ = 20.0
+WATCH_S = 0.1
+"""How often the graph is searched for others that could command the arm [s]."""
 LEVELS = {Level.OK: DiagnosticStatus.OK, Level.WARN: DiagnosticStatus.WARN,
           Level.ERROR: DiagnosticStatus.ERROR}
 
@@ -62,6 +67,11 @@ class ConnectorNode(ReflexNode):
         self._travel: GripperTravel | None = None
         self._refused: Counter[FaultCode] = Counter()
         self._foreign_at: float | None = None
+        self._handshake = Handshake()
+        topics, services = self._guarded_ends(name)
+        self._commanders = CommanderWatch(topics | services)
+        self._owners = Owners(self, topics, services)
+        self._intruders = ''
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
         self._plans = self.create_publisher(JointTrajectory, f'{name}/_plan', qos.CHUNK)
         self._planner: CallThread | None = None
@@ -69,6 +79,11 @@ class ConnectorNode(ReflexNode):
         self.create_subscription(DiagnosticStatus, f'_beat/{STREAM}', self._on_beat, qos.LEASE)
         self.create_subscription(String, 'safety/stop', self._on_stop, qos.STOP)
         self.create_subscription(JointTrajectory, f'{name}/command', self._on_command, qos.CHUNK)
+        self.create_subscription(
+            DiagnosticStatus, 'safety/state',
+            lambda message: self._handshake.record(status_codec.decode(SafetyState, message)),
+            qos.STATE)
+        self.every(WATCH_S, self._watch_commanders)
 
     # Transitions, in the executor's thread.
 
@@ -93,6 +108,11 @@ class ConnectorNode(ReflexNode):
 
     def _start(self) -> None:
         connector = self._required()
+        self._watch_commanders()
+        refusal = self._guard.refusal_reason(time.monotonic()) or self._handshake.refusal(
+            self._guard.permitted_epoch) or self._intruders
+        if refusal:
+            raise ReflexError(refusal)
         if self._guard.mode is Mode.PARK:
             connector.park()
         else:
@@ -142,6 +162,26 @@ class ConnectorNode(ReflexNode):
         if self._connector is not None and self.lifecycle is Lifecycle.ACTIVE:
             self._connector.command(chunk)
 
+    # Who else could command the arm, in the executor's thread.
+
+    def _guarded_ends(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the topics and services that lead to motion, each with its only owner."""
+        space = self.get_namespace().rstrip('/')
+        stream, supervisor = f'{space}/{STREAM}', f'{space}/{SUPERVISOR}'
+        return ({f'{space}/{name}/command': stream, f'{space}/safety/permit': supervisor,
+                 f'{space}/safety/state': supervisor},
+                {f'{space}/{name}/change_state': f'{space}/{name}',
+                 f'{stream}/change_state': stream})
+
+    def _watch_commanders(self) -> None:
+        now = time.monotonic()
+        intruders = self._commanders.intruders(self._owners.find(now), now)
+        if intruders:
+            self._guard.fail(Cause(FaultCode.TWO_COMMANDERS, intruders))
+            if intruders != self._intruders:
+                self.get_logger().error(intruders)
+        self._intruders = intruders
+
     # In the planner's thread.
 
     def _publish_plan(self) -> None:
@@ -173,7 +213,8 @@ class ConnectorNode(ReflexNode):
         return driver_beat(
             self.identity(), self._connector.report(), travel=self._travel,
             refused=self._refused,
-            foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at)
+            foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
+            intruders=self._intruders)
 
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report the link, the joints and their power; before a measurement, the node itself."""

@@ -25,6 +25,7 @@ from std_srvs.srv import Trigger
 
 from reflex_ros.config.parameters.supervisor import TABLE
 from reflex_ros.domain import supervision
+from reflex_ros.domain.authority import HANDSHAKES
 from reflex_ros.domain.heartbeats import (
     DRIVER,
     DriverBeat,
@@ -174,7 +175,10 @@ class SupervisorNode(ReflexNode):
             else:
                 self.get_logger().info(change)
             self._publish_permit(self._made)
-            self._steer(self._made)
+            if machine.state not in HANDSHAKES:
+                # The driver must have heard that the arm is armed before it is activated: the
+                # next evaluation of the gate does that.
+                self._steer(self._made)
         self._publish_state(self._made)
 
     def _steer(self, supervisor: Supervisor) -> None:

@@ -46,6 +46,7 @@ class Rig:
     def __init__(self, node):
         self.node = node
         self.peer = rclpy.create_node('peer')
+        self._others = {'peer': self.peer}
         self._clients = {}
         # The one that the nodes have in their processes.
         self._executor = Executor()
@@ -54,7 +55,7 @@ class Rig:
 
     def close(self):
         self._executor.shutdown(timeout_sec=1.0)
-        for node in (self.node, self.peer):
+        for node in (self.node, *self._others.values()):
             node.destroy_node()
 
     def until(self, condition, what, timeout_s=DEADLINE_S):
@@ -77,9 +78,16 @@ class Rig:
         self.until(lambda: self.peer.count_publishers(subscription.topic_name), topic)
         return heard
 
-    def publisher(self, kind, topic, qos=10):
-        """Make a publisher, and wait until the node under test listens to it."""
-        publisher = self.peer.create_publisher(kind, topic, qos)
+    def other(self, name):
+        """Return a plain node of that name; made when it is asked for first."""
+        if name not in self._others:
+            self._others[name] = rclpy.create_node(name)
+            self._executor.add_node(self._others[name])
+        return self._others[name]
+
+    def publisher(self, kind, topic, qos=10, by='peer'):
+        """Make a publisher of a node, and wait until the node under test listens to it."""
+        publisher = self.other(by).create_publisher(kind, topic, qos)
         self.until(lambda: publisher.get_subscription_count(), f'listener of {topic}')
         return publisher
 

@@ -93,19 +93,63 @@ def test_a_stranger_cannot_move_the_arm(demo):
     assert all(joint['goal_last_change_ns'] is None for joint in joints)
 
 
-def test_a_stranger_with_a_wrong_epoch_is_ignored_while_the_policy_moves(demo):
+@pytest.mark.parametrize('tag', ['epoch=1 seq=999999 age_ms=1.0', 'of the policy'])
+def test_a_second_commander_stops_the_moving_arm_before_it_is_heard(demo, tag):
     from trajectory_msgs.msg import JointTrajectory
 
     from reflex_ros.nodes import qos
     demo.bring_to_motion()
+    view, rows = demo.system.view, [SO101.rest_pose.tolist()] * 30
     publisher = demo.node.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
-    view = demo.system.view
-    publish_until(demo, publisher, trajectory('epoch=1 seq=999999 age_ms=1.0',
-                                              [SO101.rest_pose.tolist()] * 30),
-                  lambda: FaultCode.SEQ_EPOCH in view.driver.rejected
-                  or view.state is not State.ACTIVE,
-                  'refusal')
+    began = time.monotonic()
+    while view.state is not State.LATCHED:
+        assert time.monotonic() - began < 10.0, view.snapshot
+        publisher.publish(trajectory(
+            tag if '=' in tag else f'epoch={view.driver.epoch} seq={10 ** 6} age_ms=1.0', rows))
+        rclpy.spin_once(demo.node, timeout_sec=0.02)
+    assert view.causes[0].code is FaultCode.TWO_COMMANDERS
+    assert '/stranger owns an end of /so101/command' in view.causes[0].text
     assert demo.arm.state()['max_goal_step_ticks'] < 15
+
+
+def test_a_stranger_with_permits_and_a_wrong_state_cannot_arm_a_latched_arm(demo):
+    from diagnostic_msgs.msg import DiagnosticStatus
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    from reflex_ros.domain.permit import Mode, Permit
+    from reflex_ros.domain.supervision import SafetyState
+    from reflex_ros.nodes import qos, status_codec
+    demo.bring_to_motion()
+    demo.system.call('stop')
+    demo.system.wait_state(State.LATCHED, timeout_s=5.0)
+    view = demo.system.view
+    # Hung, the supervisor contradicts nothing.
+    supervisor = demo.system.group.children['supervisor'].pid
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        demo.arm.mark()
+        epoch = view.driver.epoch
+        permits = demo.node.create_publisher(DiagnosticStatus, 'safety/permit', qos.LEASE)
+        states = demo.node.create_publisher(DiagnosticStatus, 'safety/state', qos.STATE)
+        client = demo.node.create_client(ChangeState, 'so101/change_state')
+        assert client.wait_for_service(5.0)
+        request = ChangeState.Request()
+        request.transition.id = Transition.TRANSITION_ACTIVATE
+        for _ in range(10):
+            for said in (SafetyState(State.STANDBY, epoch + 1), SafetyState(State.ARMING, epoch)):
+                states.publish(status_codec.encode('safety/state', said))
+            future = client.call_async(request)
+            while not future.done():
+                permits.publish(status_codec.encode(
+                    'safety/permit', Permit(epoch, Mode.APPLY_ACTIONS, 1.0)))
+                rclpy.spin_once(demo.node, timeout_sec=0.002)
+            assert not future.result().success
+        assert '/stranger' in wait_for(lambda: view.driver.problem, 5.0, 'reason')
+        assert all(joint['goal_last_change_ns'] is None
+                   for joint in demo.arm.state()['joints'].values())
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
 
 
 def test_anyone_may_stop_with_one_word(demo):

@@ -16,16 +16,19 @@ from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, MotionState, StreamBeat
 from reflex_ros.domain.motion_guard import GuardBounds
 from reflex_ros.domain.permit import Mode, Permit
+from reflex_ros.domain.safe_stop import State
+from reflex_ros.domain.supervision import SafetyState
 from reflex_ros.hardware.so101 import SO101
 
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
-from reflex_ros.nodes import convert, status_codec  # noqa: E402
+from reflex_ros.nodes import convert, qos, status_codec  # noqa: E402
 
 from .node_rig import LEASE, made  # noqa: E402
 
@@ -48,10 +51,11 @@ class World:
         self.permit = Permit(EPOCH, Mode.HOLD, 0.0)
         self.stream = StreamBeat('stream-1', Lifecycle.ACTIVE, progress=0)
         self.gives_permit = self.gives_beat = True
-        self._permits = rig.publisher(DiagnosticStatus, 'safety/permit', LEASE)
+        self._permits = rig.publisher(DiagnosticStatus, 'safety/permit', LEASE, 'supervisor')
+        self._states = rig.publisher(DiagnosticStatus, 'safety/state', qos.STATE, 'supervisor')
         self._beats = rig.publisher(DiagnosticStatus, '_beat/action_stream', LEASE)
         self.stops = rig.publisher(String, 'safety/stop')
-        self.commands = rig.publisher(JointTrajectory, 'so101/command')
+        self.commands = rig.publisher(JointTrajectory, 'so101/command', by='action_stream')
         rig.peer.create_timer(LEASE_S, self._renew)
         self._seq = 0
 
@@ -76,6 +80,7 @@ class World:
         """Permit motion and activate; the arm holds under torque then."""
         self.permit = Permit(EPOCH, mode, 1.0)
         self.until(lambda: self.rig.node._guard.mode is mode, 'permit')
+        self.says(State.PARKING if mode is Mode.PARK else State.ARMING)
 
         def is_active():
             self.renewed()
@@ -83,6 +88,12 @@ class World:
 
         self.rig.until(is_active, lambda: f'active driver: {self.rig.node.problem}')
         self.until(lambda: self.beat().torque and self.beat().epoch == EPOCH, 'torque')
+
+    def says(self, state, *, epoch=EPOCH, latched=False):
+        """Let the supervisor publish its state, and spin until the driver has heard it."""
+        said = SafetyState(state, epoch, latched)
+        self._states.publish(status_codec.encode('safety/state', said))
+        self.until(lambda: self.rig.node._handshake._said == said, f'{said}')
 
     def renewed(self):
         """Spin until both leases have just been renewed: nothing is spun in a transition."""
@@ -192,6 +203,60 @@ def test_activation_without_a_permit_to_move_is_refused(world, mode, words):
     assert words in world.rig.node.problem and world.rig.node.lifecycle is Lifecycle.INACTIVE
     world.until(lambda: words in world.beat().problem, 'beat with the reason')
     assert not any(world.arm.torque())
+
+
+def test_permit_without_the_supervisors_arming_is_refused(world):
+    world.configure()
+    world.permit = Permit(EPOCH, Mode.APPLY_ACTIONS, 1.0)
+    world.until(lambda: world.rig.node._guard.mode is Mode.APPLY_ACTIONS, 'permit')
+    for state, epoch in ((State.READY, EPOCH), (State.ACTIVE, EPOCH), (State.ARMING, EPOCH + 1)):
+        world.says(state, epoch=epoch)
+        world.renewed()
+        assert not world.rig.trigger('activate')
+        assert f'its state is {state.value}' in world.rig.node.problem
+    assert not any(world.arm.torque())
+
+
+def test_latch_that_was_seen_bars_the_activation_until_its_reset_is_seen(world):
+    world.configure()
+    world.says(State.LATCHED, latched=True)
+    world.permit = Permit(EPOCH, Mode.APPLY_ACTIONS, 1.0)
+    world.until(lambda: world.rig.node._guard.mode is Mode.APPLY_ACTIONS, 'permit')
+    world.says(State.ARMING)
+    world.renewed()
+    assert not world.rig.trigger('activate')
+    assert 'a stop is latched' in world.rig.node.problem and not any(world.arm.torque())
+    world.says(State.STANDBY, epoch=EPOCH + 1)
+    world.activate()
+
+
+@pytest.mark.parametrize('kind, end', [
+    (JointTrajectory, 'so101/command'), (DiagnosticStatus, 'safety/permit'),
+    (DiagnosticStatus, 'safety/state'), (None, 'so101/change_state'),
+    (None, 'action_stream/change_state')])
+def test_other_program_that_could_command_the_arm_latches_and_bars_the_next_activation(
+        world, kind, end):
+    world.configure()
+    world.activate()
+    stranger = world.rig.other('stranger')
+    if kind is None:
+        made = stranger.create_service(ChangeState, end, lambda _, response: response)
+    else:
+        made = stranger.create_publisher(kind, end, qos.STATE)
+    world.until(lambda: world.beat().cause, 'cause')
+    cause = world.beat().cause
+    assert cause.code is FaultCode.TWO_COMMANDERS
+    assert f'/stranger owns an end of /{end}, which is for' in cause.text
+    assert all(world.arm.torque())
+    assert world.rig.trigger('deactivate')
+    world.says(State.STANDBY, epoch=EPOCH + 1)
+    world.says(State.ARMING)
+    world.renewed()
+    assert not world.rig.trigger('activate')
+    assert '/stranger' in world.rig.node.problem
+    (stranger.destroy_service if kind is None else stranger.destroy_publisher)(made)
+    world.until(lambda: not world.beat().intruders, 'graph without the stranger')
+    world.activate()
 
 
 def test_torque_comes_on_where_the_arm_is(world):

@@ -1,0 +1,91 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Who may command the arm: one supervisor, one stream, and only after the supervisor began to arm.
+
+The epoch of a permit is public, so a permit alone proves nothing. The driver becomes active only
+while the supervisor says that it is arming (or parking) in the epoch of the permit, and never
+while a stop that the driver has seen is latched. And nobody else may own an end of a topic or a
+service that moves the arm. Pure; one thread owns each object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from reflex_ros.domain.safe_stop import State
+from reflex_ros.domain.supervision import SafetyState
+
+HANDSHAKES = (State.ARMING, State.PARKING)
+"""States in which the supervisor activates the driver."""
+UNKNOWN = '_NODE_NAME_UNKNOWN_'
+"""What ROS calls the node of an endpoint before it has heard of the node."""
+UNKNOWN_S = 1.0
+"""How long a node may be without a name [s]."""
+
+
+class Handshake:
+    """What the supervisor said last, and the stop that is latched."""
+
+    def __init__(self) -> None:
+        self._said = SafetyState()
+        self._latched_in: int | None = None
+
+    def record(self, said: SafetyState) -> None:
+        """Record what the supervisor says of the system."""
+        self._said = said
+        if said.latched:
+            self._latched_in = said.epoch
+        elif said.epoch != self._latched_in:
+            # A reset begins another epoch.
+            self._latched_in = None
+
+    def refusal(self, epoch: int) -> str:
+        """
+        Return why the driver must not become active, or an empty text.
+
+        :param epoch: of the newest permit.
+        """
+        if self._latched_in is not None:
+            return 'a stop is latched. Look at the arm, then run `reflex reset`'
+        said = self._said
+        if said.state not in HANDSHAKES or said.epoch != epoch:
+            return (f'the supervisor has not begun to arm: its state is {said.state.value}. '
+                    'Activate the arm with `reflex promote`')
+        return ''
+
+
+class CommanderWatch:
+    """
+    Finds nodes that could command the arm beside the one that may.
+
+    :param owners: full name of the node that may own each topic or service.
+    """
+
+    def __init__(self, owners: Mapping[str, str]) -> None:
+        self._owners = dict(owners)
+        self._unknown_since: dict[str, float] = {}
+
+    def intruders(self, found: Mapping[str, Iterable[str]], now: float) -> str:
+        """
+        Name the nodes that own what they must not.
+
+        Two nodes of the right name are found by their beats: a process that was killed stays in
+        the graph for up to 20 s.
+
+        :param found: full names of the nodes that own each topic or service now.
+        :param now: monotonic instant [s].
+        :returns: a text for people; empty when there are none.
+        """
+        said = []
+        for name, owner in self._owners.items():
+            others = {node for node in found.get(name, ()) if node != owner}
+            unknown = {node for node in others if node.endswith(UNKNOWN)}
+            since = self._unknown_since.setdefault(name, now) if unknown else now
+            if not unknown:
+                self._unknown_since.pop(name, None)
+            if now - since < UNKNOWN_S:
+                others -= unknown
+            said += [f'{"a program without a name" if node in unknown else node} owns an end of '
+                     f'{name}, which is for {owner} alone' for node in sorted(others)]
+        return '; '.join(said)
