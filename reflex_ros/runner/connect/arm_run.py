@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+import gc
 import logging
 import sys
 import threading
@@ -114,6 +115,7 @@ class ArmRun:
                 with self._stop.shielded():
                     self._end()
                 sys.setswitchinterval(before)
+                gc.unfreeze()
         return self.result
 
     def _start(self) -> None:
@@ -128,6 +130,9 @@ class ArmRun:
         # What is wrong with the arm counts more than what is wrong with a camera.
         for future in (arm, *opened):
             future.result()
+        # What exists now stays: the collector need not look at it again while the arm moves.
+        gc.collect()
+        gc.freeze()
         self._is_controlling = True
         self._control.start()
 

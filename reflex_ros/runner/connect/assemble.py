@@ -232,7 +232,12 @@ def _transport(config: RobotConfig, folder: Path, options: RunOptions) -> StepTr
         return made
     if isinstance(target, InferTarget):
         place = replace(_place(config, options, target.rpc_url), infer_url=target.url or None)
-        return InferTransport(config.prompt, place, timeout_s=target.timeout_s, cameras=pictures)
+        # A robot of the user's own takes the rows of whatever model is bound to the key.
+        wire = ARMS['so101'].wire if isinstance(
+            config.hardware, (So101Hardware, SimHardware)) else None
+        return InferTransport(config.prompt, place, timeout_s=target.timeout_s, cameras=pictures,
+                              action_adapter=wire.adapter if wire else None,
+                              robot=wire.robot if wire else None)
     if isinstance(target, StreamTarget):
         place = replace(_place(config, options, target.rpc_url), actions_url=target.url or None)
         window = None if 'REFLEX_WS_CONNECT_RETRY_SECONDS' in options.environment \

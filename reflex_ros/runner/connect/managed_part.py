@@ -69,16 +69,22 @@ class ManagedPart:
             self._thread = None
 
     def _go(self) -> None:
+        # Again after each transition: another state may be wanted by then.
+        while self._change():
+            pass
+
+    def _change(self) -> bool:
+        """Take one transition towards the wanted state; return whether there was one."""
         wanted, present = self._wanted, self.lifecycle
         if wanted is present or time.monotonic() - self._refused_at < RETRY_S:
-            return
+            return False
         try:
             if wanted is Lifecycle.ACTIVE:
                 self._start()
             elif present is Lifecycle.ACTIVE:
                 self._stop()
             else:
-                return
+                return False
         except ReflexError as exc:
             self._refuse(str(exc))
         except Exception as exc:
@@ -88,6 +94,8 @@ class ManagedPart:
         else:
             self.problem = ''
             self.lifecycle = wanted if wanted is Lifecycle.ACTIVE else Lifecycle.INACTIVE
+            return True
+        return False
 
     def _refuse(self, reason: str) -> None:
         _log.error('%s: %s', self.name, reason)

@@ -105,12 +105,15 @@ class JsonlRecorder:
         except queue.Full:
             _log.warning('the recording is not complete: the disk does not keep up')
         self._thread.join(END_S)
-        self._file.close()
-        self._write_meta({'summary': {
-            'total_steps': self._written, 'dropped_steps': self._dropped,
-            'backend_failures': int(bool(self._problem)),
-            'duration_s': round(time.monotonic() - self._began, 3),
-            'safe_stops': result.safe_stops, 'errors': list(result.errors)}})
+        try:
+            self._file.close()
+            self._write_meta({'summary': {
+                'total_steps': self._written, 'dropped_steps': self._dropped,
+                'backend_failures': int(bool(self._problem)),
+                'duration_s': round(time.monotonic() - self._began, 3),
+                'safe_stops': result.safe_stops, 'errors': list(result.errors)}})
+        except OSError as exc:
+            _log.warning('the recording is not complete: %s', exc)
 
     def _run(self) -> None:
         while (row := self._steps.get()) is not None:

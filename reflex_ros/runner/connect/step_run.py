@@ -299,6 +299,8 @@ class StepRun:
                   len(action.actions[0]), self._waits_ms[-1],
                   'unknown' if server_ms is None else f'{server_ms:.0f}ms',
                   self._settings.mode)
+        _log.debug('state=%s first=%s last=%s', list(observation.state), action.actions[0],
+                   action.actions[-1])
 
 
 class _Inference:

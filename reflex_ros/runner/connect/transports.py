@@ -166,17 +166,20 @@ class InferTransport:
     :param prompt: task text, unless the observation has one.
     :param place: service and key; None: as for every command.
     :param action_adapter: adapter whose rows are used; None: the first.
+    :param robot: kind of robot; None: that of the adapter, if it has one.
     :param timeout_s: longest time for one attempt [s].
     """
 
     def __init__(self, prompt: str = DEFAULT_PROMPT, place: ServicePlace | None = None, *,
-                 action_adapter: str | None = None, timeout_s: float = inference.TIMEOUT_S,
+                 action_adapter: str | None = None, robot: str | None = None,
+                 timeout_s: float = inference.TIMEOUT_S,
                  cameras: Mapping[str, CameraSettings] | None = None,
                  extra: Mapping[str, Any] | None = None) -> None:
         self._place = place or ServicePlace()
         self._prompt = prompt
         self._applies = False
         self._adapter = action_adapter
+        self._robot = robot
         self._timeout_s = timeout_s
         self._pictures = _Pictures(cameras or {})
         self._extra = dict(extra or {})
@@ -209,8 +212,8 @@ class InferTransport:
         images = self._pictures.convert(observation.cameras, 'wire')
         frame = self._home.reflex.call(
             inference.infer, observation.state, images, prompt=observation.task or self._prompt,
-            action_adapter=self._adapter, extra={**self._extra, **observation.extra},
-            timeout_s=self._timeout_s)
+            action_adapter=self._adapter, robot=self._robot,
+            extra={**self._extra, **observation.extra}, timeout_s=self._timeout_s)
         return RobotAction(frame.rows, {name: value for name, value in frame.items()
                                         if name not in ('type', 'seq', *_ROWS)})
 

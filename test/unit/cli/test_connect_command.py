@@ -138,6 +138,16 @@ def test_policy_of_ones_own_server(ask, write, service):
     assert ask('connect', '--config', path, '--json').document['steps'] == 2
 
 
+@pytest.mark.parametrize('kind', ['edge', 'infer'])
+def test_arm_with_a_policy_that_is_asked_step_by_step(ask, write, arm, service, kind):
+    target = {'kind': kind, **({'url': f'{service.url}/act'} if kind == 'edge' else {})}
+    path = write('so101', so101(arm), target=target, mode='apply_actions', max_steps=4)
+    outcome = ask('connect', '--config', path, '--json')
+    assert outcome.code == 0, outcome.document
+    assert outcome.document['appliedSteps'] == 4 and arm.travel() > 0.005
+    assert arm.torque() == [True] * 6
+
+
 # ---- the documented failures
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from reflex_ros.client.edge import EdgeSettings
 from reflex_ros.runner.connect.arm_steps import ArmSteps
+from reflex_ros.runner.connect.service_place import ServicePlace
 from reflex_ros.runner.connect.step_run import run_session
-from reflex_ros.runner.connect.transports import EdgeTransport
+from reflex_ros.runner.connect.transports import EdgeTransport, InferTransport
 from reflex_ros.runner.connectors import connector_factory
 
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
@@ -55,6 +56,12 @@ def test_arm_moves_step_by_step_and_is_held_at_the_end(arm, drive):
     result = drive()
     assert (result.applied_steps, result.errors) == (4, [])
     assert arm.travel() > 0.005 and arm.torque() == [True] * 6
+
+
+def test_one_shot_inference_moves_an_arm_too(arm, service, drive):
+    place = ServicePlace(service.key, service.url, environment={})
+    result = drive(InferTransport('wave', place, action_adapter='so101_joint'))
+    assert (result.applied_steps, result.errors) == (4, []) and arm.travel() > 0.005
 
 
 def test_rows_are_played_to_their_end_when_nothing_overlaps(arm, drive):
