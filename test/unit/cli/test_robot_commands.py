@@ -285,6 +285,7 @@ def test_claim_without_a_token_is_refused(ask, monkeypatch, argv):
     ask('robots', 'claim', *argv).failed('TOKEN is required.')
 
 
+@pytest.mark.slow
 def test_heartbeats_go_on_until_interrupted(service, no_settings):
     environment = os.environ | {'REFLEX_API_KEY': service.key, 'REFLEX_CONVEX_URL': service.url}
     running = subprocess.Popen(

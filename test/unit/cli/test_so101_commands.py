@@ -325,6 +325,7 @@ def test_jog_is_refused_while_the_driver_has_the_port(reflex: Command, arm: Simu
     assert f'is in use by process {holder.pid} ({sys.executable} -c' in outcome.err
 
 
+@pytest.mark.slow
 def test_interrupted_jog_comes_to_rest_and_holds(arm: SimulatedArm, home: Path) -> None:
     arm.control.set(pose='ready')
     since = arm.control.mark()
@@ -351,6 +352,7 @@ def test_park_goes_to_the_rest_pose_and_lets_go(reflex: Command, arm: SimulatedA
 # ---- teleop
 
 
+@pytest.mark.slow
 def test_teleop_follows_for_some_seconds_and_holds(reflex: Command, arm: SimulatedArm,
                                                    moving_arm: SimulatedArm) -> None:
     moving_arm.reset()
@@ -524,6 +526,7 @@ def terminal() -> Iterator[Terminal]:
     made.close()
 
 
+@pytest.mark.slow
 def test_calibration_is_guided_recorded_written_and_undone(
         reflex: Command, arm: SimulatedArm, home: Path, terminal: Terminal) -> None:
     place(arm, MIDDLE)

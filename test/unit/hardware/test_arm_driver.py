@@ -663,6 +663,7 @@ def test_servo_that_repeats_itself_is_noticed(moving: Rig) -> None:
     assert moving.is_at(MotionState.STOPPING) or moving.report.at_rest
 
 
+@pytest.mark.slow
 def test_policy_that_shakes_the_arm_is_stopped(rig: Rig) -> None:
     rig.activate()
     start = np.array(rig.report.setpoint)

@@ -75,6 +75,7 @@ def test_move_reaches_the_pose_smoothly(arm: SimulatedArm, drive: ManualDrive) -
     assert steps[:3].max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('way, speed', ((0.002, 0.2), (0.02, 0.5), (0.05, 0.02)))
 def test_small_and_slow_moves_are_made_too(arm: SimulatedArm, drive: ManualDrive, way: float,
                                            speed: float) -> None:

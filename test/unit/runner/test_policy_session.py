@@ -405,6 +405,7 @@ def test_requests_in_flight_are_bounded(service, play, until, fault, value, most
     assert rig.most_in_flight == most
 
 
+@pytest.mark.slow
 def test_lost_answers_do_not_stop_the_others(service, play, until):
     service.fault('skip_one_in', 3)
 
@@ -854,6 +855,7 @@ def test_stale_chunk_is_refused(service, play, until):
     assert not play(service, scene, max_age_s=0.2).faults
 
 
+@pytest.mark.slow
 def test_message_of_an_unknown_type_counts_as_nothing(service, play, until):
     async def scene(rig):
         service.fault('garbage', 'unknown_type', times=1)

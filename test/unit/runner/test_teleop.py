@@ -125,6 +125,7 @@ def test_approach_is_bounded_and_comes_to_rest_at_the_target(
     assert abs(velocity[0]) < 1e-2
 
 
+@pytest.mark.slow
 def test_follower_goes_where_the_leader_is(leader: SimulatedArm, follower: SimulatedArm) -> None:
     since = follower.control.mark()
     with riding(leader, follower) as ride:
@@ -139,6 +140,7 @@ def test_follower_goes_where_the_leader_is(leader: SimulatedArm, follower: Simul
         <= 2053.5 + 0.42 * 4096 / 2 / math.pi
 
 
+@pytest.mark.slow
 def test_leap_of_the_leader_is_no_leap_of_the_follower(leader: SimulatedArm,
                                                        follower: SimulatedArm) -> None:
     since = follower.control.mark()
@@ -176,6 +178,7 @@ def test_follower_holds_when_the_leader_is_lost(leader: SimulatedArm,
     assert goals[-1] == goals[-2] and pose(follower)[0] < 1.3
 
 
+@pytest.mark.slow
 def test_gripper_follows_in_percent_of_its_own_travel(leader: SimulatedArm,
                                                       follower: SimulatedArm) -> None:
     # A trigger that is calibrated over half the travel of the jaw.
@@ -190,6 +193,7 @@ def test_gripper_follows_in_percent_of_its_own_travel(leader: SimulatedArm,
         leader.reset_eeprom()
 
 
+@pytest.mark.slow
 def test_follower_stays_inside_its_limits(leader: SimulatedArm, follower: SimulatedArm) -> None:
     with riding(leader, follower) as ride:
         wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
