@@ -17,9 +17,10 @@ from reflex_ros.cli.options import (
     site_url_option,
 )
 from reflex_ros.cli.remote import ask_at
-from reflex_ros.client import credentials, pending_login, private_file
+from reflex_ros.client import credentials, endpoints, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
+from reflex_ros.client.endpoints import given
 from reflex_ros.client.messages import Account
 from reflex_ros.client.resources import account
 
@@ -87,8 +88,11 @@ def whoami(common: CommonOptions, site_url: str | None) -> None:
         f'{label}: {value or text.MISSING}' for label, value in lines.items()))
 
 
-@local_command('reflex logout')
-def logout(common: CommonOptions) -> None:
+@local_command('reflex logout', 'reflex logout --all')
+@click.option('--convex-url', help='Backend URL of the login (default: REFLEX_CONVEX_URL, then '
+              'the default login).')
+@click.option('--all', 'is_all', is_flag=True, help='Delete the keys of all addresses.')
+def logout(common: CommonOptions, is_all: bool) -> None:
     """
     Delete the saved API key.
 
@@ -96,11 +100,22 @@ def logout(common: CommonOptions) -> None:
     """
     file = credentials.path(os.environ)
     pending_login.drop(pending_login.path(file))
-    is_deleted = private_file.remove(file, credentials.WHAT)
+    try:
+        home = credentials.load(file).home_url
+    except private_file.BrokenFile:
+        home = None
+    address = endpoints.rpc_url(given(common.convex_url, '--convex-url'), os.environ, home)
+    gone = credentials.forget(file, None if is_all else address)
+    left = credentials.load(file)
+    kept = [login.address for login in (left, *left.others) if login.api_key is not None]
     text.report(
-        common, {'ok': True, 'deleted': is_deleted, 'configPath': str(file)},
+        common, {'ok': True, 'deleted': bool(gone), 'addresses': gone, 'kept': kept,
+                 'configPath': str(file)},
         'Logged out of Reflex\n',
-        f'Credentials deleted: {file}' if is_deleted else f'No credentials found at {file}',
+        *((f'Credentials deleted: {file} ({each})' for each in gone) if gone else [
+            f'No credentials found at {file}' if is_all or not kept
+            else f'No credentials for {address} found at {file}']),
+        *(f'Kept: the login at {each}. `reflex logout --all` deletes it too' for each in kept),
         'The API key stays valid until you revoke it in the dashboard, under Keys',
         *(f'{name} is still set, and commands still use it' for name in dotenv.KEYS
           if os.environ.get(name)))

@@ -20,7 +20,7 @@ from reflex_ros.cli.options import CommonOptions, local_command, site_url_option
 from reflex_ros.cli.remote import ask_at
 from reflex_ros.client import credentials, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
-from reflex_ros.client.credentials import Credentials, Secret
+from reflex_ros.client.credentials import Credentials, Login, Secret
 from reflex_ros.client.messages.logins import LoginStatus
 from reflex_ros.client.pending_login import PendingLogin
 from reflex_ros.client.resources import logins
@@ -37,6 +37,7 @@ class LoginSettings:
     timeout_s: float
     poll_s: float
     hostname: str
+    is_default: bool
     common: CommonOptions
 
 
@@ -51,19 +52,22 @@ class LoginSettings:
               metavar='SECONDS', help='Seconds between polls, at least 0.25.')
 @click.option('--hostname', help='Name of this machine on the approval page (default: its host '
               'name).')
+@click.option('--default', 'is_default', is_flag=True,
+              help='Use the address of this login when no other is given.')
 def login(common: CommonOptions, site_url: str | None, timeout_s: float, poll_s: float,
-          hostname: str | None) -> None:
+          hostname: str | None, is_default: bool) -> None:
     """
     Get an API key by approving a link in the browser.
 
-    A login that is still pending is resumed. With --json, the command prints one document when it
-    begins to wait and one when it ends.
+    A key is saved for the address where it was made. The first login is the default; logins at
+    other addresses are kept beside it. A login that is still pending is resumed. With --json, the
+    command prints one document when it begins to wait and one when it ends.
     """
     file = credentials.path(os.environ)
     # Before any request: an approved key that cannot be saved is lost.
     private_file.prepare(file, credentials.WHAT)
     settings = LoginSettings(timeout_s, max(SHORTEST_POLL_S, poll_s),
-                             hostname or socket.gethostname(), common)
+                             hostname or socket.gethostname(), is_default, common)
     is_done = ask_at(common, lambda service: _login(service, settings, file), site_url=site_url,
                      saved=_saved(file), is_anonymous=True)
     if not is_done:
@@ -96,12 +100,31 @@ async def _login(service: AsyncReflex, settings: LoginSettings, file: Path) -> b
         if answer is None:
             _print_timeout(settings, request, url)
             return False
+    lines: list[str] = []
     if answer.status == 'approved':
-        credentials.save(file, Credentials(
-            Secret(answer.api_key or ''), service.rpc.url, site))
+        lines = _save(settings, file, Login(Secret(answer.api_key or ''), service.rpc.url, site))
     pending_login.drop(place)
-    _print_end(settings, request.request_id, answer, file)
+    _print_end(settings, request.request_id, answer, file, lines)
     return answer.status == 'approved'
+
+
+def _save(settings: LoginSettings, file: Path, login: Login) -> list[str]:
+    """Save a new login beside those at other addresses; return what became of them."""
+    before = _saved(file)
+    is_first = before.api_key is None or before.address == login.address
+    is_default = settings.is_default or is_first
+    credentials.save(file, login, is_default=is_default)
+    old = before.at(login.address)
+    lines = [f'It replaces the key that was saved for {login.address}; that key stays valid until '
+             'you revoke it in the dashboard'] if old is not None else []
+    if not is_default:
+        lines.append(f'The login at {before.address} is kept and stays the default. The new one '
+                     f'is used with --convex-url {login.address} or REFLEX_CONVEX_URL; to make it '
+                     'the default, run `reflex login --default` at that address')
+    elif not is_first:
+        lines.append(f'The login at {before.address} is kept: it is used with --convex-url '
+                     f'{before.address} or REFLEX_CONVEX_URL')
+    return lines
 
 
 async def _resume(service: AsyncReflex, settings: LoginSettings, place: Path,
@@ -167,7 +190,8 @@ def _print_timeout(settings: LoginSettings, request: PendingLogin, url: str) -> 
         f'Request ID: {request.request_id}', remedy)
 
 
-def _print_end(settings: LoginSettings, request_id: str, answer: LoginStatus, file: Path) -> None:
+def _print_end(settings: LoginSettings, request_id: str, answer: LoginStatus, file: Path,
+               lines: list[str]) -> None:
     if answer.status != 'approved':
         title, remedy = 'Reflex CLI login was not completed', 'Run `reflex login` again'
         text.report(settings.common, {
@@ -179,8 +203,8 @@ def _print_end(settings: LoginSettings, request_id: str, answer: LoginStatus, fi
     is_overridden = any(os.environ.get(name) for name in dotenv.KEYS)
     text.report(settings.common, {
         'ok': True, 'status': 'approved', 'requestId': request_id, 'configPath': str(file),
-        'next': NEXT},
-        'Reflex CLI login complete\n', f'Credentials saved: {file}',
+        'next': NEXT, **({'notes': lines} if lines else {})},
+        'Reflex CLI login complete\n', f'Credentials saved: {file}', *lines,
         *(['REFLEX_API_KEY or RFX_API_KEY is set and overrides the saved key']
           if is_overridden else []),
         '\nNext:', *(f'  {command}' for command in NEXT))

@@ -15,7 +15,7 @@ from reflex_ros.cli.named import IdOf, resolved
 from reflex_ros.cli.observation import Finite, milliseconds, observation_options
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask, ask_at, report_retry
-from reflex_ros.client.endpoints import given
+from reflex_ros.client.endpoints import Address, given
 
 SECONDS = Finite(0.0, 3600.0)
 POSITIVE = Finite(0.0, 3600.0, min_open=True)
@@ -52,10 +52,10 @@ def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str
     """
     if settings['session_id'] and not settings['url']:
         settings['session_id'] = ask(common, resolved, settings['session_id'])
-    environment = dict(dotenv.environment())
+    environment = dotenv.environment()
     settings['url'] = given(settings['url'], '--url')
     if common.convex_url:
-        environment['REFLEX_CONVEX_URL'] = common.convex_url
+        environment['REFLEX_CONVEX_URL'] = Address(common.convex_url, '--convex-url')
     chunks = []
     with client.ActionStream(
             prompt, api_key=common.api_key, action_adapter=adapter, cameras=list(images),

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 import os
 from types import TracebackType
 
-from reflex_ros.client import credentials, endpoints, retry
+from reflex_ros.client import access, endpoints, retry
 from reflex_ros.client.credentials import Credentials, Secret
 from reflex_ros.client.rest import RestClient
 from reflex_ros.client.rpc import RpcClient
@@ -39,18 +40,29 @@ class AsyncReflex:
                  window_s: float | None = None,
                  on_retry: Callable[[retry.Attempt], None] | None = None) -> None:
         environment = os.environ if environment is None else environment
-        saved = credentials.load(credentials.path(environment)) if saved is None else saved
-        key_text = api_key.reveal() if isinstance(api_key, Secret) else api_key
-        self.key = None if is_anonymous else credentials.api_key(key_text, environment, saved)
-        rpc_url = endpoints.rpc_url(convex_url, environment, saved.convex_url)
-        rest_url = endpoints.api_url(api_url, environment, rpc_url)
+        self.access = access.resolve(environment, api_key=api_key, convex_url=convex_url,
+                                     saved=saved, is_anonymous=is_anonymous)
+        self.key, rpc_url = self.access.key, self.access.rpc_url
+        self._rest_url = endpoints.api_url(api_url, environment, rpc_url)
+        self._infer_url = endpoints.infer_url(infer_url, environment, rpc_url)
         self.transport = Transport(window_s=window_s, on_retry=on_retry, environment=environment)
         self.rpc = RpcClient(self.transport, rpc_url, self.key)
-        self.rest = RestClient(self.transport, rest_url, self.key)
-        self.inference = RestClient(
-            self.transport, endpoints.infer_url(infer_url, environment, rpc_url), self.key,
-            name='Reflex inference')
-        self._site = (site_url, environment, saved.site_url)
+        self._site = (site_url, environment, self.access.saved_site)
+
+    @cached_property
+    def rest(self) -> RestClient:
+        """
+        The REST endpoints.
+
+        :raises AuthenticationError: if they are at an address that the key is not for.
+        """
+        return RestClient(self.transport, self._rest_url, self.access.key_for(self._rest_url))
+
+    @cached_property
+    def inference(self) -> RestClient:
+        """The endpoint for single inferences; errors as in :attr:`rest`."""
+        return RestClient(self.transport, self._infer_url, self.access.key_for(self._infer_url),
+                          name='Reflex inference')
 
     @property
     def site_url(self) -> str:

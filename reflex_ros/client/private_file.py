@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import contextlib
+import errno
 import json
 import os
 from pathlib import Path
@@ -20,6 +21,7 @@ import tempfile
 from reflex_ros.errors import ConfigurationError
 
 MAX_SIZE = 64 * 1024
+OR_KEY = 'or set REFLEX_API_KEY: then no file is needed'
 
 
 def read(file: Path, what: str) -> dict[str, object] | None:
@@ -38,8 +40,11 @@ def read(file: Path, what: str) -> dict[str, object] | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise ConfigurationError(f'Failed to read {what} at {file}: {exc.strerror}'
-                                 '. It must be a regular file, not a link') from exc
+        reason = (f'it must be a regular file, not a link. Name the file itself in '
+                  f'REFLEX_CONFIG_FILE ({os.path.realpath(file)})'
+                  if exc.errno == errno.ELOOP else f'{exc.strerror}. Name another file in '
+                  'REFLEX_CONFIG_FILE')
+        raise ConfigurationError(f'Failed to read {what} at {file}: {reason}, {OR_KEY}') from exc
     try:
         _check_file(file, what, os.fstat(descriptor))
         text = os.read(descriptor, MAX_SIZE + 1)
@@ -159,7 +164,8 @@ def _check_file(file: Path, what: str, info: os.stat_result) -> None:
         raise ConfigurationError(f'{what} at {file} are not a regular file. Remove it')
     if info.st_uid != os.getuid():
         raise ConfigurationError(f'{what} at {file} belong to user {info.st_uid}, not to you. '
-                                 'Remove the file and log in again')
+                                 'Name another file in REFLEX_CONFIG_FILE and log in again, '
+                                 f'{OR_KEY}')
     if info.st_mode & 0o077:
         raise ConfigurationError(f'{what} at {file} can be read by others. Run chmod 600 {file}')
     if info.st_size > MAX_SIZE:

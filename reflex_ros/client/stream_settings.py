@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import math
 from typing import TypedDict
 
-from reflex_ros.client import credentials, endpoints, retry
+from reflex_ros.client import access, endpoints, retry
 from reflex_ros.client.credentials import Secret
 from reflex_ros.client.stream_frames import OpenRequest
 
@@ -93,13 +93,11 @@ def destination(url: str | None, api_key: str | Secret | None,
     :raises AuthenticationError: if no API key is found.
     :raises ConfigurationError: if the URL is not valid, or others can read the credentials file.
     """
-    saved = credentials.load(credentials.path(environment))
-    rpc_url = endpoints.rpc_url(None, environment, saved.convex_url)
-    address = endpoints.actions_url(url, environment, rpc_url)
-    key_text = api_key.reveal() if isinstance(api_key, Secret) else api_key
-    if not key_text and endpoints.token_in(address):
+    found = access.resolve(environment, api_key=api_key, is_anonymous=True)
+    address = endpoints.actions_url(url, environment, found.rpc_url)
+    if not api_key and endpoints.token_in(address):
         return address, None
-    return address, credentials.api_key(key_text, environment, saved)
+    return address, access.for_stream(environment, address, api_key=api_key)
 
 
 def _is_positive(value: object) -> bool:

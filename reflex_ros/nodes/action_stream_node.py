@@ -33,8 +33,9 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.cameras.feed import CameraFeed
-from reflex_ros.client import claimed_robot, credentials, endpoints, retry
+from reflex_ros.client import access, claimed_robot, endpoints, retry
 from reflex_ros.client.async_client import AsyncReflex
+from reflex_ros.client.credentials import Secret
 from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.client.resources import account
 from reflex_ros.config.parameters.action_stream import TABLE
@@ -116,14 +117,17 @@ class ActionStreamNode(ReflexNode):
         self.create_subscription(String, 'prompt', self._on_prompt, qos.PROMPT)
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
-        saved = credentials.load(credentials.path(os.environ))
-        key = credentials.api_key(None, os.environ, saved)
-        rpc_url = endpoints.rpc_url(settings['service.rpc_url'], os.environ, saved.convex_url)
+        found = access.resolve(os.environ, convex_url=endpoints.given(
+            settings['service.rpc_url'], 'service.rpc_url'))
+        rpc_url = found.rpc_url
+        actions_url = endpoints.actions_url(endpoints.given(
+            settings['service.actions_url'], 'service.actions_url'), os.environ, rpc_url)
+        key = found.only_key(actions_url)
+        assert key is not None
         cameras = camera_inputs.read_settings(settings)
         options = SessionSettings(
             rpc_url=rpc_url,
-            actions_url=endpoints.actions_url(settings['service.actions_url'], os.environ,
-                                              rpc_url),
+            actions_url=actions_url,
             prompt=settings['prompt'], model=settings['service.model'],
             cameras=tuple(camera.wire_key for camera in cameras), rate_hz=settings['rate_hz'],
             chunk_size=settings['chunk_size'], execute_horizon=settings['execute_horizon'],
@@ -162,7 +166,7 @@ class ActionStreamNode(ReflexNode):
         self._cameras = CameraInputs(self, cameras, self._feed, self._observer)
         self._look_timer = self.every(LOOK_S, self._cameras.look)
 
-    def _check_account(self, key: credentials.Secret, rpc_url: str, presence: Presence) -> None:
+    def _check_account(self, key: Secret, rpc_url: str, presence: Presence) -> None:
         """Check the key, and find robot and deployment. Blocks for 8 s at most."""
         async def ask() -> None:
             async with AsyncReflex(key, convex_url=rpc_url, window_s=CONFIGURE_S / 2) as service:

@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from reflex_ros.client.user_folders import base, expanded
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import CauseRecord
@@ -33,10 +34,12 @@ def latch_path(folder: str, robot: str, environ: Mapping[str, str]) -> Path:
 
     :param folder: empty: ``reflex_ros`` in XDG_STATE_HOME, or in ``~/.local/state``.
     :param robot: namespace of the robot; empty for the only one.
+    :raises ConfigurationError: when the home folder of the user is not known.
     """
-    place = Path(folder or Path(environ.get('XDG_STATE_HOME') or '~/.local/state') / 'reflex_ros')
+    place = expanded(folder, 'latch_dir') if folder else base(
+        environ, 'XDG_STATE_HOME', '~/.local/state') / 'reflex_ros'
     name = robot.strip('/').replace('/', '_') or 'default'
-    return place.expanduser() / f'latch-{name}.json'
+    return place / f'latch-{name}.json'
 
 
 class LatchFile:

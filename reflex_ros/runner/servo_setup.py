@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reflex_ros.client.user_folders import base
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
@@ -26,8 +27,7 @@ FULL_TURN_FEEDBACK = 0b10000
 
 def backup_folder(environ: Mapping[str, str]) -> Path:
     """Return the folder of the backups of servo settings."""
-    state = environ.get('XDG_STATE_HOME') or Path.home() / '.local' / 'state'
-    return Path(state) / 'reflex_ros' / 'so101'
+    return base(environ, 'XDG_STATE_HOME', '~/.local/state') / 'reflex_ros' / 'so101'
 
 
 def protection_settings(build: ArmBuild, found: Values) -> dict[int, dict[reg.Register, int]]:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-from reflex_ros.client import claimed_robot, credentials, endpoints, retry
+from reflex_ros.client import access, claimed_robot, endpoints, retry
 from reflex_ros.client.edge import EdgeSettings
 from reflex_ros.config.robot import file as robot_file
 from reflex_ros.config.robot.hardware import (
@@ -148,10 +148,14 @@ def _arm_plan(config: RobotConfig, folder: Path, options: RunOptions) -> ArmPlan
     assert isinstance(hardware, (So101Hardware, SimHardware))
     own: dict[str, Any] = hardware.config.values()
     environment = options.environment
-    saved = credentials.load(credentials.path(environment))
-    key = credentials.api_key(options.api_key, environment, saved)
-    rpc_url = endpoints.rpc_url(options.convex_url or target.rpc_url, environment,
-                                saved.convex_url)
+    found = access.resolve(environment, api_key=options.api_key,
+                           convex_url=endpoints.given(options.convex_url, '--convex-url')
+                           or endpoints.given(target.rpc_url, 'target.rpc_url'))
+    rpc_url = found.rpc_url
+    actions_url = endpoints.actions_url(endpoints.given(target.url, 'target.url'), environment,
+                                        rpc_url)
+    key = found.only_key(actions_url)
+    assert key is not None
     pictures = picture_settings(config.cameras)
     claimed_file = claimed_robot.path(environment)
     presence = PresenceSettings(
@@ -161,7 +165,7 @@ def _arm_plan(config: RobotConfig, folder: Path, options: RunOptions) -> ArmPlan
                             if name.endswith('allow_unchecked')),
         beat_s=config.heartbeat_interval_s or BEAT_S)
     session = SessionSettings(
-        rpc_url=rpc_url, actions_url=endpoints.actions_url(target.url, environment, rpc_url),
+        rpc_url=rpc_url, actions_url=actions_url,
         prompt=config.prompt, model=target.base_model,
         cameras=tuple(camera.wire_key for camera in pictures), rate_hz=target.rate_hz,
         chunk_size=target.chunk_size, execute_horizon=target.execute_horizon,

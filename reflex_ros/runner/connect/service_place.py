@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 import os
 
-from reflex_ros.client import claimed_robot, credentials, endpoints
+from reflex_ros.client import access, claimed_robot
 from reflex_ros.client.client import Reflex
+from reflex_ros.client.endpoints import given
 from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.domain.heartbeats import Readiness
 from reflex_ros.runner.connect.readiness_wait import wait_until_ready
@@ -43,9 +44,10 @@ class ServicePlace:
         :param doing: returns what the robot does now; called in another thread.
         :raises ReflexError: when the key is refused, or something does not exist.
         """
-        saved = credentials.load(credentials.path(self.environment))
-        key = credentials.api_key(self.api_key, self.environment, saved)
-        rpc_url = endpoints.rpc_url(self.convex_url, self.environment, saved.convex_url)
+        found = access.resolve(self.environment, api_key=self.api_key,
+                               convex_url=given(self.convex_url, '--convex-url'))
+        key, rpc_url = found.key, found.rpc_url
+        assert key is not None
         file = claimed_robot.path(self.environment)
         presence = Presence(
             PresenceSettings(rpc_url, self.robot_id, self.deployment_id,

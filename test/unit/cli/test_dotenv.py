@@ -17,15 +17,26 @@ KEY = 'rfx_canary_7c1d9e'
 @pytest.mark.parametrize('content, expected', [
     (f'REFLEX_API_KEY={KEY}', {'REFLEX_API_KEY': KEY}),
     (f'\n# a note\n  RFX_API_KEY = "{KEY}"  \nnonsense\n', {'RFX_API_KEY': KEY}),
-    (f"REFLEX_API_KEY='{KEY}'\r\nREFLEX_API_KEY=second\n", {'REFLEX_API_KEY': KEY}),
+    (f"REFLEX_API_KEY=first\r\nREFLEX_API_KEY='{KEY}'\n", {'REFLEX_API_KEY': KEY}),
+    (f'\ufeffREFLEX_API_KEY={KEY}', {'REFLEX_API_KEY': KEY}),
+    (f'export REFLEX_API_KEY={KEY} # mine', {'REFLEX_API_KEY': KEY}),
+    (f'REFLEX_API_KEY="{KEY}" # mine', {'REFLEX_API_KEY': KEY}),
+    (f'REFLEX_API_KEY={KEY}#1', {'REFLEX_API_KEY': f'{KEY}#1'}),
     ('REFLEX_API_KEY=\nRFX_API_KEY=""\n', {}), ('REFLEX_API_KEY', {}),
-    ('#REFLEX_API_KEY=x', {}), ('export REFLEX_API_KEY=x', {}), ('REFLEX_API_KEY="', {
+    ('#REFLEX_API_KEY=x', {}), ('REFLEX_API_KEY="', {
         'REFLEX_API_KEY': '"'}),
     ('REFLEX_CONVEX_URL=https://evil\nREFLEX_API_URL=https://evil\nREFLEX_PLATFORM_URL=x\n', {})])
 def test_only_the_keys_are_read(tmp_path, content, expected):
     file = tmp_path / '.env'
     file.write_bytes(content.encode())
     assert dotenv.read(file) == expected
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_file_of_an_editor_on_windows_is_read(tmp_path, encoding):
+    file = tmp_path / '.env'
+    file.write_bytes(f'REFLEX_API_KEY={KEY}\r\n'.encode(encoding))
+    assert dotenv.read(file) == {'REFLEX_API_KEY': KEY}
 
 
 def test_what_cannot_be_read_is_passed_over(tmp_path):

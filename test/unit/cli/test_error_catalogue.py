@@ -33,6 +33,7 @@ import threading
 import pytest
 
 KEY = 'rfx_canary_7c1d9e'
+OF_VARIABLE = 'The refused key is that of REFLEX_API_KEY: remove or replace it there'
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
 
@@ -72,19 +73,22 @@ def test_entry_1_no_key(provoke, argv):
                          ids=' '.join)
 def test_entry_2_key_that_nobody_knows(provoke, argv):
     error = provoke(*argv, key='rfx_rotated', text='Reflex API key is not valid')
-    assert error == 'Reflex API key is not valid: unknown_key. Run `reflex login`.'
+    assert error == (
+        'Reflex API key is not valid: unknown_key. Run `reflex login`. ' + OF_VARIABLE)
 
 
 def test_entry_2_key_that_was_revoked(provoke, service):
     service.fault('revoke_key_after', 0)
     error = provoke('whoami', text='Reflex API key is not valid')
-    assert error == 'Reflex API key is not valid: unknown_key. Run `reflex login`.'
+    assert error == (
+        'Reflex API key is not valid: unknown_key. Run `reflex login`. ' + OF_VARIABLE)
 
 
 def test_entry_2_http_401(provoke, service):
     service.fault('rpc_status', '401')
     error = provoke('whoami', text='Reflex API key is not valid')
-    assert error == 'Reflex API key is not valid: HTTP 401. Run `reflex login`.'
+    assert error == (
+        'Reflex API key is not valid: HTTP 401. Run `reflex login`. ' + OF_VARIABLE)
 
 
 # ---- 5: the backend

@@ -277,7 +277,8 @@ def test_logout_forgets_key_and_request_and_says_that_the_key_stays_valid(
     assert 'RFX_API_KEY is still set, and commands still use it' in outcome.out
     assert list(folder.iterdir()) == []
     assert login('--json', command='logout').document == {
-        'ok': True, 'deleted': False, 'configPath': str(folder / 'credentials.json')}
+        'ok': True, 'deleted': False, 'addresses': [], 'kept': [],
+        'configPath': str(folder / 'credentials.json')}
 
 
 # ---- the browser
@@ -323,3 +324,51 @@ def test_key_in_an_answer_that_is_none_is_not_shown(reflex, listen, folder, valu
     outcome = reflex('login', '-v', '--site-url', url, key=None, url=url)
     assert outcome.code == 1
     assert 'Traceback' in outcome.err and 'rfx_fresh' not in outcome.out + outcome.err
+
+
+# ---- logins at several addresses
+
+
+def test_trial_at_another_address_touches_no_real_login(login, reflex, service, decide, folder):
+    folder.mkdir(parents=True, mode=0o700)
+    file = folder / 'credentials.json'
+    file.write_text('{"apiKey": "rfx_REAL"}')
+    file.chmod(0o600)
+    decide(begin(login))
+    outcome = login()
+    assert outcome.code == 0
+    assert 'The login at https://api.tryreflex.ai is kept and stays the default' in outcome.out
+    assert json.loads(file.read_text()) == {'apiKey': 'rfx_REAL'}
+    # Here its own key is used, and elsewhere none is sent.
+    assert login(command='whoami').code == 0
+    other = reflex('whoami', key=None, url='http://127.0.0.1:9')
+    assert other.code == 1 and 'a key is never sent to another address' in other.err
+    outcome = login('--all', command='logout')
+    assert outcome.code == 0 and not list(folder.iterdir())
+
+
+def test_default_login_can_be_moved_and_says_what_became_of_the_old_one(login, decide, folder,
+                                                                        service):
+    folder.mkdir(parents=True, mode=0o700)
+    file = folder / 'credentials.json'
+    file.write_text('{"apiKey": "rfx_REAL"}')
+    file.chmod(0o600)
+    decide(begin(login))
+    outcome = login('--default')
+    assert 'The login at https://api.tryreflex.ai is kept: it is used with --convex-url' in (
+        outcome.out)
+    assert json.loads(file.read_text())['convexUrl'] == service.url
+    outcome = login(command='logout')
+    assert 'Kept: the login at https://api.tryreflex.ai.' in outcome.out
+
+
+def test_refused_key_is_named_by_where_it_is(reflex, service, tmp_path, monkeypatch):
+    refusal = 'Reflex API key is not valid: unknown_key. Run `reflex login`. '
+    reflex('whoami', key='rfx_old', url=service.url).failed(
+        refusal + 'The refused key is that of REFLEX_API_KEY: remove or replace it there')
+    reflex('whoami', '--api-key', 'rfx_old', key=None, url=service.url).failed(
+        refusal + 'The refused key is that of --api-key')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / '.env').write_text('export REFLEX_API_KEY="rfx_old" # mine\n')
+    reflex('whoami', key=None, url=service.url).failed(
+        f'{refusal}The refused key is that of REFLEX_API_KEY in {tmp_path / ".env"}')

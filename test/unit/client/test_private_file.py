@@ -54,7 +54,7 @@ def test_existing_directory_stays_as_it_is(file):
 
 
 def test_saving_again_replaces_and_leaves_nothing_beside_it(file):
-    credentials.save(file, Credentials(Secret('rfx_old')))
+    credentials.save(file, Credentials(Secret('rfx_old'), SAVED.convex_url))
     credentials.save(file, SAVED)
     assert credentials.load(file) == SAVED
     assert list(file.parent.iterdir()) == [file]
