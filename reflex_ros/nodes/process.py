@@ -8,14 +8,19 @@ before anything else ends: rclpy's own handlers would shut the context down firs
 
 The end of the parent process counts as a signal, because ``launch`` dies of SIGTERM without ending
 what it started. A node that was started with nohup outlives its parent.
+
+A node that hangs ends itself, with the stacks of its threads on stderr, and is started again like
+one that died: nothing else can tell a hung node from a quiet one in each of the ways to start it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+import faulthandler
 import os
 import signal
 import sys
+import time
 
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
@@ -41,12 +46,19 @@ GONE_S = 4.5
 """From the signal to the end of the process; launch sends the next signal after 5 s."""
 
 
-def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
+HANG_S = 20.0
+"""Longest time without a turn of the executor: no transition takes half of it."""
+REARM_S = 1.0
+
+
+def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
+        hang_s: float = HANG_S) -> int:
     """
     Spin a node until SIGINT, SIGTERM or SIGHUP; return the exit code.
 
     :param make_node: constructs the node; called when the context is up.
     :param autostart: configure and activate it here; only for a node that nobody manages.
+    :param hang_s: a node whose executor hangs for so long (or a second longer) ends [s].
     """
     # No event: setting one takes a lock, and a second signal in the middle of it would wait for
     # that lock for ever.
@@ -80,13 +92,19 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False) -> int:
     try:
         if autostart and node.trigger_configure() is SUCCESS:
             node.trigger_activate()
+        watched_until = 0.0
         while not leaving:
+            if (now := time.monotonic()) >= watched_until:
+                # Its own thread needs nothing of Python, not even the GIL.
+                faulthandler.dump_traceback_later(hang_s + REARM_S, exit=True)
+                watched_until = now + REARM_S
             executor.spin_once(timeout_sec=STEP_S)
             if os.getppid() != parent and not outlives_parent:
                 leave(signal.SIGHUP, None)
     except ExternalShutdownException:
         pass
     finally:
+        faulthandler.cancel_dump_traceback_later()
         if node.lifecycle is not Lifecycle.FINALIZED:
             node.trigger_shutdown()
         executor.shutdown(timeout_sec=1.0)

@@ -51,6 +51,8 @@ from reflex_ros.runner.supervisor import (
 BEAT_HZ = 10.0
 REPLUG_S = 0.5
 """Time between two tries to configure the arm [s]: its cable may have been plugged in again."""
+HANG_S = 3.0
+"""It never waits for anything: after so long it hangs [s]."""
 REQUESTS = {'promote': Event.PROMOTE, 'demote': Event.DEMOTE, 'stop': Event.STOP,
             'park': Event.PARK, 'reset': Event.RESET}
 """Services of the operator and their events."""
@@ -220,7 +222,7 @@ class SupervisorNode(ReflexNode):
 
 def main() -> None:
     """Run the node; it configures and activates itself."""
-    sys.exit(run(SupervisorNode, autostart=True))
+    sys.exit(run(SupervisorNode, autostart=True, hang_s=HANG_S))
 
 
 if __name__ == '__main__':

@@ -109,3 +109,28 @@ def test_node_under_nohup_outlives_its_parent(domain):
         finally:
             os.kill(pid, signal.SIGTERM)
             wait_for(lambda: not is_alive(pid), 6.0, 'end of the node after SIGTERM')
+
+
+HANGING = """
+import sys, time
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.process import run
+
+class Hanging(ReflexNode):
+    def __init__(self):
+        super().__init__('hanging', (), 10.0)
+        self.every(0.05, self.hang_here)
+
+    def hang_here(self):
+        time.sleep(60.0)
+
+sys.exit(run(Hanging, hang_s=0.2))
+"""
+
+
+def test_node_that_hangs_ends_and_shows_where(domain):
+    ended = subprocess.run([sys.executable, '-c', HANGING], env={**os.environ, **domain},
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+                           check=False)
+    assert ended.returncode == 1
+    assert 'Timeout' in ended.stderr and 'in hang_here' in ended.stderr
