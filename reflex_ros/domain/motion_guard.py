@@ -78,6 +78,10 @@ class MotionGuard:
         """Epoch of the present activation, or of the last one."""
         self.cause: Cause | None = None
         """What stopped this activation, or None. Only the first cause counts."""
+        self.longest_permit_gap_s = 0.0
+        """Longest time between two permits in this activation [s]."""
+        self.longest_beat_gap_s = 0.0
+        """The same between two signs of work from the stream [s]."""
 
     @property
     def mode(self) -> Mode:
@@ -129,6 +133,7 @@ class MotionGuard:
             self.epoch = self._permit.epoch
             self._permit_at = self._beat_at = self._played_at = now
             self._has_played = False
+            self.longest_permit_gap_s = self.longest_beat_gap_s = 0.0
             self.cause = self._early
 
     def disarm(self) -> None:
@@ -139,6 +144,8 @@ class MotionGuard:
     def renew_permit(self, permit: Permit, now: float) -> None:
         """Renew the supervisor's lease with a permit that was received now."""
         with self._lock:
+            if self._phase is _Phase.ARMED:
+                self.longest_permit_gap_s = max(self.longest_permit_gap_s, now - self._permit_at)
             self._permit, self._permit_at = permit, now
 
     def renew_beat(self, progress: int, fault: Cause | None, now: float) -> None:
@@ -150,6 +157,8 @@ class MotionGuard:
         """
         with self._lock:
             if progress != self._progress:
+                if self._phase is _Phase.ARMED and self.mode is Mode.APPLY_ACTIONS:
+                    self.longest_beat_gap_s = max(self.longest_beat_gap_s, now - self._beat_at)
                 self._progress, self._beat_at = progress, now
             if fault is not None and self.mode is Mode.APPLY_ACTIONS:
                 self._latch(fault)

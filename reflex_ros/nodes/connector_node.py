@@ -223,6 +223,12 @@ class ConnectorNode(ReflexNode):
             level = DiagnosticStatus.ERROR if self.problem else DiagnosticStatus.OK
             return [status_codec.entry(f'{self.get_name()}: driver', {}, level=level,
                                        message=self.problem or self.lifecycle.value)]
-        return [status_codec.entry(f'{self.get_name()}: driver/{part.name}', part.values,
-                                   level=LEVELS[part.level], message=part.message,
-                                   hardware_id=part.hardware_id) for part in parts]
+        guard = self._guard
+        leases = status_codec.entry(f'{self.get_name()}: driver/leases', {
+            'longest_permit_gap_ms': round(guard.longest_permit_gap_s * 1e3, 1),
+            'longest_beat_gap_ms': round(guard.longest_beat_gap_s * 1e3, 1)},
+            hardware_id=parts[0].hardware_id)
+        return [leases, *(
+            status_codec.entry(f'{self.get_name()}: driver/{part.name}', part.values,
+                               level=LEVELS[part.level], message=part.message,
+                               hardware_id=part.hardware_id) for part in parts)]

@@ -510,7 +510,7 @@ def test_diagnostics_name_the_link_and_each_servo(ros, arm):
         assert list(entries()) == ['left/so101: driver']
         assert rig.trigger('configure')
         rig.until(lambda: len(entries()) > 1, 'entries with a measurement')
-        assert set(entries()) == {'left/so101: driver/bus', *(
+        assert set(entries()) == {'left/so101: driver/bus', 'left/so101: driver/leases', *(
             f'left/so101: driver/servo_{name}' for name in rig.node._joint_names)}
         for entry in entries().values():
             assert entry.hardware_id == str(arm.link) and entry.level == DiagnosticStatus.OK

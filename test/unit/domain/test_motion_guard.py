@@ -70,6 +70,22 @@ def test_bounds_are_settings(bounds: dict[str, float]) -> None:
         assert guard.evaluate(silent_s, 0.0) is verdict
 
 
+def test_longest_gaps_of_this_activation_are_known() -> None:
+    guard = armed(now=10.0)
+    renew(guard, 10.02)
+    renew(guard, 10.09, has_beat=False)
+    renew(guard, 10.10)
+    guard.renew_beat(int(10.10 * 1e6), None, 10.5)      # no progress, no sign of work
+    assert guard.longest_permit_gap_s == pytest.approx(0.07)
+    assert guard.longest_beat_gap_s == pytest.approx(0.08)
+    guard.disarm()
+    renew(guard, 20.0)
+    assert guard.longest_permit_gap_s < 0.1, 'what is not armed counts'
+    assert guard.begin(20.0) == ''
+    guard.arm(20.0)
+    assert guard.longest_permit_gap_s == guard.longest_beat_gap_s == 0.0
+
+
 @pytest.mark.parametrize('missing', ['permit', 'beat'])
 def test_soft_loss_ends_with_the_next_renewal(missing: str) -> None:
     guard = armed()
