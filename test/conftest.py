@@ -8,6 +8,7 @@ begins with ``pytest.importorskip('rclpy')`` or ``pytest.importorskip('launch_ro
 """
 
 from collections import deque
+import gc
 import importlib.util
 import os
 import random
@@ -54,6 +55,15 @@ def missing_requirements():
     if not os.environ.get('REFLEX_TEST_PORT'):
         missing['hardware'] = 'REFLEX_TEST_PORT does not name the serial port of an arm'
     return missing
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection():
+    """Collect without the garbage collector: nothing of the thousands of items can go yet."""
+    gc.disable()
+    yield
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
