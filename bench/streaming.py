@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench import streaming_baselines as baselines
+from bench.streaming_dry_run import wrong_adapter
 from bench.streaming_models import DT, Link, measure, path, Policy, Service
 from reflex_ros.client import adapters
 from reflex_ros.client.stream_protocol import ChunkFrame
@@ -276,7 +277,8 @@ def _rows(tasks: list[tuple[Case, int]], names: Collection[str]) -> Iterator[dic
 
 
 def streaming() -> Iterator[dict[str, Any]]:
-    """Yield the figures of the aims."""
+    """Yield the figures of the aims, and the requests of policies that do not fit."""
+    yield from wrong_adapter()
     yield from _rows([(aim.case, seed) for aim in AIMS for seed in range(aim.seeds)], FIGURES)
 
 
