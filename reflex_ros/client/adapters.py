@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from reflex_ros.domain.arm_description import ArmDescription, WireUnit
 from reflex_ros.domain.joints import Vector
+from reflex_ros.domain.wire_adapters import ADAPTERS
 
 ADAPTER = 'so101_joint'
 ROBOT = 'so101'
 """Robot for which ``ADAPTER`` is the default adapter (section d.1)."""
-ROW_NAMES = {ADAPTER: 'actions_so101', 'aloha_joint': 'actions_aloha', 'pi_native': 'actions_pi'}
+ROW_NAMES = {adapter.name: adapter.rows_key for adapter in ADAPTERS.values()}
 """Adapter -> field of a chunk that holds its rows (section d.6)."""
 DECIMALS = {WireUnit.DEGREES: 4, WireUnit.PERCENT: 4, WireUnit.RADIANS: 6, WireUnit.FRACTION: 6}
 """Decimals of the numbers in an observation; finer than any encoder."""

@@ -92,12 +92,13 @@ def remedy(check: str, known: Facts, robot_id: str = '') -> str:
                        '<model-id>', schema=known.schema_id or '<schema-id>')
 
 
-def mismatches(known: Facts, robot: Robot | None, *, joints: int, kind: str) -> Mapping[str, str]:
+def mismatches(known: Facts, robot: Robot | None, *, kind: str) -> Mapping[str, str]:
     """
     Compare what this machine runs with what the deployment expects.
 
+    States and rows are compared before that (``runner.policy_fit``).
+
     :param robot: the robot of this machine; None is not compared.
-    :param joints: number of values in a row of actions.
     :param kind: kind of robot that is named to the service.
     :returns: name of each mismatch -> what differs, and the next step.
     """
@@ -114,10 +115,7 @@ def mismatches(known: Facts, robot: Robot | None, *, joints: int, kind: str) -> 
     schema = known.schema
     if schema is None:
         return found
-    dim, kind_there = schema.first_number('actionDim'), schema.robot_kind
-    if dim is not None and dim != joints:
-        found['action_dim'] = (f'the schema of deployment {name} has {dim:g} actions, this arm '
-                               f'has {joints}. Deploy with the schema of this arm')
+    kind_there = schema.robot_kind
     if kind_there and kind_there != kind:
         found['robot_kind'] = (f'the schema of deployment {name} is for {kind_there}, this arm is '
                                f'{kind}. Deploy with the schema of this arm')

@@ -59,26 +59,40 @@ class WireUnit(Enum):
 @dataclass(frozen=True, slots=True)
 class WireValue:
     """
-    One value of a state or of a row on the wire: ``sign * position + offset``, in its unit.
+    One value of a state or of a row: ``sign * scale * position + offset``, position in its unit.
 
     A gripper that is 0 open and 1 closed has the unit ``FRACTION``, sign -1 and offset 1.
 
     :param joint: name of the joint; empty for padding, which is sent as 0 and ignored on receipt.
     :param sign: 1 or -1.
-    :param offset: in the unit.
-    :raises ConfigurationError: for another sign, or an offset that is not finite.
+    :param offset: number at position 0.
+    :param scale: size of one unit: a gripper that opens from 0 to 0.044 is a ``FRACTION`` with
+        scale 0.044.
+    :param name: name of the joint at the service; empty for the same name.
+    :raises ConfigurationError: for another sign, an offset that is not finite, or a scale that is
+        not positive.
     """
 
     joint: str = ''
     unit: WireUnit = WireUnit.RADIANS
     sign: int = 1
     offset: float = 0.0
+    scale: float = 1.0
+    name: str = ''
 
     def __post_init__(self) -> None:
         if self.sign not in (1, -1) or not math.isfinite(self.offset):
             raise ConfigurationError(f'wire value of {self.joint!r} with sign {self.sign} and '
                                      f'offset {self.offset}: expected 1 or -1, and a finite '
                                      'offset')
+        if not (math.isfinite(self.scale) and self.scale > 0.0):
+            raise ConfigurationError(f'wire value of {self.joint!r} with scale {self.scale}: '
+                                     'expected a positive number')
+
+    @property
+    def wire_name(self) -> str:
+        """Name of the joint at the service; empty for padding."""
+        return self.name or self.joint
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +197,16 @@ class ArmDescription:
 
     def _line(self, joint: JointDescription, value: WireValue) -> tuple[float, float]:
         """Return slope [1/rad] and intercept of the wire value over the joint's angle."""
+        scale = value.sign * value.scale
         if value.unit is WireUnit.RADIANS:
-            return float(value.sign), value.offset
+            return scale, value.offset
         if value.unit is WireUnit.DEGREES:
-            return value.sign * 180.0 / math.pi, value.offset
+            return scale * 180.0 / math.pi, value.offset
         if not joint.is_gripper:
             raise ConfigurationError(f'arm {self.name}: {joint.name} is in {value.unit.value} on '
                                      'the wire, but it is no gripper')
         full = 100.0 if value.unit is WireUnit.PERCENT else 1.0
-        scale = value.sign * full / (joint.limits.upper - joint.limits.lower)
+        scale *= full / (joint.limits.upper - joint.limits.lower)
         return scale, value.offset - scale * joint.limits.lower
 
     @property

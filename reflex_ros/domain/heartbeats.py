@@ -167,6 +167,8 @@ class StreamBeat(Beat):
     :param chunk_prompt: task text that the last accepted chunk answers; empty before the first.
     :param fault: why no further session is opened.
     :param lost: why the last session ended.
+    :param policy_remark: what the rows of a dry run look like, when they look like a mistake in
+        units; stops nothing.
     :param gap: why no observation can be sent now.
     :param session_received: chunks received since the stream was opened.
     :param session_accepted: chunks since then that passed every check.
@@ -202,6 +204,7 @@ class StreamBeat(Beat):
     service_change: ServiceChange = ServiceChange.NONE
     prompt: str = ''
     chunk_prompt: str = ''
+    policy_remark: str = ''
     fault: Cause | None = None
     lost: Cause | None = None
     gap: Cause | None = None

@@ -77,6 +77,7 @@ class SafetyState:
     :param why: why nothing moves, in one line; empty when the arm may move.
     :param for_s: how long the present state has lasted [s].
     :param pace: speed of the motion that the service can feed, 0..1; 1 is the policy's own.
+    :param remark: what looks like a mistake of the policy, and stops nothing; else empty.
     :param gate: items of the promotion gate; empty before the first evaluation.
     """
 
@@ -88,6 +89,7 @@ class SafetyState:
     why: str = ''
     for_s: float = 0.0
     pace: float = 1.0
+    remark: str = ''
     gate: tuple[GateItem, ...] = ()
 
 
@@ -331,8 +333,11 @@ def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], no
     """Return the whole gate as text: one line for each item."""
     if not gate:
         return f'not evaluated yet: {why_nothing_moves(machine, seen, gate, now)}'
-    return '\n'.join(f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()
-                     for item in gate)
+    lines = [f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()
+             for item in gate]
+    if seen.stream.policy_remark:
+        lines.append(f'    {"remark":<11} {seen.stream.policy_remark}')
+    return '\n'.join(lines)
 
 
 def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
@@ -381,7 +386,8 @@ def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
     return SafetyState(
         state=machine.state, epoch=machine.epoch, latched=machine.is_latched,
         causes=machine.causes, history=tuple(history), for_s=now - machine.since,
-        pace=seen.driver.pace, why=why_nothing_moves(machine, seen, gate, now), gate=tuple(gate))
+        pace=seen.driver.pace, why=why_nothing_moves(machine, seen, gate, now),
+        remark=seen.stream.policy_remark, gate=tuple(gate))
 
 
 def _both(seen: NodesSeen) -> tuple[tuple[str, Beat, float], tuple[str, Beat, float]]:

@@ -39,6 +39,7 @@ from reflex_ros.client.credentials import Secret
 from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.client.resources import account
 from reflex_ros.config.parameters.action_stream import TABLE
+from reflex_ros.config.parameters.mapping import adapted
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.cdr import DamagedMessage
@@ -139,7 +140,8 @@ class ActionStreamNode(ReflexNode):
             if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in os.environ else retry.window(os.environ))
         self._watch = LoopWatch()
         self._thread = LoopThread('stream', leave_s=LEAVE_S, selector=self._watch)
-        self._arm = ARMS[settings['arm']].with_velocity(settings['limits.velocity'])
+        self._arm = adapted(
+            ARMS[settings['arm']].with_velocity(settings['limits.velocity']), settings)
         claimed_file = claimed_robot.path(os.environ)
         self._presence = Presence(PresenceSettings(
             rpc_url, settings['service.robot'], settings['service.deployment'],
@@ -167,7 +169,7 @@ class ActionStreamNode(ReflexNode):
         self._look_timer = self.every(LOOK_S, self._cameras.look)
 
     def _check_account(self, key: Secret, rpc_url: str, presence: Presence) -> None:
-        """Check the key, and find robot and deployment. Blocks for 8 s at most."""
+        """Check the key; find robot and deployment, and compare. Blocks for 8 s at most."""
         async def ask() -> None:
             async with AsyncReflex(key, convex_url=rpc_url, window_s=CONFIGURE_S / 2) as service:
                 await account.whoami(service)
@@ -328,6 +330,8 @@ class ActionStreamNode(ReflexNode):
         level, message = DiagnosticStatus.OK, beat.link.value
         if self.problem or beat.fault:
             level, message = DiagnosticStatus.ERROR, self.problem or str(beat.fault)
+        elif beat.policy_remark and beat.link is Link.OPEN:
+            level, message = DiagnosticStatus.WARN, beat.policy_remark
         elif self.lifecycle is Lifecycle.ACTIVE and beat.link is not Link.OPEN:
             level, message = DiagnosticStatus.WARN, f'{beat.link.value}: {beat.remark}'
         entries = [status_codec.encode('action_stream: stream/link', beat, level=level,

@@ -43,6 +43,8 @@ from rclpy.parameter import Parameter
 from reflex_ros.config.parameters.spec import Spec
 from reflex_ros.errors import ConfigurationError
 
+NOTHING = '-'
+"""Item of a list that stands for nothing, so that it has no parameters."""
 IGNORED_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
 
 
@@ -107,7 +109,7 @@ class Parameters:
             found = self._fixed[spec.per].check(self._node.get_parameter(spec.per).value)
         except ConfigurationError:
             return []
-        return [item for item in dict.fromkeys(found) if item]
+        return [item for item in dict.fromkeys(found) if item and item != NOTHING]
 
     def _declare_items(self) -> None:
         """Declare the parameters of each item, and drop those of items that are gone."""

@@ -34,7 +34,7 @@ def stream_beat(identity: Identity, status: SessionStatus, now: float, *, progre
         *identity,
         progress=progress, link=status.link, remark=status.remark,
         session_mode=status.mode, service_change=status.service_change, prompt=prompt,
-        chunk_prompt=status.chunk_prompt,
+        chunk_prompt=status.chunk_prompt, policy_remark=status.policy_remark,
         fault=fault or status.fault, lost=status.lost, gap=status.gap,
         refusal=status.refusal,
         session_received=counts.received - status.received_before,

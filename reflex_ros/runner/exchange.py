@@ -24,6 +24,7 @@ from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.observation import Observation
 from reflex_ros.domain.request_clock import RequestClock, RequestRules
+from reflex_ros.domain.row_remarks import RowRemarks
 
 MEMORY = 200
 DELAY_MEMORY = 40
@@ -107,6 +108,9 @@ class Exchange:
         """Chunks refused one after another for what they say; late ones do not count."""
         self.last_refusal: ChunkRejected | None = None
         """The newest refusal of a chunk for what it says."""
+        self.remark = ''
+        """What the rows of a dry run look like, when they look like a mistake; else empty."""
+        self._remarks = RowRemarks()
         self._rate_hz = rate_hz
         self._horizon = max(horizon, 2) if horizon else None
         self._pending: dict[int, _Pending] = {}
@@ -179,6 +183,9 @@ class Exchange:
             raise self._refuse(self._with_hint(exc, frame, pending.observation)) from None
         self.counts.accepted += 1
         self.refused_in_a_row = 0
+        if not is_moving:
+            self.remark = self._remarks.record(
+                chunk.rows, pending.observation.position, self.bounds.arm)
         self._newest_seq = frame.seq
         self.clock.record_verdict(True, now + chunk.duration_s)
         # Older observations are overtaken: their chunks would only be refused.

@@ -50,8 +50,10 @@ from reflex_ros.errors import (
     ServiceUnavailable,
     StreamClosed,
 )
+from reflex_ros.runner import policy_fit
 from reflex_ros.runner.exchange import Exchange
 from reflex_ros.runner.permit_lease import PermitLease
+from reflex_ros.runner.policy_fit import PolicyMisfit
 from reflex_ros.runner.session_errors import (
     cause_of,
     InputLost,
@@ -197,6 +199,8 @@ class PolicySession:
                 timeout_s=settings.first_chunk_s, window_s=settings.window_s,
                 on_retry=self._report_attempt, row_keys=(wire.rows_key, 'actions'))
             try:
+                policy_fit.check_session(self._bounds.arm, 'the session that was granted',
+                                         grant.as_sent())
                 await stream.open()
                 await self._serve(stream, service)
             except Exception as exc:
@@ -219,6 +223,7 @@ class PolicySession:
         self._exchange = Exchange(self._bounds, settings.rules, settings.rate_hz,
                                   self._exchange.counts, settings.execute_horizon)
         before = self._exchange.counts
+        policy_fit.check_session(self._bounds.arm, 'session.ready', stream.ready)
         accepts = stream.ready.get('accepts')
         self._sends_prefix = not settings.send_arrival_state and (
             settings.send_prefix is SendPrefix.ALWAYS
@@ -340,7 +345,7 @@ class PolicySession:
             {key: _image(picture) for key, picture in pictures.items()},
             prompt=prompt, capture_time_ns=observation.wall_ns, seq=seq,
             extra={'robot': arm.wire.robot, 'state_adapter': arm.wire.adapter, **units,
-                   **offer})
+                   'joint_names': [value.wire_name for value in arm.wire.values], **offer})
 
     def _outlook_due_at(self, now: float) -> float:
         """Return until when an observation waits for the plan after the newest chunk [s]."""
@@ -425,8 +430,11 @@ class PolicySession:
 
     def _show_exchange(self, **changes: Any) -> None:
         """Publish counts and times, and let everything look at what is due now."""
+        if self._exchange.remark and not self.status.policy_remark:
+            # Once: its numbers change with every chunk.
+            _log.warning('the policy: %s', self._exchange.remark)
         self._update(counts=self._exchange.counts.copy(), in_flight=self._exchange.in_flight,
-                     times=self._exchange.times(), **changes)
+                     times=self._exchange.times(), policy_remark=self._exchange.remark, **changes)
         self._send_wakeup.call()
         self._answer_wakeup.call()
 
@@ -512,7 +520,7 @@ class PolicySession:
         if self.is_applying:
             self._update(fault=cause)
             self._on_fault(cause)
-        elif is_internal or isinstance(exc, (AuthenticationError, PolicyMismatch)):
+        elif is_internal or isinstance(exc, (AuthenticationError, PolicyMismatch, PolicyMisfit)):
             # It will happen again until a person has changed something.
             self._update(fault=cause)
 

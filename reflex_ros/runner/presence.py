@@ -30,6 +30,7 @@ from reflex_ros.client.texts import printable
 from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.heartbeats import Readiness
 from reflex_ros.errors import ConfigurationError, ReflexError, ServiceUnavailable
+from reflex_ros.runner import policy_fit
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +113,8 @@ class Presence:
         self._arm = arm
         self._doing = doing
         self._claimed: ClaimedRobot | None = None
-        self._facts: Facts | None = None
+        self.facts: Facts | None = None
+        """The deployment and its schema; None without one, and before ``identify``."""
         self._robot: Robot | None = None
         self._beat_at = 0.0
         self._beat_problem = ''
@@ -121,11 +123,12 @@ class Presence:
 
     async def identify(self, service: AsyncReflex) -> None:
         """
-        Find robot and deployment by id or name; errors as in :meth:`.RpcClient.call`.
+        Find robot and deployment, and compare it with the arm; errors as in ``RpcClient.call``.
 
         A claimed robot that no longer exists is no error: only promotion needs a robot.
 
         :raises ConfigurationError: if a name fits several resources, or no robot.
+        :raises PolicyMisfit: if the robot schema of the deployment is not that of the arm.
         """
         settings = self.settings
         self._claimed = settings.claimed() if not settings.robot else None
@@ -142,7 +145,9 @@ class Presence:
                                    'not exist any more. Run `reflex robots setup --so101 '
                                    '--name bench`')
             robot_id = ''
-        self._facts = await readiness.facts(service, deployment_id) if deployment_id else None
+        self.facts = await readiness.facts(service, deployment_id) if deployment_id else None
+        if self._arm is not None:
+            policy_fit.check_deployment(self._arm, self.facts)
         self.status = replace(self.status, robot_id=robot_id, deployment_id=deployment_id)
         self._show({})
 
@@ -197,7 +202,7 @@ class Presence:
     async def _check(self, service: AsyncReflex, now: Callable[[], float]) -> None:
         """Ask whether the deployment is ready, and show it."""
         failed: dict[str, str] = {}
-        known = self._facts
+        known = self.facts
         if known is not None:
             try:
                 failed = await self._failed_checks(service, known)
@@ -240,12 +245,12 @@ class Presence:
 
     def _no_robot(self) -> str:
         text = self._robot_problem or NO_ROBOT
-        schema_id = self._facts.schema_id if self._facts else ''
+        schema_id = self.facts.schema_id if self.facts else ''
         return text.replace('--so101', f'--schema-id {schema_id}') if schema_id else text
 
     def _show(self, failed: Mapping[str, str]) -> None:
         """Publish the checks that bar promotion: those of the service, and our own."""
-        known = self._facts
+        known = self.facts
         if known is None:
             is_allowed = self.settings.allow_unchecked
             self.status = replace(
@@ -254,8 +259,8 @@ class Presence:
                 unready={} if is_allowed else {'deployment': NO_DEPLOYMENT})
             return
         arm = self._arm
-        unready = dict(failed) if arm is None else {**readiness.mismatches(
-            known, self._robot, joints=len(arm.wire.values), kind=arm.wire.robot), **failed}
+        unready = dict(failed) if arm is None else {
+            **readiness.mismatches(known, self._robot, kind=arm.wire.robot), **failed}
         state = Readiness.BLOCKED if unready else (
             Readiness.READY if self._is_checked else Readiness.UNKNOWN)
         if unready != self.status.unready:

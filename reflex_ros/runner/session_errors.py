@@ -17,6 +17,7 @@ from reflex_ros.errors import (
     ServiceUnavailable,
     StreamClosed,
 )
+from reflex_ros.runner.policy_fit import PolicyMisfit
 
 
 class InputLost(ReflexError):
@@ -99,6 +100,8 @@ def fault_code(exc: Exception) -> FaultCode:
     """Return the fault code of an error that ends a session; INTERNAL for an unknown error."""
     if isinstance(exc, (ChunkRejected, InputLost, PolicyMismatch)):
         return exc.code
+    if isinstance(exc, PolicyMisfit):
+        return FaultCode.BAD_SHAPE
     if isinstance(exc, AuthenticationError):
         return FaultCode.AUTH_REVOKED
     if isinstance(exc, ServiceRefused):

@@ -85,6 +85,7 @@ class SessionStatus:
     :param prefixes: observations that carried what the arm will execute.
     :param chunk_prompt: the task that the last accepted chunk answers; empty before the first.
     :param refusal: why the last chunk was refused for what it says; None when it was accepted.
+    :param policy_remark: what the rows of a dry run look like, when they look like a mistake.
     :param gap: why no observation can be sent now.
     :param lost: why the last session ended.
     :param fault: why no further session is opened.
@@ -107,6 +108,7 @@ class SessionStatus:
     chunk_prompt: str = ''
     prefixes: int = 0
     refusal: Cause | None = None
+    policy_remark: str = ''
     gap: Cause | None = None
     lost: Cause | None = None
     fault: Cause | None = None

@@ -71,7 +71,10 @@ def test_every_bounded_parameter_of_every_node_has_its_range(ros, module):
     table = import_module(f'reflex_ros.nodes.{module}').TABLE
     with ros() as rclpy:
         node = rclpy.create_node('tried')
-        Parameters(node, table)
+        parameters = Parameters(node, table)
+        lists = {spec.per for spec in table if spec.per}
+        node.set_parameters([rclpy.Parameter(name, value=['front']) for name in lists])
+        parameters.read()
         for spec in table:
             bounds = None if spec.low is None else (spec.low, spec.high)
             name = spec.name.replace('<name>', 'front')

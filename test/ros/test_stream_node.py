@@ -3,6 +3,7 @@
 """The transport in this process, with the simulated service and a plain node for everyone else."""
 
 import io
+import json
 import os
 import time
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from reflex_ros.client import claimed_robot
+from reflex_ros.client.adapters import rows_from_wire
 from reflex_ros.client.claimed_robot import ClaimedRobot
 from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.command_tag import CommandTag
@@ -33,6 +35,7 @@ rclpy = pytest.importorskip('rclpy')
 pytest.importorskip('aiohttp')
 
 from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import CompressedImage, JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
@@ -218,7 +221,63 @@ def test_deployment_that_is_not_ready_permits_a_dry_run_in_the_name_of_the_robot
         robot_id, deployment_id, 'dry_run')
 
 
+def set_parameters(world, **values):
+    found = world.rig.node.set_parameters(
+        [Parameter(name, value=value) for name, value in values.items()])
+    assert all(each.successful for each in found), found
+
+
+def deployment_of(service, **side):
+    """Make a deployment whose robot schema describes states and rows so; return its id."""
+    schema = {'observations': {'state': side}, 'actions': {'action': side}}
+    schema_id = service.call(
+        'registerRobotSchema', name='bench', schemaVersion='robot_schema.v1',
+        schemaJson=json.dumps(schema), hasExplicitSafeStop=True)['robotSchemaId']
+    return service.call('createDeployment', name='bench', modelId='model_sim', mode='dry_run',
+                        robotSchemaId=schema_id)['deploymentId']
+
+
+def test_deployment_for_another_arm_is_refused_with_the_difference(world):
+    names = [*JOINT_NAMES[:5], 'hand']
+    set_parameters(world, **{
+        'service.deployment': deployment_of(world.service, shape=[14], names=names)})
+    assert not world.rig.trigger('configure')
+    for part in ('a row of 14 numbers, here 6', 'joints only there: hand',
+                 'joints only here: gripper', "Set 'adapter' or 'mapping.joints'"):
+        assert part in world.rig.node.problem
+    world.until(lambda: 'joints only there: hand' in world.beat().problem, 'beat that says so')
+
+
+def test_mapping_that_lacks_a_joint_is_refused_and_one_that_fits_runs(world):
+    set_parameters(world, **{'adapter': 'aloha_joint', 'mapping.joints': list(JOINT_NAMES[:5])})
+    assert not world.rig.trigger('configure')
+    assert 'missing: gripper' in world.rig.node.problem
+    set_parameters(world, **{'mapping.joints': [*JOINT_NAMES, *['-'] * 8]})
+    # Reading declares the parameters of each joint that is listed; padding has none.
+    world.rig.node.parameters.read()
+    assert not world.rig.node.has_parameter('mapping.-.unit')
+    set_parameters(world, **{
+        'prompt': 'hold', 'mapping.gripper.closed': 0.0, 'mapping.gripper.open': 0.5,
+        'mapping.wrist_roll.sign': -1})
+    world.pose[4:] = [0.3, SO101.upper[5]]
+    world.open()
+    seen = world.service.observations()[-1]
+    assert (len(seen['state']), seen['state'][4:6]) == (14, [-0.3, 0.5])
+
+
 # Dry run.
+
+
+def test_gripper_in_0_to_1_is_a_remark_in_beat_and_diagnostics(world):
+    entries = world.rig.diagnostics()
+    world.pose = list(rows_from_wire([[0.0, -30.0, 40.0, 30.0, 0.0, 30.0]], SO101)[0])
+    world.service.fault('gripper_units', 'fraction')
+    world.open()
+    remark = world.until(lambda: world.beat().policy_remark, 'remark')
+    assert 'the rows of gripper look like 0..1' in remark
+    assert world.beat().fault is None and not world.beat().rejected
+    world.until(lambda: (link := entries().get('action_stream: stream/link'))
+                and (link.level, link.message) == (DiagnosticStatus.WARN, remark), 'warning')
 
 
 def test_dry_run_publishes_chunks_of_standard_meaning_and_commands_nothing(world):

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+import json
+
 from pydantic import AliasChoices, Field
 
 from reflex_ros.client.messages import Row, Text
@@ -19,6 +22,23 @@ class RobotSchema(Row):
     def schema_id(self) -> str:
         """The id, from any of its field names; empty if there is none."""
         return self.first_text('robotSchemaId', 'schemaId', 'id', '_id')
+
+    @property
+    def content(self) -> Mapping[str, object]:
+        """
+        The schema as it was registered, or what the row says of it where that is missing.
+
+        The shape is that of ``robot_schema.v1``; nothing in it was checked.
+        """
+        fields = self.as_sent()
+        try:
+            found = json.loads(fields.get('schemaJson') or '{}')
+        except (ValueError, TypeError, RecursionError):
+            found = {}
+        if isinstance(found, dict) and found:
+            return found
+        size = fields.get('actionDim')
+        return {'actions': {'action': {'shape': [size]}}} if size else {}
 
 
 class RobotSchemaList(Row):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from reflex_ros.config.parameters import cameras
+from reflex_ros.config.parameters import cameras, mapping
 from reflex_ros.config.parameters.spec import Spec
 from reflex_ros.domain.action import MAX_AGE_S
 from reflex_ros.domain.outlook import SendPrefix
@@ -13,6 +13,7 @@ from reflex_ros.hardware.arms import ARMS
 TABLE = (
     Spec('arm', 'so101', 'Arm that the policy moves: its joints, limits and adapter.',
          choices=tuple(ARMS)),
+    *mapping.TABLE,
     Spec('service.rpc_url', '', 'Base URL of the RPC backend. If it is empty: REFLEX_CONVEX_URL, '
          'then the credentials file, then the hosted service.'),
     Spec('service.actions_url', '', 'URL of the action stream. If it is empty: '

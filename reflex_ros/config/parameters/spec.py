@@ -40,7 +40,7 @@ class Spec:
     def allowed(self) -> str:
         """The allowed values, in words."""
         if self.choices:
-            return 'one of ' + ', '.join(self.choices)
+            return 'one of ' + ', '.join(each or 'empty' for each in self.choices)
         kind = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text',
                 list: 'a list of text'}[type(self.default)]
         if self.low is not None or self.high is not None:

@@ -19,9 +19,9 @@ NAMES = {
     'service.parallel': 'parallel',
 }
 """Parameter of action_stream -> key in ``target``, where the two differ."""
-ELSEWHERE = frozenset({'arm', 'service.deployment', 'service.robot', 'prompt', 'cameras',
-                       'schedule', 'limits.velocity', 'limits.jump', 'limits.chunk_age_s',
-                       'limits.clamp'})
+ELSEWHERE = frozenset({'arm', 'adapter', 'mapping.joints', 'service.deployment', 'service.robot',
+                       'prompt', 'cameras', 'schedule', 'limits.velocity', 'limits.jump',
+                       'limits.chunk_age_s', 'limits.clamp'})
 """Parameters of action_stream that robot.yaml has in other parts."""
 
 _ROWS = [row for row in TABLE if not row.per and row.name not in ELSEWHERE]

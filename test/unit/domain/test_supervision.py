@@ -457,6 +457,14 @@ def test_gate_is_reported_line_by_line() -> None:
         'not evaluated yet: ready: run `reflex promote`')
 
 
+def test_remark_about_the_policy_is_no_item_of_the_gate() -> None:
+    seen = replace(SEEN, stream=replace(STREAM, policy_remark='the rows look like 0..1'))
+    assert gate_report(system(S.READY), seen, RED[:1], NOW).splitlines() == [
+        'ok  latch', '    remark      the rows look like 0..1']
+    assert safety_state(system(S.READY), seen, RED[:1], (), NOW).remark == (
+        'the rows look like 0..1')
+
+
 def test_safety_state_holds_all_of_it() -> None:
     history = [(S.READY, 80.0), (S.LATCHED, 90.0)]
     safety = safety_state(STOPPED, SEEN, RED, history, NOW)

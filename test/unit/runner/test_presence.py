@@ -4,6 +4,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from made_up_arms import SEVEN
 import pytest
@@ -14,6 +15,7 @@ from reflex_ros.client.credentials import Secret
 from reflex_ros.domain.heartbeats import Readiness
 from reflex_ros.errors import ConfigurationError, ServiceRefused
 from reflex_ros.hardware.so101 import SO101
+from reflex_ros.runner.policy_fit import PolicyMisfit
 from reflex_ros.runner.presence import Doing, Presence, PresenceSettings
 
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
@@ -159,11 +161,16 @@ def test_robot_with_another_schema_than_the_deployment_expects_bars_actions(
 def test_arm_that_the_schema_does_not_describe_bars_actions(service, present, until):
     async def scene(presence):
         await until(lambda: presence.status.beats)
-        assert 'has 6 actions, this arm has 14' in presence.status.unready['action_dim']
         assert 'is for so101, this arm is' in presence.status.unready['robot_kind']
         assert presence.status.readiness is Readiness.BLOCKED
 
-    present(scene, deployment='deploy_sim', robot='robot_sim', arm=SEVEN)
+    other = replace(SO101, wire=replace(SO101.wire, robot='so102'))
+    present(scene, deployment='deploy_sim', robot='robot_sim', arm=other)
+
+
+def test_arm_of_another_size_is_refused_at_once(present):
+    with pytest.raises(PolicyMisfit, match='a row of 6 numbers, here 14'):
+        present(None, deployment='deploy_sim', robot='robot_sim', arm=SEVEN)
 
 
 def test_no_deployment_bars_actions_and_says_so_unless_it_is_allowed(service, present, until):

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import itertools
 import json
 import math
 
 from reflex_ros.sim.service.faults import wire
 from reflex_ros.sim.service.faults.switches import Faults
-from reflex_ros.sim.service.so101 import JOINTS, Pose, Rows, UPPER, WRIST_ROLL
+from reflex_ros.sim.service.so101 import GRIPPER, JOINTS, Pose, Rows, UPPER, WRIST_ROLL
 
 Frame = dict[str, object]
 
@@ -43,20 +42,24 @@ def corrupt_rows(rows: Rows, faults: Faults, first_pose: Pose) -> Rows:
         rows = [_shifted(row, joint, sign * fault.number) for row in rows]
     if fault := faults.consume('out_of_range'):
         rows = _out_of_range(rows, JOINTS.index(fault.text), fault.number)
+    if fault := faults.consume('gripper_units'):
+        rows = [[*row[:GRIPPER], row[GRIPPER] / 100.0 if fault.text == 'fraction'
+                 else 100.0 - row[GRIPPER]] for row in rows]
     if faults.consume('radians'):
         rows = [[*(math.radians(value) for value in row[:5]), row[5] / 100.0] for row in rows]
-    if faults.consume('all_zero'):
-        rows = [[0.0] * len(row) for row in rows]
     return rows
 
 
-def corrupt_frame(frame: Frame, layouts: Mapping[str, Rows], faults: Faults) -> None:
+def corrupt_frame(frame: Frame, layouts: dict[str, Rows], faults: Faults) -> None:
     """
     Put the rows into a frame, after the faults that are on have been applied.
 
     :param frame: changed in place.
-    :param layouts: key of the frame -> rows; the keys may share their rows.
+    :param layouts: key of the frame -> rows, changed in place; the keys may share their rows.
     """
+    if faults.consume('all_zero'):
+        # Here, because a closed gripper is 0 in one layout and 1 in another.
+        layouts.update({key: [[0.0] * len(row) for row in rows] for key, rows in layouts.items()})
     frame.update(layouts)
     if fault := faults.consume('nan'):
         for key, rows in layouts.items():

@@ -147,6 +147,9 @@ ROWS = (
               choices=('wrong', 'silent', 'close', 'error')),
     FaultKind('ready_delay', 'session.ready comes so many ms late',
               'waits; tries again after its timeout', number=3000.0),
+    FaultKind('other_adapter', 'session.ready says that the rows come in this layout',
+              'BAD_SHAPE: the session ends, and the state names every difference',
+              text='aloha_joint', choices=('so101_joint', 'aloha_joint', 'pi_native')),
     # -- Calls: http/rpc.py; sign-up: http/dashboard.py.
     FaultKind('rpc_refuse', 'calls, or with FUNCTION:REASON those of one function, are refused '
               'with this reason', 'the reason and the next step; AUTH_REVOKED, NOT_READY, REFUSED',
@@ -237,6 +240,9 @@ ROWS = (
               text=JOINTS[PAN], choices=JOINTS[:GRIPPER]),
     FaultKind('radians', 'rows are in radians, the gripper in 0..1',
               'JUMP, unless the arm is near its middle'),
+    FaultKind('gripper_units', 'the gripper of every row is 0..1, or 100 less what it should be',
+              'a remark in dry_run after 20 chunks', text='fraction',
+              choices=('fraction', 'inverted')),
     FaultKind('constant', 'every row is the first observed state', 'nothing: the arm stays there'),
     FaultKind('all_zero', 'every value is 0', 'JUMP, unless the arm is near its middle'),
     FaultKind('oscillate', 'every second row of the wrist roll is off by so many degrees',

@@ -4,8 +4,9 @@
 Row layouts: the meaning of a robot's state, and the names of its rows (protocol d.1, d.6, k.5).
 
 The policies move a pose of an SO-101. The other two layouts carry it in their first six values
-(radians, gripper 0..1), whatever arm they are of; every further value stays as it was observed: 0
-where there is padding, and where a seventh joint or a second arm is, it holds still.
+(radians, gripper 0 open and 1 closed), whatever arm they are of; every further value stays as it
+was observed: 0 where there is padding, and where a seventh joint or a second arm is, it holds
+still.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Adapter:
         """Turn the first six numbers of a state into degrees and percent."""
         if self.is_so101:
             return tuple(state)
-        return (*(math.degrees(value) for value in state[:5]), state[5] * 100.0)
+        return (*(math.degrees(value) for value in state[:5]), (1.0 - state[5]) * 100.0)
 
     def to_rows(self, rows: Rows, state: Sequence[float]) -> Rows:
         """
@@ -58,8 +59,8 @@ class Adapter:
             return rows
         held = [*state[6:], *[0.0] * self.action_dim][:self.action_dim - 6]
         return [
-            [*(round(math.radians(value), 6) for value in row[:5]), round(row[5] / 100.0, 6),
-             *held]
+            [*(round(math.radians(value), 6) for value in row[:5]),
+             round(1.0 - row[5] / 100.0, 6), *held]
             for row in rows
         ]
 

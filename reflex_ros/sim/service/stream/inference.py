@@ -33,6 +33,13 @@ class Inference:
         """What the chunks name as their model."""
         return self._opened.lora or self._opened.model or 'pi0.5'
 
+    @property
+    def layout(self) -> dict[str, object]:
+        """What ``session.ready`` says of states and rows; empty until an adapter is chosen."""
+        adapter = self._adapter
+        return {} if adapter is None else {
+            'action_adapter': adapter.name, 'action_dim': adapter.action_dim}
+
     def infer(self, observation: Observation, receipt_s: float) -> tuple[adapters.Adapter, Rows]:
         """
         Return the layout and the rows, corrupted by the faults that are on.

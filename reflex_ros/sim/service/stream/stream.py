@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from reflex_ros.sim.service.policy.adapters import ADAPTERS
 from reflex_ros.sim.service.resources.sessions import Session, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
@@ -102,7 +103,7 @@ class Stream:
         self._state.save()
         answering = Answering(self._state, self._connection, session, inference, self._key)
         answering.check()
-        await self._greet(session, inference.model_id)
+        await self._greet(session, inference)
         return answering
 
     async def _first(self) -> Received:
@@ -123,12 +124,16 @@ class Stream:
         return self._state.sessions.open(
             opened.model or 'pi0.5', robot_type=opened.robot or '')
 
-    async def _greet(self, session: Session, model_id: str) -> None:
+    async def _greet(self, session: Session, inference: Inference) -> None:
         faults = self._state.faults
         if delay := faults.consume('ready_delay'):
             await asyncio.sleep(delay.number * 1e-3)
+        layout = inference.layout
+        if fault := faults.consume('other_adapter'):
+            layout = {'action_adapter': fault.text, 'action_dim': ADAPTERS[fault.text].action_dim}
         frame = messages.ready_frame(
-            session.id, mode=session.mode.value, model_id=model_id, expires_at=session.expires_at,
+            session.id, mode=session.mode.value, model_id=inference.model_id,
+            expires_at=session.expires_at, **layout,
             **({'accepts': ['action_prefix']} if self._state.settings.inpaint else {}))
         if fault := faults.consume('first_frame'):
             if fault.text == 'silent':
