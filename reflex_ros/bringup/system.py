@@ -38,6 +38,21 @@ class NotInTime(ReflexError):
     """The system did not reach a state, or give an answer, in time."""
 
 
+@dataclass(frozen=True, slots=True)
+class CameraFigures:
+    """
+    One camera, from its entry in ``/diagnostics``.
+
+    :param rate_hz: frames that arrive.
+    :param age_ms: of the newest frame.
+    :param sent_bytes_per_s: of the pictures that are sent to the service.
+    """
+
+    rate_hz: float = 0.0
+    age_ms: float = 0.0
+    sent_bytes_per_s: float = 0.0
+
+
 @dataclass(slots=True)
 class View:
     """
@@ -49,6 +64,7 @@ class View:
     :param safety: newest ``safety/state``.
     :param driver: newest beat of the driver.
     :param stream: newest beat of action_stream.
+    :param cameras: figures of each camera, by name; at 1 Hz.
     :param snapshot: as the monitor node prints it.
     """
 
@@ -58,6 +74,7 @@ class View:
     safety: SafetyState = field(default_factory=SafetyState)
     driver: DriverBeat = field(default_factory=DriverBeat)
     stream: StreamBeat = field(default_factory=StreamBeat)
+    cameras: dict[str, CameraFigures] = field(default_factory=dict)
     snapshot: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -71,6 +88,8 @@ class View:
         self.safety = key_values.decode(SafetyState, snapshot['safety'])
         self.driver = key_values.decode(DriverBeat, snapshot['driver'])
         self.stream = key_values.decode(StreamBeat, snapshot['stream'])
+        self.cameras = {name: key_values.decode(CameraFigures, pairs)
+                        for name, pairs in snapshot.get('cameras', {}).items()}
 
     def enter(self, change: StateChange) -> None:
         """Record a change of the system's state."""

@@ -6,16 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 import threading
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from reflex_ros.bringup.system import View
-from reflex_ros.domain.heartbeats import Beat, Lifecycle, MotionState
+from reflex_ros.cli.link_line import link_line
+from reflex_ros.domain.heartbeats import MotionState
 from reflex_ros.domain.safe_stop import State
 
 COLOURS = {'ACTIVE': 'bold green', 'READY': 'green', 'DRY_RUN': 'cyan', 'LATCHED': 'bold red',
@@ -73,7 +75,7 @@ def live_view(view: View, activity: str) -> RenderableType:
         lines.append(Text(f'The policy: {view.safety.remark}', 'yellow'))
     sides = Table.grid(padding=(0, 3))
     sides.add_row(_joints(view), _gate(view))
-    lines += [sides, _figures(view)]
+    lines += [sides, _Figures(view)]
     return Panel(Group(*lines), border_style='dim')
 
 
@@ -114,18 +116,12 @@ def _gate(view: View) -> Table:
     return table
 
 
-def _figures(view: View) -> Text:
-    driver, stream = view.driver, view.stream
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """The line of figures, as wide as it may be."""
 
-    def number(beat: Beat, value: float, form: str) -> str:
-        # Before its first beat nothing is known of a node.
-        is_known = beat.lifecycle is not Lifecycle.UNKNOWN and value >= 0
-        return format(value, form) if is_known else '-'
+    view: View
 
-    return Text(
-        f'chunks {stream.accepted} accepted of {stream.received}'
-        f'   age {number(stream, stream.age_ms, ".0f")} ms'
-        f'   round trip {number(stream, stream.rtt_ms_p50, ".0f")} ms'
-        f'   bus {number(driver, driver.rate_hz, ".1f")} Hz'
-        f', cycle p99 {number(driver, driver.cycle_ms_p99, ".1f")} ms'
-        f'   torque {"on" if driver.torque else "off"}', 'dim')
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        view = self.view
+        yield Text(link_line(view.stream, view.driver, view.cameras, options.max_width), 'dim')

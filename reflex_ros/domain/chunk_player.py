@@ -122,6 +122,7 @@ class ChunkPlayer:
         self._is_blind = False
         self._stopping = False
         self._speed = 0.0                   # of the last step [rad/s]
+        self._rows_hz = 0.0                 # of the newest chunk [1/s]
         self.setpoint: Vector = np.zeros(len(arm.joints))
         self.rate = 0.0
         """Speed of the playback clock: 0 at rest, 1 as the policy asks."""
@@ -133,6 +134,8 @@ class ChunkPlayer:
         """Largest change of one setpoint so far [rad]."""
         self.lead_slowdowns = 0
         """Ticks in which a lagging joint slowed the playback down."""
+        self.holds = 0
+        """How often the arm came to rest because nothing was left to play."""
         self.disagreements = 0
         """Chunks that were not followed at once, because they lead elsewhere."""
 
@@ -149,6 +152,11 @@ class ChunkPlayer:
     @property
     def _has_ended(self) -> bool:
         return self._at >= self._plan.ends_at
+
+    @property
+    def rows_left(self) -> int:
+        """Rows of the plan that are not played yet; 0 when nothing is."""
+        return max(math.ceil((self._plan.ends_at - self._at) * self._rows_hz - 1e-6), 0)
 
     @property
     def played_s(self) -> float:
@@ -198,6 +206,7 @@ class ChunkPlayer:
                                   interpolation.degree)
             self._at = max(self._at, self._plan.ends_at)
         self._measure_supply(chunk, now)
+        self._rows_hz = chunk.rate_hz
         rows = np.clip(chunk.rows, self._lower, self._upper)
         plan = fit(rows, chunk.rate_hz, self._begin_of(chunk, now), self._plan,
                    self._motion.interpolation)
@@ -220,9 +229,14 @@ class ChunkPlayer:
         """
         if self._doubted is not None and self._runs_out(now):
             self._follow(*self._doubted)
+        was_moving = self.rate > 0.0
         self.rate = self._next_rate(now)
         if self.rate > 0.0:
             self._advance(measured)
+        elif was_moving and self.is_starved and not self._stopping \
+                and math.isfinite(self._observed_at):
+            # A script that has ended, or a stop, is no hold.
+            self.holds += 1
         self._clock.append((now, self._at))
         self._trail.append(self.setpoint)
         return self.setpoint

@@ -29,7 +29,9 @@ def _bus_status(arm: So101Arm, report: ConnectorReport) -> ComponentStatus:
     level, message = _bus_level(report)
     return ComponentStatus(
         'bus', level, message, {
-            'port': port, 'rate_hz': report.rate_hz, 'cycle_ms_p99': report.cycle_ms_p99,
+            'port': port, 'rate_hz': report.rate_hz, 'target_hz': report.target_hz,
+            'rows_left': report.rows_left, 'holds': report.holds, 'pace': report.pace,
+            'cycle_ms_p99': report.cycle_ms_p99,
             'late_ms_max': report.late_ms_max, 'cycles': report.cycles,
             'missed_cycles': report.missed_cycles, 'late_cycles': report.late_cycles,
             'refused_samples': report.refused_samples, 'bad_share': report.bad_share,

@@ -73,6 +73,7 @@ class ArmDriver:
         self._guard = guard
         self._bounds = bounds
         self._player = ChunkPlayer(bounds.arm, motion)
+        self._target_hz = 1.0 / motion.period_s
         self._monitor = ArmMonitor(arm, bounds.arm, motion.max_lead_rad, guard.fail,
                                    self._go_passive)
         self._clock = arm.clock
@@ -208,14 +209,16 @@ class ArmDriver:
             accepted=accepted, rejected=self._rejected, is_starved=player.is_starved,
             setpoint=tuple(player.setpoint.tolist()), link_lost=self._link_lost,
             playback_rate=player.rate, pace=player.pace,
+            rows_left=player.rows_left, holds=player.holds,
             observation_age_s=player.observation_age(self._clock.monotonic()),
             disagreements=player.disagreements, max_step_rad=player.max_step_rad,
             lead_slowdowns=player.lead_slowdowns, cycles=monitor.cycles,
             missed_cycles=monitor.missed, late_cycles=self._loop.late_cycles,
             refused_samples=monitor.refused_samples, bad_share=monitor.bus.bad_share,
             is_degraded=monitor.bus.is_degraded,
-            rate_hz=times.rate_hz, cycle_ms_p50=times.work_ms_p50,
-            cycle_ms_p99=times.work_ms_p99, late_ms_p99=times.late_ms_p99,
+            rate_hz=times.rate_hz, target_hz=self._target_hz,
+            cycle_ms_p50=times.work_ms_p50, cycle_ms_p99=times.work_ms_p99,
+            late_ms_p99=times.late_ms_p99,
             late_ms_max=times.late_ms_max)
 
     def diagnostics(self) -> Sequence[ComponentStatus]:

@@ -21,7 +21,7 @@ import threading
 import time
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
@@ -34,6 +34,8 @@ from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.process import run
 
 CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
+CAMERA_ENTRY = 'cameras/'
+"""How the entry of a camera in /diagnostics begins, after the name of its node."""
 INPUT_S = 0.02
 DISCOVERY_S = 6.0
 """How long a call waits for its service [s]: DDS may find it seconds after the node's topics."""
@@ -49,6 +51,7 @@ class MonitorNode(ReflexNode):
         self._safety = DiagnosticStatus()
         self._joints: list[str] = []
         self._positions: list[float] = []
+        self._cameras: dict[str, dict[str, str]] = {}
         self._told_at = 0.0
         self._waiting: list[tuple[str, float]] = []
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -58,6 +61,8 @@ class MonitorNode(ReflexNode):
                                      qos.LEASE)
         self.create_subscription(DiagnosticStatus, 'safety/state', self._on_state, qos.STATE)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.JOINT_STATES)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics,
+                                 qos.DIAGNOSTICS)
         self._calls: dict[str, Any] = {
             name: self.create_client(Trigger, f'supervisor/{name}') for name in CALLS}
         self._own_timers: list[Any] = []
@@ -126,13 +131,22 @@ class MonitorNode(ReflexNode):
     def _on_joints(self, message: JointState) -> None:
         self._joints, self._positions = list(message.name), list(message.position)
 
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        # All robots of a machine share this topic.
+        start = f'{self.get_namespace().strip("/")}/{STREAM}: '.lstrip('/')
+        own = [entry for entry in message.status if entry.name.startswith(start)]
+        if own:
+            start += CAMERA_ENTRY
+            self._cameras = {entry.name[len(start):]: status_codec.pairs(entry)
+                             for entry in own if entry.name.startswith(start)}
+
     def _report(self) -> None:
         now = time.monotonic()
         _emit({'snapshot': {
             'safety': status_codec.pairs(self._safety),
             'driver': status_codec.pairs(self._beats[DRIVER]),
             'stream': status_codec.pairs(self._beats[STREAM]),
-            'joints': self._joints, 'positions': self._positions,
+            'joints': self._joints, 'positions': self._positions, 'cameras': self._cameras,
             'age_s': {name: round(now - at, 3) for name, at in self._seen_at.items()}}})
 
 

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from reflex_ros.bringup.system import View
+from reflex_ros.bringup.system import CameraFigures, View
 from reflex_ros.domain import key_values
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, Link, StreamBeat
@@ -16,7 +16,7 @@ from reflex_ros.domain.supervision import SafetyState, StateChange
 
 rclpy = pytest.importorskip('rclpy')
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
@@ -68,6 +68,27 @@ def console(ros, capfd, monkeypatch):
             rig.node.trigger_shutdown()
         # The thread that reads ends with its input.
         os.close(writer)
+
+
+def test_snapshot_holds_the_cameras_of_its_own_robot(console):
+    publisher = console.rig.publisher(DiagnosticArray, '/diagnostics')
+
+    def entries(node, **cameras):
+        publisher.publish(DiagnosticArray(status=[
+            status_codec.entry(f'{node}: stream/link', {}),
+            *(status_codec.entry(f'{node}: cameras/{name}', {
+                'rate_hz': rate, 'age_ms': 20.0, 'sent_bytes_per_s': 1000.0, 'topic': name})
+              for name, rate in cameras.items())]))
+
+    entries('left/action_stream', other=5.0)
+    entries('action_stream', front=30.0, wrist=15.0)
+    console.rig.until(lambda: console.rig.node._cameras, 'cameras')
+    console.lines.clear()
+    console.until('snapshot')
+    assert console.view().cameras == {
+        'front': CameraFigures(30.0, 20.0, 1000.0), 'wrist': CameraFigures(15.0, 20.0, 1000.0)}
+    entries('action_stream', front=29.0)
+    console.rig.until(lambda: len(console.rig.node._cameras) == 1, 'one camera')
 
 
 def test_snapshot_holds_what_each_node_says(console):

@@ -273,6 +273,33 @@ def test_player_ends_at_rest_on_the_last_row(rate_hz: float, speed: float) -> No
     assert np.abs(np.diff(ride.velocity, axis=0)).max() < 0.12, 'stopped or started with a jerk'
 
 
+def test_rows_left_and_holds_are_counted() -> None:
+    ride = Ride(lag=1.0)
+    player = ride.player
+    assert (player.rows_left, player.holds) == (0, 0)
+    ride.play(line(along(j0=1.0), 0.8, rate_hz=30.0))
+    ride.tick(1)
+    first = player.rows_left
+    assert 0.8 * 30.0 - 1 <= first <= (0.8 + 1.8) * 30.0
+    ride.tick(40)
+    # The clock ramps in: it plays less than the 12 rows of these ticks.
+    assert first - 13 < player.rows_left < first
+    ride.tick(200)
+    assert (player.rows_left, player.holds) == (0, 1)
+    ride.play(replace(line(along(j0=1.0), 0.4, player.setpoint), observed_at=2.41))
+    ride.tick(20)
+    assert player.holds == 1 and player.rows_left > 0
+    # A stop is no hold, and a script that has ended neither.
+    player.stop()
+    ride.tick(100)
+    assert player.is_at_rest and player.holds == 1
+    player.drop()
+    player.resume()
+    ride.play(replace(line(along(j0=1.0), 0.4, player.setpoint), is_scripted=True))
+    ride.tick(200)
+    assert player.is_starved and player.holds == 1
+
+
 # Always the same wild chunks: about one of a thousand still ends with a step at up to 0.6 rad/s
 # (as seed 339804970 does), within the limit of a step but faster than is meant here.
 @pytest.mark.parametrize('scale', [0.5, 1.0])
