@@ -28,8 +28,6 @@ endif
 
 # Use all cores. The tests of one xdist_group run one after the other.
 PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup
-# The unit tests wait two thirds of their time, so that two processes share a core.
-OVERLAPPED := -n 4 --dist=loadgroup
 
 .PHONY: where interpreter help env demo check test lint bench faults docs
 
@@ -48,7 +46,7 @@ demo: $(READY)  ## run a policy on a simulated arm and a simulated service (ARGS
 	@$(VENV)/bin/reflex demo $(ARGS)
 
 check: lint  ## check style and types and run the fast unit tests; takes less than a minute
-	@$(RUN) -m pytest -m 'not slow' --hypothesis-profile=quick $(OVERLAPPED) test/unit
+	@$(RUN) -m pytest -m 'not slow' --hypothesis-profile=quick $(PARALLEL) test/unit
 
 test: $(READY)  ## run all tests on all cores (ARGS='-k name': some of them, in one process)
 	@$(RUN) -m pytest $(or $(ARGS),$(PARALLEL))
