@@ -198,7 +198,10 @@ def test_observe_command_that_takes_too_long(ask, write):
         in outcome.err
 
 
-def test_no_serial_bus(ask, write):
+def test_no_serial_bus(ask, write, monkeypatch, tmp_path):
+    monkeypatch.setenv('REFLEX_SO101_PORT', str(tmp_path / 'ttyUSB9'))
+    ask('connect', '--config', write('so101'), '--json').failed(
+        'Could not auto-detect an SO-101 serial bus. Checked ')
     ask('connect', '--config', write('so101', {'port': '/dev/no_such_arm'}), '--json').failed(
         'port /dev/no_such_arm does not exist')
 
@@ -242,6 +245,28 @@ def start(service):
     for process in started:
         process.kill()
         process.communicate()
+
+
+WITHOUT = """
+import sys
+sys.modules.update(dict.fromkeys(('rclpy', 'launch', 'aiohttp', 'PIL', 'av')))
+from reflex_ros.cli.main import main
+main()
+"""
+
+
+def test_thin_installation_drives_an_arm_and_names_the_extra_for_cameras(write, arm, service):
+    def run(**top):
+        return subprocess.run(
+            [sys.executable, '-c', WITHOUT, 'connect', '--config', write(
+                'so101', so101(arm), max_steps=2, **top), '--json'], text=True, timeout=60,
+            capture_output=True, check=False, env={
+                **os.environ, 'REFLEX_API_KEY': service.key, 'REFLEX_CONVEX_URL': service.url})
+
+    done = run()
+    assert done.returncode == 0 and json.loads(done.stdout)['steps'] == 2, done
+    done = run(cameras={'front': {'kind': 'sim'}})
+    assert "pip install 'reflex_ros[camera]'" in json.loads(done.stdout)['error'], done
 
 
 @pytest.mark.parametrize('signals', [1, 2])

@@ -15,8 +15,8 @@ entry  what                                          where
        is not ready
 7      safe stop in mid run                          test/ros/test_safe_stop_exit.py, which needs
                                                      the nodes; the JSON: test_up_command.py
-8      the observe command timed out                 nowhere: the subprocess connector, whose
-                                                     command it is, does not exist yet
+8      the observe command timed out                 test_connect_command.py, which also provokes
+                                                     6, 7, 9, 12 and 13 in runs of connect
 9      no SO-101 bus found                           here and test_so101_commands.py
 10-13  training, sessions                            here, test_training_commands.py,
                                                      test_policy_commands.py

@@ -13,6 +13,7 @@ import pytest
 from reflex_ros.client.credentials import Secret
 from reflex_ros.domain.action import ChunkBounds
 from reflex_ros.domain.request_clock import RequestRules
+from reflex_ros.domain.safe_stop import State
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.runner.connect.arm_plan import ArmPlan
@@ -95,6 +96,17 @@ def test_dry_run_writes_neither_torque_nor_goal(arm, service):
     assert sessions(service) == ['closed']
 
 
+def test_dry_run_stays_one_when_the_gate_is_green(arm, service):
+    since = now_ns(arm) + 1
+    with Driving(plan(arm, service)) as driving:
+        wait_for(lambda: driving.run._supervisor.machine.state is State.READY, 'green gate')
+        steps = driving.run.result.steps
+        wait_for(lambda: driving.run.result.steps > steps + 3, 'chunks after that')
+    assert driving.run.result.applied_steps == 0 and driving.run.result.errors == []
+    assert not arm.writes(since, TORQUE) and not arm.writes(since, GOAL)
+    assert {row['mode'] for row in service.state()['sessions']} == {'dry_run'}
+
+
 def test_actions_are_applied_after_gate_and_promotion_and_the_arm_is_held_at_the_end(
         arm, service):
     result = ArmRun(plan(arm, service, applies=True, max_steps=6), StopRequest()).run()
@@ -116,8 +128,17 @@ def test_stop_brings_the_arm_to_rest_before_the_session_is_closed(arm, service):
 def test_expired_session_is_a_safe_stop_and_ends_the_run(arm, service):
     with Driving(plan(arm, service, applies=True)) as driving:
         driving.applies()
+        fail, told_by = driving.run._guard.fail, []
+
+        def spy(cause):
+            told_by.append(threading.current_thread().name)
+            fail(cause)
+
+        driving.run._guard.fail = spy
         service.fault('expire')
         result = driving.end()
+    # The session tells the arm itself, before the supervisor has heard of it.
+    assert told_by[0] == 'stream'
     assert result.safe_stops == 1
     assert result.errors[0].startswith('SESSION_EXPIRED: '), result.errors
     assert is_held(arm)
