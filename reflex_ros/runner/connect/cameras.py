@@ -31,6 +31,7 @@ from reflex_ros.runner.connect.arm_plan import MakeSource
 from reflex_ros.runner.connect.steps import require_methods
 
 Measure = Callable[[], JointSample | None]
+FIRST_S = 2.0
 FRESH_S = 1.0
 """Oldest frame that a step loop gets [s]; a camera that returns nothing is left out."""
 
@@ -155,8 +156,15 @@ class ReadCamera:
         self._thread = CameraThread(name, source, self._put)
 
     def start(self) -> None:
-        """Open the camera; blocks as long as its source does."""
+        """
+        Open the camera and wait for its first frame, which the first step should have already.
+
+        Blocks as long as its source, and 2 s more at most: a camera may have nothing to show yet.
+        """
         self._thread.start()
+        deadline = time.monotonic() + FIRST_S
+        while self._newest is None and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def read(self) -> Frame | None:
         """Return the newest frame; None when it is older than a second, or there is none."""

@@ -19,7 +19,6 @@ import threading
 import time
 from typing import Any
 
-from reflex_ros.cameras import still
 from reflex_ros.cameras.frame import FrameRefused
 from reflex_ros.cameras.settings import CameraSettings
 from reflex_ros.errors import ConfigurationError
@@ -131,8 +130,11 @@ class JsonlRecorder:
         pictures = {}
         for name, picture in observation.cameras.items():
             file = f'frames/{step:06d}_{name}.jpg'
+            # Not at the top: it needs Pillow, and many robots have no camera.
+            from reflex_ros.cameras.still import to_jpeg
+
             try:
-                data = still.to_jpeg(picture, CameraSettings(name, quality=QUALITY))
+                data = to_jpeg(picture, CameraSettings(name, quality=QUALITY))
             except FrameRefused as exc:
                 _log.debug('a picture of %s is not kept: %s', name, exc)
                 continue

@@ -148,9 +148,8 @@ class StreamTransport:
 
     def _leave(self) -> None:
         stream, self._stream = self._stream, None
-        if stream is None:
-            return
-        stream.close()
+        if stream is not None:
+            stream.close()
         if self._home is not None and self.session_id:
             try:
                 self._home.reflex.call(sessions.close, self.session_id)

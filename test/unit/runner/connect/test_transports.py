@@ -110,6 +110,14 @@ def test_lost_stream_is_a_safe_stop_and_a_new_one_is_opened_for_the_next_step(se
     assert result.steps == 3 and len(result.last_action_chunk) == 20
 
 
+def test_session_of_a_stream_that_cannot_be_opened_is_closed(service, closed_port):
+    place = ServicePlace(service.key, service.url, environment={},
+                         actions_url=f'ws://127.0.0.1:{closed_port}/v1/actions')
+    with pytest.raises(ReflexError, match='refused'):
+        run_session(connector=Robot(), transport=stream(place, connect_retry_seconds=0.0))
+    assert [row['status'] for row in service.state()['sessions']] == ['closed']
+
+
 def test_steps_over_one_shot_inference(service, place):
     robot = Robot(14)
     result = run_session(connector=robot, transport=InferTransport(
