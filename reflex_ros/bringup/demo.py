@@ -20,7 +20,7 @@ import signal
 import time
 from typing import Any
 
-from reflex_ros.bringup import process_table
+from reflex_ros.bringup import packages, process_table
 from reflex_ros.bringup.system import NotInTime, private_domain, System
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import State
@@ -69,7 +69,7 @@ class Demo:
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None,
                  **changes: Any) -> None:
-        process_table.check_packages(sim=True)
+        packages.check_packages(sim=True)
         world = process_table.make_world()
         self.link: Any = import_module('reflex_ros.sim.link').Link(world.service_port)
         self.world = replace(world, stream_port=self.link.port, **changes)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from importlib.util import find_spec
 import os
 from pathlib import Path
 import re
@@ -25,9 +24,6 @@ import yaml
 
 from reflex_ros.errors import ConfigurationError
 
-ROS_PACKAGES = ('rclpy', 'diagnostic_msgs', 'PIL')
-SIM_PACKAGES = ('aiohttp', 'PIL')
-"""Import names of what the extra ``sim`` installs."""
 SIM_KEY = 'rfx_sim'
 RESPAWN_DELAY_S = 1.0
 
@@ -103,27 +99,6 @@ class World:
     def actions_url(self) -> str:
         """URL of the action stream."""
         return f'ws://127.0.0.1:{self.stream_port or self.service_port}/v1/actions'
-
-
-def check_packages(*, sim: bool, ros: bool = True) -> None:
-    """
-    Check that the packages of the processes are installed for this interpreter.
-
-    :param sim: whether a simulated part will be started.
-    :param ros: whether a node will be started.
-    :raises ConfigurationError: with the missing packages and how to install them.
-    """
-    of_sim = SIM_PACKAGES if sim else ()
-    needed = {'ros': [name for name in ROS_PACKAGES if name not in of_sim] if ros else [],
-              'sim': of_sim}
-    missing = {extra: [name for name in names if find_spec(name) is None]
-               for extra, names in needed.items()}
-    extras = [extra for extra, names in missing.items() if names]
-    if extras:
-        hint = ' Or source a ROS 2 installation' if 'ros' in extras else ''
-        raise ConfigurationError(
-            f'not installed: {", ".join(sum(missing.values(), []))}. '
-            f"Install them: pip install 'reflex_ros[{','.join(extras)}]'.{hint}")
 
 
 def make_world() -> World:

@@ -20,10 +20,11 @@ import threading
 import time
 from typing import Any
 
-from reflex_ros.bringup import dds, process_table
+from reflex_ros.bringup import dds, packages, process_table
 from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.domain import key_values
-from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
+from reflex_ros.domain.graph_status import GraphStatus
+from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat, SUPERVISOR
 from reflex_ros.domain.safe_stop import CauseRecord, State
 from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.errors import ReflexError
@@ -66,6 +67,8 @@ class View:
     :param stream: newest beat of action_stream.
     :param cameras: figures of each camera, by name; at 1 Hz.
     :param snapshot: as the monitor node prints it.
+    :param change: the newest change of state.
+    :param answer: the last answer to a request, for a person.
     """
 
     state: State | None = None
@@ -76,11 +79,32 @@ class View:
     stream: StreamBeat = field(default_factory=StreamBeat)
     cameras: dict[str, CameraFigures] = field(default_factory=dict)
     snapshot: dict[str, Any] = field(default_factory=dict)
+    change: StateChange | None = None
+    answer: str = ''
+
+    @property
+    def why(self) -> str:
+        """
+        Why nothing moves in ``state``; empty if the arm may move or nobody knows.
+
+        A snapshot comes later than a change of state: its reason is that of the state before.
+        """
+        if self.safety.state is self.state or self.change is None:
+            return self.safety.why
+        return self.change.why
+
+    @property
+    def warning(self) -> str:
+        """Say that the supervisor is silent, once it was heard; else empty."""
+        ages_s = self.snapshot.get('age_s', {})
+        if SUPERVISOR not in ages_s:
+            return ''
+        return GraphStatus(self.safety, self.driver, self.stream, ages_s=ages_s).warning
 
     @property
     def summary(self) -> str:
         """Why nothing moves, or else the name of the state."""
-        return self.safety.why or (self.state.value if self.state else 'no state')
+        return self.why or (self.state.value if self.state else 'no state')
 
     def update(self, snapshot: dict[str, Any]) -> None:
         """Replace what the monitor repeats in each snapshot."""
@@ -93,7 +117,7 @@ class View:
 
     def enter(self, change: StateChange) -> None:
         """Record a change of the system's state."""
-        self.state, self.causes = change.state, change.causes
+        self.change, self.state, self.causes = change, change.state, change.causes
         self.states.append((change.state, change.at))
 
 
@@ -111,7 +135,7 @@ class System:
     def __init__(self, folder: Path, *, config: Path | None = None,
                  world: process_table.World | None = None, namespace: str = '',
                  environment: dict[str, str] | None = None) -> None:
-        process_table.check_packages(sim=world is not None)
+        packages.check_packages(sim=world is not None)
         self.view = View()
         self.world = world
         self.group = ProcessGroup(folder, namespace=namespace, environment=environment)
@@ -136,6 +160,13 @@ class System:
     def end(self) -> list[str]:
         """End all processes, the driver first; return the names of those that had to be killed."""
         return self.group.end(END_ORDER)
+
+    def request(self, name: str) -> None:
+        """Call a service of the supervisor, and show the answer in the view. Any thread."""
+        monitor = self.group.children.get('monitor')
+        if monitor is not None:
+            self.view.answer = f'{name}: asked'
+            monitor.send({'call': name})
 
     def call(self, name: str) -> dict[str, Any]:
         """
@@ -165,7 +196,7 @@ class System:
                 if left <= 0.0:
                     state = self.view.state.value if self.view.state else 'no state'
                     raise NotInTime(f'no {what} within {timeout_s:g} s; the system is in {state}: '
-                                    f'{self.view.safety.why or self._last_words()}')
+                                    f'{self.view.why or self._last_words()}')
                 self._changed.wait(min(left, 0.2))
 
     def wait_state(self, *states: State, timeout_s: float) -> float:
@@ -186,6 +217,7 @@ class System:
                 self.view.enter(key_values.from_plain(StateChange, message))
             elif 'answer' in message:
                 self._answers[message['answer']] = message
+                self.view.answer = message['message']
             self._changed.notify_all()
 
     def _last_words(self) -> str:

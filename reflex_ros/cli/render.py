@@ -64,10 +64,14 @@ def live_view(view: View, activity: str) -> RenderableType:
     head = Text.assemble(('Reflex ', 'bold'), (f' {state} ', COLOURS.get(state, 'bold')),
                          f'  session {view.stream.session_mode.value or "none"}',
                          f'  prompt "{view.stream.prompt}"' if view.stream.prompt else '')
-    why = view.safety.why
+    why = view.why
     lines: list[RenderableType] = [head]
     if activity:
         lines.append(Text(activity, 'italic'))
+    if view.answer:
+        lines.append(Text(view.answer, 'bold'))
+    if view.warning:
+        lines.append(Text(f'This is old: {view.warning}', 'bold red'))
     if why:
         lines.append(Text(f'Why nothing moves: {why}'
                           if view.state not in (State.ACTIVE, State.PARKING) else why, 'yellow'))

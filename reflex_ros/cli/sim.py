@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import click
 
-from reflex_ros.bringup import process_table
+from reflex_ros.bringup import packages
 from reflex_ros.cli import options
 
 
@@ -47,7 +47,7 @@ class _Simulation(click.Group):
 
 
 def _refuse() -> None:
-    process_table.check_packages(sim=True, ros=False)
+    packages.check_packages(sim=True, ros=False)
 
 
 @click.group(cls=_Simulation, epilog=options.example(

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+import signal
 import sys
 import tempfile
 import time
@@ -13,11 +15,15 @@ import click
 
 from reflex_ros.bringup import dds, process_table
 from reflex_ros.bringup.system import private_domain, System, View
-from reflex_ros.cli import render, text
+from reflex_ros.cli import keys, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions, local_command
 from reflex_ros.domain import key_values
 from reflex_ros.domain.safe_stop import State
+
+KEYS = {' ': 'stop', 'p': 'promote', 'd': 'demote', 'r': 'reset', 'k': 'park'}
+"""Keys of the live view and the services of the supervisor that they call."""
+HELP = 'Space stop   p promote   d demote   r reset   k park   q end'
 
 
 @local_command('reflex up --config my_robot.yaml', 'reflex up --sim')
@@ -35,8 +41,8 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     Start driver, stream and supervisor and show their state.
 
     The command runs until Ctrl-C. It does the same as `ros2 launch reflex_ros connect.launch.py`,
-    without `launch`. The policy runs in dry_run; to promote it, run
-    `ros2 service call /supervisor/promote std_srvs/srv/Trigger`.
+    without `launch`. The policy runs in dry_run. To let it move the arm, press p in the live view,
+    or run `reflex promote` in another terminal.
     """
     if len(process_table.namespaces(namespace)) > 1:
         raise click.UsageError('--namespace names several robots: run one `reflex up` for each')
@@ -46,13 +52,17 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}
     system = System(folder, config=config, world=world, namespace=namespace,
                     environment=environment)
-    hint = f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}   ' if sim else ''
+    domain = environment.get('ROS_DOMAIN_ID') or os.environ.get('ROS_DOMAIN_ID') or '0'
+    place = f'ROS_DOMAIN_ID={domain}   logs: {folder}'
+    if not sys.stderr.isatty():
+        click.echo(place, err=True)
     stopped_by_fault = False
     with interruptible():
         try:
-            with render.live_display(system.view,
-                                     lambda: f'{hint}logs: {folder}   press Ctrl-C to stop',
-                                     quiet=common.as_json):
+            with keys.pressed(lambda key: _press(key, system), quiet=common.as_json) as has_keys, \
+                    render.live_display(
+                        system.view, lambda: f'{place}\n{HELP if has_keys else "Ctrl-C ends"}',
+                        quiet=common.as_json):
                 system.start()
                 _follow(system)
         except KeyboardInterrupt:
@@ -65,15 +75,27 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
         sys.exit(1)
 
 
+def _press(key: str, system: System) -> None:
+    """Do what a key of the live view stands for; in the thread that reads the keys."""
+    if key == 'q':
+        # As Ctrl-C does: the arm is brought to rest first.
+        os.kill(os.getpid(), signal.SIGINT)
+    elif key in KEYS:
+        system.request(KEYS[key])
+
+
 def _follow(system: System) -> None:
-    """Print each new state once, unless stderr is a terminal with the live view."""
-    printed = ''
+    """Print each new state and each new reason once, unless the live view shows them."""
+    view, count, printed = system.view, 0, ''
     while True:
         time.sleep(0.2)
-        state = system.view.state.value if system.view.state else ''
-        line = ': '.join(filter(None, (state, system.view.safety.why)))
-        if line != printed and not sys.stderr.isatty():
-            click.echo(line, err=True)
+        # Every state, also one that was left before anybody looked.
+        states = [state.value for state, _ in view.states[count:]]
+        count += len(states)
+        line = ': '.join(filter(None, (view.state.value if view.state else '',
+                                       view.warning or view.why)))
+        if (line != printed or states) and not sys.stderr.isatty():
+            click.echo('\n'.join([*states[:-1], line]), err=True)
         printed = line
 
 

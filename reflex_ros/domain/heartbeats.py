@@ -121,6 +121,8 @@ class DriverBeat(ControlFigures, Beat):
     :param degraded: whether the bus is so bad that the arm is slowed down.
     :param starved: whether nothing is left to play.
     :param accepted: chunks that passed every check of the driver.
+    :param permit_age_s: time since the last permit of the supervisor [s]; negative if there was
+        none.
     :param foreign_s: time since the last command without a valid tag [s]; negative if there was
         none.
     :param intruders: nodes that could command the arm and must not; empty when there are none.
@@ -139,6 +141,7 @@ class DriverBeat(ControlFigures, Beat):
     degraded: bool = False
     starved: bool = False
     accepted: int = 0
+    permit_age_s: float = -1.0
     foreign_s: float = -1.0
     intruders: str = ''
     setpoint: tuple[float, ...] = ()

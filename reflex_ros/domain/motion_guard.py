@@ -148,6 +148,11 @@ class MotionGuard:
                 self.longest_permit_gap_s = max(self.longest_permit_gap_s, now - self._permit_at)
             self._permit, self._permit_at = permit, now
 
+    def permit_age_s(self, now: float) -> float:
+        """Return the time since the last permit [s]; negative before the first."""
+        with self._lock:
+            return -1.0 if self._permit is None else now - self._permit_at
+
     def renew_beat(self, progress: int, fault: Cause | None, now: float) -> None:
         """
         Renew the stream's lease, if its beat shows progress.

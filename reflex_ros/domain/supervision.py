@@ -100,11 +100,13 @@ class StateChange:
 
     :param at: monotonic instant [s].
     :param causes: causes of the stop, the first one first.
+    :param why: why nothing moves in this state; empty if that is not known.
     """
 
     state: State
     at: float
     causes: tuple[CauseRecord, ...]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,6 +312,7 @@ class ActionStreamNode(ReflexNode):
     def beat(self) -> StreamBeat:
         """Return what the session does; the executor's thread, never blocks."""
         presence = self._presence_status()
+        self.session_id = self._session_status().session_id
         failure = self._job.failure if self._job else None
         has_worked = self._watch.has_worked()
         if self._job is not None and not self._job.future.done():

@@ -58,6 +58,8 @@ class ReflexNode(LifecycleNode):
         self.lifecycle = Lifecycle.UNCONFIGURED
         self.problem = ''
         """Why the last transition failed, in one line."""
+        self.session_id = ''
+        """Session at the service that this node holds; empty without one."""
         self._said = ''
         self._beat = self.create_publisher(DiagnosticStatus, f'_beat/{name}', qos.LEASE)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics',

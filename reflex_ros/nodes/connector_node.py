@@ -212,7 +212,7 @@ class ConnectorNode(ReflexNode):
             return DriverBeat(*self.identity())
         return driver_beat(
             self.identity(), self._connector.report(), travel=self._travel,
-            refused=self._refused,
+            refused=self._refused, permit_age_s=self._guard.permit_age_s(time.monotonic()),
             foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
             intruders=self._intruders)
 

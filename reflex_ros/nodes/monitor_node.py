@@ -23,15 +23,17 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from reflex_ros.config.parameters.monitor import TABLE
 from reflex_ros.domain import key_values
 from reflex_ros.domain.heartbeats import DRIVER, STREAM, SUPERVISOR
 from reflex_ros.domain.supervision import SafetyState, StateChange
-from reflex_ros.nodes import qos, status_codec
+from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.process import run
+from reflex_ros.runner.supervisor import ASKED_TO_STOP
 
 CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
 CAMERA_ENTRY = 'cameras/'
@@ -65,6 +67,7 @@ class MonitorNode(ReflexNode):
                                  qos.DIAGNOSTICS)
         self._calls: dict[str, Any] = {
             name: self.create_client(Trigger, f'supervisor/{name}') for name in CALLS}
+        self._stops = self.create_publisher(String, 'safety/stop', qos.STOP)
         self._own_timers: list[Any] = []
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
@@ -97,6 +100,9 @@ class MonitorNode(ReflexNode):
             _emit({'answer': line.strip()[:80], 'success': False,
                    'message': f'this line is not a call. Known calls: {", ".join(CALLS)}'})
             return
+        if name == 'stop':
+            # The driver obeys by itself, also without a supervisor that could answer.
+            self._stops.publish(convert.to_stop(self.get_name(), ASKED_TO_STOP))
         self._waiting.append((name, time.monotonic()))
 
     def _call(self, name: str, asked_at: float) -> None:
@@ -126,7 +132,9 @@ class MonitorNode(ReflexNode):
         for state, at in safety.history:
             if at > self._told_at:
                 self._told_at = at
-                _emit(key_values.to_plain(StateChange(state, at, safety.causes)))
+                # The reason belongs to the state in which the message was written.
+                why = safety.why if state is safety.state else ''
+                _emit(key_values.to_plain(StateChange(state, at, safety.causes, why)))
 
     def _on_joints(self, message: JointState) -> None:
         self._joints, self._positions = list(message.name), list(message.position)

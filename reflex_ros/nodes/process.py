@@ -31,6 +31,7 @@ from rclpy.signals import SignalHandlerOptions
 from reflex_ros.bringup import dds
 from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.nodes.base import ReflexNode, SUCCESS
+from reflex_ros.runner.running_graphs import NoteFile
 
 try:
     # One thread as well, at half the processor time: messages wake it, where the other executor
@@ -87,6 +88,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
         return 1
     if warning:
         node.get_logger().warning(warning)
+    note = NoteFile(node.get_name(), node.context.get_domain_id(), node.get_namespace())
     executor = Executor()
     executor.add_node(node)
     try:
@@ -99,6 +101,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
                 faulthandler.dump_traceback_later(hang_s + REARM_S, exit=True)
                 watched_until = now + REARM_S
             executor.spin_once(timeout_sec=STEP_S)
+            note.hold_session(node.session_id)
             if os.getppid() != parent and not outlives_parent:
                 leave(signal.SIGHUP, None)
     except ExternalShutdownException:
@@ -107,6 +110,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
         faulthandler.cancel_dump_traceback_later()
         if node.lifecycle is not Lifecycle.FINALIZED:
             node.trigger_shutdown()
+        note.remove()
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
         rclpy.try_shutdown()

@@ -53,12 +53,14 @@ def stream_beat(identity: Identity, status: SessionStatus, now: float, *, progre
 
 def driver_beat(identity: Identity, report: ConnectorReport, *,
                 travel: GripperTravel | None = None, refused: Mapping[FaultCode, int] = NONE,
-                foreign_s: float = -1.0, intruders: str = '') -> DriverBeat:
+                permit_age_s: float = -1.0, foreign_s: float = -1.0,
+                intruders: str = '') -> DriverBeat:
     """
     Return the beat of the connector.
 
     :param travel: of its gripper, if it has exactly one.
     :param refused: commands that were refused before they came to the connector.
+    :param permit_age_s: time since the last permit [s]; negative: none.
     :param foreign_s: time since the last command without a valid tag [s]; negative: none.
     :param intruders: nodes that could command the arm and must not.
     """
@@ -69,8 +71,8 @@ def driver_beat(identity: Identity, report: ConnectorReport, *,
         motion=report.state, torque=report.has_torque, epoch=report.epoch,
         at_rest=report.at_rest, parked=report.is_parked, cause=report.cause,
         port_lost=report.link_lost, degraded=report.is_degraded, starved=report.is_starved,
-        accepted=report.accepted, foreign_s=foreign_s, intruders=intruders,
-        setpoint=report.setpoint,
+        accepted=report.accepted, permit_age_s=permit_age_s, foreign_s=foreign_s,
+        intruders=intruders, setpoint=report.setpoint,
         **report.figures() | {'rejected': Counter(refused) + Counter(report.rejected)})
 
 

@@ -55,8 +55,14 @@ class Rig:
 
     def close(self):
         self._executor.shutdown(timeout_sec=1.0)
-        for node in (self.node, *self._others.values()):
+        for node in filter(None, (self.node, *self._others.values())):
             node.destroy_node()
+
+    def end_node(self):
+        """Let the node under test vanish, as if its process had ended."""
+        self._executor.remove_node(self.node)
+        self.node.destroy_node()
+        self.node = None
 
     def until(self, condition, what, timeout_s=DEADLINE_S):
         """

@@ -18,6 +18,7 @@ rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from reflex_ros.nodes import qos, status_codec  # noqa: E402
@@ -118,12 +119,13 @@ def test_snapshot_holds_what_each_node_says(console):
 def test_each_state_is_reported_once_even_when_it_was_too_short_to_be_heard(console):
     publisher = console.rig.publisher(DiagnosticStatus, 'safety/state', qos.STATE)
     history = ((State.READY, 10.0), (State.ARMING, 11.0), (State.STOPPING, 12.5))
-    safety = SafetyState(State.STOPPING, causes=STOPPED, history=history)
+    safety = SafetyState(State.STOPPING, causes=STOPPED, history=history, why='stopping')
     publisher.publish(status_codec.encode('safety/state', safety))
     view = View()
-    for state, at in history:
+    for (state, at), why in zip(history, ('', '', 'stopping'), strict=True):
         line = console.until('state')
-        assert line == {'state': state.value, 'at': at, 'causes': [
+        # The reason in the message is that of the state in which it was written.
+        assert line == {'state': state.value, 'at': at, 'why': why, 'causes': [
             {'code': 'OP_STOP', 'text': 'asked', 'at': 1234.5, 'count': 2}]}
         view.enter(key_values.from_plain(StateChange, line))
     assert view.state is State.STOPPING and view.causes == STOPPED
@@ -161,7 +163,11 @@ def test_line_that_is_no_call_is_answered(console, text):
 def test_call_without_a_supervisor_is_answered_after_a_while(console, monkeypatch):
     from reflex_ros.nodes import monitor_node
     monkeypatch.setattr(monitor_node, 'DISCOVERY_S', 0.1)
+    stops = console.rig.listen(String, 'safety/stop')
     console.type('{"call": "stop"}')
+    # The driver obeys the topic without a supervisor.
+    console.rig.until(lambda: stops, 'stop')
+    assert stops[0].data == 'monitor: OP_STOP: a person asked to stop'
     answer = console.until('answer')
     assert answer['answer'] == 'stop' and not answer['success']
     assert 'supervisor' in answer['message']

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 import reflex_ros
-from reflex_ros.bringup import process_table
+from reflex_ros.bringup import packages
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()  # noqa: S314 (our own file)
@@ -195,7 +195,7 @@ def test_every_import_is_installed_by_pip(wheels):
 
 def test_thin_client_imports_nothing_that_an_extra_installs():
     names = {name for name, (_, pip) in THIRD_PARTIES.items() if pip in distributions('sim')}
-    assert names == set(process_table.SIM_PACKAGES)
+    assert names == set(packages.SIM_PACKAGES)
     assert not distributions('sim') & distributions()
     users = {path.relative_to(ROOT / 'reflex_ros').as_posix()
              for path in (ROOT / 'reflex_ros').rglob('*.py') if names & set(imported_roots(path))}

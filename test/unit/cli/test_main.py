@@ -187,7 +187,7 @@ def complete(*words):
 
 def test_commands_are_completed_without_importing_any():
     found, loaded = complete('de')
-    assert found == ['demo', 'deploy', 'deployments']
+    assert found == ['demo', 'demote', 'deploy', 'deployments']
     assert not {'httpx', 'pydantic', 'asyncio', 'reflex_ros.cli.deployments'} & loaded
 
 

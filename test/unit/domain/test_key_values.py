@@ -205,15 +205,16 @@ def test_gripper_travel_that_is_none_is_not_used() -> None:
 
 
 @given(st.builds(StateChange, st.sampled_from(State), NUMBERS,
-                 values_of(tuple[CauseRecord, ...])))
+                 values_of(tuple[CauseRecord, ...]), st.text()))
 def test_change_of_state_travels_as_json(change: StateChange) -> None:
     data = json.loads(json.dumps(key_values.to_plain(change)))
-    assert data.keys() == {'state', 'at', 'causes'}
+    assert data.keys() == {'state', 'at', 'causes', 'why'}
     assert key_values.from_plain(StateChange, data) == change
 
 
 @pytest.mark.parametrize('data', [None, 1, [], {}, {'state': 'ACTIVE'}, {
-    'state': 'NOWHERE', 'at': 1.0, 'causes': []}, {'state': 'ACTIVE', 'at': '1', 'causes': []}])
+    'state': 'NOWHERE', 'at': 1.0, 'causes': [], 'why': ''}, {
+        'state': 'ACTIVE', 'at': '1', 'causes': [], 'why': ''}])
 def test_json_of_another_shape_is_refused(data: object) -> None:
     with pytest.raises(ValueError):
         key_values.from_plain(StateChange, data)

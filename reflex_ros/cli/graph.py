@@ -1,0 +1,236 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The commands of the operator: status, gate, promote, demote, stop, reset and park.
+
+They find the running graph by the notes of its nodes (``runner.running_graphs``) and visit it over
+ROS. The visitor is looked up by name, because only a ROS installation can import it.
+
+A stop must not wait for imports: what only the output needs is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import click
+
+from reflex_ros.bringup import dds, packages
+from reflex_ros.cli.options import CommonOptions, Function, local_command
+from reflex_ros.errors import ReflexError
+from reflex_ros.runner import running_graphs
+from reflex_ros.runner.running_graphs import Graph, VARIABLES
+
+VISITOR = 'reflex_ros.nodes.graph_client'
+OTHERS_S = 30.0
+HOW_TO_NAME = 'Name one with --domain, --namespace or both'
+
+
+def graph_options(function: Function) -> Function:
+    """Add the options that choose the graph."""
+    for option in (
+            click.option('--domain', type=click.IntRange(0, 232), help='ROS domain of the graph '
+                         '(default: the graph that runs on this machine, then ROS_DOMAIN_ID).'),
+            click.option('--namespace', help='ROS namespace of the robot (default: the one that '
+                         'runs on this machine).')):
+        function = option(function)
+    return function
+
+
+@local_command('reflex status', 'reflex status --namespace left --json')
+@graph_options
+def status(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """
+    Show the state of the running graph and why nothing moves.
+
+    Every line names the age of its news. The exit code is 1 when the supervisor is silent.
+    """
+    from reflex_ros.cli import graph_view
+
+    with _visit(domain, namespace) as (graph, visitor):
+        seen = visitor.status()
+    if not seen.ages_s:
+        raise ReflexError(_nobody(graph, 'no node was heard'))
+    if common.as_json:
+        _print(graph_view.document(graph, seen), graph)
+    else:
+        for line in graph_view.lines(graph, seen):
+            click.echo(line)
+    if seen.warning:
+        sys.exit(1)
+
+
+@local_command('reflex gate')
+@graph_options
+def gate(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """
+    List every check of the promotion gate.
+
+    The exit code is 1 while a check is red.
+    """
+    _call(common, 'gate', domain, namespace)
+
+
+@local_command('reflex promote')
+@graph_options
+def promote(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """
+    Let the policy move the arm, if the gate is green.
+
+    Keep people out of reach of the arm first.
+    """
+    _call(common, 'promote', domain, namespace)
+
+
+@local_command('reflex demote')
+@graph_options
+def demote(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """Stop the arm as planned and go back to dry_run."""
+    _call(common, 'demote', domain, namespace)
+
+
+@local_command('reflex reset')
+@graph_options
+def reset(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """
+    Clear a latched stop after its cause is repaired.
+
+    Nothing moves by it. It is refused while the cause persists.
+    """
+    _call(common, 'reset', domain, namespace)
+
+
+@local_command('reflex park')
+@graph_options
+def park(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """Move the arm slowly to its rest pose, then switch torque off."""
+    _call(common, 'park', domain, namespace)
+
+
+@local_command('reflex stop')
+@graph_options
+def stop(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """
+    Stop the arm and latch the stop.
+
+    The driver obeys by itself: this works without the supervisor too. When several robots run on
+    this machine and none is named, all of them are stopped.
+    """
+    graphs = _candidates(domain, namespace)
+    if len(graphs) > 1:
+        _stop_all(common, graphs)
+        return
+    with _visit_graph(graphs[0]) as visitor:
+        _finish(common, graphs[0], visitor.stop())
+
+
+def _call(common: CommonOptions, name: str, domain: int | None, namespace: str | None) -> None:
+    with _visit(domain, namespace) as (graph, visitor):
+        _finish(common, graph, visitor.call(name))
+
+
+def _finish(common: CommonOptions, graph: Graph, answer: Any) -> None:
+    """Print an answer of the visitor; exit with 1 when the request was refused."""
+    if not answer.is_heard:
+        raise ReflexError(_nobody(graph, answer.text))
+    if common.as_json:
+        key = 'message' if answer.is_done else 'error'
+        _print({'ok': answer.is_done, key: answer.text}, graph)
+    else:
+        click.echo(answer.text, err=not answer.is_done)
+    if not answer.is_done:
+        sys.exit(1)
+
+
+def _print(content: dict[str, object], graph: Graph | None = None) -> None:
+    """Print a JSON document, with the place of the graph that it is about."""
+    from reflex_ros.cli import text
+
+    place = {} if graph is None else {'domain': graph.domain, 'namespace': graph.namespace}
+    text.document({**content, **place})
+
+
+def _stop_all(common: CommonOptions, graphs: Sequence[Graph]) -> None:
+    """Stop several graphs at the same time, each in a process: a domain is one per process."""
+    def run(graph: Graph) -> dict[str, object]:
+        # This machine's note is found again, with the settings of its middleware.
+        done = subprocess.run(
+            [sys.executable, '-m', 'reflex_ros', 'stop', '--json', '--domain', str(graph.domain),
+             '--namespace', graph.namespace], capture_output=True, text=True, check=False,
+            timeout=OTHERS_S)
+        try:
+            answer: dict[str, object] = json.loads(done.stdout)
+        except ValueError:
+            return {'ok': False, 'error': done.stderr.strip()[-200:]}
+        return answer
+
+    with ThreadPoolExecutor(len(graphs)) as pool:
+        answers = list(pool.map(run, graphs))
+    failed = [answer for answer in answers if not answer['ok']]
+    if common.as_json:
+        failure = {'error': '; '.join(str(answer.get('error')) for answer in failed)}
+        _print({'ok': not failed, 'graphs': answers, **(failure if failed else {})})
+    else:
+        for graph, answer in zip(graphs, answers, strict=True):
+            click.echo(f'{graph}: {answer.get("message") or answer.get("error")}')
+    if failed:
+        sys.exit(1)
+
+
+# Which graph.
+
+
+def _candidates(domain: int | None, namespace: str | None) -> list[Graph]:
+    """Return the graphs that run here and fit; if none does, the one that the options name."""
+    wanted = None if namespace is None else namespace.strip('/')
+    graphs = [graph for graph in running_graphs.find()
+              if domain in (None, graph.domain) and wanted in (None, graph.namespace)]
+    if graphs:
+        return graphs
+    if domain is None:
+        given = os.environ.get('ROS_DOMAIN_ID') or '0'
+        if not given.isdecimal():
+            raise click.UsageError(f'ROS_DOMAIN_ID is {given!r}, which is no number')
+        domain = int(given)
+    # As a node that starts here now.
+    environment = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    return [Graph(domain, wanted or '', environment | dds.environment())]
+
+
+@contextmanager
+def _visit(domain: int | None, namespace: str | None) -> Iterator[tuple[Graph, Any]]:
+    """Enter the one graph that is meant."""
+    graphs = _candidates(domain, namespace)
+    if len(graphs) > 1:
+        raise click.UsageError(f'{len(graphs)} graphs run on this machine: '
+                               f'{"; ".join(map(str, graphs))}. {HOW_TO_NAME}')
+    with _visit_graph(graphs[0]) as visitor:
+        yield graphs[0], visitor
+
+
+@contextmanager
+def _visit_graph(graph: Graph) -> Iterator[Any]:
+    packages.check_packages(sim=False)
+    # As in the nodes: otherwise the middleware of the two may not find each other.
+    for name in VARIABLES:
+        os.environ.pop(name, None)
+    os.environ.update(graph.environment)
+    visit: Callable[[int, str], Any] = import_module(VISITOR).visit
+    with visit(graph.domain, graph.namespace) as visitor:
+        yield visitor
+
+
+def _nobody(graph: Graph, what: str) -> str:
+    if graph.nodes:
+        return (f'{what} in {graph}, although processes run there ({", ".join(graph.nodes)}). '
+                'Look at their logs')
+    return (f'{what} in {graph}. Start the graph with `reflex up`, or name another one: '
+            '--domain, --namespace')

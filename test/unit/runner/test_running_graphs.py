@@ -1,0 +1,116 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The notes by which a command in another terminal finds the running graph."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from reflex_ros.runner import running_graphs
+from reflex_ros.runner.running_graphs import find, holder, NoteFile
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Make folders of our own; return the one that is written."""
+    for name in ('XDG_RUNTIME_DIR', 'XDG_STATE_HOME'):
+        folder = tmp_path / name
+        folder.mkdir(0o700)
+        monkeypatch.setenv(name, str(folder))
+    for name in running_graphs.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / 'XDG_RUNTIME_DIR' / 'reflex_ros'
+
+
+def change(folder, **fields):
+    """Write a note of another process beside ours."""
+    [ours] = folder.glob('*.json')
+    note = json.loads(ours.read_text()) | fields
+    other = folder / f'{note["pid"]}.json'
+    other.write_text(json.dumps(note))
+    other.chmod(0o600)
+    return other
+
+
+@pytest.fixture
+def neighbour():
+    """Return the id of another process that runs."""
+    child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
+    yield child.pid
+    child.communicate(b'\n')
+
+
+def test_running_graph_is_found_with_its_domain_namespace_and_middleware(places, monkeypatch):
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', '/x.xml')
+    monkeypatch.setenv('REFLEX_API_KEY', 'rfx_canary')
+    note = NoteFile('so101', 73, '/left')
+    [graph] = find()
+    assert (graph.domain, graph.namespace, dict(graph.nodes)) == (73, 'left', {
+        'so101': os.getpid()})
+    assert graph.environment == {'FASTDDS_DEFAULT_PROFILES_FILE': '/x.xml'}
+    assert str(graph) == 'ROS domain 73, namespace left'
+    [file] = places.glob('*')
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(places.stat().st_mode) == 0o700
+    assert 'rfx_canary' not in file.read_text()
+    note.remove()
+    note.remove()
+    assert find() == [] and not list(places.glob('*'))
+
+
+def test_nodes_of_one_domain_and_namespace_are_one_graph(places, neighbour):
+    NoteFile('so101', 5, '/')
+    started = running_graphs._started(neighbour)
+    change(places, pid=neighbour, started=started, node='supervisor')
+    [graph] = find()
+    assert set(graph.nodes) == {'so101', 'supervisor'} and str(graph) == 'ROS domain 5'
+    other = places / f'{neighbour}.json'
+    other.write_text(other.read_text().replace('"namespace": ""', '"namespace": "right"'))
+    assert [graph.namespace for graph in find()] == ['', 'right']
+
+
+@pytest.mark.parametrize('fields', [
+    # An id that is used again, a process that ended, and contents that are no note.
+    {'started': 1}, {'pid': 2 ** 22 + 1}, {'domain': 'x'}, {'environment': {'LD_PRELOAD': '/x'}},
+    {'environment': []}, {'more': 1}])
+def test_note_that_is_not_of_a_running_node_counts_for_nothing(places, neighbour, fields):
+    note = NoteFile('so101', 5, '/')
+    change(places, **{'pid': neighbour, 'started': running_graphs._started(neighbour),
+                      'namespace': 'other'} | fields)
+    note.remove()
+    assert find() == []
+
+
+def test_note_of_a_killed_process_is_removed_by_the_next_one(places, neighbour):
+    NoteFile('so101', 5, '/')
+    old = change(places, pid=neighbour, started=1)
+    NoteFile('so101', 5, '/')
+    assert not old.exists()
+
+
+def test_session_is_held_as_long_as_the_note_says_so(places):
+    note = NoteFile('action_stream', 5, '/')
+    assert holder('') is None and holder('sess_1') is None
+    note.hold_session('sess_1')
+    assert holder('sess_1').domain == 5 and holder('sess_2') is None
+    note.hold_session('')
+    assert holder('sess_1') is None
+
+
+def test_shell_without_a_login_session_finds_the_graph_of_one_with_it(places, monkeypatch):
+    runtime = os.environ['XDG_RUNTIME_DIR']
+    monkeypatch.delenv('XDG_RUNTIME_DIR')
+    NoteFile('so101', 6, '/')
+    monkeypatch.setenv('XDG_RUNTIME_DIR', runtime)
+    assert [graph.domain for graph in find()] == [6]
+
+
+def test_folder_that_others_may_write_is_not_used_and_ends_no_node(places):
+    places.mkdir()
+    places.chmod(0o777)
+    NoteFile('so101', 5, '/').hold_session('sess_1')
+    assert find() == []
