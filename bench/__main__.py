@@ -39,6 +39,8 @@ BENCHES = {
     'streaming': 'bench.streaming',
     'streaming_matrix': 'bench.streaming',
     'replug': 'bench.bus',
+    'readers': 'bench.readers',
+    'readers_busy': 'bench.readers',
 }
 RESULTS = Path(__file__).parent / 'results.jsonl'
 
