@@ -61,6 +61,7 @@ FINISH_S = 4.0
 SWITCH_S = 0.0005
 """The connector's thread waits for the interpreter's lock at most this long."""
 
+
 class ArmRun:
     """
     One run; made for one call of ``run``.
