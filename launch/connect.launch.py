@@ -6,7 +6,6 @@ Connect a robot to its hosted policy: start the processes of ``bringup.process_t
 Nothing is brought up here: that is the supervisor's job, and the same with ``reflex up``.
 """
 
-from collections.abc import Mapping
 import os
 from pathlib import Path
 import shutil
@@ -16,6 +15,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
@@ -25,7 +25,7 @@ from launch.events.process import ProcessIO
 from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
-from reflex_ros.bringup import dds, process_table
+from reflex_ros.bringup import configuration, dds, process_table
 
 LINGER_S = 1.0
 # The executable names the interpreter that has the dependencies; that of launch may lack them.
@@ -40,7 +40,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument('sim', default_value='false', choices=['true', 'false'],
                               description='simulated arm, service and camera'),
         DeclareLaunchArgument('config', default_value='',
-                              description='ROS parameter file; config/robot.yaml when empty'),
+                              description='robot.yaml or ROS parameter file; empty: '
+                              'config/robot.yaml of the package'),
         DeclareLaunchArgument('namespace', default_value='',
                               description='of all nodes; several, with commas: a robot each'),
         DeclareLaunchArgument('network', default_value='false', choices=['true', 'false'],
@@ -73,16 +74,21 @@ def typed_arguments(argv: list[str]) -> list[str]:
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     arguments = context.launch_configurations
+    namespaces = process_table.namespaces(arguments['namespace'])
+    has_sim = arguments['sim'] == 'true'
+    config = configuration.read(
+        Path(arguments['config']).expanduser() if arguments['config'] else None, namespaces,
+        sim=has_sim)
     network = arguments['network'] == 'true'
-    opened = [SetEnvironmentVariable(dds.RANGE, 'SUBNET')] if network else []
-    return opened + [action for namespace in process_table.namespaces(arguments['namespace'])
-            for action in robot(arguments, namespace)]
+    return [*([SetEnvironmentVariable(dds.RANGE, 'SUBNET')] if network else []),
+            *(LogInfo(msg=f'Warning: {warning}') for warning in config.warnings),
+            *(action for namespace in namespaces
+              for action in robot(config.path, namespace, has_sim=has_sim))]
 
 
-def robot(arguments: Mapping[str, str], namespace: str) -> list[LaunchDescriptionEntity]:
+def robot(config: Path, namespace: str, *, has_sim: bool) -> list[LaunchDescriptionEntity]:
     """Describe the processes of one robot."""
-    world = process_table.make_world() if arguments['sim'] == 'true' else None
-    config = Path(arguments['config']).expanduser() if arguments['config'] else None
+    world = process_table.make_world() if has_sim else None
     nodes = [Node(package='reflex_ros', executable=process.executable,
                   namespace=namespace,
                   parameters=[*map(str, process.parameter_files), dict(process.parameters)],

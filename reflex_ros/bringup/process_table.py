@@ -20,8 +20,6 @@ import socket
 import sys
 import tempfile
 
-import yaml
-
 from reflex_ros.errors import ConfigurationError
 
 SIM_KEY = 'rfx_sim'
@@ -137,12 +135,10 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
     """
     Describe the nodes.
 
-    :param config: ROS parameter file of the robot; ours when None.
+    :param config: ROS parameter file of the robot (``bringup.configuration``); ours when None.
     :param world: the simulated world, or None for a real arm and the hosted service.
-    :raises ConfigurationError: when the file does not exist or is not a parameter file.
     """
     config = config or share_folder() / 'config' / 'robot.yaml'
-    check_parameter_file(config)
     files: tuple[Path, ...] = (config,)
     environment: dict[str, str] = {}
     driver: dict[str, str | float | bool] = {}
@@ -168,42 +164,6 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
         Process('supervisor', 'reflex_ros.nodes.supervisor_node', 'supervisor_node',
                 parameter_files=files, parameters=supervisor, respawns=True),
         *cameras)
-
-
-def check_parameter_file(path: Path) -> None:
-    """
-    Check that a file exists, is YAML, and has the form of a ROS parameter file.
-
-    Without this check each node would end while it reads the file, and be started again forever.
-
-    :raises ConfigurationError: with the line, and with the file to copy.
-    """
-    example = share_folder() / 'config' / 'robot.yaml'
-    if not path.is_file():
-        raise ConfigurationError(f'configuration {path} does not exist. Copy {example} and '
-                                 'change it')
-    try:
-        tree = yaml.safe_load(path.read_bytes())
-    except OSError as exc:
-        raise ConfigurationError(f'configuration {path} cannot be read: {exc.strerror}') from exc
-    except yaml.MarkedYAMLError as exc:
-        line = f', line {exc.problem_mark.line + 1}' if exc.problem_mark else ''
-        raise ConfigurationError(f'configuration {path}{line}: not valid YAML: {exc.problem}. '
-                                 f'Compare it with {example}') from exc
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        raise ConfigurationError(f'configuration {path} is not a YAML text file. '
-                                 f'Compare it with {example}') from exc
-    if not isinstance(tree, dict) or not _holds_parameters(tree):
-        raise ConfigurationError(f'configuration {path} is not a ROS parameter file: expected '
-                                 'node names with ros__parameters below each. '
-                                 f'Compare it with {example}')
-
-
-def _holds_parameters(tree: dict[object, object]) -> bool:
-    """Whether every branch of a parameter file leads to ``ros__parameters``."""
-    return bool(tree) and all(
-        isinstance(below, dict) and (name == 'ros__parameters' or _holds_parameters(below))
-        for name, below in tree.items())
 
 
 def check_launch_arguments(known: Collection[str], given: Collection[str], *,

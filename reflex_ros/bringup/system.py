@@ -20,7 +20,7 @@ import threading
 import time
 from typing import Any
 
-from reflex_ros.bringup import dds, packages, process_table
+from reflex_ros.bringup import configuration, dds, packages, process_table
 from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.domain import key_values
 from reflex_ros.domain.graph_status import GraphStatus
@@ -126,10 +126,11 @@ class System:
     The processes of one robot.
 
     :param folder: folder of the log files.
-    :param config: ROS parameter file; None takes the one of this package.
+    :param config: robot.yaml or ROS parameter file; None takes the one of this package.
     :param world: simulated arm and service, which are started too; None starts none.
     :param namespace: ROS namespace of the nodes.
     :param environment: variables that are added to the environment of every process.
+    :raises ConfigurationError: for a configuration with mistakes, each with its line.
     """
 
     def __init__(self, folder: Path, *, config: Path | None = None,
@@ -139,7 +140,9 @@ class System:
         self.view = View()
         self.world = world
         self.group = ProcessGroup(folder, namespace=namespace, environment=environment)
-        self._nodes = process_table.nodes(config, world)
+        read = configuration.read(config, (namespace,), sim=world is not None)
+        self.warnings = read.warnings
+        self._nodes = process_table.nodes(read.path, world)
         self._changed = threading.Condition()
         self._answers: dict[str, dict[str, Any]] = {}
         self._simulation = process_table.simulation(world) if world else ()

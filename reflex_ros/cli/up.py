@@ -28,7 +28,7 @@ HELP = 'Space stop   p promote   d demote   r reset   k park   q end'
 
 @local_command('reflex up --config my_robot.yaml', 'reflex up --sim')
 @click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
-              help='ROS parameter file of the robot (default: config/robot.yaml).')
+              help='robot.yaml, or ROS parameter file (default: config/robot.yaml).')
 @click.option('--sim', is_flag=True, help='Use a simulated arm, service and camera.')
 @click.option('--namespace', default='', help='ROS namespace of all nodes (default: none).')
 @click.option('--network', is_flag=True,
@@ -52,6 +52,8 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}
     system = System(folder, config=config, world=world, namespace=namespace,
                     environment=environment)
+    for warning in system.warnings:
+        click.echo(f'Warning: {warning}', err=True)
     domain = environment.get('ROS_DOMAIN_ID') or os.environ.get('ROS_DOMAIN_ID') or '0'
     place = f'ROS_DOMAIN_ID={domain}   logs: {folder}'
     if not sys.stderr.isatty():

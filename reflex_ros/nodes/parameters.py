@@ -40,12 +40,12 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from reflex_ros.config.parameters.spec import Spec
+from reflex_ros.config.parameters.spec import IGNORED_PREFIXES, Spec
+from reflex_ros.config.parameters.tables import TABLES
 from reflex_ros.errors import ConfigurationError
 
 NOTHING = '-'
 """Item of a list that stands for nothing, so that it has no parameters."""
-IGNORED_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
 
 
 def _descriptor(spec: Spec) -> ParameterDescriptor:
@@ -87,8 +87,15 @@ class Parameters:
         # limit would go unnoticed. There is no public way to find such parameters.
         given: Mapping[str, Any] = getattr(self._node, '_parameter_overrides', {})
         for name in given:
-            if name not in self._table and not name.startswith(IGNORED_PREFIXES):
+            if name in self._table or name.startswith(IGNORED_PREFIXES):
+                continue
+            owners = [node for node, table in TABLES.items()
+                      if any(spec.is_for(name) for spec in table)]
+            if not owners or any(spec.is_for(name) for spec in self._per_item):
                 raise ConfigurationError(self._unknown_reason(name))
+            # A section /** is for all nodes, and rclpy does not tell which section it was.
+            self._node.get_logger().warning(
+                f"parameter '{name}' is ignored: it is one of {', '.join(owners)}")
 
     def _unknown_reason(self, name: str) -> str:
         near = get_close_matches(name, self._table, 1)

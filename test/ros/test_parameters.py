@@ -195,3 +195,38 @@ def test_list_without_items_is_empty(make_node, given):
     else:
         assert node.parameters.read()['cameras'] == []
     assert not node.has_parameter('camera.front.width')
+
+
+def test_parameter_of_another_node_is_warned_about_and_ignored(make_node):
+    # As in a section /** of a parameter file, which every node gets.
+    node = make_node(prompt='pick', **{'camera.front.topic': '/image', 'gate.dry_run_s': '3.0'})
+    warnings = []
+    node.get_logger().warning = warnings.append
+    assert node.is_success(node.trigger_configure()), node.problem
+    assert [words for words in warnings if "'prompt' is ignored: it is one of action_stream" in
+            words] and len(warnings) == 3
+
+
+def test_parameter_of_no_node_is_refused(make_node):
+    node = make_node(promt='pick')
+    assert not node.is_success(node.trigger_configure())
+    assert "'promt' does not exist" in node.problem
+
+
+def test_file_translated_from_a_robot_yaml_is_read_by_rcl_as_it_was_written(ros, tmp_path):
+    from reflex_ros.bringup import configuration
+    from reflex_ros.config.parameters.action_stream import TABLE
+    from reflex_ros.nodes.parameters import Parameters
+    robot = tmp_path / 'robot.yaml'
+    robot.write_text("""
+prompt: 'yes: pick \u00fc "5" # 1e5'
+hardware: {kind: so101, config: {limits.velocity: 1}}
+target: {base_model: '12', open_window_s: 1.0e-5}
+""")
+    with ros('--params-file', str(configuration.read(robot).path)) as rclpy:
+        node = rclpy.create_node('action_stream')
+        values = Parameters(node, TABLE).read()
+        node.destroy_node()
+    assert values['prompt'] == 'yes: pick \u00fc "5" # 1e5' and values['cameras'] == []
+    assert values['service.model'] == '12' and values['service.open_window_s'] == 1e-5
+    assert values['limits.velocity'] == 1.0

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
+import re
 from typing import Any
 
 from reflex_ros.errors import ConfigurationError
 
+IGNORED_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
+"""Parameters that every node has from rclpy."""
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -48,6 +51,10 @@ class Spec:
             high = '' if self.high is None else f'{self.high:g}'
             kind += f' {low}..{high}'
         return f'{kind} [{self.unit}]' if self.unit else kind
+
+    def is_for(self, name: str) -> bool:
+        """Tell whether a parameter is this one, or that of an item of its list."""
+        return re.fullmatch(re.escape(self.name).replace('<name>', '.+'), name) is not None
 
     def check(self, value: Any) -> Any:
         """

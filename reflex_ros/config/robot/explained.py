@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from reflex_ros.config.robot.problems import Problem
+from reflex_ros.config.problems import Problem
 from reflex_ros.config.yaml_lines import Place, YamlFile
 
 WEBRTC = {

@@ -19,18 +19,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from reflex_ros.config import yaml_lines
+from reflex_ros.config.problems import nearest_key, Problem, unknown_key, WrongFile
 from reflex_ros.config.robot import cameras, checks, explained, hardware, targets
 from reflex_ros.config.robot.fields import CLASS_PATH, Part
 from reflex_ros.config.robot.model import RobotConfig
-from reflex_ros.config.robot.problems import (
-    keys_of,
-    nearest_key,
-    Problem,
-    shown,
-    unknown_key,
-    wrong_value,
-    WrongFile,
-)
+from reflex_ros.config.robot.wrong_value import keys_of, shown, wrong_value
 from reflex_ros.config.yaml_lines import Place, YamlFile
 
 Model = TypeVar('Model', bound=BaseModel)

@@ -38,11 +38,11 @@ class Gate(settings_of(  # type: ignore[misc]  # a class made of a table
 class Recording(Part):
     """What is kept of a run (section f.8)."""
 
-    enabled: bool = Field(default=True, description='Record the run.')
-    directory: str = Field(default='', description='Folder. Empty: REFLEX_RECORDINGS_DIR, then '
-                           '~/.reflex/recordings/USER/SESSION.')
+    directory: str = Field(
+        default='', description='Folder; each format has its own subfolder. Empty: nothing is '
+        'kept.')
     formats: list[RecordFormat] = Field(
-        default=['lerobot'], min_length=1, description='Formats; each has its own subfolder.')
+        default=['jsonl'], min_length=1, description='Formats of the files.')
 
 
 class Streaming(Part):

@@ -34,7 +34,7 @@ class Record(SimpleNamespace):
 
 KINDS = {
     'launch': ('LaunchContext', 'LaunchDescription', 'LaunchDescriptionEntity'),
-    'launch.actions': ('DeclareLaunchArgument', 'ExecuteProcess', 'OpaqueFunction',
+    'launch.actions': ('DeclareLaunchArgument', 'ExecuteProcess', 'LogInfo', 'OpaqueFunction',
                        'RegisterEventHandler', 'SetEnvironmentVariable'),
     'launch.event_handlers': ('OnProcessIO',),
     'launch.events.process': ('ProcessIO',),
@@ -122,6 +122,16 @@ def test_key_of_the_simulated_service_is_in_the_environment_only(launch_file: An
 def test_every_namespace_is_a_robot(launch_file: Any) -> None:
     found = of_kind(describe(launch_file, namespace='left,right'), 'Node')
     assert [node.namespace for node in found] == 3 * ['left'] + 3 * ['right']
+
+
+def test_robot_yaml_is_translated_for_every_node_and_its_warnings_are_shown(
+        launch_file: Any, tmp_path: Path) -> None:
+    path = tmp_path / 'robot.yaml'
+    path.write_text('mode: apply_actions\nhardware: {kind: so101, config: {port: /dev/x}}')
+    found = describe(launch_file, config=str(path))
+    files = {node.parameters[0] for node in of_kind(found, 'Node')}
+    assert len(files) == 1 and '/dev/x' in Path(files.pop()).read_text()
+    assert [':1: mode: ' in entry.msg for entry in of_kind(found, 'LogInfo')] == [True]
 
 
 @pytest.mark.parametrize(('distribution', 'expected'), [

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from reflex_ros.config import yaml_lines
+from reflex_ros.config.problems import WrongFile
 from reflex_ros.config.robot import explained
 from reflex_ros.config.robot.file import check, RobotFile
 from reflex_ros.config.robot.hardware import SubprocessHardware
-from reflex_ros.config.robot.problems import WrongFile
 from reflex_ros.config.robot.targets import EdgeTarget, StreamTarget
 
 SO101 = 'hardware: {kind: so101}\n'
@@ -145,8 +145,8 @@ cameras:
 
 
 def test_every_key_of_what_is_not_driven_says_what_to_use_instead() -> None:
-    from reflex_ros.config.robot.problems import keys_of
     from reflex_ros.config.robot.targets import PlatformTarget, WebrtcTarget
+    from reflex_ros.config.robot.wrong_value import keys_of
     same_in_a_stream = {'base_model'}
     assert explained.WEBRTC.keys() == set(keys_of(WebrtcTarget)) - same_in_a_stream
     assert explained.PLATFORM.keys() == set(keys_of(PlatformTarget)) - same_in_a_stream
