@@ -32,7 +32,8 @@ robot_option = click.option('--robot', help='Kind of robot, for example so101.')
 @click.option('--hz', type=POSITIVE, help='Requested rate in rows per second.')
 @click.option('--chunk-size', type=click.IntRange(1, 1000), help='Requested rows per chunk.')
 @click.option('--session', 'session_id', default='', type=IdOf('session'),
-              help='Id of a session of `reflex sessions authorize` (default: a new one).')
+              help='Id of a session of `reflex sessions authorize`, which stays open (default: a '
+              'new one).')
 @click.option('--count', type=click.IntRange(1, 10_000), default=1, show_default=True,
               help='Number of times to send the observation, each after the previous answer.')
 @click.option('--timeout', type=POSITIVE, default=30.0, show_default=True,

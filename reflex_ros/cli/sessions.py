@@ -17,7 +17,9 @@ from reflex_ros.client.messages import Grant, Session
 from reflex_ros.client.resources import deployments
 from reflex_ros.client.resources import sessions as calls
 from reflex_ros.client.texts import printable
+from reflex_ros.domain.heartbeats import SessionMode
 from reflex_ros.errors import ServiceRefused
+from reflex_ros.runner import running_graphs
 
 if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
@@ -86,14 +88,26 @@ def promote(common: CommonOptions, session_id: str, mode: str) -> None:
     """
     Change the mode of a session at the service.
 
-    The promotion gate of the robot still applies.
+    The promotion gate of the robot still applies: an arm moves by `reflex promote` alone.
     """
     async def request(service: AsyncReflex, session_id: str) -> Session:
         return await _explained(service, calls.promote(service, session_id, mode), session_id)
 
     found = ask(common, request, session_id)
-    text.show_record(common, 'Session promoted', found, 'session',
-                     next=[CLOSE.format(real(session_id))])
+    graph = running_graphs.holder(real(session_id))
+    if graph is None:
+        text.show_record(common, 'Session promoted', found, 'session',
+                         next=[CLOSE.format(real(session_id))])
+        return
+    is_up = mode == SessionMode.APPLY_ACTIONS.value
+    text.show_record(
+        common, 'Session promoted' if is_up else 'Session demoted', found, 'session',
+        note=f'The graph in {graph} holds this session. ' + (
+            'The arm does not move by this: it waits for `reflex promote`, unless its parameter '
+            'allow_remote_promotion is true' if is_up else
+            'If its arm moves, it comes to rest as planned within seconds; `reflex demote` does '
+            'that at once'),
+        next=['reflex promote' if is_up else 'reflex status'])
 
 
 @service_command('reflex sessions close sess_01', group=sessions)
@@ -106,8 +120,13 @@ def close(common: CommonOptions, session_id: str, reason: str) -> None:
         return await _explained(service, calls.close(service, session_id, reason), session_id)
 
     found = ask(common, request, session_id)
+    graph = running_graphs.holder(real(session_id))
+    more = {} if graph is None else {
+        'note': f'The graph in {graph} held this session. It opens another one in dry_run; if its '
+                'arm moved, it has latched a stop first'}
     text.show_record(common, 'Inference session closed', found, 'session',
-                     field='inferenceSession', next=['reflex receipts list'])
+                     field='inferenceSession', **more,
+                     next=['reflex receipts list' if graph is None else 'reflex status'])
 
 
 def _after_list(rows: Sequence[Mapping[str, Any]]) -> list[str]:

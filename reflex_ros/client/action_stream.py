@@ -66,6 +66,8 @@ class AsyncActionStream:
     :param on_retry: called before each wait between attempts.
     :param row_keys: fields of a chunk that may hold its rows, the best first; None uses those of
         the requested adapter.
+    :param ends_session: whether ``close`` also ends the session; None: only if this stream has
+        made it, because the request names none.
     :param environment: environment variables; None uses those of the process.
     :raises ConfigurationError: if ``REFLEX_PROXY`` is not the URL of a proxy.
     """
@@ -74,9 +76,10 @@ class AsyncActionStream:
                  timeout_s: float = DEFAULT_TIMEOUT_S,
                  window_s: float = retry.DEFAULT_WINDOW_S,
                  on_retry: Callable[[retry.Attempt], None] | None = None,
-                 row_keys: Sequence[str] | None = None,
+                 row_keys: Sequence[str] | None = None, ends_session: bool | None = None,
                  environment: Mapping[str, str] | None = None) -> None:
         self.url = url
+        self._ends_session = not request.session_id if ends_session is None else ends_session
         self.session_id = request.session_id
         self.open_timing: dict[str, float] = {}
         """Duration of each step of the successful attempt [ms] (section d.4)."""
@@ -250,7 +253,11 @@ class AsyncActionStream:
             self._record_unknown(event)
 
     async def close(self) -> None:
-        """Send the closing frame and close; may be called twice. A dead link raises nothing."""
+        """
+        Close the connection, and before that the session if this stream has made it.
+
+        May be called twice. A dead link raises nothing.
+        """
         link, self._socket = self._socket, None
         if link is None:
             return
@@ -263,8 +270,9 @@ class AsyncActionStream:
             link.transport.abort()
 
     async def _say_goodbye(self, link: ClientConnection) -> None:
-        with contextlib.suppress(websockets.ConnectionClosed):
-            await link.send(stream_frames.close_frame(self.session_id))
+        if self._ends_session:
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await link.send(stream_frames.close_frame(self.session_id))
         await link.close()
 
     async def _recv_chunk(self, seq: int | None) -> ChunkFrame:

@@ -32,7 +32,7 @@ class StreamSettings(TypedDict, total=False):
     :param hz: requested rate of the rows [Hz].
     :param chunk_size: requested rows per chunk.
     :param max_gpu_seconds: limit for the cost of the session [GPU seconds].
-    :param session_id: id of a session that was authorized before.
+    :param session_id: id of a session that was authorized before; it stays open afterwards.
     :param timeout: limit for one chunk, and for one attempt to open, there at most 15 [s];
         default: 30.
     :param connect_retry_seconds: how long opening is retried [s]; 0 tries once. Default:

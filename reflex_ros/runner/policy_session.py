@@ -197,7 +197,8 @@ class PolicySession:
                 robot=wire.robot, action_adapter=wire.adapter, cameras=settings.cameras,
                 hz=settings.rate_hz, chunk_size=settings.chunk_size),
                 timeout_s=settings.first_chunk_s, window_s=settings.window_s,
-                on_retry=self._report_attempt, row_keys=(wire.rows_key, 'actions'))
+                on_retry=self._report_attempt, ends_session=True,
+                row_keys=(wire.rows_key, 'actions'))
             try:
                 policy_fit.check_session(self._bounds.arm, 'the session that was granted',
                                          grant.as_sent())

@@ -139,6 +139,17 @@ def test_settings_reach_the_service(listen, reflex, tmp_path):
         'a': 'jpeg_base64', 'b': 'png_base64'}
 
 
+def test_session_that_the_command_did_not_make_stays_open(ask, service):
+    session_id = service.authorize()
+    assert ask(*STREAM, '--session', session_id)[0] == 0
+    assert service.session(session_id)['status'] == 'active'
+    # As the `Next` of `sessions authorize` says.
+    assert ask('sessions', 'promote', session_id)[0] == 0
+    # A session of its own is over with the command.
+    own = json.loads(ask(*STREAM, '--json')[1])['stream']['sessionId']
+    assert service.session(own)['status'] == 'closed'
+
+
 def test_what_was_passed_over_is_told(ask, service):
     service.fault('wrong_seq', 'future')
     code, _, err = ask(*STREAM, '--timeout', '0.4')

@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+from reflex_ros.runner.running_graphs import NoteFile
+
 KEY = 'rfx_canary_7c1d9e'
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
@@ -371,3 +373,33 @@ def test_installed_command_behaves_the_same(service, no_settings, argv, code, te
     assert text in ended.stdout + ended.stderr
     assert KEY not in ended.stdout + ended.stderr
     assert 'Traceback' not in ended.stderr
+
+
+@pytest.fixture
+def held(tmp_path, monkeypatch):
+    """Return a function that lets a graph on this machine hold a session."""
+    for name in ('XDG_RUNTIME_DIR', 'XDG_STATE_HOME'):
+        folder = tmp_path / name
+        folder.mkdir(0o700)
+        monkeypatch.setenv(name, str(folder))
+    note = NoteFile('action_stream', 73, '/left')
+    return note.hold_session
+
+
+@pytest.mark.parametrize(('words', 'note', 'following'), [
+    (('promote',), 'The arm does not move by this: it waits for `reflex promote`',
+     'reflex promote'),
+    (('promote', '--to', 'dry_run'), 'If its arm moves, it comes to rest as planned',
+     'reflex status'),
+    (('close',), 'It opens another one in dry_run', 'reflex status')])
+def test_session_of_a_graph_on_this_machine_is_said_to_be_one(
+        ask, service, held, words, note, following):
+    verb, *options = words
+    session_id, other = service.authorize(), service.authorize()
+    held(session_id)
+    found = ask('sessions', verb, session_id, *options)
+    assert found.code == 0
+    assert 'The graph in ROS domain 73, namespace left ' in found.out and note in found.out
+    assert found.out.endswith(f'Next:\n  {following}\n')
+    # Another session is none of its business.
+    assert 'The graph in' not in ask('sessions', verb, other, *options).out
