@@ -26,6 +26,7 @@ BENCHES = {
     'arm_sim': 'bench.arm_sim',
     'cameras': 'bench.cameras',
     'help': 'bench.command_line',
+    'whoami': 'bench.command_line',
     'start': 'bench.system',
     'faults': 'bench.system',
     'faults_busy': 'bench.system',

@@ -49,7 +49,8 @@ class Message(BaseModel):
     """Base class of all messages; ignores unknown fields."""
 
     # hide_input_in_errors: a value that does not fit may be a new API key.
-    model_config = ConfigDict(extra='ignore', frozen=True, populate_by_name=True,
+    # defer_build: a command uses a few of the models, and building one takes a millisecond.
+    model_config = ConfigDict(defer_build=True, extra='ignore', frozen=True, populate_by_name=True,
                               allow_inf_nan=False, hide_input_in_errors=True)
 
 

@@ -236,3 +236,12 @@ def test_address_of_another_argument_reaches_the_service():
     # The one helper through which every command sends requests passes all arguments on.
     with pytest.raises(TypeError, match='nonsense'):
         remote.ask_at(CommonOptions(api_key=KEY), account.whoami, nonsense=1)
+
+
+def test_command_of_the_service_imports_only_what_it_needs():
+    # Each of these takes as long as everything else together.
+    code = ('import sys; import reflex_ros.cli.account, reflex_ros.client.async_client;'
+            'print([name for name in ("httpx._main", "rich", "yaml", "numpy", "websockets") '
+            'if name in sys.modules])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout == '[]\n'
