@@ -1,8 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-Measure how long a user waits for ``reflex --help``, and what a command that asks the service costs.
-"""
+"""Measure the wait for ``reflex --help``, and the cost of a command that asks the service."""
 
 from __future__ import annotations
 

@@ -44,21 +44,28 @@ def create(common: CommonOptions, name: str, size_bytes: int | None,
                      next=[f'reflex datasets complete {ticket.dataset_id}'])
 
 
-@service_command('reflex datasets upload pick.tar --name pick-2', group=datasets)
+@service_command('reflex datasets upload ~/lerobot/pick-2',
+                 'reflex datasets upload pick.tar --name pick-2', group=datasets)
 @click.argument('path', type=click.Path(path_type=Path))
 @click.option('--name', help='Name of the dataset (default: file name without suffix).')
 @click.option('--request-id', help='Idempotency key: repeating it returns the existing dataset '
-              '(default: generated from the name and from path, size and time of the file).')
-def upload(common: CommonOptions, path: Path, name: str | None, request_id: str | None) -> None:
+              '(default: generated from the name and from paths, sizes and times of the files).')
+@click.option('--check/--no-check', 'is_checked', default=True,
+              help='Check a folder as a LeRobot dataset first (default).')
+def upload(common: CommonOptions, path: Path, name: str | None, request_id: str | None,
+           is_checked: bool) -> None:
     """
-    Upload one file as a dataset.
+    Upload a file or a folder as a dataset.
 
-    To continue an interrupted upload, run the same command again.
+    A folder is packed as a tar archive on the way, without a copy on the disk. Before anything is
+    sent, it is checked that the folder is a LeRobot dataset (v2.0, v2.1 or v3.0) with all its
+    files. To continue an interrupted upload, run the same command again.
     """
     try:
         with progress.upload_bar(path.name, quiet=common.as_json) as bar:
-            found = ask(common, calls.upload, path, name or path.stem, request_id=request_id,
-                        on_progress=bar)
+            own = path.resolve().name if path.is_dir() else path.stem
+            found = ask(common, calls.upload, path, name or own, request_id=request_id,
+                        on_progress=bar, is_checked=is_checked)
     except KeyboardInterrupt:
         click.echo('The upload was interrupted. To continue it, run the same command again',
                    err=True)

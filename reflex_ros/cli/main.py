@@ -63,7 +63,7 @@ COMMANDS = {
 # As in options, which would import dataclasses: 3 ms of the 60 that --help takes.
 @click.option('--json', 'as_json', is_flag=True, help='Print one JSON document on stdout.')
 @click.option('-v', '--verbose', is_flag=True,
-              help='Show tracebacks and transport logs on stderr.')
+              help='Show tracebacks and what is sent and received, on stderr.')
 def reflex(as_json: bool, verbose: bool) -> None:
     """
     Run hosted Reflex robot policies on ROS 2.
@@ -74,17 +74,45 @@ def reflex(as_json: bool, verbose: bool) -> None:
 
 def main() -> None:
     """Run the command and exit; the only place that turns errors into text and exit codes."""
+    _open_missing_outputs()
     argv = sys.argv[1:]
     as_json, is_verbose = '--json' in argv, '-v' in argv or '--verbose' in argv
+    code = 0
     try:
         with _logs(is_verbose):
             code = _run(argv, as_json=as_json, is_verbose=is_verbose)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # As with `reflex ... | head`. The interpreter flushes stdout again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as exc:
+        # The output cannot be written: a pipe whose reader is gone, a full disk, a closed stdout.
+        if (code == 0 or as_json) and not isinstance(exc, BrokenPipeError):
+            with contextlib.suppress(OSError):
+                _write_error(f'the output cannot be written: {exc.strerror or exc}')
         code = 1
+        # The interpreter flushes stdout again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+        sys.exit(code)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.exit(code)
+
+
+def _open_missing_outputs() -> None:
+    """
+    Give the numbers of closed outputs to files, so that no socket or port gets them.
+
+    Writing to stdout then fails, as it should: its text is lost. What stderr says is only dropped.
+    """
+    for number, name, mode in ((0, 'stdin', os.O_RDONLY), (1, 'stdout', os.O_RDONLY),
+                               (2, 'stderr', os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                os.fstat(number)
+                continue
+            # The lowest free number, which is this one.
+            os.open(os.devnull, mode)
+            stream = open(number, 'w' if number else 'r', closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _logs(is_verbose: bool) -> contextlib.AbstractContextManager[None]:
@@ -148,10 +176,14 @@ def _fail(message: str, *, as_json: bool, usage: click.UsageError | None = None)
     elif usage is not None:
         usage.show()
     else:
-        # A file name, for example, can contain control sequences of the terminal.
-        escaped = ''.join(char if char.isprintable() or char == '\n' else repr(char)[1:-1]
-                          for char in message)
-        print(f'Reflex command failed\n\nError: {escaped}', file=sys.stderr)
+        _write_error(message)
+
+
+def _write_error(message: str) -> None:
+    # A file name, for example, can contain control sequences of the terminal.
+    escaped = ''.join(char if char.isprintable() or char == '\n' else repr(char)[1:-1]
+                      for char in message)
+    print(f'Reflex command failed\n\nError: {escaped}', file=sys.stderr)
 
 
 def _unexpected(exc: Exception) -> str:

@@ -14,7 +14,7 @@ import click
 Function = Callable[..., Any]
 
 VERBOSE = click.Option(['-v', '--verbose'], is_flag=True,
-                       help='Show tracebacks and transport logs on stderr.')
+                       help='Show tracebacks and what is sent and received, on stderr.')
 JSON = click.Option(['--json', 'as_json'], is_flag=True,
                     help='Print one JSON document on stdout.')
 CONVEX_URL = click.Option(['--convex-url'], help='Backend URL (default: REFLEX_CONVEX_URL, then '

@@ -8,60 +8,59 @@ Only one part is in memory at a time. Nothing here uses the network.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 import asyncio
 from collections.abc import AsyncIterator
 import hashlib
 import os
 from pathlib import Path
 import stat
+from typing import TYPE_CHECKING
 
 from reflex_ros.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PART = 256 * 2 ** 10
 """Bytes per read; storage services want the size of resumable parts to be a multiple of it."""
 
 
-class FileSource:
+class Source(ABC):
     """
-    An open file that must not change while it is read.
+    Bytes to upload that must not change while they are read.
 
-    :param path: a regular file that is not empty.
-    :raises ConfigurationError: if the file cannot be opened, or is empty or not a regular file;
-        for a directory, the text has the command that packs it.
+    :param path: what is uploaded, for texts.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            # Without O_NONBLOCK, opening a named pipe would wait for its writer.
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as exc:
-            raise ConfigurationError(f'Cannot read {path}: {exc.strerror}') from exc
-        info = os.fstat(self._descriptor)
-        self.size = info.st_size
-        self._mark = _mark(info)
+        self.size = 0
+        """Number of all bytes."""
         self._hash = hashlib.sha256()
         self._hashed = 0
-        if reason := _refusal_reason(path, info):
-            self.close()
-            raise ConfigurationError(reason)
 
-    def __enter__(self) -> FileSource:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Close the file; may be called twice."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+    def close(self) -> None:  # noqa: B027 (not every source has something to close)
+        """Close what is open; may be called twice."""
 
     @property
-    def modified_ns(self) -> int:
-        """Time of the last change when the file was opened [ns since 1970]."""
-        return self._mark[1]
+    @abstractmethod
+    def version(self) -> object:
+        """Something that differs when the bytes do, without reading them."""
+
+    @abstractmethod
+    def _read_at(self, at: int, size: int) -> bytes:
+        """Read bytes; fewer if there are no more, or if they have changed."""
+
+    @abstractmethod
+    def _has_changed(self) -> bool:
+        """Whether the bytes differ from those of the beginning."""
 
     async def parts(self, start: int, end: int) -> AsyncIterator[bytes]:
         """
@@ -78,7 +77,7 @@ class FileSource:
 
     async def sha256(self) -> str:
         """
-        Return the SHA-256 of the whole file; reads the parts that were not read before.
+        Return the SHA-256 of all bytes; reads the parts that were not read before.
 
         :raises ConfigurationError: if the file has changed.
         """
@@ -87,9 +86,8 @@ class FileSource:
         return self._hash.hexdigest()
 
     async def _read(self, at: int, size: int) -> bytes:
-        # In a thread, because a disk can be slow. With pread, because a cancelled read may still
-        # run and would move a shared file position.
-        part = await asyncio.to_thread(os.pread, self._descriptor, size, at)
+        # In a thread, because a disk can be slow.
+        part = await asyncio.to_thread(self._read_at, at, size)
         if len(part) != size or (at + size == self.size and self._has_changed()):
             raise ConfigurationError(f'{self.path} changed while it was read. Try again when '
                                      'no program writes to it')
@@ -99,22 +97,59 @@ class FileSource:
             self._hashed = at + size
         return part
 
+
+class FileSource(Source):
+    """
+    An open file that must not change while it is read.
+
+    :param path: a regular file that is not empty.
+    :raises ConfigurationError: if the file cannot be opened, or is empty or not a regular file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            # Without O_NONBLOCK, opening a named pipe would wait for its writer.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as exc:
+            raise ConfigurationError(f'Cannot read {path}: {exc.strerror}') from exc
+        info = os.fstat(self._descriptor)
+        self.size = info.st_size
+        self._mark = mark(info)
+        if reason := _refusal_reason(path, info):
+            self.close()
+            raise ConfigurationError(reason)
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    @property
+    def version(self) -> int:
+        """Time of the last change when the file was opened [ns since 1970]."""
+        return self._mark[1]
+
+    def _read_at(self, at: int, size: int) -> bytes:
+        # With pread, because a cancelled read may still run and would move a shared position.
+        return os.pread(self._descriptor, size, at)
+
     def _has_changed(self) -> bool:
         try:
-            return self._mark != _mark(os.stat(self.path))
+            return self._mark != mark(os.stat(self.path))
         except OSError:
             return True
 
 
-def _mark(info: os.stat_result) -> tuple[int, int, int]:
+def mark(info: os.stat_result) -> tuple[int, int, int]:
+    """Return size, time of the last change [ns since 1970] and inode of a file."""
     return info.st_size, info.st_mtime_ns, info.st_ino
 
 
 def _refusal_reason(path: Path, info: os.stat_result) -> str:
     if stat.S_ISDIR(info.st_mode):
-        folder = path.resolve()
-        return (f'{path} is a directory, but only one file can be uploaded. Pack it first: '
-                f'tar -cf {folder.name}.tar -C {folder.parent} {folder.name}')
+        return f'{path} is a directory, but one file is needed here'
     if not stat.S_ISREG(info.st_mode):
         return f'{path} is not a regular file'
     return '' if info.st_size else f'{path} is empty'

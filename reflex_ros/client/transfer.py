@@ -29,7 +29,7 @@ from reflex_ros.client import retry
 from reflex_ros.client.answers import asked_wait_s, busy, stranger, told
 from reflex_ros.client.deadline import end
 from reflex_ros.client.endpoints import is_loopback, origin
-from reflex_ros.client.file_source import FileSource, PART
+from reflex_ros.client.file_source import PART, Source
 from reflex_ros.client.texts import printable
 from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
@@ -113,7 +113,7 @@ class Uploaded:
     answer: Mapping[str, Any]
 
 
-async def upload(transport: Transport, target: Target, source: FileSource,
+async def upload(transport: Transport, target: Target, source: Source,
                  on_progress: Progress | None = None) -> Uploaded:
     """
     Upload a file; to a resumable target, only the bytes that it does not have yet.
@@ -131,7 +131,7 @@ async def upload(transport: Transport, target: Target, source: FileSource,
 class _Upload:
     """One upload; ``_offset`` counts the bytes that the target confirmed."""
 
-    def __init__(self, transport: Transport, target: Target, source: FileSource,
+    def __init__(self, transport: Transport, target: Target, source: Source,
                  on_progress: Progress) -> None:
         self._transport = transport
         self._target = target

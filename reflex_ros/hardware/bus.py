@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+import logging
 import time
 
 from reflex_ros.errors import BusTimeout, PacketError
@@ -21,6 +22,8 @@ from reflex_ros.hardware.clock import Clock
 from reflex_ros.hardware.codec import Status, StatusParser
 from reflex_ros.hardware.port import Port
 from reflex_ros.hardware.registers import MODEL_NUMBER, Register
+
+_log = logging.getLogger(__name__)
 
 ECHO_TIMEOUT_S = 0.015
 EXCHANGE_TIMEOUT_S = 0.06
@@ -193,6 +196,8 @@ class Bus:
             has_gap = sorted(came, reverse=True) != came
             if self.clock.monotonic() >= deadline:
                 break
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug('%s: %s', self.port.name, _answers_text(answers, servo_ids, parser))
         self.counters.damaged += has_gap or parser.discarded > 0 or parser.bad_checksums > 0
         parser.clear()
         self.counters.bad_checksums += parser.bad_checksums
@@ -208,6 +213,8 @@ class Bus:
         """
         self.port.drain()
         self.port.write(request)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug('%s: sent %s', self.port.name, request.hex(' '))
         if not self._echoes:
             return True
         received = self._collect(len(request), ECHO_TIMEOUT_S)
@@ -225,6 +232,17 @@ class Bus:
         while len(received) < count and self.clock.monotonic() < deadline:
             received += self.port.read(count - len(received))
         return received
+
+
+def _answers_text(answers: Mapping[int, Status], servo_ids: Sequence[int],
+                  parser: StatusParser) -> str:
+    """Describe the replies to one request, for the log."""
+    parts = [f'servo {id_} {answers[id_].data.hex(" ") or "acknowledged"}'
+             + (f' (error bits {answers[id_].error:#04x})' if answers[id_].error else '')
+             if id_ in answers else f'servo {id_} silent' for id_ in servo_ids]
+    if parser.bad_checksums or parser.discarded:
+        parts.append(f'{parser.discarded} bytes discarded, {parser.bad_checksums} bad checksums')
+    return 'received ' + ', '.join(parts)
 
 
 @lru_cache(maxsize=64)

@@ -15,11 +15,14 @@ import platform
 import re
 import uuid
 
+from reflex_ros.client import lerobot_layout
 from reflex_ros.client.async_client import AsyncReflex
-from reflex_ros.client.file_source import FileSource
+from reflex_ros.client.file_source import FileSource, Source
+from reflex_ros.client.folder_source import FolderSource
 from reflex_ros.client.messages import parse
 from reflex_ros.client.messages.datasets import Dataset, DatasetAnswer, DatasetList, UploadTicket
 from reflex_ros.client.rest import segment
+from reflex_ros.client.texts import printable
 from reflex_ros.client.transfer import Progress, Target, Uploaded
 from reflex_ros.client.transfer import upload as send
 from reflex_ros.errors import ConfigurationError, ServiceProtocolError
@@ -31,6 +34,7 @@ _NAME = r'[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?'
 _HUB_SOURCE = re.compile(
     rf'(?:(?:hf://|https://(?:huggingface\.co|hf\.co)/)datasets/)?{_NAME}/{_NAME}'
     r'(?:@[^\s@?#/]+)?(?:/[^\s@?#/]+)*/?')
+HUB_HOSTS = ('huggingface.co', 'hf.co', 'www.huggingface.co')
 SOURCE_FORMS = 'hf://datasets/<owner>/<repo> or <owner>/<repo>, with [@revision][/path]'
 
 
@@ -40,10 +44,14 @@ def check_source(uri: str) -> str:
 
     :raises ConfigurationError: if it has none of the documented forms.
     """
-    text = uri.strip()
+    text = re.sub(r'(?i)^(?:https://)?(?:www\.)?(huggingface\.co|hf\.co)/datasets/',
+                  lambda found: f'https://{found[1].lower()}/datasets/', uri.strip())
     parts = re.split('[/@]', text)
+    # host/datasets/owner/repo without a scheme would make an owner of the host.
+    is_host = '://' not in text and '.' in parts[0] and parts[1:2] == ['datasets']
+    is_hub = parts[0].lower() in HUB_HOSTS
     if len(text) > 1000 or not _HUB_SOURCE.fullmatch(text) or '..' in parts or '.' in parts or (
-            text.startswith('datasets/')):
+            text.startswith('datasets/') or is_host or is_hub):
         raise ConfigurationError(f'{text[:200]!r} is not a dataset on the Hugging Face hub. Write '
                                  f'it as {SOURCE_FORMS}')
     return text
@@ -110,7 +118,7 @@ async def create(service: AsyncReflex, name: str, *, size_bytes: int | None = No
     return ticket
 
 
-async def put(service: AsyncReflex, ticket: UploadTicket, source: FileSource,
+async def put(service: AsyncReflex, ticket: UploadTicket, source: Source,
               on_progress: Progress | None = None) -> Uploaded:
     """
     Upload the file of a dataset; errors as in :func:`.transfer.upload`.
@@ -136,21 +144,29 @@ async def complete(service: AsyncReflex, dataset_id: str,
 
 
 async def upload(service: AsyncReflex, path: Path, name: str, *, request_id: str | None = None,
-                 on_progress: Progress | None = None) -> Dataset:
+                 on_progress: Progress | None = None, is_checked: bool = True) -> Dataset:
     """
     Create a dataset, upload its file and complete it.
 
     The same call with the same unchanged file resumes an interrupted upload. Nothing is saved on
     this machine for that.
 
-    :param path: path of one file.
-    :param request_id: idempotency key; None derives it from host, path, size and time of the file
-        and from the name.
+    :param path: one file, or a folder, which is packed as a tar archive on the way.
+    :param request_id: idempotency key; None derives it from host, path, sizes and times and from
+        the name.
+    :param is_checked: check a folder with a LeRobot dataset before anything is sent.
     :returns: the dataset, with ``sha256`` and ``size_bytes`` of the file that was read.
     :raises ConfigurationError: if the file cannot be uploaded, or changes during the upload.
     :raises ServiceError: as in the three steps.
     """
-    with FileSource(path) as source:
+    try:
+        name.encode()
+    except UnicodeEncodeError as exc:
+        raise ConfigurationError(f'The name {printable(name, 200)} is not UTF-8. Pass another one '
+                                 'with --name') from exc
+    if is_checked and path.is_dir():
+        lerobot_layout.require(path)
+    with FolderSource(path) if path.is_dir() else FileSource(path) as source:
         ticket = await create(service, name, size_bytes=source.size,
                               request_id=request_id or _request_id(source, name))
         fields = ticket.as_sent()
@@ -172,9 +188,9 @@ async def upload(service: AsyncReflex, path: Path, name: str, *, request_id: str
                                'size_bytes': source.size}, 'POST /v1/datasets')
 
 
-def _request_id(source: FileSource, name: str) -> str:
+def _request_id(source: Source, name: str) -> str:
     """Derive an idempotency key from a file, so that a second call finds the first upload."""
-    marks = (platform.node(), source.path.resolve(), source.size, source.modified_ns, name)
+    marks = (platform.node(), source.path.resolve(), source.size, source.version, name)
     return 'upload-' + hashlib.sha256('\0'.join(map(str, marks)).encode(
         errors='surrogateescape')).hexdigest()[:32]
 

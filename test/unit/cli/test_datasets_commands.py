@@ -111,7 +111,7 @@ def test_upload_by_hand(ask, file):
     (('complete', 'dataset_none'), 'dataset_not_found'),
     (('upload', '/nowhere/x.tar'), 'Cannot read /nowhere/x.tar: No such file or directory'),
     (('upload', '/tmp'),
-     '/tmp is a directory, but only one file can be uploaded. Pack it first: tar -cf')])
+     '/tmp is not a whole LeRobot dataset: meta/info.json is missing')])
 def test_failure_is_one_line_and_exit_one(ask, argv, text, is_json):
     ask('datasets', *argv, *(['--json'] if is_json else [])).failed(text)
 

@@ -245,3 +245,23 @@ def test_command_of_the_service_imports_only_what_it_needs():
             'if name in sys.modules])')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout == '[]\n'
+
+
+@pytest.mark.parametrize('outputs, is_lost', [
+    ('>&-', True), ('>/dev/full', True), ('2>&-', False), ('2>/dev/full', False),
+    ('>&- 2>&-', True)])
+@pytest.mark.parametrize('argv', ['--version', '--help', 'completion bash', 'whoami --json'])
+def test_output_that_cannot_be_written_is_told_without_a_traceback(tmp_path, argv, outputs,
+                                                                   is_lost):
+    # The descriptors go to the shell as they are; what is left of them is seen here.
+    done = subprocess.run(
+        ['sh', '-c', f'exec "$0" -m reflex_ros.cli.main {argv} {outputs}', sys.executable],
+        capture_output=True, text=True, timeout=30.0,
+        env={**os.environ, 'XDG_CONFIG_HOME': str(tmp_path), 'REFLEX_API_KEY': ''})
+    fails = argv.startswith('whoami')
+    assert done.returncode == (1 if is_lost or fails else 0), done
+    assert 'Traceback' not in done.stderr and 'Exception ignored' not in done.stderr
+    assert 'Error' not in done.stdout
+    if is_lost and '2>' not in outputs:
+        assert done.stderr.startswith('Reflex command failed\n\nError: ')
+        assert done.stderr.count('Error: ') == 1

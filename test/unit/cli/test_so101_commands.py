@@ -650,3 +650,10 @@ def test_options_of_calibrate_that_exclude_each_other_are_refused(
 def test_undo_without_a_backup_says_so(reflex: Command, arm: SimulatedArm) -> None:
     outcome = reflex('calibrate', '--undo', '--yes')
     assert outcome.code == 1 and 'nothing to undo' in outcome.err
+
+
+def test_verbose_shows_what_the_servos_get_and_answer(reflex: Command, arm: SimulatedArm) -> None:
+    said = reflex('ping', '1', '-v').err
+    assert ': sent ff ff 01 02 01 fb\n' in said
+    assert ': received servo 1 acknowledged\n' in said
+    assert 'sent ff ff' not in reflex('ping', '1').err

@@ -82,11 +82,9 @@ def test_change_before_the_checksum_is_noticed(small_parts, file):
             asyncio.run(source.sha256())
 
 
-def test_directory_is_refused_with_the_command_that_packs_it(tmp_path):
-    with pytest.raises(ConfigurationError) as refused:
+def test_directory_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match='is a directory, but one file is needed'):
         FileSource(tmp_path)
-    command = f'tar -cf {tmp_path.name}.tar -C {tmp_path.parent} {tmp_path.name}'
-    assert command in str(refused.value)
 
 
 def test_what_cannot_be_sent_is_refused(tmp_path):
