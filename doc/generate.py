@@ -10,6 +10,7 @@ each page with what this module would write: ``test/unit/test_docs.py``.
 import ast
 from collections.abc import Iterable
 from importlib import import_module
+import json
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,61 @@ def commands() -> str:
 
     describe(reflex, 'reflex', None)
     return '\n'.join(page)
+
+
+def robot_yaml() -> str:
+    """Make the page of robot.yaml with the present tables of its keys."""
+    from reflex_ros.config.robot import cameras, hardware, model, targets
+    from reflex_ros.config.robot.fields import Part
+    from reflex_ros.config.robot.wrong_value import keys_of
+
+    def keys(part: type[Part], skipped: tuple[str, ...] = ('kind',)) -> str:
+        rows = []
+        for key, field in zip(keys_of(part), part.model_fields.values(), strict=True):
+            if key not in skipped:
+                default = 'required' if field.is_required() else f'`{text_of(field.default)}`'
+                rows.append((f'`{key}`', default, allowed(part, key), field.description or ''))
+        return table(('key', 'default', 'allowed', 'meaning'), rows)
+
+    sections = [('The whole file', model.RobotConfig, ('target', 'hardware', 'cameras',
+                                                       'deployment', 'gate', 'recording'))]
+    sections += [(f'`{name}`', part, ()) for name, part in (
+        ('deployment', model.Deployment), ('gate', model.Gate), ('recording', model.Recording))]
+    sections += [(f'`target.kind: {part.model_fields["kind"].annotation.__args__[0]}`', part,
+                  ('kind',)) for part in (
+        targets.StreamTarget, targets.InferTarget, targets.EdgeTarget)]
+    sections += [(f'`hardware.kind: {kind}`, below `config`', part, ()) for kind, part in (
+        ('so101', hardware.So101Config), ('sim', hardware.SimConfig),
+        ('subprocess', hardware.SubprocessConfig))]
+    picture = tuple(keys_of(cameras.Picture))
+    sections += [(f'`cameras.NAME.kind: {kind}`', part, ('kind', *picture)) for kind, part in (
+        ('v4l2', cameras.V4l2Camera), ('shm', cameras.ShmCamera), ('sim', cameras.SimCamera),
+        ('topic', cameras.TopicCamera))]
+    sections.append(('The picture of every camera', cameras.Picture, ()))
+    return with_sections('doc/robot-yaml.md', keys='\n'.join(
+        f'### {title}\n\n{keys(part, skipped)}' for title, part, skipped in sections))
+
+
+def text_of(value: object) -> str:
+    """Return a default as it is written in YAML."""
+    return json.dumps(value, default=lambda part: part.model_dump())
+
+
+def allowed(part: Any, key: str) -> str:
+    """Say which values a key of robot.yaml takes, from the schema of its part."""
+    found = part.model_json_schema()['properties'][key]
+    kinds = []
+    for each in found.get('anyOf', [found]):
+        if 'enum' in each:
+            kinds.append('one of ' + ', '.join(map(str, each['enum'])))
+            continue
+        kind = {'string': 'text', 'number': 'a number', 'integer': 'a whole number',
+                'boolean': 'true or false', 'array': 'a list', 'object': 'a mapping',
+                'null': 'nothing'}.get(each.get('type', ''), 'a mapping')
+        low = each.get('minimum', each.get('exclusiveMinimum', ''))
+        kinds.append(f'{kind} {low}..{each.get("maximum", "")}'
+                     if low != '' or 'maximum' in each else kind)
+    return ' or '.join(kinds)
 
 
 def package_map() -> str:
@@ -200,6 +256,7 @@ PAGES = {
     'doc/faults.md': faults,
     'doc/interfaces.md': interfaces,
     'doc/parameters.md': parameters,
+    'doc/robot-yaml.md': robot_yaml,
     'doc/safety.md': safety,
 }
 """Path from the root of the repository -> the function that makes the whole text."""

@@ -25,13 +25,15 @@ INTERRUPTED = 130
                  'reflex connect --config robot.yaml --record runs/monday --json')
 @click.option('--config', metavar='PATH', required=True, type=click.Path(path_type=Path),
               help='Robot, policy and cameras (robot.yaml).')
+@click.option('--check', is_flag=True, help='Check the configuration, and start nothing.')
 @click.option('--record', metavar='DIR', type=click.Path(file_okay=False, path_type=Path),
-              help='Folder in which the steps are kept (default: they are not kept).')
-@click.option('--format', 'formats', metavar='FORMAT', default='jsonl', show_default=True,
-              help='Format of the steps that are kept.')
+              help='Folder in which the steps are kept (default: recording.directory of the '
+              'configuration; without it they are not kept).')
+@click.option('--format', 'formats', metavar='FORMAT',
+              help='Format of the steps that are kept (default: jsonl).')
 @click.option('--no-record', is_flag=True, help='Keep no steps.')
-def connect(common: CommonOptions, config: Path, record: Path | None, formats: str,
-            no_record: bool) -> None:
+def connect(common: CommonOptions, config: Path, check: bool, record: Path | None,
+            formats: str | None, no_record: bool) -> None:
     """
     Run a robot with its policy in one process, without ROS.
 
@@ -46,12 +48,19 @@ def connect(common: CommonOptions, config: Path, record: Path | None, formats: s
     from reflex_ros.runner.connect.recorder import make_recorder
     from reflex_ros.runner.connect.signals import Interrupted, StopRequest
 
+    if check:
+        _check(common, config)
+        return
     stop = StopRequest()
     with stop.on_signals(), _lines(common):
+        found = read_config(config)
+        folder = record or (Path(found.recording.directory).expanduser()
+                            if found.recording.directory else None)
         options = RunOptions(
             common.api_key, common.convex_url, dict(dotenv.environment()),
-            None if no_record else make_recorder(record, formats))
-        run = make_run(read_config(config), config.parent, options, stop)
+            None if no_record else make_recorder(
+                folder, formats or ','.join(found.recording.formats)))
+        run = make_run(found, config.parent, options, stop)
         try:
             result = run.run()
         except Interrupted:
@@ -64,6 +73,23 @@ def connect(common: CommonOptions, config: Path, record: Path | None, formats: s
         sys.exit(1)
     if stop.was_interrupted:
         sys.exit(INTERRUPTED)
+
+
+def _check(common: CommonOptions, path: Path) -> None:
+    """Read a configuration, and show what it holds in short and its warnings."""
+    from reflex_ros.config.robot import file
+
+    read = file.read(path)
+    found, warnings = read.config, list(map(str, read.warnings))
+    values = {'config': str(path), 'mode': found.mode, 'target': found.target.kind,
+              'hardware': found.hardware.kind, 'cameras': list(found.cameras),
+              'deployment': found.deployment.id}
+    following = [f'reflex connect --config {path}', f'reflex up --config {path}']
+    text.report(common, {'ok': True, **values, 'warnings': warnings, 'next': following},
+                f'{path} is valid', '', *(
+                    f'{key.capitalize()}: {", ".join(value) if isinstance(value, list) else value}'
+                    for key, value in values.items() if value and key != 'config'), *(
+                    f'Warning: {warning}' for warning in warnings), *text.next_lines(following))
 
 
 def _summary(result: RunResult) -> Iterator[str]:

@@ -34,6 +34,7 @@ COMMANDS = {
     'doctor': ('deployments', 'Check whether a deployment is ready for apply_actions.'),
     'gate': ('graph', 'List every check of the promotion gate.'),
     'infer': ('policy', 'Send one observation to a policy and print the actions.'),
+    'init': ('init', 'Write a robot.yaml by asking.'),
     'keys': ('models', 'Choose the model that an API key uses.'),
     'login': ('login', 'Get an API key by approving a link in the browser.'),
     'logout': ('account', 'Delete the saved API key.'),

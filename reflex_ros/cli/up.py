@@ -28,7 +28,7 @@ HELP = 'Space stop   p promote   d demote   r reset   k park   q end'
 
 @local_command('reflex up --config my_robot.yaml', 'reflex up --sim')
 @click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
-              help='robot.yaml, or ROS parameter file (default: config/robot.yaml).')
+              help='File robot.yaml, or ROS parameter file (default: that of the package).')
 @click.option('--sim', is_flag=True, help='Use a simulated arm, service and camera.')
 @click.option('--namespace', default='', help='ROS namespace of all nodes (default: none).')
 @click.option('--network', is_flag=True,

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from reflex_ros.config import yaml_lines
+from reflex_ros.config.parameters.file import is_parameter_file
 from reflex_ros.config.problems import nearest_key, Problem, unknown_key, WrongFile
 from reflex_ros.config.robot import cameras, checks, explained, hardware, targets
 from reflex_ros.config.robot.fields import CLASS_PATH, Part
@@ -67,6 +68,10 @@ def check(file: YamlFile) -> RobotFile:
     """
     if not isinstance(file.tree, dict):
         raise WrongFile([Problem(file.path, 1, '', 'must be a mapping at the top level')])
+    if is_parameter_file(file.tree):
+        raise WrongFile([Problem(
+            file.path, 1, '', 'this is a ROS parameter file, for the graph: `reflex up --config '
+            f'{file.path}`. `reflex init` writes a robot.yaml')])
     reader = _Reader(file)
     config = reader.read(deepcopy(file.tree))
     problems = [*reader.problems, *explained.problems(file)]

@@ -15,7 +15,7 @@ from typing import Any
 from reflex_ros.config.parameters import action_stream
 from reflex_ros.config.problems import Problem, WrongFile
 from reflex_ros.config.robot import cameras, targets
-from reflex_ros.config.robot.cameras import Picture, TopicCamera
+from reflex_ros.config.robot.cameras import Picture, SimCamera, TopicCamera
 from reflex_ros.config.robot.file import RobotFile
 from reflex_ros.config.robot.hardware import SimHardware, So101Hardware
 from reflex_ros.config.robot.model import GATE, RobotConfig
@@ -85,6 +85,11 @@ def warnings(found: RobotFile) -> Iterator[Problem]:
     if config.mode == 'apply_actions':
         yield Problem.at(found.file, ('mode',), 'the graph begins in dry_run; nothing moves '
                          'before it is promoted: `reflex promote`')
+    for name, camera in config.cameras.items():
+        if not isinstance(camera, (TopicCamera, SimCamera)):
+            yield Problem.at(found.file, ('cameras', name, 'kind'), (
+                f'the graph opens no camera: start a camera node that publishes {name}/image_raw '
+                f'or {name}/image_raw/compressed (doc/cameras.md), or {CONNECT}'))
     if 'heartbeat_interval_s' in config.model_fields_set:
         yield Problem.at(found.file, ('heartbeat_interval_s',), 'has no effect on the graph')
 
@@ -99,9 +104,10 @@ def _not_driven(config: RobotConfig, *, sim: bool) -> Iterator[tuple[Place, str]
     elif not isinstance(config.hardware, (So101Hardware, SimHardware)):
         yield ('hardware', 'kind'), f'the graph drives only kind so101: {CONNECT}'
     for name, camera in config.cameras.items():
-        if not isinstance(camera, TopicCamera):
+        if not isinstance(camera, Picture):
             yield ('cameras', name, 'kind'), (
-                f'the graph reads topics: start a camera node, and use kind: topic. Or {CONNECT}')
+                'the graph reads topics: publish the frames from a ROS node and use kind: topic, '
+                f'or {CONNECT}')
     if config.max_steps:
         yield ('max_steps',), f'the graph runs until it is stopped: {CONNECT}'
     longest = _STREAM['replan_s'].high or 0.0

@@ -167,6 +167,14 @@ def test_graph_says_that_apply_actions_waits_for_the_promotion(write: Write) -> 
     assert len(warnings) == 1 and ':3: mode: the graph begins in dry_run' in warnings[0]
 
 
+def test_camera_that_only_connect_opens_is_read_from_its_topic_with_a_warning(
+        write: Write) -> None:
+    path = write('hardware: {kind: so101}\ncameras:\n  front: {kind: v4l2, device: 0}')
+    assert nodes_of(path)['action_stream']['cameras'] == ['front']
+    warning, = configuration.read(path).warnings
+    assert ':3: cameras.front.kind: the graph opens no camera' in warning
+
+
 def test_deployment_comes_from_the_environment_when_the_file_has_none(
         write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('REFLEX_DEPLOYMENT_ID', 'deploy_env')
