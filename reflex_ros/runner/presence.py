@@ -43,10 +43,23 @@ LOOK_S = 3.0
 CALL_S = 4.0
 TRANSPORT = 'websocket'
 NO_DEPLOYMENT = ('no deployment is set, so nobody has checked that the policy fits this robot. '
-                 'Set service.deployment (`reflex deployments list`), or set '
-                 'service.allow_unchecked to true')
+                 'Set {0.deployment} (`reflex deployments list`), or set {0.allow_unchecked} to '
+                 'true')
 NO_ROBOT = ('no robot is set on this machine, so no heartbeat is sent. Run `reflex robots setup '
-            '--so101 --name bench`, or set service.robot (`reflex robots list`)')
+            '--so101 --name bench`, or set {0.robot} (`reflex robots list`)')
+
+
+@dataclass(frozen=True, slots=True)
+class SettingNames:
+    """What a person calls the settings of a presence, for texts that say what to set."""
+
+    robot: str = 'service.robot'
+    deployment: str = 'service.deployment'
+    allow_unchecked: str = 'service.allow_unchecked'
+
+
+IN_ROBOT_YAML = SettingNames('deployment.robot_id', 'deployment.id',
+                             'target.service.allow_unchecked')
 
 
 class Doing(NamedTuple):
@@ -67,6 +80,7 @@ class PresenceSettings:
     :param claimed: returns the robot that ``reflex robots claim`` wrote on this machine; read
         again while there is none.
     :param allow_unchecked: whether actions may be applied without a deployment.
+    :param names: what these settings are called where a person sets them.
     """
 
     rpc_url: str
@@ -74,6 +88,7 @@ class PresenceSettings:
     deployment: str = ''
     claimed: Callable[[], ClaimedRobot | None] = lambda: None
     allow_unchecked: bool = False
+    names: SettingNames = SettingNames()
     beat_s: float = BEAT_S
     look_s: float = LOOK_S
 
@@ -133,14 +148,15 @@ class Presence:
         settings = self.settings
         self._claimed = settings.claimed() if not settings.robot else None
         listed = await robots.list_all(service)
-        deployment_id = await _find(service, 'deployment', settings.deployment)
-        robot_id = await _find(service, 'robot', settings.robot) or (
+        deployment_id = await _find(service, 'deployment', settings.deployment,
+                                    settings.names.deployment)
+        robot_id = await _find(service, 'robot', settings.robot, settings.names.robot) or (
             self._claimed.robot_id if self._claimed else '')
         self._robot = next((row for row in listed.robots if row.robot_id == robot_id), None)
         if robot_id and self._robot is None:
             if settings.robot:
-                raise ConfigurationError(f'service.robot: there is no robot {settings.robot}. '
-                                         'Run `reflex robots list`')
+                raise ConfigurationError(f'{settings.names.robot}: there is no robot '
+                                         f'{settings.robot}. Run `reflex robots list`')
             self._robot_problem = (f'the robot {self._claimed} that this machine claimed does '
                                    'not exist any more. Run `reflex robots setup --so101 '
                                    '--name bench`')
@@ -244,7 +260,7 @@ class Presence:
         return readiness.remedy(check, known, self.status.robot_id)
 
     def _no_robot(self) -> str:
-        text = self._robot_problem or NO_ROBOT
+        text = self._robot_problem or NO_ROBOT.format(self.settings.names)
         schema_id = self.facts.schema_id if self.facts else ''
         return text.replace('--so101', f'--schema-id {schema_id}') if schema_id else text
 
@@ -256,7 +272,8 @@ class Presence:
             self.status = replace(
                 self.status,
                 readiness=Readiness.UNCHECKED if is_allowed else Readiness.BLOCKED,
-                unready={} if is_allowed else {'deployment': NO_DEPLOYMENT})
+                unready={} if is_allowed else {
+                    'deployment': NO_DEPLOYMENT.format(self.settings.names)})
             return
         arm = self._arm
         unready = dict(failed) if arm is None else {
@@ -272,9 +289,9 @@ class Presence:
         self.status = replace(self.status, readiness=state, unready=unready)
 
 
-async def _find(service: AsyncReflex, kind: str, text: str) -> str:
+async def _find(service: AsyncReflex, kind: str, text: str, setting: str) -> str:
     """Return the id that a setting means; empty for an empty setting."""
     try:
         return await names.resolve(service, kind, text) if text else ''
     except ConfigurationError as exc:
-        raise ConfigurationError(f'service.{kind}: {exc}') from exc
+        raise ConfigurationError(f'{setting}: {exc}') from exc

@@ -51,7 +51,7 @@ from reflex_ros.runner.connect.transports import (
     StreamTransport,
 )
 from reflex_ros.runner.connectors import connector_factory
-from reflex_ros.runner.presence import BEAT_S, PresenceSettings
+from reflex_ros.runner.presence import BEAT_S, IN_ROBOT_YAML, PresenceSettings
 from reflex_ros.runner.session_status import SessionSettings
 from reflex_ros.runner.supervisor import GateSettings
 
@@ -163,7 +163,7 @@ def _arm_plan(config: RobotConfig, folder: Path, options: RunOptions) -> ArmPlan
         lambda: claimed_robot.load(claimed_file, rpc_url),
         allow_unchecked=any(value for name, value in target.values().items()
                             if name.endswith('allow_unchecked')),
-        beat_s=config.heartbeat_interval_s or BEAT_S)
+        names=IN_ROBOT_YAML, beat_s=config.heartbeat_interval_s or BEAT_S)
     session = SessionSettings(
         rpc_url=rpc_url, actions_url=actions_url,
         prompt=config.prompt, model=target.base_model,

@@ -14,7 +14,14 @@ from reflex_ros.client.endpoints import given
 from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.domain.heartbeats import Readiness
 from reflex_ros.runner.connect.readiness_wait import wait_until_ready
-from reflex_ros.runner.presence import BEAT_S, Doing, Presence, PresenceSettings, PresenceStatus
+from reflex_ros.runner.presence import (
+    BEAT_S,
+    Doing,
+    IN_ROBOT_YAML,
+    Presence,
+    PresenceSettings,
+    PresenceStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class ServicePlace:
         presence = Presence(
             PresenceSettings(rpc_url, self.robot_id, self.deployment_id,
                              lambda: claimed_robot.load(file, rpc_url), allow_unchecked=True,
-                             beat_s=self.heartbeat_s), key, None, doing)
+                             names=IN_ROBOT_YAML, beat_s=self.heartbeat_s), key, None, doing)
         reflex = Reflex(key, convex_url=rpc_url, infer_url=self.infer_url,
                         environment=self.environment)
         try:

@@ -164,7 +164,10 @@ def test_deployment_that_is_not_ready(ask, write, arm):
 def test_arm_without_a_deployment_is_not_moved(ask, write, arm):
     path = write('so101', so101(arm), mode='apply_actions', deployment={})
     ask('connect', '--config', path, '--json').failed(
-        'This robot is not ready for apply_actions (deployment: no deployment is set')
+        'This robot is not ready for apply_actions (deployment: no deployment is set, so nobody '
+        'has checked that the policy fits this robot. Set deployment.id ')
+    ask('connect', '--config', write('so101', so101(arm), deployment={'robot_id': 'benhc'}),
+        '--json').failed('deployment.robot_id: there is no robot benhc')
 
 
 def test_safe_stop_in_mid_run_when_the_session_expires(ask, write, arm, service):
