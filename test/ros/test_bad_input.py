@@ -266,4 +266,4 @@ def test_up_refuses_a_configuration_that_does_not_exist(domain):
         [sys.executable, '-m', 'reflex_ros.cli.main', 'up', '--config', '/nowhere.yaml'],
         env={**os.environ, **domain}, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert '/nowhere.yaml does not exist' in done.stderr
+    assert '/nowhere.yaml: the file does not exist' in done.stderr
