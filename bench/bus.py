@@ -33,10 +33,11 @@ from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.safe_stop import State
 from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm import SERVO_IDS, So101Arm
+from reflex_ros.hardware.arm import MAX_LEAD_RAD, SERVO_IDS, So101Arm
 from reflex_ros.hardware.arm_driver import ArmDriver
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import calibrated_arm
+from reflex_ros.hardware.goal_gate import GoalBounds
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.sim.arm.client import ArmControl
@@ -66,7 +67,7 @@ def bus_cycle() -> Iterator[dict]:
 def back_to_back(port: str) -> Iterator[dict]:
     plain = np.array(plain_cycles(port, CYCLES))
     with brought_up(port) as arm:
-        pose, ours = arm.arm(), []
+        pose, ours = arm.arm(GoalBounds.of(SO101, 0.01, MAX_LEAD_RAD)), []
         for _ in range(CYCLES):
             began = time.perf_counter()
             arm.read()

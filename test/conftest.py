@@ -76,6 +76,15 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture(autouse=True)
+def no_goal_leaps():
+    """Fail every test in which a goal on the bus of a simulated arm has leapt."""
+    yield
+    arms = sys.modules.get('arm_fixture')
+    if arms is not None:
+        arms.check_goal_steps()
+
+
 @pytest.fixture
 def domain():
     """Return the environment that puts a process into a domain of its own."""

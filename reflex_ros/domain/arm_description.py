@@ -33,6 +33,7 @@ class JointDescription:
     :param limits: of position, velocity and acceleration. Those of a gripper are its travel: it is
         closed at the lower limit and open at the upper one.
     :param rest: position in the rest pose, where the arm settles and nothing falls [rad].
+    :param rest_within: how far from it the joint may be when torque is switched off [rad].
     :raises ConfigurationError: for an empty name or a rest position that is not finite.
     """
 
@@ -40,6 +41,7 @@ class JointDescription:
     limits: JointLimits
     rest: float
     is_gripper: bool = False
+    rest_within: float = math.radians(30.0)
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.isprintable() or not math.isfinite(self.rest):
@@ -208,6 +210,21 @@ class ArmDescription:
         full = 100.0 if value.unit is WireUnit.PERCENT else 1.0
         scale *= full / (joint.limits.upper - joint.limits.lower)
         return scale, value.offset - scale * joint.limits.lower
+
+    def away_from_rest(self, pose: Vector) -> str:
+        """
+        Name the joint that is furthest from its place in the rest pose; empty if none is too far.
+
+        :param pose: positions (joints,) [rad]; a value that is not finite is too far.
+        """
+        away = np.where(np.isfinite(pose), np.abs(pose - self.rest_pose), np.inf)
+        beyond = away - np.array([joint.rest_within for joint in self.joints])
+        index = int(beyond.argmax())
+        if beyond[index] <= 0.0:
+            return ''
+        joint = self.joints[index]
+        return (f'{joint.name} is {math.degrees(away[index]):.0f} deg from its place in the rest '
+                f'pose ({math.degrees(joint.rest):.0f} deg)')
 
     @property
     def gripper_travels(self) -> tuple[GripperTravel, ...]:

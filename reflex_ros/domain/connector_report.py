@@ -19,6 +19,8 @@ class ConnectorReport(ControlFigures):
     :param has_torque: whether all joints were under torque when they were last measured.
     :param at_rest: whether neither the commanded nor the measured joints move.
     :param is_parked: whether the last motion ended in the rest pose, with torque off.
+    :param is_alone: whether it parks by itself, because it is hot and nobody moves it.
+    :param heat: what a person must know about hot joints under torque, or an empty text.
     :param epoch: epoch of the present activation, or of the last one.
     :param cause: what stopped the present activation, or None.
     :param accepted: number of accepted chunks.
@@ -42,3 +44,5 @@ class ConnectorReport(ControlFigures):
     link_lost: bool = False
     bad_share: float = 0.0
     is_degraded: bool = False
+    is_alone: bool = False
+    heat: str = ''

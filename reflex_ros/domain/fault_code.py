@@ -226,7 +226,7 @@ class FaultCode(Enum):
         Recovery.RESET,
         'Find out what blocks the named joint.')
     SENSOR_JUMP = FaultRow(
-        'a joint was read 4 times in a row where it cannot have moved to; its goal follows',
+        'a joint was read 4 times in a row where it cannot have moved to; goals stay',
         Reaction.HOLD, Recovery.RESET,
         'Check the cable of the named servo; calibrate again if it stays.')
     FOREIGN_WRITE = FaultRow(
@@ -254,6 +254,10 @@ class FaultCode(Enum):
     PARK_TIMEOUT = FaultRow(
         'the rest pose was not reached', Reaction.HOLD, Recovery.RESET,
         'Find out what blocks the arm, then park again.', 'after 15 s')
+    PARK_FAILED = FaultRow(
+        'the arm cannot reach its rest pose, so its torque stays on: it would fall',
+        Reaction.HOLD, Recovery.RESET,
+        'Support the arm; calibrate it again if the text names the calibrated range.')
     STOP_FAILED = FaultRow(
         'no standstill was seen after a stop', Reaction.HOLD, Recovery.RESET,
         'Switch the servo supply off if the arm moves.')

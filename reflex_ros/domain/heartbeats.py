@@ -115,6 +115,8 @@ class DriverBeat(ControlFigures, Beat):
     :param torque: whether all servos are under torque.
     :param at_rest: whether no joint moves.
     :param parked: whether the arm is in its rest pose with torque off, after a park.
+    :param alone: whether it parks by itself, because it is hot and nobody moves it.
+    :param heat: what a person must know about hot joints under torque, or an empty text.
     :param epoch: epoch of the present activation, or of the last one.
     :param cause: what stopped the present activation.
     :param port_lost: whether the port is gone. Then the driver must be configured again.
@@ -136,6 +138,8 @@ class DriverBeat(ControlFigures, Beat):
     epoch: int = 0
     at_rest: bool = False
     parked: bool = False
+    alone: bool = False
+    heat: str = ''
     cause: Cause | None = None
     port_lost: bool = False
     degraded: bool = False

@@ -67,6 +67,7 @@ class MotionGuard:
         self._bounds = bounds
         self._lock = threading.Lock()
         self._phase = _Phase.IDLE
+        self._is_alone = False
         self._early: Cause | None = None    # latched while arming
         self._permit: Permit | None = None
         self._permit_at = 0.0
@@ -85,7 +86,9 @@ class MotionGuard:
 
     @property
     def mode(self) -> Mode:
-        """What the newest permit allows; HOLD without a permit."""
+        """What the newest permit allows; HOLD without a permit; PARK while it parks alone."""
+        if self._is_alone:
+            return Mode.PARK
         permit = self._permit
         return permit.mode if permit else Mode.HOLD
 
@@ -98,6 +101,8 @@ class MotionGuard:
     @property
     def speed_scale(self) -> float:
         """Upper bound of the playback speed, from the newest permit."""
+        if self._is_alone:
+            return 1.0
         permit = self._permit
         return permit.speed_scale if permit else 0.0
 
@@ -117,8 +122,17 @@ class MotionGuard:
         with self._lock:
             reason = self._refusal_reason(now)
             if not reason:
-                self._phase, self._early = _Phase.ARMING, None
+                self._phase, self._early, self._is_alone = _Phase.ARMING, None, False
             return reason
+
+    def begin_alone(self) -> None:
+        """
+        Begin an activation that only parks, and needs nobody's permission.
+
+        For an arm that would fall otherwise. A stop and every fault still end it.
+        """
+        with self._lock:
+            self._phase, self._early, self._is_alone = _Phase.ARMING, None, True
 
     def arm(self, now: float) -> None:
         """
@@ -127,10 +141,11 @@ class MotionGuard:
         A fault that arrived since ``begin`` is latched.
         """
         with self._lock:
-            assert self._permit is not None
             assert self._phase is _Phase.ARMING, 'begin was not called'
             self._phase = _Phase.ARMED
-            self.epoch = self._permit.epoch
+            if not self._is_alone:
+                assert self._permit is not None
+                self.epoch = self._permit.epoch
             self._permit_at = self._beat_at = self._played_at = now
             self._has_played = False
             self.longest_permit_gap_s = self.longest_beat_gap_s = 0.0
@@ -139,7 +154,7 @@ class MotionGuard:
     def disarm(self) -> None:
         """End the activation; ``cause`` stays until the next one."""
         with self._lock:
-            self._phase = _Phase.IDLE
+            self._phase, self._is_alone = _Phase.IDLE, False
 
     def renew_permit(self, permit: Permit, now: float) -> None:
         """Renew the supervisor's lease with a permit that was received now."""
@@ -178,6 +193,20 @@ class MotionGuard:
         with self._lock:
             self._latch(cause)
 
+    def check_stall(self, late_s: float) -> bool:
+        """
+        Latch DRV_STALL when the driver was held up for too long.
+
+        The arm is at rest by then, so whatever was planned before must not be played any more.
+
+        :param late_s: how late the present cycle is now [s].
+        :returns: whether it was.
+        """
+        if late_s <= self._bounds.late_hard_s:
+            return False
+        self.fail(_stalled(late_s))
+        return True
+
     def evaluate(self, now: float, late_s: float) -> Verdict:
         """
         Check the leases for this cycle, and latch what has run out.
@@ -187,12 +216,13 @@ class MotionGuard:
         """
         with self._lock:
             permit = self._permit
+            if self._phase is _Phase.ARMED and self._is_alone:
+                return Verdict.STOP if self.cause is not None else Verdict.GO
             if self._phase is not _Phase.ARMED or permit is None:
                 return Verdict.STOP
             bounds = self._bounds
             if late_s > bounds.late_hard_s:
-                self._latch(Cause(FaultCode.DRV_STALL,
-                                  f'the driver itself was held up for {late_s:.2f} s'))
+                self._latch(_stalled(late_s))
             elif late_s > bounds.late_soft_s:
                 # Messages could not be received in this time, which is not the senders' fault. A
                 # lease that was renewed all the same is no fresher than now.
@@ -242,3 +272,7 @@ class MotionGuard:
         if starved_s > (bounds.starved_s if self._has_played else bounds.first_chunk_s):
             self._latch(Cause(FaultCode.UNDERRUN, f'nothing to play for {starved_s:.1f} s'))
         return beat_age > bounds.beat_soft_s
+
+
+def _stalled(late_s: float) -> Cause:
+    return Cause(FaultCode.DRV_STALL, f'the driver itself was held up for {late_s:.2f} s')

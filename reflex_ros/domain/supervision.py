@@ -187,6 +187,10 @@ def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Hap
         return [Happening(Event.NODE_LOST, driver.cause or Cause(FaultCode.USB_GONE,
                                                                  'the port is gone'))]
     found = []
+    if driver.alone and all(cause.code is not FaultCode.OVERHEAT for cause in machine.causes):
+        # It moves without a permit: whatever the state, that is a stop.
+        found.append(Happening(Event.STOP, Cause(FaultCode.OVERHEAT, 'the arm was hot and '
+                                                  'parks by itself')))
     is_ours = driver.epoch == machine.epoch
     if driver.cause is not None and is_ours and state in MOTION:
         found.append(Happening(Event.FAULT, driver.cause))
@@ -345,6 +349,15 @@ def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], no
 def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
                       now: float) -> str:
     """Return why nothing moves and the next step, in one line; empty if the arm may move."""
+    heat = seen.driver.heat
+    why = _why_nothing_moves(machine, seen, gate, now)
+    if heat and machine.state not in APPLYING:
+        return f'HOT: {heat}. {why}'
+    return why
+
+
+def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
+                       now: float) -> str:
     state = machine.state
     if machine.causes:
         first = machine.causes[0]

@@ -35,8 +35,9 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, JointCalibration, with_trim
 from reflex_ros.hardware.clock import Clock
 from reflex_ros.hardware.feedback import FeedbackArrays
+from reflex_ros.hardware.goal_gate import GoalBounds, GoalGate
 from reflex_ros.hardware.servo_health import FAULT_BITS, WARM_C
-from reflex_ros.hardware.so101 import SO101_JOINTS
+from reflex_ros.hardware.so101 import ServoJoint, SO101_JOINTS
 from reflex_ros.hardware.written_goals import (
     Deviation,
     GOAL_ACCELERATION,
@@ -51,6 +52,8 @@ MAX_LEAD_RAD = math.radians(10.0)
 BEYOND_LIMIT_TICKS = 23
 """How far outside its calibrated range a joint may be when torque is switched on: 2 degrees,
 twice the backlash."""
+PUSHING_LOAD = 0.1
+"""Load from which a servo pushes towards its goal; 10 degrees away from it, it is 0.46."""
 MEASURED_CYCLES = 15
 PATIENCE = 3
 """A measurement is requested again after ``PATIENCE`` times 5 ms of silence, so that a machine
@@ -83,6 +86,10 @@ class So101Arm:
         self._written = WrittenGoals()
         self._configuration: list[bytes] = []
         self._control: list[bytes] = []
+        self._gate: GoalGate | None = None
+        self._position = np.full(len(SERVO_IDS), math.nan)
+        # Whether damaged bytes came in every failed measurement since the last good one.
+        self._is_noisy = False
         self.cycle_s = 0.0
         """Duration of one measurement on this bus [s]; known after ``bring_up``."""
         self.has_torque = False
@@ -148,28 +155,47 @@ class So101Arm:
         :raises BusTimeout: when a servo does not answer.
         """
         address, length = reg.CYCLE_BLOCK
-        answers = self.bus.sync_read(SERVO_IDS, address, length, retries=retries,
-                                     patience=PATIENCE)
+        before = self.bus.counters.corrupted
+        try:
+            answers = self.bus.sync_read(SERVO_IDS, address, length, retries=retries,
+                                         patience=PATIENCE)
+        except BusTimeout:
+            self._is_noisy &= self.bus.counters.corrupted > before
+            raise
+        self._is_noisy = True
         taken_at = self.bus.clock.monotonic()
         blocks = [answers[servo_id].data for servo_id in SERVO_IDS]
         size = reg.CONTROL_BLOCK[1]
         self._control = [block[:size] for block in blocks]
         self.has_torque = all(block[0] == 1 for block in blocks)
         raw = FeedbackArrays(b''.join([block[size:] for block in blocks]))
+        self._position = (raw.position - self._zero) * self._scale
         return JointSample(
-            taken_at=taken_at, position=(raw.position - self._zero) * self._scale,
+            taken_at=taken_at, position=self._position,
             velocity=raw.speed * self._speed_unit * self._scale,
             effort=raw.load * self._torque_per_load, load=raw.load * 0.001,
             current=raw.current * 0.0065, voltage=raw.voltage * 0.1, temperature=raw.temperature,
             errors=tuple([answers[servo_id].error | status
                           for servo_id, status in zip(SERVO_IDS, raw.status, strict=True)]))
 
-    def command(self, pose: Vector) -> None:
-        """Write a goal for every joint (joints,) [rad], unchecked; joints under torque move."""
-        self._write_goals(self._to_ticks(pose))
+    def command(self, pose: Vector) -> Vector:
+        """
+        Write a goal for every joint (joints,) [rad], bounded by the ``GoalGate``; joints move.
+
+        :returns: the goals that were written (joints,) [rad].
+        :raises ValueError: for a pose that is not finite.
+        :raises ServoFault: when the arm was not put under torque by ``arm``, with bounds.
+        """
+        if self._gate is None:
+            raise ServoFault('a goal was not written, because this program has not put the arm '
+                             'under torque to move it. Activate the driver first')
+        return self._gate.write(pose, self._position)
 
     def silence_cause(self, exc: BusTimeout) -> Cause:
         """Return the fault that the silent servos of ``exc`` indicate."""
+        if self._is_noisy:
+            return Cause(FaultCode.BUS_NOISE, f'{exc}, but damaged bytes. Check cables and '
+                         'supply, and that no other program uses the port')
         if len(exc.servo_ids) == len(SERVO_IDS):
             return Cause(FaultCode.UNPOWERED,
                          'no servo answers, but the adapter is there. Is the servo supply on?')
@@ -227,9 +253,11 @@ class So101Arm:
             found = read_configuration(self.bus, SERVO_IDS[index])
         return None if found == before else self._compare(index, found)
 
-    def arm(self) -> Vector:
+    def arm(self, bounds: GoalBounds | None = None) -> Vector:
         """
         Put the joints under torque where they are; return the pose that they hold [rad].
+
+        From now on ``command`` may move the arm, within ``bounds``; without them it may not.
 
         A joint that is under torque already keeps its goal if the goal is near the measured
         position: a new goal would let a loaded arm sag. For a limp joint the order is: torque
@@ -247,6 +275,7 @@ class So101Arm:
         if not self.build.is_driven:
             raise ConfigurationError(f'a {self.build.name} arm is moved by hand, and never put '
                                      'under torque')
+        self._gate = None
         self._check_unchanged()
         sample = self.read()
         told = [reg.Control.from_block(block) for block in self._control]
@@ -255,6 +284,7 @@ class So101Arm:
         self._check_supply(sample)
         self._check_errors(sample)
         self._check_torque_on(sample, limp)
+        goals = self._goals_to_hold(limp)
         limits = dict(zip(SERVO_IDS, self._written.torque_limits, strict=True))
         try:
             for servo_id in limp:
@@ -265,8 +295,9 @@ class So101Arm:
                 if servo_id not in limp and own.torque_limit != limits[servo_id]:
                     self.bus.write(servo_id, reg.TORQUE_LIMIT, limits[servo_id])
             ticks = [min(max(goal, own.lower_ticks), own.upper_ticks) for goal, own in zip(
-                self._goals_to_hold(limp), self.calibration, strict=True)]
+                goals, self.calibration, strict=True)]
             self._written.clear()
+            # Not through the gate: joints that were limp take the pose in which they are.
             self._write_goals(ticks)
             self._verify(reg.GOAL_POSITION, ticks)
             for servo_id in limp:
@@ -279,7 +310,11 @@ class So101Arm:
             self._make_limp(limp, limits)
             raise
         self.has_torque = True
-        return (np.array(ticks) - self._zero) * self._scale
+        held = (np.array(ticks) - self._zero) * self._scale
+        if bounds is not None:
+            self._gate = GoalGate(bounds, held,
+                                  lambda goals: self._write_goals(self._to_ticks(goals)))
+        return held
 
     def torque_off(self) -> None:
         """
@@ -289,6 +324,7 @@ class So101Arm:
 
         :raises ServoFault: naming the servos that keep their torque after three tries.
         """
+        self._gate = None
         stuck = list(SERVO_IDS)
         for _ in range(3):
             stuck = [servo_id for servo_id in stuck if not self._release(servo_id)]
@@ -380,11 +416,12 @@ class So101Arm:
         """
         Check what must hold before torque is switched on.
 
-        Joints that are under torque already are not checked: they keep it.
+        Joints that are under torque already keep it when they are warm or weak.
 
         :raises ServoFault: naming the servo.
         """
         for index, (joint, own) in enumerate(zip(SO101_JOINTS, self.calibration, strict=True)):
+            self._check_range(joint, own, sample.position[index])
             if joint.servo_id not in servo_ids:
                 continue
             if sample.temperature[index] >= WARM_C:
@@ -395,14 +432,17 @@ class So101Arm:
                 raise ServoFault(f'servo {joint.servo_id} ({joint.name}) has only '
                                  f'{sample.voltage[index]:.1f} V. Check the servo supply',
                                  joint.servo_id)
-            # A servo clamps its goal to its range: torque would move a joint that is outside.
-            ticks = own.to_ticks(sample.position[index])
-            if not (own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
-                    <= own.upper_ticks + BEYOND_LIMIT_TICKS):
-                raise ServoFault(
-                    f'servo {joint.servo_id} ({joint.name}) is outside its calibrated range: at '
-                    f'{ticks}, allowed {own.lower_ticks}..{own.upper_ticks}. Move it inside by '
-                    'hand, or calibrate again', joint.servo_id)
+
+    @staticmethod
+    def _check_range(joint: ServoJoint, own: JointCalibration, position: float) -> None:
+        # A servo clamps its goal to its range: the first goal would move a joint that is outside.
+        ticks = own.to_ticks(position)
+        if not (own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
+                <= own.upper_ticks + BEYOND_LIMIT_TICKS):
+            raise ServoFault(
+                f'servo {joint.servo_id} ({joint.name}) is outside its calibrated range: at '
+                f'{ticks}, allowed {own.lower_ticks}..{own.upper_ticks}. Move it inside by '
+                'hand, or calibrate again', joint.servo_id)
 
     @staticmethod
     def _check_errors(sample: JointSample) -> None:
@@ -413,13 +453,29 @@ class So101Arm:
                                  joint.servo_id)
 
     def _goals_to_hold(self, limp: Sequence[int]) -> list[int]:
-        """Return the goals of joints under torque if near their positions, else the positions."""
-        measured = self._to_ticks(self.read().position)
-        goals = [reg.Control.from_block(block).goal for block in self._control]
-        lead = [MAX_LEAD_RAD / own.rad_per_tick for own in self.calibration]
-        return [goal if servo_id not in limp and abs(goal - ticks) <= most else ticks
-                for servo_id, goal, ticks, most in zip(SERVO_IDS, goals, measured, lead,
-                                                       strict=True)]
+        """
+        Return the goals of joints under torque if near their positions, else the positions.
+
+        :raises ServoFault: for a joint under torque that is far from its goal and does not push:
+            one of the two values is wrong, and the joint would leap by the difference.
+        """
+        sample = self.read()
+        measured = self._to_ticks(sample.position)
+        goals = []
+        for index, (joint, ticks, block) in enumerate(zip(SO101_JOINTS, measured, self._control,
+                                                          strict=True)):
+            goal = reg.Control.from_block(block).goal
+            away_rad = abs(goal - ticks) * self.calibration[index].rad_per_tick
+            is_near = joint.servo_id not in limp and away_rad <= MAX_LEAD_RAD
+            goals.append(goal if is_near else ticks)
+            if joint.servo_id in limp or is_near or abs(sample.load[index]) >= PUSHING_LOAD:
+                continue
+            raise ServoFault(
+                f'servo {joint.servo_id} ({joint.name}) is under torque, reads {ticks} and is '
+                f'told {goal}, {math.degrees(away_rad):.0f} deg from there, but does not push: '
+                'its measurement is wrong, or it was just told to move. Try again; if this '
+                'repeats, support the arm and run `reflex so101 torque-off`', joint.servo_id)
+        return goals
 
     def _to_ticks(self, pose: Vector) -> list[int]:
         if not np.isfinite(pose).all():

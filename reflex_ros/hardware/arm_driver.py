@@ -4,9 +4,9 @@
 Drive one arm from its bus thread: put it under torque, play chunks, write goals, park it.
 
 A goal is written only while the arm is armed, only after a fresh measurement in which the servos
-hold what was written before, and only as ``ChunkPlayer`` bounds it. ``ArmDriver`` is a
-``runner.connector.Connector``. The thread and its timing are in ``bus_loop``, measuring and checks
-in ``arm_monitor``, everything about one kind of arm behind ``DrivenArm``.
+hold what was written before, and only as ``ChunkPlayer`` and then ``GoalGate`` bound it.
+``ArmDriver`` is a ``runner.connector.Connector``. The thread and its timing are in ``bus_loop``,
+measuring and checks in ``arm_monitor``, everything about one kind of arm behind ``DrivenArm``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 import logging
+import math
 import time
 from typing import Any
 
@@ -34,18 +35,20 @@ from reflex_ros.domain.outlook import Outlook
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout, PacketError, PortLost, ReflexError, ServoFault
+from reflex_ros.hardware import parking
 from reflex_ros.hardware.arm_monitor import ArmMonitor
 from reflex_ros.hardware.bus_loop import BusLoop
 from reflex_ros.hardware.clock import suspended_s
 from reflex_ros.hardware.driven_arm import DrivenArm
+from reflex_ros.hardware.goal_gate import GoalBounds, SLACK_RAD
+from reflex_ros.hardware.heat_guard import HeatGuard
 
 _log = logging.getLogger(__name__)
 
 SUSPENDED_S = 0.2
 """Shortest suspension of the machine that stops the arm."""
-PARK_SPEED = 0.45
-"""Speed of the fastest joint on the way to the rest pose [rad/s]."""
-PARK_ROWS_HZ = 50.0
+ORPHANED_S = 3.0
+"""How long an arm that was stopped stays active before it may park by itself."""
 PLAN_PERIOD_S = 0.2
 """How often the plan is shown while the arm moves; each accepted chunk is shown at once."""
 REJECTS_IN_A_ROW = 3
@@ -74,8 +77,9 @@ class ArmDriver:
         self._bounds = bounds
         self._player = ChunkPlayer(bounds.arm, motion)
         self._target_hz = 1.0 / motion.period_s
-        self._monitor = ArmMonitor(arm, bounds.arm, motion.max_lead_rad, guard.fail,
-                                   self._go_passive)
+        self._monitor = ArmMonitor(arm, bounds.arm, motion.max_lead_rad, motion.period_s,
+                                   guard.fail, self._go_passive)
+        self._goal_bounds = GoalBounds.of(bounds.arm, motion.period_s, motion.max_lead_rad)
         self._clock = arm.clock
         self._loop: BusLoop[ActionChunk] = BusLoop(motion.period_s, arm.clock, self._cycle,
                                                    self._end)
@@ -90,6 +94,9 @@ class ArmDriver:
         self._armed = False
         self._is_parked = False
         self._parking = False
+        self._is_alone = False
+        self._heat = HeatGuard(bounds.arm.joint_names)
+        self._stopped_at = 0.0
         self._link_lost = False
         self._sample: JointSample | None = None
         self._last_seq = -1
@@ -205,7 +212,8 @@ class ArmDriver:
         times = self._loop.times.summary()
         return ConnectorReport(
             state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
-            is_parked=self._is_parked, epoch=self._guard.epoch, cause=self._guard.cause,
+            is_parked=self._is_parked, is_alone=self._is_alone, heat=self._heat.text,
+            epoch=self._guard.epoch, cause=self._guard.cause,
             accepted=accepted, rejected=self._rejected, is_starved=player.is_starved,
             setpoint=tuple(player.setpoint.tolist()), link_lost=self._link_lost,
             playback_rate=player.rate, pace=player.pace,
@@ -264,15 +272,23 @@ class ArmDriver:
         measured, problem = self._monitor.measure()
         if measured is not None:
             if problem and self._armed:
-                self._follow_jump(measured, problem)
+                # The goals stay as they are: a wrong measurement must not throw the arm.
+                self._guard.fail(Cause(FaultCode.SENSOR_JUMP, problem))
+                self._player.drop()
             self._sample = measured
             self._on_sample(measured)
         now = self._clock.monotonic()
+        if measured is not None:
+            self._watch_heat(measured, now)
         if not self._armed:
             return
         may_write = measured is not None and self._monitor.check(
             measured, self._player.setpoint, now, played_s=self._player.played_s,
-            is_parking=self._guard.mode is Mode.PARK)
+            is_parking=self._guard.mode is Mode.PARK, is_alone=self._is_alone)
+        if self._guard.check_stall(now - planned):
+            # The arm has come to rest meanwhile: the rest of a ramp would move it again.
+            self._player.drop()
+        before = self._player.setpoint
         chunk = self._loop.pop()
         if chunk is not None:
             self._accept(chunk, now)
@@ -287,9 +303,25 @@ class ArmDriver:
         self._player.speed_scale = self._guard.speed_scale
         if not self._armed or measured is None or not may_write:
             return
-        self._arm.command(self._player.tick(measured.position, now))
+        wanted = self._player.tick(measured.position, now)
+        if self._guard.check_stall(self._clock.monotonic() - planned):
+            # Held up since the verdict: what was planned then is not written now.
+            self._player.seed(before)
+            return
+        self._write(wanted)
         self._show_plan(now)
-        self._finish_parking(verdict)
+        self._finish_parking(verdict, measured)
+
+    def _write(self, wanted: Vector) -> None:
+        written = self._arm.command(wanted)
+        beyond = np.abs(written - wanted)
+        index = int(beyond.argmax())
+        if beyond[index] > SLACK_RAD:
+            # The player keeps all bounds itself: the last check before the wire has found a fault.
+            self._player.seed(written)
+            self._guard.fail(Cause(
+                FaultCode.INTERNAL, f'the goal of {self.description.joint_names[index]} would '
+                f'have left its bounds by {math.degrees(beyond[index]):.1f} deg'))
 
     def _show_plan(self, now: float) -> None:
         if self._parking or self._last_seq < 0 or now < self._plan_due_at:
@@ -300,6 +332,28 @@ class ArmDriver:
         self._plan = self._player.snapshot(), now, self._guard.epoch, self._last_seq
         self._on_plan()
 
+    def _watch_heat(self, measured: JointSample, now: float) -> None:
+        cause = self._guard.cause if self._armed else None
+        if cause is None:
+            self._stopped_at = now
+        elif self._is_alone and cause.code is FaultCode.OP_STOP:
+            self._heat.bar('a person has stopped it')
+        # Whoever permitted the motion that was stopped gets some time to end it in order.
+        is_idle = not self._armed or now - self._stopped_at > ORPHANED_S
+        if not self._heat.evaluate(measured, now, has_torque=self._arm.has_torque,
+                                   is_idle=is_idle):
+            return
+        _log.error('%s', self._heat.text)
+        self._disarm()
+        self._guard.begin_alone()
+        try:
+            self._check_rest_pose()
+            self._take_over(parks=True, is_alone=True)
+        except ReflexError as exc:
+            self._guard.disarm()
+            self._heat.retry_later(now, str(exc))
+            _log.error('the arm does not park by itself: %s', exc)
+
     def _check_suspension(self) -> None:
         before, self._suspended_s = self._suspended_s, self._suspended()
         if self._suspended_s - before > SUSPENDED_S:
@@ -307,12 +361,7 @@ class ArmDriver:
             # monotonic clock stood still and they look fresh.
             self._guard.fail(Cause(FaultCode.DRV_STALL, 'the machine was suspended for '
                                    f'{self._suspended_s - before:.0f} s'))
-
-    def _follow_jump(self, measured: JointSample, problem: str) -> None:
-        """Stop with the measured pose as the goal: a joint follows its encoder, even if wrong."""
-        self._guard.fail(Cause(FaultCode.SENSOR_JUMP, problem))
-        self._player.seed(np.clip(measured.position, self.description.lower,
-                                  self.description.upper))
+            self._player.drop()
 
     def _accept(self, chunk: ActionChunk, now: float) -> None:
         if self._guard.mode is not Mode.APPLY_ACTIONS or self._sample is None:
@@ -350,10 +399,17 @@ class ArmDriver:
                 raise ReflexError('the supervisor does not permit parking. Run `reflex park`')
             if is_for_parking and not parks:
                 raise ReflexError('the supervisor permits parking only. Run `reflex promote`')
-            pose = self._arm.arm()
+            if parks:
+                self._check_rest_pose()
+            self._take_over(parks=parks)
         except BaseException:
             self._guard.disarm()
             raise
+        self._heat.allow()
+
+    def _take_over(self, *, parks: bool, is_alone: bool = False) -> None:
+        """Put the arm under torque, for what the guard has begun."""
+        pose = self._arm.arm(self._goal_bounds)
         self._player.seed(pose)
         self._loop.clear()
         self._plan = None
@@ -362,12 +418,13 @@ class ArmDriver:
         self._monitor.reset()
         self._is_parked = self._parking = False
         self._guard.arm(self._clock.monotonic())
-        self._armed = True
+        self._armed, self._is_alone = True, is_alone
         if parks:
-            self._begin_parking(pose)
+            self._begin_parking(pose, parking.ALONE_SPEED if is_alone
+                                else parking.PARK_SPEED)
 
     def _disarm(self) -> None:
-        self._armed = self._parking = False
+        self._armed = self._parking = self._is_alone = False
         self._guard.disarm()
 
     def _release(self) -> None:
@@ -375,24 +432,28 @@ class ArmDriver:
             raise ReflexError('the arm is active: deactivate it before its torque is switched off')
         self._arm.torque_off()
 
-    def _begin_parking(self, pose: Vector) -> None:
-        arm = self.description
-        rest = np.clip(arm.rest_pose, arm.lower, arm.upper)
-        duration_s = float(np.abs(rest - pose).max()) / PARK_SPEED + 0.1
-        count = max(int(duration_s * PARK_ROWS_HZ), 2)
-        rows = pose + np.linspace(0.0, 1.0, count)[:, None] * (rest - pose)
+    def _check_rest_pose(self) -> None:
+        refusal = parking.refusal_reason(self.description)
+        if refusal:
+            raise ReflexError(refusal)
+
+    def _begin_parking(self, pose: Vector, speed: float) -> None:
         now = self._clock.monotonic()
-        self._player.play(
-            ActionChunk(0, rows, PARK_ROWS_HZ, now, joint_names=arm.joint_names,
-                        is_scripted=True), now)
+        self._player.play(parking.way_to_rest(self.description, pose, speed, now), now)
         self._parking = True
 
-    def _finish_parking(self, verdict: Verdict) -> None:
-        if self._parking and verdict is Verdict.GO and self._guard.mode is Mode.PARK \
-                and self._player.is_starved and self._is_at_rest():
-            self._arm.torque_off()
-            self._is_parked = True
-            self._disarm()
+    def _finish_parking(self, verdict: Verdict, measured: JointSample) -> None:
+        if not (self._parking and verdict is Verdict.GO and self._guard.mode is Mode.PARK
+                and self._player.is_starved and self._is_at_rest()):
+            return
+        problem = self.description.away_from_rest(measured.position)
+        if problem:
+            self._guard.fail(Cause(FaultCode.PARK_FAILED, f'{problem}: torque stays on. Find out '
+                                   'what keeps it from there, then park again'))
+            return
+        self._arm.torque_off()
+        self._is_parked = True
+        self._disarm()
 
     def _is_at_rest(self) -> bool:
         return (not self._armed or self._player.is_at_rest) and (
@@ -411,7 +472,7 @@ class ArmDriver:
         """Write nothing more: a goal could put a servo that lost its power under torque."""
         self._guard.fail(cause)
         self._player.drop()
-        self._armed = self._parking = False
+        self._armed = self._parking = self._is_alone = False
         self._arm.has_torque = False
 
 

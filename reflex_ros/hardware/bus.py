@@ -52,6 +52,11 @@ class BusCounters:
     discarded_bytes: int = 0
     damaged: int = 0
 
+    @property
+    def corrupted(self) -> int:
+        """Number of damaged frames and of bytes that belong to none."""
+        return self.bad_checksums + self.discarded_bytes
+
 
 class Bus:
     """

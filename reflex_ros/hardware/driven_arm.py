@@ -11,6 +11,7 @@ from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware.clock import Clock
+from reflex_ros.hardware.goal_gate import GoalBounds
 from reflex_ros.hardware.written_goals import Deviation
 
 
@@ -37,8 +38,12 @@ class DrivenArm(Protocol):
     def read(self, *, retries: int = 2) -> JointSample:
         """Measure all joints, and read the control registers with them."""
 
-    def command(self, pose: Vector) -> None:
-        """Write a goal for every joint (joints,) [rad]."""
+    def command(self, pose: Vector) -> Vector:
+        """
+        Write a goal for every joint (joints,) [rad] through a ``GoalGate``.
+
+        :returns: the goals that were written (joints,) [rad].
+        """
 
     def deviation(self) -> Deviation | None:
         """Return the first joint that did not hold its written values in the last measurement."""
@@ -55,9 +60,11 @@ class DrivenArm(Protocol):
     def silence_cause(self, exc: BusTimeout) -> Cause:
         """Return the fault that the silent servos of ``exc`` indicate."""
 
-    def arm(self) -> Vector:
+    def arm(self, bounds: GoalBounds) -> Vector:
         """
         Put all joints under torque where they are; return the pose that they hold [rad].
+
+        :param bounds: bounds of every goal from now on.
 
         :raises ServoFault: when a joint may not be put under torque, or does not obey.
         """

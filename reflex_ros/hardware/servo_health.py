@@ -83,7 +83,8 @@ class ServoHealth:
         self._swings = _Swings(self._names)
 
     def evaluate(self, sample: JointSample, setpoint: Vector, now: float, *,
-                 played_s: float | None = None, is_parking: bool = False) -> Cause | None:
+                 played_s: float | None = None, is_parking: bool = False,
+                 is_alone: bool = False) -> Cause | None:
         """
         Evaluate one sample; return the first fault, or None.
 
@@ -91,8 +92,9 @@ class ServoHealth:
         :param now: monotonic time [s].
         :param played_s: playback time of the setpoint [s]; ``now`` when None.
         :param is_parking: whether the arm moves to its rest pose, perhaps because it is hot.
+        :param is_alone: whether it does so by itself: stopping would only make it hotter.
         """
-        overheat = PARKING_OVERHEAT_C if is_parking else OVERHEAT_C
+        overheat = math.inf if is_alone else PARKING_OVERHEAT_C if is_parking else OVERHEAT_C
         return (self._check_servos(sample, overheat) or self._check_supply(sample)
                 or self._check_strain(sample, now) or self._check_tracking(sample, setpoint, now)
                 or self._repeats.evaluate(sample, setpoint, now)

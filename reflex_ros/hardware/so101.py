@@ -40,8 +40,11 @@ NO_LOAD_SPEED = 4.7
 
 SO101_JOINTS: tuple[ServoJoint, ...] = (
     ServoJoint('shoulder_pan', JointLimits(-1.91986, 1.91986), 0.0, servo_id=1),
-    ServoJoint('shoulder_lift', JointLimits(-1.74533, 1.74533), math.radians(-100.0), servo_id=2),
-    ServoJoint('elbow_flex', JointLimits(-1.69, 1.69), math.radians(90.0), servo_id=3),
+    # These two carry the arm: gravity pushes hard where they are only a little further away.
+    ServoJoint('shoulder_lift', JointLimits(-1.74533, 1.74533), math.radians(-100.0), servo_id=2,
+               rest_within=math.radians(8.0)),
+    ServoJoint('elbow_flex', JointLimits(-1.69, 1.69), math.radians(90.0), servo_id=3,
+               rest_within=math.radians(12.0)),
     ServoJoint('wrist_flex', JointLimits(-1.65806, 1.65806), math.radians(50.0), servo_id=4),
     ServoJoint('wrist_roll', JointLimits(-2.74385, 2.84121), 0.0, servo_id=5),
     ServoJoint('gripper', JointLimits(-0.174533, 1.74533, velocity=NO_LOAD_SPEED),

@@ -403,3 +403,39 @@ def test_go_needs_fresh_leases_and_a_cause_never_goes_away(
             assert verdict is STOP
         assert first is None or guard.cause is first
         first = guard.cause
+
+
+@pytest.mark.parametrize(('late_s', 'is_stalled'), ((0.0, False), (0.2, False), (0.201, True),
+                                                   (9.0, True)))
+def test_driver_that_was_held_up_latches_and_may_play_nothing_old(late_s: float,
+                                                                  is_stalled: bool) -> None:
+    guard = armed()
+    assert guard.check_stall(late_s) is is_stalled
+    assert code_of(guard) == (FaultCode.DRV_STALL if is_stalled else '')
+
+
+def test_stall_is_seen_although_another_cause_is_latched() -> None:
+    guard = armed()
+    guard.fail(OP_STOP)
+    assert guard.check_stall(0.5) and guard.cause == OP_STOP
+
+
+@pytest.mark.parametrize('permit', [None, Permit(8, Mode.HOLD), APPLY])
+def test_parking_alone_needs_no_permit_and_ends_with_every_fault(permit: Permit | None) -> None:
+    guard = MotionGuard(GuardBounds())
+    guard.begin_alone()
+    guard.arm(0.0)
+    renew(guard, 5.0, permit, has_beat=False, has_chunk=False)
+    assert (guard.mode, guard.speed_scale) == (Mode.PARK, 1.0)
+    assert guard.evaluate(9.0, 0.0) is GO
+    guard.fail(OP_STOP)
+    assert guard.evaluate(9.01, 0.0) is STOP and guard.cause == OP_STOP
+    guard.disarm()
+    assert guard.mode is (permit.mode if permit else Mode.HOLD)
+
+
+def test_stall_ends_parking_alone_too() -> None:
+    guard = MotionGuard(GuardBounds())
+    guard.begin_alone()
+    guard.arm(0.0)
+    assert guard.check_stall(0.3) and guard.evaluate(0.3, 0.0) is STOP

@@ -450,6 +450,26 @@ def test_one_line_says_why_nothing_moves(machine: SafeStop, nodes: NodesSeen,
     assert why_nothing_moves(machine, nodes, gate, NOW) == why
 
 
+@pytest.mark.parametrize('state', (S.READY, S.DRY_RUN, S.LATCHED, S.STANDBY))
+def test_hot_arm_under_torque_is_named_before_everything_else(state: S) -> None:
+    nodes = seen(driver={'heat': 'elbow_flex is at 60 degC'})
+    why = why_nothing_moves(system(state), nodes, GREEN, NOW)
+    assert why.startswith('HOT: elbow_flex is at 60 degC. ')
+    # The line is empty when the arm may move.
+    assert why_nothing_moves(system(S.ACTIVE), nodes, GREEN, NOW) == ''
+
+
+@pytest.mark.parametrize('state', (S.READY, S.DRY_RUN, S.STANDBY, S.LATCHED))
+def test_arm_that_parks_by_itself_is_latched_once(state: S) -> None:
+    nodes = seen(driver={'alone': True, 'motion': MotionState.PARKING, 'lifecycle': IDLE})
+    machine = system(state)
+    for _ in range(3):
+        for happening in driver_events(machine, nodes, 0):
+            machine = react(machine, happening.event, NOW, cause=happening.cause)
+    assert machine.state is S.LATCHED
+    assert [(cause.code, cause.count) for cause in machine.causes] == [(FaultCode.OVERHEAT, 1)]
+
+
 def test_gate_is_reported_line_by_line() -> None:
     assert gate_report(system(S.DRY_RUN), SEEN, RED, NOW).splitlines() == [
         'ok  latch', 'RED stream      the action stream is closed', 'RED latency     no chunk yet']

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import json
+import math
 import os
 from pathlib import Path
 import select
@@ -18,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.calibration import RAD_PER_TICK
 from reflex_ros.hardware.port import SerialPort
-from reflex_ros.hardware.so101 import JOINT_NAMES
+from reflex_ros.hardware.so101 import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.sim.arm.client import ArmControl
 
 T = TypeVar('T')
@@ -72,8 +74,41 @@ def writes_in(entries: list[list[Any]]) -> Iterator[Write]:
                 yield Write(at_ns, frame[start], address, frame[start + 1:start + 1 + size])
 
 
+class WatchedControl(ArmControl):
+    """
+    A control connection that remembers the largest goal steps over every mark.
+
+    The emulator measures a step from the goal before, under torque. The first goal after torque on
+    is no step: there the goal is written to the measured pose.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.largest_ticks = dict.fromkeys(JOINT_NAMES, 0)
+
+    def look(self) -> None:
+        for name, joint in self.state()['joints'].items():
+            self.largest_ticks[name] = max(self.largest_ticks[name],
+                                           joint['max_goal_step_ticks'])
+
+    def mark(self) -> int:
+        self.look()
+        return super().mark()
+
+    def forget(self) -> None:
+        super().mark()
+        self.largest_ticks = dict.fromkeys(JOINT_NAMES, 0)
+
+
 class SimulatedArm:
-    """A running emulator and its control connection."""
+    """
+    A running emulator and its control connection.
+
+    After every test, no goal may have differed from the one before by more than a step (see
+    ``check_goal_steps``).
+    """
+
+    running: ClassVar[list[SimulatedArm]] = []
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.link = folder / 'arm'
@@ -88,12 +123,34 @@ class SimulatedArm:
             self._process.kill()
             raise AssertionError('the simulated arm did not start')
         assert json.loads(self._process.stdout.readline())['ready']
-        self.control = ArmControl(socket)
+        self.control = WatchedControl(socket)
+        self.has_foreign_leap = False
+        self.running.append(self)
 
     def close(self) -> None:
-        self.control.close()
-        self._process.terminate()
-        self._process.communicate(timeout=10)
+        self.running.remove(self)
+        try:
+            self.check_goal_steps()
+        finally:
+            self.control.close()
+            self._process.terminate()
+            self._process.communicate(timeout=10)
+
+    def allow_foreign_leap(self) -> None:
+        """Say that this test itself writes a goal far away, as another program would."""
+        self.has_foreign_leap = True
+
+    def check_goal_steps(self) -> None:
+        """Fail if a goal has leapt since the last check: further than 10 ms at full speed."""
+        if self._process.poll() is not None:
+            return
+        self.control.look()
+        largest, is_checked = self.control.largest_ticks, not self.has_foreign_leap
+        self.control.forget()
+        self.has_foreign_leap = False
+        assert not is_checked or all(
+            largest[joint.name] <= math.ceil(joint.limits.velocity * 0.01 / RAD_PER_TICK)
+            for joint in SO101_JOINTS), f'goals have leapt: {largest} ticks'
 
     def open(self) -> So101Arm:
         """Open the port, not yet brought up."""
@@ -167,3 +224,9 @@ def simulated_arm(*options: str) -> Iterator[SimulatedArm]:
             yield running
         finally:
             running.close()
+
+
+def check_goal_steps() -> None:
+    """Check every simulated arm that runs; called after each test (test/conftest.py)."""
+    for arm in SimulatedArm.running:
+        arm.check_goal_steps()

@@ -28,13 +28,15 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import LEADER
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import from_range, RAD_PER_TICK
+from reflex_ros.hardware.goal_gate import GoalBounds
 from reflex_ros.hardware.port import SerialPort
-from reflex_ros.hardware.so101 import JOINT_NAMES
+from reflex_ros.hardware.so101 import JOINT_NAMES, SO101
 from reflex_ros.hardware.written_goals import GOAL_ACCELERATION, GOAL_SPEED
 
 READY = np.radians([0, -45, 45, 45, 0, 20])
 ALL = (1, 2, 3, 4, 5, 6)
 TICK = RAD_PER_TICK
+BOUNDS = GoalBounds.of(SO101, 0.01, math.radians(10.0))
 STRENGTH = (1000, 1000, 1000, 1000, 1000, 500)
 """Torque limits under way; a gripper has half."""
 
@@ -68,10 +70,11 @@ def set_supply(sim: SimulatedArm, volts: float) -> None:
 
 
 def command_from(arm: So101Arm, joint: int, delta: float) -> None:
-    """Command the present pose, with one joint moved."""
+    """Command the present pose, with one joint moved, in as many steps as that takes."""
     pose = arm.read().position
     pose[joint] += delta
-    arm.command(pose)
+    while np.abs(arm.command(pose) - pose).max() > 1e-9:
+        arm.read()
 
 
 # Bringing up
@@ -185,7 +188,7 @@ def test_weak_servo_among_strong_ones_is_judged_by_its_own_variant(sim: Simulate
 def test_adapter_that_echoes_makes_no_difference(sim: SimulatedArm, fresh: So101Arm) -> None:
     sim.control.fault('echo')
     fresh.bring_up()
-    pose = fresh.arm()
+    pose = fresh.arm(BOUNDS)
     fresh.command(pose)
     assert fresh.read().position == pytest.approx(pose, abs=TICK)
 
@@ -225,22 +228,43 @@ def test_error_bits_are_in_the_sample(sim: SimulatedArm, arm: So101Arm) -> None:
 
 
 def test_command_is_one_frame_with_all_goals(sim: SimulatedArm, arm: So101Arm) -> None:
-    arm.arm()
+    arm.arm(BOUNDS)
     since_ns = sim.control.mark()
-    command_from(arm, 0, 0.05)
+    command_from(arm, 0, 0.015)
     goals = sim.writes(since_ns, GOAL)
     assert [write.servo_id for write in goals] == list(ALL)
     assert len({write.at_ns for write in goals}) == 1
-    wait_for(lambda: abs(sim.joint(0)['position_rad'] - 0.05) < TICK, 'the joint to move')
+    wait_for(lambda: abs(sim.joint(0)['position_rad'] - 0.015) < TICK, 'the joint to move')
 
 
-@pytest.mark.parametrize('position', (math.nan, math.inf, 1e6))
+@pytest.mark.parametrize('position', (math.nan, math.inf))
 def test_command_that_is_no_position_is_never_sent(sim: SimulatedArm, arm: So101Arm,
                                                    position: float) -> None:
+    arm.arm(BOUNDS)
     since_ns = sim.control.mark()
-    with pytest.raises((ValueError, OverflowError)):
+    with pytest.raises(ValueError, match='expected 6 finite angles'):
         arm.command(np.array([0.0, position, 0.0, 0.0, 0.0, 0.0]))
     assert sim.writes(since_ns) == []
+
+
+@pytest.mark.parametrize('position', (1e6, -1e6, 1.0))
+def test_command_that_would_leap_moves_one_step(sim: SimulatedArm, arm: So101Arm,
+                                                position: float) -> None:
+    pose = arm.arm(BOUNDS)
+    sim.control.mark()
+    written = arm.command(np.array([position, *pose[1:]]))
+    assert written[0] == pytest.approx(pose[0] + math.copysign(BOUNDS.step[0], position))
+    assert sim.joint(0)['max_goal_step_ticks'] <= math.ceil(BOUNDS.step[0] / TICK)
+
+
+def test_command_reaches_no_servo_that_this_program_has_not_put_under_torque(
+        sim: SimulatedArm, arm: So101Arm) -> None:
+    for prepare in (lambda: None, arm.arm, lambda: (arm.arm(BOUNDS), arm.torque_off())):
+        prepare()
+        since_ns = sim.control.mark()
+        with pytest.raises(ServoFault, match='Activate the driver first'):
+            arm.command(arm.read().position)
+        assert sim.writes(since_ns) == []
 
 
 # Arming
@@ -289,7 +313,7 @@ def test_speed_cap_is_written_in_the_unit_of_the_servo(sim: SimulatedArm,
 
 
 def test_joint_under_torque_keeps_its_goal(sim: SimulatedArm, arm: So101Arm) -> None:
-    arm.arm()
+    arm.arm(BOUNDS)
     sim.control.fault('jam')
     command_from(arm, 1, -0.1)
     goals = [sim.joint(k)['goal_ticks'] for k in range(6)]
@@ -300,13 +324,53 @@ def test_joint_under_torque_keeps_its_goal(sim: SimulatedArm, arm: So101Arm) -> 
     assert pose[1] == pytest.approx(READY[1] - 0.1, abs=TICK)
 
 
-def test_goal_far_from_the_joint_is_not_kept(sim: SimulatedArm, arm: So101Arm) -> None:
+def test_joint_that_pushes_towards_a_goal_far_away_is_let_off(
+        moving_arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port, 'READ_SLICE_S', 0.03)
+    moving_arm.reset()
+    arm = moving_arm.open()
+    arm.bring_up()
     arm.arm()
-    sim.control.fault('jam')
-    command_from(arm, 1, -0.3)
-    pose = arm.arm()
-    assert pose[:5] == pytest.approx(READY[:5], abs=2 * TICK)
-    assert sim.joint(1)['goal_ticks'] == sim.joint(1)['position_ticks']
+    moving_arm.control.fault('jam')
+    # Another program has sent it against an obstacle: the goal comes back to where the joint is.
+    moving_arm.allow_foreign_leap()
+    arm.bus.sync_write(reg.GOAL_POSITION, {2: moving_arm.joint(1)['position_ticks'] - 300})
+    wait_for(lambda: abs(moving_arm.joint(1)['load']) > 0.2, 'the joint to push')
+    moving_arm.control.mark()
+    arm.arm()
+    arm.close()
+    assert abs(moving_arm.joint(1)['goal_ticks'] - moving_arm.joint(1)['position_ticks']) <= 1
+    assert moving_arm.travel() < 0.01
+
+
+@pytest.mark.parametrize('spoil', (
+    lambda sim: sim.control.fault('encoder_jump', ids=[2], ticks=400),
+    lambda sim: sim.control.set(id=2, register='goal_position', value=2500),
+), ids=('position', 'goal'))
+def test_joint_under_torque_is_not_sent_where_it_is_wrongly_measured(
+        sim: SimulatedArm, arm: So101Arm, spoil: Callable[[SimulatedArm], object]) -> None:
+    arm.arm()
+    since_ns = sim.control.mark()
+    spoil(sim)
+    with pytest.raises(ServoFault, match=r'servo 2 \(shoulder_lift\) is under torque, reads .* '
+                                         'but does not push'):
+        arm.arm()
+    sim.control.clear()
+    assert sim.writes(since_ns, GOAL) == [] and sim.torque() == [True] * 6
+
+
+def test_joint_under_torque_outside_its_range_is_not_led_in_at_full_speed(
+        sim: SimulatedArm, fresh: So101Arm) -> None:
+    # The servo would clamp the goal to its range.
+    low = sim.joint(1)['position_ticks'] + 60
+    for servo_id in ALL:
+        sim.control.set(id=servo_id, register='torque_enable', value=1)
+    sim.control.set(id=2, register='min_position_limit', value=low)
+    fresh.bring_up()
+    since_ns = sim.control.mark()
+    with pytest.raises(ServoFault, match=r'servo 2 \(shoulder_lift\) is outside its calibrated'):
+        fresh.arm()
+    assert sim.writes(since_ns, GOAL) == []
 
 
 def test_only_the_limp_joint_is_armed_anew(sim: SimulatedArm, arm: So101Arm) -> None:
@@ -458,8 +522,9 @@ def test_stale_goal_moves_nothing_whatever_the_firmware_does(latches: bool) -> N
 ))
 def test_order_that_changed_by_itself_is_noticed(sim: SimulatedArm, arm: So101Arm, register: str,
                                                  value: int, code: str, text: str) -> None:
-    arm.arm()
-    arm.command(np.array([own.to_rad(2048) for own in arm.calibration]))
+    pose = arm.arm(BOUNDS)
+    pose[4] = arm.calibration[4].to_rad(2048)
+    arm.command(pose)
     sim.control.set(id=5, register=register, value=value)
     arm.read()
     found = arm.deviation()
@@ -474,8 +539,9 @@ def test_order_that_changed_by_itself_is_noticed(sim: SimulatedArm, arm: So101Ar
 
 def test_goal_of_a_moment_ago_is_a_lost_command_and_no_foreign_one(sim: SimulatedArm,
                                                                    arm: So101Arm) -> None:
-    pose = arm.arm()
+    pose = arm.arm(BOUNDS)
     for step in range(10):
+        arm.read()
         arm.command(pose + 0.01 * step)
     held = [own.to_ticks(position) for own, position in
             zip(arm.calibration, pose + 0.01 * 4, strict=True)]

@@ -28,6 +28,7 @@ from reflex_ros.domain.sample import JointSample  # noqa: E402
 from reflex_ros.errors import BusTimeout  # noqa: E402
 from reflex_ros.hardware.arm_driver import ArmDriver  # noqa: E402
 from reflex_ros.hardware.clock import Clock  # noqa: E402
+from reflex_ros.hardware.goal_gate import GoalBounds  # noqa: E402
 from reflex_ros.hardware.written_goals import Deviation  # noqa: E402
 
 COUNT = len(SEVEN.joints)
@@ -58,9 +59,10 @@ class SevenJoints:
         return JointSample(self.clock.monotonic(), self.pose.copy(), zero, zero, zero, zero, volts,
                            self.temperature.copy(), (0,) * COUNT)
 
-    def command(self, pose: Vector) -> None:
+    def command(self, pose: Vector) -> Vector:
         self.fastest = max(self.fastest, float(np.abs(pose - self.pose).max()))
         self.pose = pose.copy()
+        return pose
 
     def deviation(self) -> Deviation | None:
         return None
@@ -80,7 +82,7 @@ class SevenJoints:
     def silence_cause(self, exc: BusTimeout) -> Cause:
         return Cause(FaultCode.UNPOWERED, str(exc))
 
-    def arm(self) -> Vector:
+    def arm(self, bounds: GoalBounds) -> Vector:
         self.has_torque = True
         return self.pose.copy()
 
