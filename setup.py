@@ -104,6 +104,7 @@ setup(
             'reflex = reflex_ros.cli.main:main',
             'reflex-ros = reflex_ros.cli.main:main',
             'action_stream_node = reflex_ros.nodes.action_stream_node:main',
+            'camera_node = reflex_ros.nodes.camera_node:main',
             'monitor_node = reflex_ros.nodes.monitor_node:main',
             'sim_camera_node = reflex_ros.nodes.sim_camera_node:main',
             'so101_driver_node = reflex_ros.nodes.so101_driver_node:main',

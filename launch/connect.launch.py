@@ -83,18 +83,19 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [*([SetEnvironmentVariable(dds.RANGE, 'SUBNET')] if network else []),
             *(LogInfo(msg=f'Warning: {warning}') for warning in config.warnings),
             *(action for namespace in namespaces
-              for action in robot(config.path, namespace, has_sim=has_sim))]
+              for action in robot(config, namespace, has_sim=has_sim))]
 
 
-def robot(config: Path, namespace: str, *, has_sim: bool) -> list[LaunchDescriptionEntity]:
+def robot(config: configuration.Configuration, namespace: str, *,
+          has_sim: bool) -> list[LaunchDescriptionEntity]:
     """Describe the processes of one robot."""
     world = process_table.make_world() if has_sim else None
     nodes = [Node(package='reflex_ros', executable=process.executable,
-                  namespace=namespace,
+                  namespace=namespace, name=process.node or None,
                   parameters=[*map(str, process.parameter_files), dict(process.parameters)],
                   additional_env=dict(process.environment), respawn=process.respawns,
                   respawn_delay=process_table.RESPAWN_DELAY_S, output='screen', emulate_tty=True)
-             for process in process_table.nodes(config, world)]
+             for process in process_table.nodes(config.path, world, config.cameras)]
     if world is None:
         return nodes
     simulation = [ExecuteProcess(

@@ -29,10 +29,12 @@ class Configuration:
     The file for the nodes.
 
     :param path: ROS parameter file.
+    :param cameras: names of the cameras that need a node which publishes them.
     :param warnings: sentences about what may not do what it looks like.
     """
 
     path: Path
+    cameras: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -57,7 +59,8 @@ def read(path: Path | None, namespaces: Sequence[str] = ('',), *,
                 else f'Compare it with {example}')
         raise ConfigurationError(f'{exc}. {hint}') from exc
     if parameter_file.is_parameter_file(file.tree):
-        return Configuration(path, tuple(map(str, parameter_file.check(file, namespaces))))
+        warnings = parameter_file.check(file, namespaces)
+        return Configuration(path, warnings=tuple(map(str, warnings)))
     # pydantic takes 0.15 s to import, and the other form does not need it.
     from reflex_ros.config.robot import file as robot_file
     from reflex_ros.config.robot import graph
@@ -73,8 +76,8 @@ def read(path: Path | None, namespaces: Sequence[str] = ('',), *,
             'config/two_arms.yaml')
     found = robot_file.check(file)
     parameters = graph.parameters(found, os.environ, sim=sim)
-    warnings = (*found.warnings, *graph.warnings(found))
-    return Configuration(_write(parameters), tuple(map(str, warnings)))
+    return Configuration(_write(parameters), graph.published(found.config),
+                         tuple(map(str, (*found.warnings, *graph.warnings(found)))))
 
 
 def _write(parameters: dict[str, dict[str, object]]) -> Path:

@@ -33,6 +33,7 @@ class Process:
 
     :param module: started with ``python -m``.
     :param executable: of a ROS node, as ``ros2 run reflex_ros`` knows it; empty for the others.
+    :param node: name of the ROS node, when it is not that of the executable.
     :param subcommand: of ``reflex``, which starts the same process as ``module``.
     :param parameters: of a ROS node, over those in ``parameter_files``.
     :param environment: added to ours.
@@ -42,6 +43,7 @@ class Process:
     name: str
     module: str
     executable: str = ''
+    node: str = ''
     subcommand: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     parameter_files: tuple[Path, ...] = ()
@@ -59,6 +61,8 @@ class Process:
             command += ['--params-file', str(file)]
         for name, value in self.parameters.items():
             command += ['-p', f'{name}:={_yaml(value)}']
+        if self.node:
+            command += ['-r', f'__node:={self.node}']
         if namespace:
             command += ['-r', f'__ns:=/{namespace.strip("/")}']
         return command
@@ -131,12 +135,14 @@ def simulation(world: World, *, linger_s: float = 0.0) -> tuple[Process, Process
                 environment={'REFLEX_SIM_KEY': SIM_KEY}))
 
 
-def nodes(config: Path | None = None, world: World | None = None) -> tuple[Process, ...]:
+def nodes(config: Path | None = None, world: World | None = None,
+          cameras: Collection[str] = ()) -> tuple[Process, ...]:
     """
     Describe the nodes.
 
     :param config: ROS parameter file of the robot (``bringup.configuration``); ours when None.
     :param world: the simulated world, or None for a real arm and the hosted service.
+    :param cameras: names of the cameras of this machine; a simulated world has simulated ones.
     """
     config = config or share_folder() / 'config' / 'robot.yaml'
     files: tuple[Path, ...] = (config,)
@@ -144,7 +150,9 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
     driver: dict[str, str | float | bool] = {}
     stream: dict[str, str | float | bool] = {}
     supervisor: dict[str, str | float | bool] = {}
-    cameras: tuple[Process, ...] = ()
+    publishers = [Process(f'camera_{name}', 'reflex_ros.nodes.camera_node', 'camera_node',
+                          node=f'camera_{name}', parameter_files=files, respawns=True)
+                  for name in cameras]
     if world is not None:
         files += (share_folder() / 'config' / 'sim.yaml',)
         environment = {'REFLEX_API_KEY': SIM_KEY}
@@ -154,8 +162,12 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
         supervisor = {'state_dir': str(world.link.parent)}
         if world.dry_run_s is not None:
             supervisor['gate.dry_run_s'] = world.dry_run_s
-        cameras = (Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
-                           parameter_files=files),)
+        publishers = [
+            Process(f'sim_camera_{name}', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
+                    node=f'sim_camera_{name}', parameter_files=files, parameters={'camera': name})
+            for name in cameras] or [
+            Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
+                    parameter_files=files)]
     return (
         Process('so101', 'reflex_ros.nodes.so101_driver_node', 'so101_driver_node',
                 parameter_files=files, parameters=driver, respawns=True),
@@ -163,7 +175,7 @@ def nodes(config: Path | None = None, world: World | None = None) -> tuple[Proce
                 parameter_files=files, parameters=stream, environment=environment, respawns=True),
         Process('supervisor', 'reflex_ros.nodes.supervisor_node', 'supervisor_node',
                 parameter_files=files, parameters=supervisor, respawns=True),
-        *cameras)
+        *publishers)
 
 
 def check_launch_arguments(known: Collection[str], given: Collection[str], *,

@@ -142,7 +142,7 @@ class System:
         self.group = ProcessGroup(folder, namespace=namespace, environment=environment)
         read = configuration.read(config, (namespace,), sim=world is not None)
         self.warnings = read.warnings
-        self._nodes = process_table.nodes(read.path, world)
+        self._nodes = process_table.nodes(read.path, world, read.cameras)
         self._changed = threading.Condition()
         self._answers: dict[str, dict[str, Any]] = {}
         self._simulation = process_table.simulation(world) if world else ()

@@ -60,15 +60,19 @@ class CameraThread:
         self._put = put
         self._on_problem = on_problem
         self._is_ending = threading.Event()
+        self._is_open = False
         self._thread = threading.Thread(target=self._run, name=f'camera {name}', daemon=True)
 
-    def start(self) -> None:
+    def start(self, *, waits: bool = False) -> None:
         """
         Open the camera and begin to read; blocks as long as ``CameraSource.open``.
 
+        :param waits: open the camera in the thread instead, as often as it takes.
         :raises ReflexError: when the camera cannot be opened.
         """
-        self._source.open()
+        if not waits:
+            self._source.open()
+            self._is_open = True
         self._thread.start()
 
     def end(self) -> None:
@@ -80,7 +84,7 @@ class CameraThread:
             self._source.close()
 
     def _run(self) -> None:
-        is_open = True
+        is_open = self._is_open
         while not self._is_ending.is_set():
             try:
                 if not is_open:

@@ -12,7 +12,7 @@ pytest.importorskip('rclpy')
 
 
 @pytest.mark.parametrize('name', [
-    'so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node',
+    'so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node', 'camera_node',
     'monitor_node'])
 def test_every_setting_that_a_node_reads_is_in_its_table(name):
     module = importlib.import_module(f'reflex_ros.nodes.{name}')

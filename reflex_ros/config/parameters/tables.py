@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from reflex_ros.config.parameters import (
     action_stream,
+    camera,
     monitor,
     sim_camera,
     so101,
@@ -19,6 +20,7 @@ TABLES: Mapping[str, tuple[Spec, ...]] = {
     'so101': so101.TABLE,
     'action_stream': action_stream.TABLE,
     'supervisor': supervisor.TABLE,
+    'camera': camera.TABLE,
     'sim_camera': sim_camera.TABLE,
     'monitor': monitor.TABLE,
 }

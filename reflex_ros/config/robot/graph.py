@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reflex_ros.config.parameters import action_stream
+from reflex_ros.config.parameters import camera as camera_table
 from reflex_ros.config.problems import Problem, WrongFile
 from reflex_ros.config.robot import cameras, targets
-from reflex_ros.config.robot.cameras import Picture, SimCamera, TopicCamera
+from reflex_ros.config.robot.cameras import Picture, ShmCamera, SimCamera, TopicCamera, V4l2Camera
 from reflex_ros.config.robot.file import RobotFile
 from reflex_ros.config.robot.hardware import SimHardware, So101Hardware
 from reflex_ros.config.robot.model import GATE, RobotConfig
@@ -28,6 +29,8 @@ Parameters = dict[str, dict[str, Any]]
 _STREAM = {row.name: row for row in action_stream.TABLE}
 _PICTURE = {key: parameter for parameter, key in cameras.NAMES.items()}
 _TARGET = {key: parameter for parameter, key in targets.NAMES.items()}
+CAMERA = 'camera_'
+"""Before the name of a camera: the node that publishes it."""
 CONNECT = 'use `reflex connect`'
 
 
@@ -67,7 +70,10 @@ def parameters(found: RobotFile, environment: Mapping[str, str], *, sim: bool) -
     for name, camera in config.cameras.items():
         stream |= dict(_camera(name, camera))
     gate = {f'{GATE}{key}': value for key, value in config.gate.given().items()}
-    return {'so101': arm, 'action_stream': stream, 'supervisor': gate}
+    publishers = {f'{CAMERA}{name}': _publisher(name, camera)
+                  for name, camera in config.cameras.items()
+                  if isinstance(camera, (V4l2Camera, ShmCamera))}
+    return {'so101': arm, 'action_stream': stream, 'supervisor': gate, **publishers}
 
 
 def _camera(name: str, camera: Any) -> Iterator[tuple[str, Any]]:
@@ -79,17 +85,27 @@ def _camera(name: str, camera: Any) -> Iterator[tuple[str, Any]]:
         yield f'camera.{name}.topic', camera.topic
 
 
+def _publisher(name: str, camera: V4l2Camera | ShmCamera) -> dict[str, Any]:
+    """Return the parameters of the node that publishes a camera."""
+    own = {row.name for row in camera_table.TABLE}
+    values = {key: value for key, value in camera.given().items() if key in own}
+    if isinstance(camera, ShmCamera):
+        return {**values, 'camera': name, 'kind': 'shm'}
+    return {**values, 'camera': name, 'kind': 'v4l2', 'device': str(camera.device)}
+
+
+def published(config: RobotConfig) -> tuple[str, ...]:
+    """Return the names of the cameras that need a node which publishes them."""
+    return tuple(name for name, camera in config.cameras.items()
+                 if not isinstance(camera, TopicCamera))
+
+
 def warnings(found: RobotFile) -> Iterator[Problem]:
     """Say what the graph does in another way than ``reflex connect``."""
     config = found.config
     if config.mode == 'apply_actions':
         yield Problem.at(found.file, ('mode',), 'the graph begins in dry_run; nothing moves '
                          'before it is promoted: `reflex promote`')
-    for name, camera in config.cameras.items():
-        if not isinstance(camera, (TopicCamera, SimCamera)):
-            yield Problem.at(found.file, ('cameras', name, 'kind'), (
-                f'the graph opens no camera: start a camera node that publishes {name}/image_raw '
-                f'or {name}/image_raw/compressed (doc/cameras.md), or {CONNECT}'))
     if 'heartbeat_interval_s' in config.model_fields_set:
         yield Problem.at(found.file, ('heartbeat_interval_s',), 'has no effect on the graph')
 
@@ -104,6 +120,10 @@ def _not_driven(config: RobotConfig, *, sim: bool) -> Iterator[tuple[Place, str]
     elif not isinstance(config.hardware, (So101Hardware, SimHardware)):
         yield ('hardware', 'kind'), f'the graph drives only kind so101: {CONNECT}'
     for name, camera in config.cameras.items():
+        if isinstance(camera, SimCamera) and not sim:
+            yield ('cameras', name, 'kind'), (
+                'only `reflex up --sim` has a simulated camera in the graph. Start it with --sim, '
+                f'or {CONNECT}')
         if not isinstance(camera, Picture):
             yield ('cameras', name, 'kind'), (
                 'the graph reads topics: publish the frames from a ROS node and use kind: topic, '

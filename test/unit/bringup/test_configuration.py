@@ -167,12 +167,36 @@ def test_graph_says_that_apply_actions_waits_for_the_promotion(write: Write) -> 
     assert len(warnings) == 1 and ':3: mode: the graph begins in dry_run' in warnings[0]
 
 
-def test_camera_that_only_connect_opens_is_read_from_its_topic_with_a_warning(
-        write: Write) -> None:
-    path = write('hardware: {kind: so101}\ncameras:\n  front: {kind: v4l2, device: 0}')
-    assert nodes_of(path)['action_stream']['cameras'] == ['front']
-    warning, = configuration.read(path).warnings
-    assert ':3: cameras.front.kind: the graph opens no camera' in warning
+def test_camera_of_this_machine_gets_a_node_that_publishes_it(write: Write) -> None:
+    path = write("""
+hardware: {kind: so101}
+cameras:
+  front: {kind: v4l2, device: 0, width: 1280, send_width: 224}
+  wrist: {kind: shm, name: left}
+  top: {kind: topic}
+""")
+    found = nodes_of(path)
+    assert found['action_stream']['cameras'] == ['front', 'wrist', 'top']
+    assert found['action_stream']['camera.front.width'] == 224
+    assert found['camera_front'] == {'camera': 'front', 'kind': 'v4l2', 'device': '0',
+                                     'width': 1280}
+    assert found['camera_wrist'] == {'camera': 'wrist', 'kind': 'shm', 'name': 'left'}
+    read = configuration.read(path)
+    assert read.cameras == ('front', 'wrist') and read.warnings == ()
+    nodes = {node.name: node for node in process_table.nodes(read.path, None, read.cameras)}
+    command = nodes['camera_front'].command('left')
+    assert '__node:=camera_front' in command and '__ns:=/left' in command
+
+
+def test_simulated_world_has_a_simulated_camera_for_each(write: Write) -> None:
+    read = configuration.read(write("""
+hardware: {kind: so101}
+cameras: {front: {kind: v4l2, device: 0}, top: {kind: sim}, other: {kind: topic}}
+"""), sim=True)
+    nodes = process_table.nodes(read.path, process_table.make_world(), read.cameras)
+    assert [node.parameters['camera'] for node in nodes if 'camera' in node.name] == [
+        'front', 'top']
+    assert {node.executable for node in nodes if 'camera' in node.name} == {'sim_camera_node'}
 
 
 def test_deployment_comes_from_the_environment_when_the_file_has_none(
@@ -204,6 +228,7 @@ def test_simulated_hardware_needs_the_simulation(write: Write) -> None:
     ('hardware: {kind: so101}\nstop_on_error: false', ':2: stop_on_error: '),
     ('hardware: {kind: so101}\nrecording: {directory: x}', ':2: recording.directory: '),
     ('hardware: {kind: so101}\ncameras: {a: {kind: "a:B"}}', ':2: cameras.a.kind: '),
+    ('hardware: {kind: so101}\ncameras: {a: {kind: sim}}', ':2: cameras.a.kind: '),
 ])
 def test_what_the_graph_does_not_drive_is_refused_with_its_line_and_reflex_connect(
         write: Write, content: str, expected: str) -> None:
