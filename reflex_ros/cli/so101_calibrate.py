@@ -20,14 +20,21 @@ from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
-from reflex_ros.errors import BusTimeout, ConfigurationError
+from reflex_ros.cli.so101_ranges import (
+    ACCEPT_RANGE,
+    calibration_in,
+    check_travel,
+    compare_poses,
+    positions,
+)
+from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import from_range, JointCalibration
+from reflex_ros.hardware.calibration import doubts, JointCalibration, USUAL_TRAVEL
 from reflex_ros.hardware.lerobot_file import find, load, path_of, Role, save
-from reflex_ros.hardware.range_recorder import doubts, RangeRecorder, USUAL_TRAVEL
+from reflex_ros.hardware.range_recorder import RangeRecorder
 from reflex_ros.hardware.so101 import JOINT_NAMES, SO101_JOINTS
 from reflex_ros.hardware.survey import under_torque
 from reflex_ros.runner.servo_setup import backup_folder, calibration_settings, write_with_backup
@@ -53,12 +60,14 @@ SWEEP = 'Move every joint except wrist_roll slowly to both ends of its travel'
               help='Restore the values that the last calibration replaced.')
 @click.option('--backup', type=click.Path(dir_okay=False, path_type=Path),
               help='Backup to restore with --undo (default: the newest one of --id).')
+@ACCEPT_RANGE
 @click.option('--role', type=click.Choice([role.value for role in Role]), default='follower',
               show_default=True,
               help='Build of the arm. LeRobot keeps the file of a follower under robots, of a '
               'leader under teleoperators.')
 def calibrate(common: CommonOptions, source: str | None, seconds: float | None, undo: bool,
-              backup: Path | None, role: str, yes: bool, port: str | None, arm_id: str) -> None:
+              backup: Path | None, accept_range: bool, role: str, yes: bool, port: str | None,
+              arm_id: str) -> None:
     """
     Calibrate the servos as LeRobot does, or undo it.
 
@@ -79,6 +88,9 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
         else:
             made = load(find(source, os.environ, Role(role))) if source \
                 else _record_ranges(bus, found, seconds, yes=yes)
+            check_travel(made, Role(role), accepts=accept_range)
+            if source:
+                compare_poses(found, positions(bus), made, accepts=accept_range)
             wanted = calibration_settings(made, found)
         todo = eeprom.changes(found, {id_: values for id_, values in wanted.items()
                                       if id_ in found})
@@ -91,10 +103,10 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
             with shielded():
                 kept = write_with_backup(bus, todo, backup_folder(os.environ), arm_id)
         now = eeprom.read_kept(bus, SERVO_IDS)
-    calibration = _calibration(now)
+    calibration = calibration_in(now)
     if calibration is not None:
         save(file, calibration)
-    _report(common, todo, kept, file if calibration is not None else None, now)
+    _report(common, todo, kept, file if calibration is not None else None, now, calibration)
 
 
 def _record_ranges(bus: Bus, found: eeprom.Values, seconds: float | None, *,
@@ -109,7 +121,7 @@ def _record_ranges(bus: Bus, found: eeprom.Values, seconds: float | None, *,
             click.echo(f'{MIDDLE_POSE}. Then press Enter.', err=True)
             sys.stdin.readline()
         recorder = RangeRecorder([found[id_][reg.HOMING_OFFSET] for id_ in SERVO_IDS],
-                                 _positions(bus))
+                                 positions(bus))
         end = time.monotonic() + seconds if seconds else None
         click.echo(f'{SWEEP}{"" if seconds else ". Then press Enter"}.', err=True)
         _record(bus, recorder, lambda: time.monotonic() >= end if end else _enter_was_pressed())
@@ -117,8 +129,6 @@ def _record_ranges(bus: Bus, found: eeprom.Values, seconds: float | None, *,
     except KeyboardInterrupt:
         click.echo('Nothing was written to the servos; torque is off', err=True)
         raise
-    for doubt in doubts(made):
-        click.echo(f'Warning: {doubt}', err=True)
     return made
 
 
@@ -137,7 +147,7 @@ def _record(bus: Bus, recorder: RangeRecorder, is_done: Callable[[], bool]) -> N
               auto_refresh=console.is_terminal, transient=not console.is_terminal) as live:
         while not is_done():
             try:
-                recorder.record(_positions(bus))
+                recorder.record(positions(bus))
                 heard_at = time.monotonic()
             except BusTimeout:
                 if time.monotonic() - heard_at > SILENCE_S:
@@ -145,12 +155,6 @@ def _record(bus: Bus, recorder: RangeRecorder, is_done: Callable[[], bool]) -> N
             if console.is_terminal:
                 live.update(_table(recorder))
             time.sleep(PERIOD_S)
-
-
-def _positions(bus: Bus) -> list[int]:
-    register = reg.PRESENT_POSITION
-    answers = bus.sync_read(SERVO_IDS, register.address, register.size)
-    return [register.decode(answers[servo_id].data) for servo_id in SERVO_IDS]
 
 
 def _enter_was_pressed() -> bool:
@@ -173,21 +177,13 @@ def _table(recorder: RangeRecorder) -> Table:
     return table
 
 
-def _calibration(found: eeprom.Values) -> tuple[JointCalibration, ...] | None:
-    """Return the calibration in the servos, or None if they are not calibrated."""
-    try:
-        return tuple(from_range(index, found[id_][reg.MIN_POSITION_LIMIT],
-                                found[id_][reg.MAX_POSITION_LIMIT], found[id_][reg.HOMING_OFFSET])
-                     for index, id_ in enumerate(SERVO_IDS))
-    except ConfigurationError:
-        return None
-
-
 def _report(common: CommonOptions, todo: Sequence[eeprom.Change], backup: Path | None,
-            file: Path | None, found: eeprom.Values) -> None:
+            file: Path | None, found: eeprom.Values,
+            calibration: Sequence[JointCalibration] | None) -> None:
     text.report(
         common, {
-            'ok': True, 'written': [str(change) for change in todo],
+            'ok': True, 'doubts': doubts(calibration) if calibration else [],
+            'written': [str(change) for change in todo],
             'backup': str(backup) if backup else None, 'file': str(file) if file else None,
             'joints': {joint.name: {
                 'homing_offset': found[joint.servo_id][reg.HOMING_OFFSET],

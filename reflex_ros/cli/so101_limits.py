@@ -13,13 +13,14 @@ from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
+from reflex_ros.cli.so101_ranges import ACCEPT_RANGE, check_travel, compare_poses, positions
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import FOLLOWER
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import soft_limits
-from reflex_ros.hardware.lerobot_file import find, load
+from reflex_ros.hardware.lerobot_file import find, load, Role
 from reflex_ros.hardware.so101 import SO101_JOINTS
 from reflex_ros.hardware.survey import Survey
 from reflex_ros.runner.servo_setup import (
@@ -39,8 +40,9 @@ PROTECTION = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.M
               help='Write the limits to the EEPROM, read them back and keep a backup.')
 @click.option('--calibration', metavar='FILE|ID', help="LeRobot's calibration file or id with "
               'position limits and offsets to write (default: keep those in the servos).')
-def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bool,
-           port: str | None, arm_id: str) -> None:
+@ACCEPT_RANGE
+def limits(common: CommonOptions, writes: bool, calibration: str | None, accept_range: bool,
+           yes: bool, port: str | None, arm_id: str) -> None:
     """
     Show the limits in the servos, or write them.
 
@@ -54,6 +56,9 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, yes: bo
         found = eeprom.read_kept(bus, [joint.servo_id for joint in SO101_JOINTS])
         wanted = protection_settings(FOLLOWER, found)
         if reference is not None:
+            if writes:
+                check_travel(reference, Role.FOLLOWER, accepts=accept_range)
+                compare_poses(found, positions(bus), reference, accepts=accept_range)
             for servo_id, values in calibration_settings(reference, found).items():
                 wanted[servo_id].update(values)
         # Values that the driver set until power-off read as equal, so --write writes these too.

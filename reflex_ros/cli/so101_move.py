@@ -15,6 +15,7 @@ from reflex_ros.cli import text
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, locate, open_bus
+from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel
@@ -28,14 +29,17 @@ HOLDS = ('The arm holds its position under torque. To release it, run `reflex so
 
 
 @contextmanager
-def drive_arm(port: str | None, *, velocity: float, parks: bool = False) -> Iterator[ManualDrive]:
+def drive_arm(port: str | None, *, velocity: float, parks: bool = False,
+              accepts_range: bool = False) -> Iterator[ManualDrive]:
     """
     Put an arm under torque for the block; on Ctrl-C and any error, bring it to rest and hold.
 
     :param velocity: largest speed of a joint [rad/s].
+    :param accepts_range: whether ranges that differ from other arms are accepted.
     """
     path, baud = locate(port)
-    drive = ManualDrive(So101Arm(Bus(SerialPort(path, baud))), velocity=velocity, parks=parks)
+    arm = So101Arm(Bus(SerialPort(path, baud)), accepts_range=accepts_range)
+    drive = ManualDrive(arm, velocity=velocity, parks=parks)
     is_stopped = True
     with interruptible():
         try:
@@ -60,8 +64,9 @@ def drive_arm(port: str | None, *, velocity: float, parks: bool = False) -> Iter
 @click.argument('delta', type=click.FloatRange(-360.0, 360.0))
 @click.option('--speed', type=click.FloatRange(0.02, MAX_SPEED), default=0.2, show_default=True,
               help='Largest speed of the joint in rad/s.')
-def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool,
-        port: str | None) -> None:
+@ACCEPT_RANGE
+def jog(common: CommonOptions, joint: str, delta: float, speed: float, accept_range: bool,
+        yes: bool, port: str | None) -> None:
     """
     Move one joint slowly by DELTA degrees, then hold.
 
@@ -75,7 +80,7 @@ def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool
     confirm(f'{joint} will move by {delta:g} {unit}, and the whole arm will be under torque.',
             yes=yes)
     index = JOINT_NAMES.index(joint)
-    with drive_arm(port, velocity=MAX_SPEED) as drive:
+    with drive_arm(port, velocity=MAX_SPEED, accepts_range=accept_range) as drive:
         before = drive.setpoint
         target = np.clip(before, drive.bounds.arm.lower, drive.bounds.arm.upper)
         travel = gripper_travel(drive.arm.calibration)
@@ -95,7 +100,8 @@ def jog(common: CommonOptions, joint: str, delta: float, speed: float, yes: bool
 
 
 @arm_command('reflex so101 park', 'reflex so101 park --yes --json', asks=True)
-def park(common: CommonOptions, yes: bool, port: str | None) -> None:
+@ACCEPT_RANGE
+def park(common: CommonOptions, accept_range: bool, yes: bool, port: str | None) -> None:
     """
     Move slowly to the rest pose, then switch torque off.
 
@@ -103,7 +109,7 @@ def park(common: CommonOptions, yes: bool, port: str | None) -> None:
     """
     confirm('The arm will move to its rest pose (folded), and torque will be switched off there.',
             yes=yes)
-    with drive_arm(port, velocity=MAX_SPEED, parks=True) as drive:
+    with drive_arm(port, velocity=MAX_SPEED, parks=True, accepts_range=accept_range) as drive:
         drive.park()
     text.report(common, {'ok': True, 'parked': True, 'torque': False},
                 'The arm is in its rest pose, torque off')

@@ -12,10 +12,16 @@ from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions, declare, JSON, VERBOSE
 from reflex_ros.cli.so101_move import drive_arm
 from reflex_ros.cli.so101_port import confirm, open_bus, YES
+from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import LEADER
-from reflex_ros.runner.teleop import require_torque_off, Teleop
+from reflex_ros.runner.teleop import (
+    require_follower,
+    require_leader,
+    require_torque_off,
+    Teleop,
+)
 
 
 @declare(['reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'],
@@ -27,8 +33,9 @@ from reflex_ros.runner.teleop import require_torque_off, Teleop
               help='Largest joint speed of the follower in rad/s.')
 @click.option('--seconds', type=click.FloatRange(0.1),
               help='Duration in seconds (default: until Ctrl-C).')
+@ACCEPT_RANGE
 def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seconds: float | None,
-           yes: bool) -> None:
+           accept_range: bool, yes: bool) -> None:
     """
     Let a leader arm drive a follower arm.
 
@@ -42,8 +49,11 @@ def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seco
     with open_bus(leader) as bus:
         arm = So101Arm(bus, build=LEADER)
         arm.bring_up()
+        require_leader(arm, os.environ)
         require_torque_off(arm)
-        with drive_arm(follower, velocity=speed) as drive:
+        with open_bus(follower) as other:
+            require_follower(other, os.environ)
+        with drive_arm(follower, velocity=speed, accepts_range=accept_range) as drive:
             following = Teleop(arm, drive, speed)
             if seconds is None:
                 click.echo('The follower follows the leader; press Ctrl-C to stop', err=True)

@@ -123,8 +123,9 @@ class FaultCode(Enum):
         'a joint would move at more than 3 times its largest speed', Reaction.IGNORE,
         Recovery.AUTO, _POLICY, _IN_A_ROW)
     SEQ_OLD = FaultRow(
-        'the chunk answers an observation that a newer chunk has answered', Reaction.IGNORE,
-        Recovery.AUTO, 'Nothing: late answers are normal on a slow link.', False, is_late=True)
+        'the chunk answers an observation that a newer chunk has answered, or none',
+        Reaction.IGNORE, Recovery.AUTO, 'Nothing: late answers are normal on a slow link.',
+        'after 2 s without a right answer', is_late=True)
     SEQ_EPOCH = FaultRow(
         'the command belongs to an earlier promotion', Reaction.IGNORE, Recovery.AUTO,
         'Nothing, unless it repeats: then another program publishes on so101/command.', False,

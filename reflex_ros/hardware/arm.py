@@ -32,11 +32,18 @@ from reflex_ros.hardware.bring_up import (
     ServoInfo,
 )
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.calibration import from_range, JointCalibration, with_trim
+from reflex_ros.hardware.calibration import (
+    doubts,
+    from_range,
+    JointCalibration,
+    with_trim,
+    WRONG_TICKS,
+)
 from reflex_ros.hardware.clock import Clock
+from reflex_ros.hardware.codec import StatusError
 from reflex_ros.hardware.feedback import FeedbackArrays
 from reflex_ros.hardware.goal_gate import GoalBounds, GoalGate
-from reflex_ros.hardware.servo_health import FAULT_BITS, WARM_C
+from reflex_ros.hardware.servo_health import error_remedy, FAULT_BITS, WARM_C
 from reflex_ros.hardware.so101 import ServoJoint, SO101_JOINTS
 from reflex_ros.hardware.written_goals import (
     Deviation,
@@ -68,11 +75,14 @@ class So101Arm:
     :param reference: calibration that the servos must agree with; None accepts the servos' own.
     :param build: build of the arm: follower or leader.
     :param trim: added to the angles of some joints, by name [rad].
+    :param accepts_range: whether calibrated ranges that differ from other arms are accepted.
     """
 
     def __init__(self, bus: Bus, reference: Sequence[JointCalibration] | None = None, *,
-                 build: ArmBuild = FOLLOWER, trim: Mapping[str, float] | None = None) -> None:
+                 build: ArmBuild = FOLLOWER, trim: Mapping[str, float] | None = None,
+                 accepts_range: bool = False) -> None:
         self.bus = bus
+        self._accepts_range = accepts_range
         self.build = build
         self._trim = dict(trim or {})
         self._reference = tuple(reference) if reference else None
@@ -122,6 +132,7 @@ class So101Arm:
         self._lowest_v = np.array([servo.supply.allowed[0] for servo in self.servos]) - 0.01
         self._highest_v = np.array([servo.supply.allowed[1] for servo in self.servos]) + 0.01
         self._compare_with_reference()
+        self._check_travel()
         self.calibration = with_trim(self.calibration, self._trim)
         self._zero = np.array([own.zero_ticks for own in self.calibration])
         self._scale = np.array([own.rad_per_tick for own in self.calibration])
@@ -407,6 +418,16 @@ class So101Arm:
                     f'file says {wanted.lower_ticks}..{wanted.upper_ticks}, offset '
                     f'{wanted.offset_ticks}. Use the right file, or calibrate again')
 
+    def _check_travel(self) -> None:
+        wrong = doubts(self.calibration, WRONG_TICKS) if self.build.is_driven else []
+        if wrong and not self._accepts_range:
+            raise ConfigurationError(
+                f'the calibration in the servos is doubtful: {"; ".join(wrong)} If not, all '
+                'angles are wrong. Calibrate again (`reflex so101 calibrate`), or accept it: the '
+                "parameter 'accept_range' of so101, --accept-range")
+        for doubt in doubts(self.calibration) if self.build.is_driven else ():
+            _log.warning('port %s: %s', self.bus.port.name, doubt)
+
     def _check_supply(self, sample: JointSample) -> None:
         problem = self.supply_problem(sample)
         if problem:
@@ -444,13 +465,18 @@ class So101Arm:
                 f'{ticks}, allowed {own.lower_ticks}..{own.upper_ticks}. Move it inside by '
                 'hand, or calibrate again', joint.servo_id)
 
-    @staticmethod
-    def _check_errors(sample: JointSample) -> None:
-        for joint, bits in zip(SO101_JOINTS, sample.errors, strict=True):
-            if bits & FAULT_BITS:
-                raise ServoFault(f'servo {joint.servo_id} ({joint.name}) reports error bits '
-                                 f'0x{bits:02X}. Take the load off, let it cool, then try again',
-                                 joint.servo_id)
+    def _check_errors(self, sample: JointSample) -> None:
+        for index, (joint, bits) in enumerate(zip(SO101_JOINTS, sample.errors, strict=True)):
+            if not bits & FAULT_BITS:
+                continue
+            block = self._configuration[index]
+            supply = (f' ({sample.voltage[index]:.1f} V; this servo allows '
+                      f'{reg.MIN_INPUT_VOLTAGE.decode_in(block) / 10:g} to '
+                      f'{reg.MAX_INPUT_VOLTAGE.decode_in(block) / 10:g} V)'
+                      if bits & StatusError.VOLTAGE else '')
+            raise ServoFault(f'servo {joint.servo_id} ({joint.name}) reports error bits '
+                             f'0x{bits:02X}: {error_remedy(bits) or "unknown"}{supply}',
+                             joint.servo_id)
 
     def _goals_to_hold(self, limp: Sequence[int]) -> list[int]:
         """

@@ -42,7 +42,8 @@ class Supply:
         return TWELVE_VOLT if max_input_voltage > 100 else SEVEN_VOLT
 
 
-SEVEN_VOLT = Supply('7.4 V', (5.0, 8.4), (6.0, 8.0), 6.0, 1.91)
+SEVEN_VOLT = Supply('7.4 V', (4.3, 8.4), (6.0, 8.0), 4.5, 1.91)
+"""The standard kit runs these servos on a 5 V supply: heavy joints are weak then."""
 TWELVE_VOLT = Supply('12 V', (10.0, 13.5), (11.0, 12.8), 10.0, 2.94)
 
 

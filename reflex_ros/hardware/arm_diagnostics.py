@@ -67,7 +67,8 @@ def _servo_status(index: int, sample: JointSample, arm: So101Arm) -> ComponentSt
         level, message = Level.WARN, f'warm: {heat:.0f} degC'
     elif not low <= volts <= high:
         level, message = Level.WARN, (
-            f'supply of {volts:.1f} V, usual are {low:g} to {high:g} V')
+            f'supply of {volts:.1f} V, usual are {low:g} to {high:g} V'
+            f'{": heavy joints are weak" if volts < low else ""}')
     return ComponentStatus(
         f'servo_{JOINT_NAMES[index]}', level, message, {
             'position_rad': float(sample.position[index]),

@@ -56,12 +56,16 @@ def find_servos(bus: Bus) -> None:
         raise ConfigurationError(f'port {bus.port.name}: more than one servo answers to id '
                                  f'{_names(doubled)}. Give every servo its own id; all new servos '
                                  'have id 1')
+    strangers = _strangers(bus) if missing else ''
+    if len(missing) == len(SO101_JOINTS) and strangers:
+        raise BusTimeout(f'port {bus.port.name}: no servo answers to an id of an SO-101 (1 to 6)'
+                         f'{strangers}', [joint.servo_id for joint in missing])
     if len(missing) == len(SO101_JOINTS):
         raise BusTimeout(f'port {bus.port.name}: no servo answers. Is the servo supply on, and is '
                          'this the right port?', [joint.servo_id for joint in missing])
     if missing:
-        raise BusTimeout(f'port {bus.port.name}: servo {_names(missing)} does not answer. Check '
-                         f'the cable before it{_double_id_hint(bus, missing)}',
+        hint = strangers or f'. Check the cable before it{_double_id_hint(bus, missing)}'
+        raise BusTimeout(f'port {bus.port.name}: servo {_names(missing)} does not answer{hint}',
                          [joint.servo_id for joint in missing])
 
 
@@ -157,6 +161,14 @@ def _doubled(bus: Bus) -> list[ServoJoint]:
     heard = [Counter(status.servo_id for status in bus.ping_all()) for _ in range(2)]
     return [joint for joint in SO101_JOINTS
             if all(count[joint.servo_id] > 1 for count in heard)]
+
+
+def _strangers(bus: Bus) -> str:
+    """Name ids that no joint has and that answer; an empty text if there is none."""
+    known = {joint.servo_id for joint in SO101_JOINTS}
+    found = sorted({status.servo_id for status in bus.ping_all()} - known)
+    return found and (f', but id {", ".join(map(str, found))} does. Set the ids one servo at a '
+                      'time, as in the assembly guide (lerobot-setup-motors)') or ''
 
 
 def _double_id_hint(bus: Bus, missing: list[ServoJoint]) -> str:

@@ -24,6 +24,13 @@ from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101, SO101_JOINTS
 
 RAD_PER_TICK = 2.0 * math.pi / 4096
 WRIST_ROLL = 4
+USUAL_TRAVEL = {'shoulder_pan': (2725, 32), 'shoulder_lift': (2350, 77), 'elbow_flex': (2222, 9),
+                'wrist_flex': (2329, 17), 'gripper': (1475, 33)}
+"""Mean and standard deviation over 15 real arms [tick] (SO-101 reference, section 6.5)."""
+BACKLASH_TICKS = 11
+"""One degree: three deviations of the most uniform joint are less than its backlash."""
+WRONG_TICKS = 114
+"""Ten degrees: an arm whose travel differs by more is at wrong angles, by half of that or more."""
 STOP_MARGIN_RAD = math.radians(2.0)
 """Distance between a soft limit and the mechanical stop that was found during calibration."""
 
@@ -85,8 +92,26 @@ def from_range(index: int, lower_ticks: int, upper_ticks: int,
     if index == GRIPPER:
         zero = lower_ticks - joint.limits.lower / RAD_PER_TICK
     else:
-        zero = 2047.5 if index == WRIST_ROLL else (lower_ticks + upper_ticks) / 2
+        # Also of a roll whose range is the whole turn: the middle is the pose of the calibration.
+        zero = (lower_ticks + upper_ticks) / 2
     return JointCalibration(lower_ticks, upper_ticks, offset_ticks, zero)
+
+
+def doubts(calibration: Sequence[JointCalibration],
+           slack_ticks: int = BACKLASH_TICKS) -> list[str]:
+    """
+    List the joints whose travel differs from other arms, as questions for a person.
+
+    :param slack_ticks: allowance beyond three deviations [tick].
+    """
+    found = []
+    for name, own in zip(JOINT_NAMES, calibration, strict=True):
+        travel = own.upper_ticks - own.lower_ticks
+        mean, deviation = USUAL_TRAVEL.get(name, (travel, 1))
+        if abs(travel - mean) > 3 * deviation + slack_ticks:
+            found.append(f'{name} travels {travel} ticks, other arms {mean} +- {3 * deviation}. '
+                         'Was it moved to both ends?')
+    return found
 
 
 def with_trim(calibration: Sequence[JointCalibration],

@@ -28,7 +28,7 @@ USB_IDS = {
 """USB ids of the adapters that are sold with arms, most common first (SO-101 reference, 7.2)."""
 NAMES = ('cu.usbmodem*', 'tty.usbmodem*', 'cu.usbserial*', 'tty.usbserial*', 'cu.wchusbserial*',
          'tty.wchusbserial*', 'cu.SLAB_USBtoUART*', 'tty.SLAB_USBtoUART*', 'ttyACM*', 'ttyUSB*')
-BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 57_600)
+BAUD_RATES = (1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400)
 PROBE_RETRIES = 5
 """Retries per baud rate: one slow reply must not hide an arm; a silent port costs 30 ms."""
 SERVO_IDS = tuple(joint.servo_id for joint in SO101_JOINTS)
@@ -58,6 +58,8 @@ class Finding:
     :param models: model number of each servo that answered, by id.
     :param problem: why the port could not be probed, or an empty text.
     :param tried: baud rates at which the port was probed.
+    :param elsewhere: ids of the servos that answered at other baud rates only, by baud rate.
+    :param others: ids that no joint has and that answered at ``baud``.
     """
 
     candidate: Candidate
@@ -65,6 +67,8 @@ class Finding:
     models: Mapping[int, int] = field(default_factory=dict)
     problem: str = ''
     tried: tuple[int, ...] = ()
+    elsewhere: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    others: tuple[int, ...] = ()
 
     @property
     def is_arm(self) -> bool:
@@ -95,19 +99,25 @@ def candidates(environ: Mapping[str, str], root: Path = Path('/')) -> list[Candi
 
 def probe(candidate: Candidate, baud_rates: Iterable[int] = BAUD_RATES) -> Finding:
     """Probe a port for the six servos, at one baud rate after the other; write nothing."""
-    best = Finding(candidate)
-    tried: list[int] = []
+    heard: dict[int, dict[int, int]] = {}
+    strangers: dict[int, tuple[int, ...]] = {}
+    problem, tried = '', []
     for baud in baud_rates:
         try:
-            models = _ask(candidate.path, baud)
+            heard[baud], strangers[baud] = _ask(candidate.path, baud)
         except (BusError, ConfigurationError) as exc:
-            return Finding(candidate, best.baud, best.models, str(exc), tuple(tried))
-        tried.append(baud)
-        if len(models) > len(best.models):
-            best = Finding(candidate, baud, models)
-        if best.is_arm:
+            problem = str(exc)
             break
-    return Finding(candidate, best.baud, best.models, '', tuple(tried))
+        tried.append(baud)
+        if Finding(candidate, baud, heard[baud]).is_arm:
+            break
+    best = max(tried, key=lambda baud: (len(heard[baud]), len(strangers[baud])), default=0)
+    models = heard.get(best, {})
+    elsewhere = {baud: [servo_id for servo_id in found if servo_id not in models]
+                 for baud, found in heard.items() if baud != best}
+    return Finding(candidate, best if models or strangers.get(best) else 0, models, problem,
+                   tuple(tried), {baud: ids for baud, ids in elsewhere.items() if ids},
+                   strangers.get(best, ()))
 
 
 def find_arm(environ: Mapping[str, str], root: Path = Path('/'), *,
@@ -149,10 +159,11 @@ def not_found_message(findings: Sequence[Finding]) -> str:
     """Return the error text for "no arm found", in the words of the service's documentation."""
     best = max(findings, key=lambda finding: len(finding.models), default=None)
     if best is not None and best.models:
-        models = ', '.join(f'{id_}:{model}' for id_, model in sorted(best.models.items()))
-        return ('Found a Feetech-like bus but not all SO-101 motors responded (best '
-                f'{best.candidate.path}@{best.baud}: {models}). Check the cable before the first '
-                'missing servo, and that no two servos have the same id')
+        return _incomplete(best)
+    lone = next((finding for finding in findings if finding.others), None)
+    if lone is not None:
+        return (f'Found servos at {lone.candidate.path}@{lone.baud}, but with ids '
+                f'{_listing(lone.others)}; the joints of an SO-101 have 1 to 6. {SET_IDS}')
     checked = [f'{finding.candidate.path}@{baud}' for finding in findings
                for baud in finding.tried]
     what = f'Checked {", ".join(checked)}.' if checked else 'Checked no serial candidates.'
@@ -163,7 +174,45 @@ def not_found_message(findings: Sequence[Finding]) -> str:
     return f'Could not auto-detect an SO-101 serial bus. {what} {hint}'
 
 
-def _ask(path: str, baud: int) -> dict[int, int]:
+SET_IDS = ('Set the ids one servo at a time, as in the assembly guide (lerobot-setup-motors), '
+           'then try again')
+
+
+def _incomplete(best: Finding) -> str:
+    """Say what is wrong with a bus on which some servos of an arm answer."""
+    names = {joint.servo_id: joint.name for joint in SO101_JOINTS}
+    wrong = [f'servo {servo_id} ({names[servo_id]}) is model {model}'
+             for servo_id, model in best.models.items() if model != MODEL_STS3215]
+    missing = [servo_id for servo_id in SERVO_IDS if servo_id not in best.models]
+    where = f'{best.candidate.path}@{best.baud}'
+    if wrong and not missing:
+        return (f'Found six servos at {where}, but {", ".join(wrong)}; an SO-101 has the model '
+                f'{MODEL_STS3215} (STS3215) in every joint. Replace it')
+    models = ', '.join(f'{id_}:{model}' for id_, model in sorted(best.models.items()))
+    text = (f'Found a Feetech-like bus but not all SO-101 motors responded (best {where}: '
+            f'{models}).')
+    if wrong:
+        text += f' {", ".join(wrong)}, expected {MODEL_STS3215}.'
+    for baud, ids in best.elsewhere.items():
+        text += (f' Servo {_listing(ids)} answers at {baud} bit/s: set its baud rate to that of '
+                 'the others (lerobot-setup-motors).')
+    at_other = {servo_id for ids in best.elsewhere.values() for servo_id in ids}
+    silent = [servo_id for servo_id in missing if servo_id not in at_other]
+    if silent and best.others:
+        return (f'{text} Servo {_listing(silent)} does not answer, but the ids '
+                f'{_listing(best.others)} do, which no joint has. {SET_IDS}')
+    if silent:
+        text += (f' Servo {_listing(silent)} does not answer. Check the cable before it, and that '
+                 'no two servos have the same id')
+    return text
+
+
+def _listing(ids: Iterable[int]) -> str:
+    return ', '.join(map(str, sorted(ids)))
+
+
+def _ask(path: str, baud: int) -> tuple[dict[int, int], tuple[int, ...]]:
+    """Return the models of the joints' servos that answer, by id, and the other ids."""
     bus = Bus(SerialPort(path, baud))
     try:
         bus.detect_echo(SERVO_IDS[0])
@@ -175,7 +224,12 @@ def _ask(path: str, baud: int) -> dict[int, int]:
             present = [servo_id for servo_id in present if servo_id not in exc.servo_ids]
             answers = bus.sync_read(present, MODEL_NUMBER.address, MODEL_NUMBER.size) \
                 if present else {}
-        return {id_: MODEL_NUMBER.decode(answer.data) for id_, answer in sorted(answers.items())}
+        models = {id_: MODEL_NUMBER.decode(answer.data)
+                  for id_, answer in sorted(answers.items())}
+        if len(models) == len(SERVO_IDS):
+            return models, ()
+        heard = {status.servo_id for status in bus.ping_all()}
+        return models, tuple(sorted(heard - set(SERVO_IDS)))
     finally:
         bus.close()
 

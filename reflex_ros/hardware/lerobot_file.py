@@ -88,16 +88,47 @@ def load(path: Path) -> tuple[JointCalibration, ...]:
         #777, or does not describe the six joints.
     """
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        # A byte order mark is allowed: editors on Windows write one.
+        content = json.loads(path.read_text(encoding='utf-8-sig'), object_pairs_hook=_unique)
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f'calibration file {path} cannot be read: {exc}') from exc
+    except RecursionError:
+        raise ConfigurationError(f'calibration file {path} cannot be read: it is nested too '
+                                 'deeply') from None
     if isinstance(content, dict) and 'motor_names' in content:
         raise ConfigurationError(f'calibration file {path} has the format of LeRobot before '
                                  '2025-06. Calibrate the arm again')
     if not isinstance(content, dict):
         raise ConfigurationError(f'calibration file {path} is not a JSON object')
-    return tuple(_from_entry(path, index, joint, content.get(joint.name))
+    missing = [joint.name for joint in SO101_JOINTS if joint.name not in content]
+    if missing:
+        found = ', '.join(map(repr, list(content)[:12])) or 'nothing'
+        raise ConfigurationError(f'calibration file {path}: {", ".join(missing)} is missing; it '
+                                 f'has {found}. Use the file of an SO-101')
+    return tuple(_from_entry(path, index, joint, content[joint.name])
                  for index, joint in enumerate(SO101_JOINTS))
+
+
+def file_of(calibration: Sequence[JointCalibration], environ: Mapping[str, str],
+            role: Role) -> Path | None:
+    """Find a file of a role that holds this very calibration; files that fail are skipped."""
+    for folder in FOLDERS[role]:
+        for path in sorted((root(environ) / folder).glob('*.json')):
+            try:
+                known = load(path)
+            except ConfigurationError:
+                continue
+            if all(own.agrees_with(other) for own, other in zip(known, calibration, strict=True)):
+                return path
+    return None
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
+    if twice is not None:
+        raise ValueError(f'{twice!r} stands there twice')
+    return dict(pairs)
 
 
 def save(path: Path, calibration: Sequence[JointCalibration]) -> None:
@@ -135,6 +166,10 @@ def _from_entry(path: Path, index: int, joint: ServoJoint, entry: object) -> Joi
     if not isinstance(entry, Mapping) or any(type(entry.get(name)) is not int for name in fields):
         raise ConfigurationError(f'calibration file {path}: {joint.name} needs whole numbers for '
                                  f'{", ".join(fields)}')
+    if entry['drive_mode'] == 1:
+        raise ConfigurationError(f'calibration file {path}: {joint.name} has drive_mode 1: it '
+                                 'turns the other way round, which this driver does not support. '
+                                 'Mount its servo as in the SO-101, or calibrate again')
     if entry['id'] != joint.servo_id or entry['drive_mode'] != 0:
         raise ConfigurationError(f'calibration file {path}: {joint.name} has id {entry["id"]}, '
                                  f'drive_mode {entry["drive_mode"]}; expected {joint.servo_id}, 0')

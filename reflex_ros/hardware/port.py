@@ -156,6 +156,9 @@ def _open_error(name: str, exc: Exception) -> str:
         return (f'port {name}: permission denied. Join the group dialout (uucp on Arch; '
                 'sudo usermod -aG dialout $USER), then log in again; or install the udev rule '
                 '(doc/so101.md)')
+    if code == errno.EPERM:
+        return (f'port {name}: this container or sandbox may not open the device. Start it with '
+                f'access to it, for example docker run --device {name}')
     # EAGAIN: another program has locked the port. EBUSY: it has opened it with TIOCEXCL.
     if code in (errno.EAGAIN, errno.EBUSY):
         return (f'port {name} is in use by {_owner(path)}. Stop that program first; only one '

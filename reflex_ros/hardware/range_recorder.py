@@ -15,14 +15,11 @@ from dataclasses import dataclass
 
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import from_range, JointCalibration, WRIST_ROLL
-from reflex_ros.hardware.so101 import JOINT_NAMES, SO101_JOINTS
+from reflex_ros.hardware.so101 import SO101_JOINTS
 
 TURN = 4096
 MIDDLE = 2047
 SHORTEST_TRAVEL = 500
-USUAL_TRAVEL = {'shoulder_pan': (2725, 32), 'shoulder_lift': (2350, 77), 'elbow_flex': (2222, 9),
-                'wrist_flex': (2329, 17), 'gripper': (1475, 33)}
-"""Mean and standard deviation over 15 real arms [tick] (SO-101 reference, section 6.5)."""
 
 
 @dataclass(slots=True)
@@ -104,17 +101,3 @@ class RangeRecorder:
     def _raw(self, positions: Sequence[int]) -> list[int]:
         return [(position + offset) % TURN
                 for position, offset in zip(positions, self._offsets, strict=True)]
-
-
-def doubts(calibration: Sequence[JointCalibration]) -> list[str]:
-    """List the joints whose travel differs from other arms, as questions for a person."""
-    found = []
-    for name, own in zip(JOINT_NAMES, calibration, strict=True):
-        mean, deviation = USUAL_TRAVEL.get(name, (own.upper_ticks - own.lower_ticks, 1))
-        travel = own.upper_ticks - own.lower_ticks
-        # Plus 11 ticks (one degree): three deviations of the most uniform joint are less than its
-        # backlash.
-        if abs(travel - mean) > 3 * deviation + 11:
-            found.append(f'{name} travels {travel} ticks, other arms {mean} +- {3 * deviation}. '
-                         'Was it moved to both ends?')
-    return found

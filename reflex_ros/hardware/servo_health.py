@@ -54,6 +54,17 @@ _CODES = {StatusError.OVERLOAD: FaultCode.OVERLOAD,
           StatusError.VOLTAGE: FaultCode.UNDERVOLT}
 
 
+REMEDIES = {
+    StatusError.VOLTAGE: 'its supply voltage is outside its range. Check the servo supply',
+    StatusError.SENSOR: 'its encoder fails. Switch the supply off and on, or replace the servo',
+    StatusError.TEMPERATURE: 'it is too hot. Let it cool',
+    StatusError.CURRENT: 'its current is too high. Find out what blocks the joint, then switch '
+                         'torque off and on',
+    StatusError.OVERLOAD: 'it was overloaded. Take the load off, then switch torque off and on',
+}
+"""What each error bit means, and what a person does."""
+
+
 class ServoHealth:
     """
     Checks of the servos of one activation.
@@ -216,3 +227,9 @@ def error_cause(joint: str, bits: int) -> Cause:
         if bits & bit:
             return Cause(code, f'{joint} reports {code.name.lower()} (error bits 0x{bits:02X})')
     return Cause(FaultCode.SERVO_FAULT, f'{joint} reports error bits 0x{bits:02X}')
+
+
+def error_remedy(bits: int) -> str:
+    """Say for each error bit what it means and what to do; empty without a known bit."""
+    return '; '.join(f'{str(bit.name).lower()}: {text}' for bit, text in REMEDIES.items()
+                     if bits & bit)

@@ -49,7 +49,8 @@ class So101Factory:
         Open the port, check the arm, and return its driver, not started; nothing moves.
 
         Blocks for about a second when the port is named, and for some seconds when it has to be
-        found. Reads these settings: port, baud, rate_hz, profile, calibration_file, trim.<joint>,
+        found. Reads these settings: port, baud, rate_hz, profile, calibration_file, accept_range,
+        trim.<joint>,
         limits.velocity, limits.acceleration, limits.jump, limits.lead, limits.chunk_age_s,
         limits.clamp, interpolation, fade_s, ensemble and stop.acceleration.
 
@@ -92,4 +93,5 @@ class So101Factory:
         trim = {joint: settings[f'trim.{joint}'] for joint in JOINT_NAMES}
         port = SerialPort(self._port_names.get(name, name), baud)
         self._port_names.setdefault(name, stable_name(name))
-        return So101Arm(Bus(port), reference, build=BUILDS[settings['profile']], trim=trim)
+        return So101Arm(Bus(port), reference, build=BUILDS[settings['profile']], trim=trim,
+                        accepts_range=settings['accept_range'])

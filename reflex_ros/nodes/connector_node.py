@@ -60,6 +60,7 @@ class ConnectorNode(ReflexNode):
 
     def __init__(self, name: str, table: Sequence[Spec], factory: ConnectorFactory) -> None:
         super().__init__(name, table, BEAT_HZ)
+        self._has_clock = True
         self._factory = factory
         self._connector: Connector | None = None
         self._guard = MotionGuard(GuardBounds())
@@ -201,7 +202,10 @@ class ConnectorNode(ReflexNode):
     def _on_sample(self, sample: JointSample) -> None:
         # rcl publishers may be used from any thread.
         age_ns = int((time.monotonic() - sample.taken_at) * 1e9)
-        stamp = convert.to_time(self.get_clock().now().nanoseconds - age_ns)
+        now_ns = self.get_clock().now().nanoseconds
+        self._has_clock = now_ns > 0
+        # With use_sim_time and no /clock, the time is 0.
+        stamp = convert.to_time(max(now_ns - age_ns, 0))
         self._joint_states.publish(convert.to_joint_state(sample, self._joint_names, stamp))
 
     # What the node says of itself, in the executor's thread.
@@ -228,7 +232,11 @@ class ConnectorNode(ReflexNode):
             'longest_permit_gap_ms': round(guard.longest_permit_gap_s * 1e3, 1),
             'longest_beat_gap_ms': round(guard.longest_beat_gap_s * 1e3, 1)},
             hardware_id=parts[0].hardware_id)
-        return [leases, *(
+        clock = [] if self._has_clock else [status_codec.entry(
+            f'{self.get_name()}: driver/clock', {}, level=DiagnosticStatus.WARN,
+            message='no time: use_sim_time is true, and nobody publishes /clock. Set it to false',
+            hardware_id=parts[0].hardware_id)]
+        return [leases, *clock, *(
             status_codec.entry(f'{self.get_name()}: driver/{part.name}', part.values,
                                level=LEVELS[part.level], message=part.message,
                                hardware_id=part.hardware_id) for part in parts)]

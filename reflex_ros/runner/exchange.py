@@ -104,6 +104,7 @@ class Exchange:
         """What a chunk must satisfy; may be replaced between two calls."""
         self.counts = counts or Counts()
         self.clock = RequestClock(rules)
+        self._strays_in_a_row = self._newest_stray = 0
         self.refused_in_a_row = 0
         """Chunks refused one after another for what they say; late ones do not count."""
         self.last_refusal: ChunkRejected | None = None
@@ -161,6 +162,13 @@ class Exchange:
         """Return for how long the oldest observation has waited for its chunk [s]."""
         return now - min((pending.sent_at for pending in self._pending.values()), default=now)
 
+    @property
+    def stray_text(self) -> str:
+        """What is wrong with the answers that came since the last good one; empty if none did."""
+        count = self._strays_in_a_row
+        return count and (f'{count} answer{"s" * (count > 1)} came with a number that no '
+                          f'observation has; the newest is {self._newest_stray}') or ''
+
     def answer(self, frame: ChunkFrame, now: float, is_moving: bool = False) -> ActionChunk:
         """
         Check the chunk of a frame that was received now.
@@ -173,6 +181,8 @@ class Exchange:
         pending = self._pending.pop(frame.seq, None)
         if pending is None:
             self.counts.strays += 1
+            self._strays_in_a_row += 1
+            self._newest_stray = frame.seq
             raise self._refuse(ChunkRejected(FaultCode.SEQ_OLD, f'chunk {frame.seq}: no '
                                              'observation waits for it'))
         self._measure(frame, pending, now)
@@ -182,7 +192,7 @@ class Exchange:
             self.counts.refused += 1
             raise self._refuse(self._with_hint(exc, frame, pending.observation)) from None
         self.counts.accepted += 1
-        self.refused_in_a_row = 0
+        self.refused_in_a_row = self._strays_in_a_row = 0
         if not is_moving:
             self.remark = self._remarks.record(
                 chunk.rows, pending.observation.position, self.bounds.arm)

@@ -124,6 +124,7 @@ class ManualDrive:
         """
         self.check_pose(target)
         start = self.setpoint
+        self._check_start(start)
         # The cosine's steepest slope is pi / 2 times its mean.
         duration_s = max(math.pi / 2 * float(np.abs(target - start).max()) / speed, 0.1)
         count = min(math.ceil(duration_s * ROWS_HZ) + 1, MAX_HORIZON)
@@ -155,6 +156,18 @@ class ManualDrive:
                 raise ReflexError(
                     f'{joint.name} would be at {math.degrees(value):.1f} deg, allowed '
                     f'{math.degrees(limits.lower):.1f} to {math.degrees(limits.upper):.1f} deg')
+
+    def _check_start(self, start: Vector) -> None:
+        """Refuse to begin too far outside the limits: the way back would begin with a leap."""
+        for joint, value in zip(self.bounds.arm.joints, start, strict=True):
+            limits = joint.limits
+            beyond = max(limits.lower - value, value - limits.upper)
+            if beyond > self.bounds.max_jump_rad and not joint.is_gripper:
+                raise ReflexError(
+                    f'{joint.name} is at {math.degrees(value):.1f} deg, '
+                    f'{math.degrees(beyond):.1f} deg outside of {math.degrees(limits.lower):.1f} '
+                    f'to {math.degrees(limits.upper):.1f} deg. Support the arm, run `reflex so101 '
+                    'torque-off`, and move the joint inside by hand')
 
     def play(self, rows: Vector, rate_hz: float) -> None:
         """Hand rows (horizon, joints) [rad] to the driver, which checks them; never blocks."""

@@ -37,6 +37,7 @@ from reflex_ros.client.stream_frames import Image, OpenRequest
 from reflex_ros.client.stream_protocol import ChunkFrame
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause, ChunkRejected
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import Link, ServiceChange, SessionMode
 from reflex_ros.domain.joints import GripperTravel, Vector
 from reflex_ros.domain.observation import Observation, Observer
@@ -383,8 +384,14 @@ class PolicySession:
             limit = (usual + self.settings.recv_hard_s if self.is_applying
                      else self.settings.first_chunk_s)
             if waited >= limit:
-                came = f', but {stream.unknown_text}' if stream.unknown_types else ''
-                raise ServiceUnavailable(f'no answer to an observation for {waited:.1f} s{came}')
+                strays = self._exchange.stray_text
+                came = ' and '.join(filter(None, (strays, stream.unknown_text)))
+                text = (f'no answer to an observation for {waited:.1f} s'
+                        f'{f", but {came}" if came else ""}')
+                if strays and self.is_applying:
+                    # The link works: another cable or network would not help.
+                    raise ChunkRejected(FaultCode.SEQ_OLD, text)
+                raise ServiceUnavailable(text)
             await self._answer_wakeup.wait(now + limit - waited)
 
     async def _receive(self, stream: AsyncActionStream) -> None:

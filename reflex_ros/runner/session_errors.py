@@ -74,7 +74,7 @@ _REASONS = {
     'session_expired': FaultCode.SESSION_EXPIRED, 'session_closed': FaultCode.SESSION_EXPIRED,
     'session_failed': FaultCode.SERVER_ERROR, 'session_dry_run': FaultCode.MODE_MISMATCH,
     'deployment_not_ready': FaultCode.NOT_READY}
-_CLOSE_CODES = {1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}
+_CLOSE_CODES = {1007: FaultCode.BAD_FRAME, 1009: FaultCode.OVERSIZE, 1011: FaultCode.SERVER_ERROR}
 
 
 def cause_of(exc: Exception, *, is_applying: bool, steps: NextSteps = IN_GRAPH) -> Cause:

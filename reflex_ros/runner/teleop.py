@@ -10,6 +10,7 @@ moves, the follower does not leap. When the leader stops answering, the follower
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import time
 
@@ -19,9 +20,12 @@ from reflex_ros.domain.action import row_at
 from reflex_ros.domain.joints import Vector
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.calibration import gripper_travel
-from reflex_ros.hardware.so101 import GRIPPER
-from reflex_ros.hardware.survey import under_torque
+from reflex_ros.hardware.arm_build import TWELVE_VOLT
+from reflex_ros.hardware.bus import Bus
+from reflex_ros.hardware.calibration import gripper_travel, JointCalibration
+from reflex_ros.hardware.lerobot_file import file_of, Role
+from reflex_ros.hardware.so101 import GRIPPER, SO101_JOINTS
+from reflex_ros.hardware.survey import Survey, under_torque
 from reflex_ros.runner.manual_drive import ManualDrive
 
 RATE_HZ = 50.0
@@ -164,3 +168,41 @@ def require_torque_off(leader: So101Arm) -> None:
             f'the leader is under torque (servo {", ".join(map(str, held))}), so it cannot be '
             'moved by hand. Switch torque off: reflex so101 torque-off --port '
             f'{leader.bus.port.name}')
+
+
+def require_leader(arm: So101Arm, environ: Mapping[str, str]) -> None:
+    """
+    Check that the arm that is moved by hand is no follower.
+
+    :raises ConfigurationError: when it has the supply of a follower, or a follower's calibration.
+    """
+    if any(servo.supply is TWELVE_VOLT for servo in arm.servos):
+        raise ConfigurationError(
+            f'the leader at {arm.bus.port.name} has 12 V servos, so it is a follower: a leader '
+            f'has 7.4 V ones. {_EXCHANGED}')
+    _refuse_role(arm.bus.port.name, 'leader', Role.FOLLOWER, arm.calibration, environ)
+
+
+def require_follower(bus: Bus, environ: Mapping[str, str]) -> None:
+    """
+    Check, before the arm gets torque, that the arm to be driven is not the one held by a hand.
+
+    :raises ConfigurationError: when its servos hold the calibration of a known leader.
+    """
+    found = {servo.servo_id: servo.calibration for servo in Survey(bus).servos.values()}
+    calibration = [found.get(joint.servo_id) for joint in SO101_JOINTS]
+    known = tuple(own for own in calibration if own is not None)
+    if len(known) == len(calibration):
+        _refuse_role(bus.port.name, 'follower', Role.LEADER, known, environ)
+
+
+_EXCHANGED = 'Are the ports exchanged? Exchange --leader and --follower'
+
+
+def _refuse_role(port: str, asked: str, role: Role, calibration: Sequence[JointCalibration],
+                 environ: Mapping[str, str]) -> None:
+    file = file_of(calibration, environ, role)
+    other = Role.LEADER if role is Role.FOLLOWER else Role.FOLLOWER
+    if file is not None and file_of(calibration, environ, other) is None:
+        raise ConfigurationError(f'the {asked} at {port} holds the calibration of the '
+                                 f'{role.value} {file.stem} ({file}). {_EXCHANGED}')

@@ -516,3 +516,17 @@ def test_diagnostics_name_the_link_and_each_servo(ros, arm):
             assert entry.hardware_id == str(arm.link) and entry.level == DiagnosticStatus.OK
         assert 'temperature_c' in status_codec.pairs(entries()['left/so101: driver/servo_gripper'])
         rig.node.trigger_shutdown()
+
+
+def test_simulated_time_without_a_clock_gives_no_negative_stamp_and_a_warning(ros, arm):
+    # Field fault h15: 0.1.0 published stamps of -1 s.
+    from reflex_ros.nodes.so101_driver_node import So101DriverNode
+    with made(ros, So101DriverNode, '-p', f'port:="{arm.link}"',
+              '-p', 'use_sim_time:=true') as rig:
+        entries, joints = rig.diagnostics(), rig.listen(JointState, 'joint_states')
+        assert rig.trigger('configure')
+        rig.until(lambda: joints and 'so101: driver/clock' in entries(), 'the warning')
+        assert all(joint.header.stamp.sec >= 0 for joint in joints)
+        entry = entries()['so101: driver/clock']
+        assert entry.level == DiagnosticStatus.WARN and 'nobody publishes /clock' in entry.message
+        rig.node.trigger_shutdown()

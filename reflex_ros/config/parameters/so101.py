@@ -22,6 +22,8 @@ TABLE = (
     Spec('calibration_file', '', 'LeRobot calibration with which the servos must agree: a path '
          "(.json), or LeRobot's id of the arm. If it is empty, the calibration in the servos is "
          'used without a comparison.'),
+    Spec('accept_range', False, 'Accept calibrated ranges that differ from those of other arms by '
+         'more than 10 degrees. If a range is wrong, all angles of its joint are wrong.'),
     *(Spec(f'trim.{name}', 0.0, f'Correction that is added to every angle of {name}, because its '
            "zero differs from the model's.", 'rad', -0.35, 0.35) for name in JOINT_NAMES),
     Spec('limits.velocity', 2.0, 'Largest speed of a commanded joint. A faster path is played '

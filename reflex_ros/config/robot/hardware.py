@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from reflex_ros.config.parameters.so101 import TABLE
 from reflex_ros.config.robot.fields import CLASS_PATH, Part, settings_of
 
-_OF_A_PORT = ('port', 'baud', 'profile', 'calibration_file')
+_OF_A_PORT = ('port', 'baud', 'profile', 'calibration_file', 'accept_range')
 Command = str | list[str]
 
 

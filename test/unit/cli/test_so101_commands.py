@@ -11,6 +11,7 @@ import json
 import math
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -174,9 +175,10 @@ def test_info_of_an_arm_that_was_never_calibrated_says_so(reflex: Command,
     assert outcome.code == 0 and 'shoulder_lift) was never calibrated' in outcome.err
 
 
-def write_file(home: Path, rows: Any, name: str = 'reflex_so101') -> Path:
+def write_file(home: Path, rows: Any, name: str = 'reflex_so101',
+               folder: str = 'robots/so_follower') -> Path:
     """Write a calibration file as LeRobot does, by hand."""
-    path = home / 'calibration' / 'robots' / 'so_follower' / f'{name}.json'
+    path = home / 'calibration' / folder / f'{name}.json'
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({joint: {
         'id': index + 1, 'drive_mode': 0, 'homing_offset': offset, 'range_min': low,
@@ -240,7 +242,7 @@ def test_nothing_that_only_looks_writes_to_a_servo(reflex: Command, arm: Simulat
 
 @pytest.mark.parametrize('command', (
     ('jog', 'gripper', '10'), ('park',), ('torque-off',), ('limits', '--write'),
-    ('calibrate', '--from', 'my_arm')))
+    ('calibrate', '--from', 'my_arm', '--accept-range')))
 @pytest.mark.parametrize('options', ((), ('--json',)))
 def test_nothing_dangerous_is_done_when_nobody_can_be_asked(
         reflex: Command, arm: SimulatedArm, home: Path, command: tuple[str, ...],
@@ -356,6 +358,7 @@ def test_park_goes_to_the_rest_pose_and_lets_go(reflex: Command, arm: SimulatedA
 def test_teleop_follows_for_some_seconds_and_holds(reflex: Command, arm: SimulatedArm,
                                                    moving_arm: SimulatedArm) -> None:
     moving_arm.reset()
+    make_leader(arm)
     arm.control.set(pose=[0.1, *READY[1:]])
     outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
                      '--seconds', '1.5', '--yes', '--json')
@@ -363,6 +366,49 @@ def test_teleop_follows_for_some_seconds_and_holds(reflex: Command, arm: Simulat
     assert outcome.document['met'] and outcome.document['turns'] > 10
     assert moving_arm.joint(0)['position_rad'] == pytest.approx(0.1, abs=0.05)
     assert all(moving_arm.torque()) and not any(arm.torque())
+
+
+def make_leader(arm: SimulatedArm) -> None:
+    """Give an arm the servos of a leader: 7.4 V parts."""
+    for servo_id in range(1, 7):
+        arm.control.set(id=servo_id, register='max_input_voltage', value=80)
+    arm.control.set(supply_v=7.4)
+    wait_for(lambda: arm.joint(0)['voltage_v'] < 8.0, 'the supply to be felt')
+
+
+def test_teleop_with_exchanged_ports_does_not_drive_the_arm_in_the_hand(
+        reflex: Command, arm: SimulatedArm, moving_arm: SimulatedArm) -> None:
+    # 0.1.0 drove the leader (field fault h13).
+    moving_arm.reset()
+    make_leader(arm)
+    since = arm.control.mark()
+    outcome = reflex('teleop', '--leader', str(moving_arm.link), '--follower', str(arm.link),
+                     '--seconds', '1', '--yes')
+    assert outcome.code == 1
+    assert 'has 12 V servos, so it is a follower' in outcome.err
+    assert 'Exchange --leader and --follower' in outcome.err
+    assert arm.writes(since) == [] and not any(arm.torque())
+
+
+def test_teleop_knows_a_leader_of_the_same_voltage_by_its_calibration(
+        reflex: Command, arm: SimulatedArm, moving_arm: SimulatedArm, home: Path) -> None:
+    moving_arm.reset()
+    make_leader(arm)
+    write_file(home, CALIBRATION, 'my_leader', 'teleoperators/so_leader')
+    moving_arm.control.set(id=1, register='min_position_limit', value=700)
+    try:
+        outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
+                         '--seconds', '0.2', '--yes')
+        assert outcome.code == 0, outcome.err
+        moving_arm.reset_eeprom()
+        since = moving_arm.control.mark()
+        outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
+                         '--seconds', '0.2', '--yes')
+        assert outcome.code == 1
+        assert 'holds the calibration of the leader my_leader' in outcome.err
+        assert moving_arm.writes(since, 40) == []
+    finally:
+        moving_arm.reset_eeprom()
 
 
 def test_teleop_needs_two_arms_and_a_person(reflex: Command, arm: SimulatedArm,
@@ -435,7 +481,7 @@ def test_limits_of_a_file_are_written(reflex: Command, arm: SimulatedArm, home: 
 # ---- calibrate
 
 
-NEW_RANGES = [(700, 3400), (900, 3200), (950, 3140), (900, 3200), (0, 4095), (1400, 2750)]
+NEW_RANGES = [(700, 3400), (900, 3200), (950, 3140), (900, 3200), (0, 4095), (1360, 2770)]
 """What a person sweeps, in the frame that the arm had before; inside its mechanical stops."""
 MIDDLE = [2050, 2050, 2060, 2048, 2100, 2080]
 TICK = 2 * math.pi / 4096
@@ -594,7 +640,7 @@ def test_interrupt_while_writing_leaves_no_half_calibration(arm: SimulatedArm,
             for index, (low, high, _) in enumerate(CALIBRATION)]
     write_file(home, rows, 'theirs')
     since = arm.control.mark()
-    with in_background('calibrate', '--from', 'theirs', '--yes') as process:
+    with in_background('calibrate', '--from', 'theirs', '--yes', '--accept-range') as process:
         wait_for(lambda: arm.writes(since), 'the first write')
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
@@ -618,12 +664,12 @@ def test_calibration_needs_somebody_who_moves_the_arm(reflex: Command, arm: Simu
 def test_file_of_lerobot_is_written_into_the_servos(reflex: Command, arm: SimulatedArm,
                                                     home: Path) -> None:
     rows = [(700, 3400, 953), (900, 3200, -1047), (950, 3140, 0), (900, 3200, 5), (0, 4095, -9),
-            (1400, 2750, 77)]
+            (1360, 2770, 77)]
     write_file(home, rows, 'theirs')
-    outcome = reflex('calibrate', '--from', 'theirs', '--yes', '--json')
+    outcome = reflex('calibrate', '--from', 'theirs', '--yes', '--json', '--accept-range')
     assert outcome.code == 0, outcome.out
     assert eeprom(arm) == [(low, high, signed(offset)) for low, high, offset in rows]
-    again = reflex('calibrate', '--from', 'theirs', '--yes', '--json').document
+    again = reflex('calibrate', '--from', 'theirs', '--yes', '--json', '--accept-range').document
     assert again['written'] == [] and again['backup'] is None
 
 
@@ -634,10 +680,46 @@ def test_arm_under_torque_is_let_go_before_it_is_calibrated(reflex: Command, arm
     driver.arm()
     driver.close()
     write_file(home, [(700, 3400, 953), *CALIBRATION[1:]], 'theirs')
-    assert reflex('calibrate', '--from', 'theirs').code == 2
+    assert reflex('calibrate', '--from', 'theirs', '--accept-range').code == 2
     assert all(arm.torque())
-    assert reflex('calibrate', '--from', 'theirs', '--yes').code == 0
+    assert reflex('calibrate', '--from', 'theirs', '--yes', '--accept-range').code == 0
     assert not any(arm.torque()) and eeprom(arm)[0] == (700, 3400, 953)
+
+
+def test_file_whose_joint_was_not_swept_is_refused_without_an_explicit_yes(
+        reflex: Command, arm: SimulatedArm, home: Path) -> None:
+    # Field fault h7: angles 24 degrees off.
+    rows = [*CALIBRATION[:2], (930, 2600, 1204), *CALIBRATION[3:]]
+    write_file(home, rows, 'half')
+    for command in (('calibrate', '--from', 'half'),
+                    ('limits', '--write', '--calibration', 'half')):
+        since = arm.control.mark()
+        said = reflex(*command, '--yes', '--json').document['error']
+        assert 'elbow_flex travels 1670 ticks, other arms 2222 +- 27' in said
+        assert '--accept-range' in said and arm.writes(since) == []
+    found = reflex('calibrate', '--from', 'half', '--yes', '--json', '--accept-range').document
+    assert found['doubts'] == ['elbow_flex travels 1670 ticks, other arms 2222 +- 27. '
+                               'Was it moved to both ends?']
+    # The range is in the servos now: whatever drives them refuses it too.
+    for command in (('jog', 'gripper', '5'), ('park',)):
+        outcome = reflex(*command, '--yes')
+        assert outcome.code == 1 and 'elbow_flex travels 1670 ticks' in outcome.err
+        assert not any(arm.torque())
+    assert reflex('jog', 'gripper', '5', '--yes', '--accept-range').code == 0
+
+
+def test_file_of_another_arm_is_shown_in_angles_and_refused(
+        reflex: Command, arm: SimulatedArm, home: Path) -> None:
+    # Field fault h12.
+    arm.control.set(pose=list(READY))
+    rows = [(low, high, offset + 900) for low, high, offset in CALIBRATION[:2]]
+    write_file(home, [*rows, *CALIBRATION[2:]], 'theirs')
+    since = arm.control.mark()
+    outcome = reflex('calibrate', '--from', 'theirs', '--yes')
+    assert outcome.code == 1 and 'shoulder_lift would be outside' in outcome.err
+    assert 'Is this the file of another arm?' in outcome.err
+    assert re.search(r'shoulder_pan: [+-]\d+\.\d -> [+-]\d+\.\d deg', outcome.err)
+    assert arm.writes(since) == []
 
 
 @pytest.mark.parametrize('options', (('--undo', '--from', 'a'), ('--backup', 'x'),

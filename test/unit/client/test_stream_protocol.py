@@ -271,3 +271,15 @@ def test_any_damage_to_a_good_chunk_is_an_event_or_refused(data):
 def test_good_chunk_is_read_exactly(rows, seq):
     frame = parse_frame(chunk(seq=seq, actions_so101=rows))
     assert frame == ChunkFrame(seq, tuple(rows))
+
+
+@pytest.mark.parametrize('frame', (
+    '[' + ','.join(['[' * 400 + ']' * 400] * 1300) + ']', '[' + '{},' * 300_000 + '1]',
+    '{"type": "action_chunk", "seq": 1, "actions_so101": [' + '[1],' * 200_000 + '[1]]}'),
+    ids=('deep', 'objects', 'rows'))
+def test_frame_full_of_lists_is_refused_before_it_is_read(frame: str) -> None:
+    # Reading the first of them took 0.17 s: then the beats of the stream were missing.
+    assert len(frame) < 1.25 * protocol.MAX_FRAME
+    with pytest.raises(ChunkRejected, match='lists and objects; at most 20000 are read') as caught:
+        protocol.parse_frame(frame)
+    assert caught.value.code is FaultCode.BAD_FRAME

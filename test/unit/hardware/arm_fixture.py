@@ -152,14 +152,18 @@ class SimulatedArm:
             largest[joint.name] <= math.ceil(joint.limits.velocity * 0.01 / RAD_PER_TICK)
             for joint in SO101_JOINTS), f'goals have leapt: {largest} ticks'
 
-    def open(self) -> So101Arm:
+    def open(self, **options: Any) -> So101Arm:
         """Open the port, not yet brought up."""
-        return So101Arm(Bus(SerialPort(str(self.link))))
+        return So101Arm(Bus(SerialPort(str(self.link))), **options)
 
     def joint(self, index: int) -> dict[str, Any]:
         """Return the true state of one joint."""
         joint: dict[str, Any] = self.control.state()['joints'][JOINT_NAMES[index]]
         return joint
+
+    def ids(self) -> list[int]:
+        """Return the ids that the servos have now."""
+        return [joint['id'] for joint in self.control.state()['joints'].values()]
 
     def torque(self) -> list[bool]:
         return [joint['torque'] for joint in self.control.state()['joints'].values()]

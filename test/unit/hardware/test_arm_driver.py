@@ -55,9 +55,9 @@ OPERATOR = Cause(FaultCode.OP_STOP, 'a person said stop')
 class Rig:
     """A driver on a simulated arm, with a supervisor and a stream that renew their leases."""
 
-    def __init__(self, sim: SimulatedArm, motion: Motion | None = None) -> None:
+    def __init__(self, sim: SimulatedArm, motion: Motion | None = None, **options: Any) -> None:
         self.sim = sim
-        self.arm = sim.open()
+        self.arm = sim.open(**options)
         wait_for(self._brings_up, 'the arm to come up')
         self.guard = MotionGuard(PATIENT)
         self.bounds = ChunkBounds(calibrated_arm(self.arm.calibration, 2.0))
@@ -973,7 +973,7 @@ def test_parking_ends_limp_in_the_rest_pose(near_rest: Rig) -> None:
 def test_arm_that_cannot_reach_its_rest_pose_is_not_parked(sim: SimulatedArm) -> None:
     # The lower end of the lift was not swept: 0.1.0 switched torque off 80 degrees from rest.
     sim.control.set(id=2, register='min_position_limit', value=1800)
-    rig = Rig(sim)
+    rig = Rig(sim, accepts_range=True)
     try:
         since_ns = sim.control.mark()
         with pytest.raises(ReflexError, match='cannot be parked: within its limits, shoulder_lift '

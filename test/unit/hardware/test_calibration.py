@@ -45,9 +45,10 @@ def test_zero_may_lie_between_two_ticks() -> None:
     assert from_range(2, 1000, 2501, 0).zero_ticks == 1750.5
 
 
-def test_wrist_roll_is_zero_where_it_was_homed() -> None:
+def test_wrist_roll_is_zero_in_the_middle_of_its_range_as_for_lerobot() -> None:
     assert from_range(WRIST_ROLL, 0, 4095, 0).zero_ticks == 2047.5
-    assert from_range(WRIST_ROLL, 300, 3900, 0).zero_ticks == 2047.5
+    swept = from_range(WRIST_ROLL, 66, 3894, 0)
+    assert math.degrees(swept.to_rad(2048)) == pytest.approx(5.98, abs=0.01)
 
 
 @pytest.mark.parametrize('ticks, percent', ((1808, 0.0), (2400, 49.05), (3015, 100.0)))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import pytest
 
 from reflex_ros.errors import ConfigurationError
-from reflex_ros.hardware.range_recorder import doubts, RangeRecorder
+from reflex_ros.hardware.calibration import doubts
+from reflex_ros.hardware.range_recorder import RangeRecorder
 
 NO_OFFSETS = (0,) * 6
 

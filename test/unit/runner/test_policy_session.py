@@ -580,6 +580,7 @@ ENDS = {
     'silence': (fault('silence'), FaultCode.NET_SILENT, HARD_S + 0.1),
     'too slow': (fault('slow', 5000), FaultCode.NET_SILENT, HARD_S + 0.1),
     'byte by byte': (fault('trickle', 20), FaultCode.NET_SILENT, HARD_S + 0.1),
+    'no UTF-8': (fault('garbage', 'invalid_utf8'), FaultCode.BAD_FRAME, 0.3),
     'too large': (fault('oversize'), FaultCode.OVERSIZE, 0.3),
     'endless fragments': (fault('fragments'), FaultCode.OVERSIZE, 0.3),
     'compressed': (fault('bomb'), FaultCode.NET_CLOSED, 0.6),
@@ -836,11 +837,13 @@ def test_late_answers_of_many_requests_are_no_fault(service, play, until):
     assert not play(service, scene, is_applying=True, replan_s=0.05, max_in_flight=4).faults
 
 
-def test_answers_to_nothing_are_silence(service, play, until):
+def test_answers_with_wrong_numbers_are_called_so_and_not_silence(service, play, until):
     async def scene(rig):
         service.fault('wrong_seq', 'future')
         await until(lambda: rig.faults)
-        assert rig.faults[0][1].code == FaultCode.NET_SILENT
+        cause = rig.faults[0][1]
+        assert cause.code == FaultCode.SEQ_OLD
+        assert 'came with a number that no observation has; the newest is ' in cause.text
 
     play(service, scene, is_applying=True, max_in_flight=1)
 

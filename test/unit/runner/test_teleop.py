@@ -21,6 +21,7 @@ from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
 from property_examples import examples
 
 from reflex_ros.errors import ConfigurationError, ReflexError  # noqa: E402
+from reflex_ros.hardware.arm_build import LEADER  # noqa: E402
 from reflex_ros.runner.manual_drive import ManualDrive  # noqa: E402
 from reflex_ros.runner.teleop import (  # noqa: E402
     ACCELERATION,
@@ -76,7 +77,7 @@ class Ride:
 @contextmanager
 def riding(leader: SimulatedArm, follower: SimulatedArm) -> Iterator[Ride]:
     """Let the follower follow; the block ends it by taking the leader away."""
-    arm, drive = leader.open(), ManualDrive(follower.open(), velocity=SPEED)
+    arm, drive = leader.open(build=LEADER), ManualDrive(follower.open(), velocity=SPEED)
     try:
         arm.bring_up()
         require_torque_off(arm)

@@ -230,7 +230,7 @@ ROWS = (
                   'ragged', 'wrong_dim', 'empty', 'empty_rows', 'flat', 'too_many', 'wrong_key',
                   'missing')),
     FaultKind('wrong_seq', 'the answer names another observation, or none',
-              'SEQ_OLD; future: also NET_SILENT; missing, text: BAD_SHAPE', text='duplicate',
+              'SEQ_OLD; future: latches, too; missing, text: BAD_SHAPE', text='duplicate',
               choices=('duplicate', 'old', 'future', 'reorder', 'missing', 'text')),
     FaultKind('wrong_session', 'the answer names another session',
               'nothing: the sequence number counts'),
