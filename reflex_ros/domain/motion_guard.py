@@ -33,6 +33,10 @@ class Verdict(Enum):
     STOP = 'stop'
 
 
+DEAF_S = 0.12
+"""Time without a look at the messages after which missing ones are this process's own fault."""
+
+
 class _Phase(Enum):
     """Progress of an activation."""
 
@@ -73,6 +77,7 @@ class MotionGuard:
         self._permit_at = 0.0
         self._beat_at = 0.0
         self._progress = -1
+        self._listened_at: float | None = None
         self._played_at = 0.0
         self._has_played = False
         self.epoch = 0
@@ -188,6 +193,16 @@ class MotionGuard:
         with self._lock:
             self._played_at, self._has_played = now, True
 
+    def record_listening(self, now: float) -> None:
+        """
+        Record that this process reads its messages now; due at least every 50 ms.
+
+        It changes no bound. When a lease has run out because nobody read the messages, the arm
+        stops all the same, and the cause does not blame their senders.
+        """
+        with self._lock:
+            self._listened_at = now
+
     def fail(self, cause: Cause) -> None:
         """Latch a fault; ignored while no activation has begun, or another cause is latched."""
         with self._lock:
@@ -230,8 +245,8 @@ class MotionGuard:
                 self._beat_at = min(self._beat_at + late_s, now)
             permit_age = now - self._permit_at
             if permit_age > bounds.permit_hard_s:
-                self._latch(Cause(FaultCode.SUPERVISOR_DEAD,
-                                  f'no permit for {permit_age * 1e3:.0f} ms'))
+                self._latch(self._deafness(now) or Cause(
+                    FaultCode.SUPERVISOR_DEAD, f'no permit for {permit_age * 1e3:.0f} ms'))
             if permit.epoch != self.epoch:
                 self._latch(Cause(FaultCode.SEQ_EPOCH,
                                   f'the permit has epoch {permit.epoch}, this activation has '
@@ -261,13 +276,22 @@ class MotionGuard:
         elif self._phase is _Phase.ARMING and self._early is None:
             self._early = cause
 
+    def _deafness(self, now: float) -> Cause | None:
+        """Return the fault of this process if it has not read its messages lately."""
+        deaf_s = now - self._listened_at if self._listened_at is not None else 0.0
+        if deaf_s <= DEAF_S:
+            return None
+        return Cause(FaultCode.DRV_STALL,
+                     f'the driver has not read its messages for {deaf_s:.2f} s')
+
     def _check_stream(self, now: float) -> bool:
         """Check the stream's lease and starvation; return whether to slow down."""
         bounds = self._bounds
         beat_age = now - self._beat_at
         if beat_age > bounds.beat_hard_s:
-            self._latch(Cause(FaultCode.STREAM_DEAD, 'no sign of work from action_stream for '
-                              f'{beat_age * 1e3:.0f} ms'))
+            self._latch(self._deafness(now) or Cause(
+                FaultCode.STREAM_DEAD,
+                f'no sign of work from action_stream for {beat_age * 1e3:.0f} ms'))
         starved_s = now - self._played_at
         if starved_s > (bounds.starved_s if self._has_played else bounds.first_chunk_s):
             self._latch(Cause(FaultCode.UNDERRUN, f'nothing to play for {starved_s:.1f} s'))

@@ -211,7 +211,8 @@ class ConnectorNode(ReflexNode):
     # What the node says of itself, in the executor's thread.
 
     def beat(self) -> DriverBeat:
-        """Return what the connector does."""
+        """Return what the connector does; due at ``BEAT_HZ``, by the executor."""
+        self._guard.record_listening(time.monotonic())
         if self._connector is None:
             return DriverBeat(*self.identity())
         return driver_beat(

@@ -439,3 +439,20 @@ def test_stall_ends_parking_alone_too() -> None:
     guard.begin_alone()
     guard.arm(0.0)
     assert guard.check_stall(0.3) and guard.evaluate(0.3, 0.0) is STOP
+
+
+@pytest.mark.parametrize(('listened_at', 'code'), [
+    (None, 'lease'), (0.29, 'lease'), (0.2, 'lease'), (0.1, FaultCode.DRV_STALL)])
+@pytest.mark.parametrize('lease', [FaultCode.SUPERVISOR_DEAD, FaultCode.STREAM_DEAD])
+def test_lease_that_nobody_read_is_not_blamed_on_its_sender(
+        lease: FaultCode, listened_at: float | None, code: object) -> None:
+    guard = armed()
+    if listened_at is not None:
+        guard.record_listening(listened_at)
+    lost_permit = lease is FaultCode.SUPERVISOR_DEAD
+    renew(guard, 0.05, None if lost_permit else APPLY, has_beat=lost_permit)
+    # The arm stops after the same time.
+    assert guard.evaluate(0.19, 0.0) in (SLOW, GO)
+    renew(guard, 0.29, None if lost_permit else APPLY, has_beat=lost_permit)
+    assert guard.evaluate(0.3, 0.0) is STOP
+    assert code_of(guard) == (lease if code == 'lease' else code)
