@@ -11,9 +11,8 @@ measuring and checks in ``arm_monitor``, everything about one kind of arm behind
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import replace
 import logging
 import math
 import time
@@ -21,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds
+from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.arm_description import ArmDescription
-from reflex_ros.domain.cause import Cause, ChunkRejected
+from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.component_status import ComponentStatus
 from reflex_ros.domain.connector_report import ConnectorReport
@@ -38,10 +37,12 @@ from reflex_ros.errors import BusTimeout, PacketError, PortLost, ReflexError, Se
 from reflex_ros.hardware import parking
 from reflex_ros.hardware.arm_monitor import ArmMonitor
 from reflex_ros.hardware.bus_loop import BusLoop
+from reflex_ros.hardware.chunk_check import ChunkCheck
 from reflex_ros.hardware.clock import suspended_s
 from reflex_ros.hardware.driven_arm import DrivenArm
 from reflex_ros.hardware.goal_gate import GoalBounds, SLACK_RAD
 from reflex_ros.hardware.heat_guard import HeatGuard
+from reflex_ros.hardware.shown_plan import ShownPlan
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +50,6 @@ SUSPENDED_S = 0.2
 """Shortest suspension of the machine that stops the arm."""
 ORPHANED_S = 3.0
 """How long an arm that was stopped stays active before it may park by itself."""
-PLAN_PERIOD_S = 0.2
-"""How often the plan is shown while the arm moves; each accepted chunk is shown at once."""
-REJECTS_IN_A_ROW = 3
-"""Refused chunks in a row that stop the arm; late chunks are not counted."""
 
 
 class ArmDriver:
@@ -74,7 +71,6 @@ class ArmDriver:
         self.description: ArmDescription = bounds.arm
         self._arm = arm
         self._guard = guard
-        self._bounds = bounds
         self._player = ChunkPlayer(bounds.arm, motion)
         self._target_hz = 1.0 / motion.period_s
         self._monitor = ArmMonitor(arm, bounds.arm, motion.max_lead_rad, motion.period_s,
@@ -85,10 +81,7 @@ class ArmDriver:
                                                    self._end)
         self._diagnose = diagnose
         self._on_sample: Callable[[JointSample], None] = lambda sample: None
-        self._on_plan: Callable[[], None] = lambda: None
-        # A copy of the player, the instant of its last tick, epoch and newest chunk.
-        self._plan: tuple[ChunkPlayer, float, int, int] | None = None
-        self._plan_due_at = 0.0
+        self._plan = ShownPlan()
         self._suspended = suspended
         self._suspended_s = suspended()
         self._armed = False
@@ -99,10 +92,7 @@ class ArmDriver:
         self._stopped_at = 0.0
         self._link_lost = False
         self._sample: JointSample | None = None
-        self._last_seq = -1
-        self._rejects_in_a_row = 0
-        self._accepted = 0
-        self._rejected: Mapping[FaultCode, int] = {}
+        self._chunks = ChunkCheck(bounds, guard.fail)
 
     # The connector's methods, for the caller's thread. ``Connector`` has their full docstrings.
 
@@ -112,7 +102,7 @@ class ArmDriver:
         if on_sample is not None:
             self._on_sample = on_sample
         if on_plan is not None:
-            self._on_plan = on_plan
+            self._plan.on_change = on_plan
         self._monitor.restart()
         self._loop.start()
 
@@ -195,11 +185,7 @@ class ArmDriver:
 
     def outlook(self) -> Outlook | None:
         """Return where the arm will be told to be. Any thread but the bus thread; takes 3 ms."""
-        plan = self._plan
-        if plan is None:
-            return None
-        player, now, epoch, seq = plan
-        return replace(player.outlook(now), epoch=epoch, seq=seq)
+        return self._plan.outlook()
 
     def submit(self, job: Callable[[], Any]) -> Future[Any]:
         """Run a job in the bus thread, between two cycles. Any thread; never blocks."""
@@ -208,13 +194,13 @@ class ArmDriver:
     def report(self) -> ConnectorReport:
         """Return a snapshot; values may be one cycle apart. Any thread; never blocks."""
         # Read the count first: a report that counts a chunk must also show that it plays.
-        accepted, player, monitor = self._accepted, self._player, self._monitor
+        accepted, player, monitor = self._chunks.accepted, self._player, self._monitor
         times = self._loop.times.summary()
         return ConnectorReport(
             state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
             is_parked=self._is_parked, is_alone=self._is_alone, heat=self._heat.text,
             epoch=self._guard.epoch, cause=self._guard.cause,
-            accepted=accepted, rejected=self._rejected, is_starved=player.is_starved,
+            accepted=accepted, rejected=self._chunks.rejected, is_starved=player.is_starved,
             setpoint=tuple(player.setpoint.tolist()), link_lost=self._link_lost,
             playback_rate=player.rate, pace=player.pace,
             rows_left=player.rows_left, holds=player.holds,
@@ -309,7 +295,8 @@ class ArmDriver:
             self._player.seed(before)
             return
         self._write(wanted)
-        self._show_plan(now)
+        if not self._parking and self._chunks.last_seq >= 0:
+            self._plan.show(self._player, now, self._guard.epoch, self._chunks.last_seq)
         self._finish_parking(verdict, measured)
 
     def _write(self, wanted: Vector) -> None:
@@ -322,15 +309,6 @@ class ArmDriver:
             self._guard.fail(Cause(
                 FaultCode.INTERNAL, f'the goal of {self.description.joint_names[index]} would '
                 f'have left its bounds by {math.degrees(beyond[index]):.1f} deg'))
-
-    def _show_plan(self, now: float) -> None:
-        if self._parking or self._last_seq < 0 or now < self._plan_due_at:
-            return
-        if self._player.is_at_rest and self._plan_due_at > 0.0:
-            return
-        self._plan_due_at = now + PLAN_PERIOD_S
-        self._plan = self._player.snapshot(), now, self._guard.epoch, self._last_seq
-        self._on_plan()
 
     def _watch_heat(self, measured: JointSample, now: float) -> None:
         cause = self._guard.cause if self._armed else None
@@ -370,23 +348,14 @@ class ArmDriver:
             return
         starved = self._player.is_starved
         reference = self._sample.position if starved else self._player.setpoint
-        try:
-            chunk = check_chunk(chunk, self._bounds, now, reference, last_seq=self._last_seq,
-                                epoch=self._guard.epoch, is_moving=not starved)
-        except ChunkRejected as exc:
-            # Replaced, not changed: another thread may read it.
-            self._rejected = {**self._rejected, exc.code: self._rejected.get(exc.code, 0) + 1}
-            self._rejects_in_a_row += not exc.code.row.is_late
-            _log.warning('%s: %s', exc.code.name, exc)
-            if self._rejects_in_a_row >= REJECTS_IN_A_ROW:
-                self._guard.fail(Cause(exc.code, str(exc)))
+        checked = self._chunks.check(chunk, now, reference, epoch=self._guard.epoch,
+                                     is_moving=not starved)
+        if checked is None:
             return
-        self._rejects_in_a_row = 0
-        self._last_seq = chunk.seq
-        self._player.play(chunk, now)
-        self._plan_due_at = 0.0
+        self._player.play(checked, now)
+        self._plan.make_due()
         # Last: a report that counts this chunk must not call the player starved.
-        self._accepted += 1
+        self._chunks.accepted += 1
 
     def _do_arm(self, parks: bool) -> None:
         refusal = 'the driver is active already: deactivate it first' if self._armed \
@@ -412,9 +381,8 @@ class ArmDriver:
         pose = self._arm.arm(self._goal_bounds)
         self._player.seed(pose)
         self._loop.clear()
-        self._plan = None
-        self._last_seq = -1
-        self._rejects_in_a_row = 0
+        self._plan.forget()
+        self._chunks.reset()
         self._monitor.reset()
         self._is_parked = self._parking = False
         self._guard.arm(self._clock.monotonic())
