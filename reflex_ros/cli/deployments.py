@@ -1,14 +1,12 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex deployments``, ``reflex deploy`` and ``reflex doctor``."""
+"""``reflex deployments`` and ``reflex deploy``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-import sys
 from typing import Any, TYPE_CHECKING
 
 import click
@@ -17,8 +15,8 @@ from reflex_ros.cli import next_steps, text
 from reflex_ros.cli.named import id_argument, IdOf, real, Reference
 from reflex_ros.cli.options import CommonOptions, example, service_command
 from reflex_ros.cli.remote import ask
-from reflex_ros.client import mapping_file, readiness
-from reflex_ros.client.messages import Deployment, Readiness
+from reflex_ros.client import mapping_file
+from reflex_ros.client.messages import Deployment
 from reflex_ros.client.modes import require_mode
 from reflex_ros.client.resources import deployments as calls
 from reflex_ros.client.resources.deployments import DeploymentSpec
@@ -98,52 +96,3 @@ def get(common: CommonOptions, deployment_id: str) -> None:
     found = ask(common, calls.get, deployment_id)
     text.show_record(common, 'Deployment', found, 'deployment',
                      next=[next_steps.DOCTOR.format(real(deployment_id))])
-
-
-@service_command('reflex doctor deploy_abc123')
-@id_argument('deployment_id', 'deployment')
-def doctor(common: CommonOptions, deployment_id: str) -> None:
-    """
-    Check whether a deployment is ready for apply_actions.
-
-    The command prints a remedy for each failed check. It exits with 1 when a check failed.
-    """
-    async def request(service: AsyncReflex,
-                      deployment_id: str) -> tuple[Readiness, Mapping[str, str]]:
-        found = await calls.check(service, deployment_id)
-        return found, await _remedies(service, found, deployment_id)
-
-    found, remedies = ask(common, request, deployment_id)
-    identity = real(deployment_id)
-    following = (next_steps.after_doctor(identity) if found.passed
-                 else [next_steps.DOCTOR.format(identity)])
-    failure = {} if found.passed else {'error': calls.failure(found, identity)}
-    text.report(common, {'ok': found.passed, 'readiness': _with_remedies(found, remedies),
-                         'next': following, **failure},
-                *_report_lines(found, remedies), *text.next_lines(following))
-    if not found.passed:
-        sys.exit(1)
-
-
-async def _remedies(service: AsyncReflex, found: Readiness,
-                    deployment_id: str) -> Mapping[str, str]:
-    """Return the next step for each failed check; asks for the ids in it only if one failed."""
-    if not found.failed:
-        return {}
-    known = await readiness.facts(service, deployment_id)
-    return {row.name: readiness.remedy(row.name, known) for row in found.failed}
-
-
-def _with_remedies(found: Readiness, remedies: Mapping[str, str]) -> dict[str, Any]:
-    checks = [row.as_sent() | ({'remedy': remedies[row.name]} if row.status == 'failed' else {})
-              for row in found.checks]
-    return found.as_sent() | {'passed': found.passed, 'checks': checks}
-
-
-def _report_lines(found: Readiness, remedies: Mapping[str, str]) -> Iterator[str]:
-    yield 'Readiness check\n'
-    for row in found.checks:
-        yield f'{row.status:<8} {row.name:<28} {row.message}'.rstrip()
-        if row.status == 'failed':
-            yield f'{"":8} -> {remedies[row.name]}'
-    yield f'\nStatus: {found.status}'

@@ -1,0 +1,153 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex doctor``: check a deployment at the service, and this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+import os
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+import click
+import yaml
+
+from reflex_ros.bringup import process_table
+from reflex_ros.cli import next_steps, text
+from reflex_ros.cli.checks import account, arm, check, machine, ros
+from reflex_ros.cli.checks.check import Check
+from reflex_ros.cli.named import id_argument, real
+from reflex_ros.cli.options import CommonOptions, service_command
+from reflex_ros.cli.remote import ask
+from reflex_ros.client import readiness
+from reflex_ros.client.messages import Readiness
+from reflex_ros.client.resources import deployments as calls
+
+if TYPE_CHECKING:
+    from reflex_ros.client.async_client import AsyncReflex
+
+DEFAULT_CAMERA = 'front'
+
+
+@service_command('reflex doctor deploy_abc123', 'reflex doctor --local',
+                 'reflex doctor pick --local --config robot.yaml')
+@id_argument('deployment_id', 'deployment', is_optional=True)
+@click.option('--local', is_flag=True, help='Check this machine: the way to the service, the arm, '
+              'ROS 2, cameras, disk.')
+@click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
+              help='Parameter file of the robot: its port and cameras must then be there.')
+def doctor(common: CommonOptions, deployment_id: str | None, local: bool,
+           config: Path | None) -> None:
+    """
+    Check whether a deployment is ready for apply_actions, and this machine with --local.
+
+    The command prints a remedy for each failed check. It exits with 1 when a check failed. With
+    --local, a part that is neither there nor configured is skipped.
+    """
+    if deployment_id is None and not local:
+        raise click.UsageError("Missing argument 'DEPLOYMENT_ID': an id, a name, or --last. For "
+                               'this machine, pass --local.')
+    document: dict[str, Any] = {}
+    lines: list[str] = []
+    errors, following = [], []
+    if deployment_id is not None:
+        found, remedies = ask(common, _check, deployment_id)
+        identity = real(deployment_id)
+        following = (next_steps.after_doctor(identity) if found.passed
+                     else [next_steps.DOCTOR.format(identity)])
+        errors += [] if found.passed else [calls.failure(found, identity)]
+        document['readiness'] = _with_remedies(found, remedies)
+        lines += _report_lines(found, remedies)
+    if local:
+        checks = _local(common, config)
+        failed = [row for row in checks if row.is_failed]
+        errors += ['This machine: ' + '; '.join(f'{row.name}: {row.message}' for row in failed)
+                   ] if failed else []
+        document['local'] = [row.document() for row in checks]
+        lines += [*([''] if lines else []), 'This machine\n', *check.lines(checks)]
+        if not following:
+            following = ['reflex doctor --local' if failed else 'reflex doctor --last']
+    failure = {'error': '. '.join(errors)} if errors else {}
+    text.report(common, {'ok': not errors, **document, 'next': following, **failure},
+                *lines, *text.next_lines(following))
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+def _local(common: CommonOptions, config: Path | None) -> list[Check]:
+    """Run every check of this machine; the arm and the cameras that a file names must be there."""
+    port, cameras = _configured(config)
+    return [
+        *check.guarded('address', lambda: account.checks(common)),
+        *check.guarded('port', lambda: arm.checks(port)),
+        *check.guarded('ROS distribution', lambda: ros.checks(
+            cameras, is_configured=config is not None)),
+        *check.guarded('disk', lambda: machine.checks(os.environ))]
+
+
+def _configured(config: Path | None) -> tuple[str, list[dict[str, str]]]:
+    """
+    Return port and cameras that a parameter file names; without a file, the usual camera.
+
+    :raises ConfigurationError: if the file cannot be read.
+    """
+    if config is None:
+        return '', [{'name': DEFAULT_CAMERA, 'topic': ''}]
+    process_table.check_parameter_file(config)
+    tree = yaml.safe_load(config.read_bytes())
+    stream, driver = _parameters(tree, 'action_stream'), _parameters(tree, 'so101')
+    names = stream.get('cameras', [DEFAULT_CAMERA])
+    return str(driver.get('port') or ''), [
+        {'name': str(name), 'topic': str(stream.get(f'camera.{name}.topic') or '')}
+        for name in names]
+
+
+def _parameters(tree: Mapping[str, Any], node: str) -> dict[str, Any]:
+    """Return the parameters of a node, as flat names, from wherever they stand in the file."""
+    found: dict[str, Any] = {}
+    for name, below in tree.items():
+        if not isinstance(below, Mapping):
+            continue
+        if name.rpartition('/')[2] in (node, '**') and 'ros__parameters' in below:
+            found |= _flat(below['ros__parameters'])
+        elif 'ros__parameters' not in below:
+            found |= _parameters(below, node)
+    return found
+
+
+def _flat(values: Mapping[str, Any], start: str = '') -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _flat(value, f'{start}{name}.') if isinstance(value, Mapping) else {
+            f'{start}{name}': value}
+    return found
+
+
+async def _check(service: AsyncReflex,
+                 deployment_id: str) -> tuple[Readiness, Mapping[str, str]]:
+    found = await calls.check(service, deployment_id)
+    return found, await _remedies(service, found, deployment_id)
+
+
+async def _remedies(service: AsyncReflex, found: Readiness,
+                    deployment_id: str) -> Mapping[str, str]:
+    """Return the next step for each failed check; asks for the ids in it only if one failed."""
+    if not found.failed:
+        return {}
+    known = await readiness.facts(service, deployment_id)
+    return {row.name: readiness.remedy(row.name, known) for row in found.failed}
+
+
+def _with_remedies(found: Readiness, remedies: Mapping[str, str]) -> dict[str, Any]:
+    checks = [row.as_sent() | ({'remedy': remedies[row.name]} if row.status == 'failed' else {})
+              for row in found.checks]
+    return found.as_sent() | {'passed': found.passed, 'checks': checks}
+
+
+def _report_lines(found: Readiness, remedies: Mapping[str, str]) -> Iterator[str]:
+    yield 'Readiness check\n'
+    for row in found.checks:
+        yield f'{row.status:<8} {row.name:<28} {row.message}'.rstrip()
+        if row.status == 'failed':
+            yield f'{"":8} -> {remedies[row.name]}'
+    yield f'\nStatus: {found.status}'
