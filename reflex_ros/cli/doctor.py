@@ -39,7 +39,7 @@ DEFAULT_CAMERA = 'front'
 def doctor(common: CommonOptions, deployment_id: str | None, local: bool,
            config: Path | None) -> None:
     """
-    Check whether a deployment is ready for apply_actions, and this machine with --local.
+    Check whether a deployment may apply actions, and this machine with --local.
 
     The command prints a remedy for each failed check. It exits with 1 when a check failed. With
     --local, a part that is neither there nor configured is skipped.

@@ -31,8 +31,8 @@ COMMANDS = {
     'demote': ('graph', 'Stop the arm as planned and go back to dry_run.'),
     'deploy': ('deployments', 'Create a deployment (short for `deployments create`).'),
     'deployments': ('deployments', 'Create, list and show deployments.'),
-    'doctor': ('doctor', 'Check whether a deployment is ready for apply_actions, and this machine '
-               'with --local.'),
+    'doctor': ('doctor', 'Check whether a deployment may apply actions, and this machine with '
+               '--local.'),
     'gate': ('graph', 'List every check of the promotion gate.'),
     'infer': ('policy', 'Send one observation to a policy and print the actions.'),
     'init': ('init', 'Write a robot.yaml by asking.'),

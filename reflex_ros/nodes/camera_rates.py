@@ -16,7 +16,6 @@ import time
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from reflex_ros.bringup import dds
 from reflex_ros.cameras.feed import CameraFeed
 from reflex_ros.cameras.settings import CameraSettings
 from reflex_ros.domain.observation import ObservationBounds, Observer
@@ -34,7 +33,6 @@ def main() -> None:
     """Print one JSON document."""
     cameras = [CameraSettings(row['name'], topic=row.get('topic', ''))
                for row in json.loads(sys.argv[1])]
-    dds.apply()
     rclpy.init()
     node = rclpy.create_node('camera_rates')
     observer = Observer([camera.name for camera in cameras], ObservationBounds(frozen_s=0.0))

@@ -1,0 +1,191 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The walk of ``doc/first-robot.md``: every command as it stands there, in one script.
+
+It runs in real processes against the simulated service and arm, without a terminal. What a person
+does is done here: type a password, approve a link, wait until something is green, press Ctrl-C.
+"""
+
+import json
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from reflex_ros.bringup import process_table
+from reflex_ros.bringup.process_table import Process
+from reflex_ros.bringup.processes import ProcessGroup
+from reflex_ros.cli.main import COMMANDS
+from reflex_ros.sim.arm.client import ArmControl
+
+from .conftest import wait_for
+
+pytest.importorskip('rclpy')
+pytest.importorskip('aiohttp')
+
+from ..unit.conftest import no_settings, Service  # noqa: E402, F401
+
+PAGE = Path(__file__).parents[2] / 'doc' / 'first-robot.md'
+VERBS = ('gate', 'promote', 'stop', 'reset', 'park')
+"""Commands for the running graph: a person repeats them until they are not refused any more."""
+PATIENCE_S = 60.0
+CAMERA = '/**/sim_camera:\n  ros__parameters:\n    camera: "front"\n    rate_hz: 15.0\n'
+
+
+def blocks(language):
+    """Return the blocks of the page in one language."""
+    return re.findall(rf'^```{language}\n(.*?)^```', PAGE.read_text(), re.S | re.M)
+
+
+def commands():
+    """Return the commands of the page, in order."""
+    return [line for block in blocks('bash') for line in block.splitlines()]
+
+
+def travel(arm):
+    """Return how far the joint that moved most has come since the start [rad]."""
+    return max(joint['travel_rad'] for joint in arm.state()['joints'].values())
+
+
+class Walker:
+    """Somebody who types the commands of the page."""
+
+    def __init__(self, folder, domain, service, group):
+        self.folder = folder
+        self.service = service
+        self.outputs = {}
+        self.up = None
+        self._group = group
+        self._answers = {}
+        self._monitor = None
+        self.env = {**os.environ, **domain, 'HOME': str(folder), 'REFLEX_CONVEX_URL': service.url,
+                    'REFLEX_PLATFORM_URL': service.url,
+                    'REFLEX_SO101_PORT': str(folder / 'arm'),
+                    'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}'}
+
+    def type(self, line):
+        """Run a line of the page, as its comment says; keep what it printed."""
+        command, _, comment = (part.strip() for part in line.partition('  # '))
+        words = command.split()
+        if words[:2] == ['reflex', 'up']:
+            self.start_robot(command.removesuffix('&'))
+        elif words[:2] == ['reflex', 'login']:
+            self.log_in(command)
+        elif words[1] in VERBS:
+            wait_for(lambda: self.operate(words[1]), PATIENCE_S, f'success of {command}')
+        elif words[:2] == ['reflex', 'doctor'] and self.up is not None:
+            wait_for(lambda: self.run(command).returncode == 0, PATIENCE_S,
+                     lambda: f'green doctor: {self.outputs[command]}')
+        else:
+            done = self.run(command, input='correct horse\n')
+            wanted = 1 if comment.startswith('still red') else 0
+            assert done.returncode == wanted, (command, done.stdout, done.stderr)
+
+    def run(self, command, **options):
+        done = subprocess.run(['/bin/bash', '-c', command], env=self.env, cwd=self.folder,
+                              capture_output=True, text=True, timeout=120, check=False, **options)
+        assert 'Traceback' not in done.stderr, done.stderr
+        self.outputs[command] = done.stdout
+        return done
+
+    def log_in(self, command):
+        def approve():
+            file = self.folder / '.config/reflex/credentials.pending.json'
+            wait_for(file.exists, 30.0, 'a login that waits')
+            self.service._ask('POST', '/admin/approve',
+                              {'requestId': json.loads(file.read_text())['requestId']})
+
+        person = threading.Thread(target=approve)
+        person.start()
+        done = self.run(command, stdin=subprocess.DEVNULL)
+        person.join()
+        assert done.returncode == 0, done.stderr
+
+    def start_robot(self, command):
+        self.up = subprocess.Popen(
+            command.split(), env=self.env, cwd=self.folder, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def end_robot(self):
+        """Press Ctrl-C; return exit code and stderr."""
+        self.up.send_signal(2)
+        _, err = self.up.communicate(timeout=30)
+        return self.up.returncode, err
+
+    def operate(self, verb):
+        """Run a command for the graph; return whether it succeeded."""
+        if verb in COMMANDS:
+            return self.run(f'reflex {verb}').returncode == 0
+        # Until there are such commands: the services that they call.
+        if self._monitor is None:
+            self._monitor = self._group.start(process_table.monitor(), self._on_line)
+        self._answers.pop(verb, None)
+        self._monitor.send({'call': verb})
+        deadline = time.monotonic() + 10.0
+        while verb not in self._answers and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return self._answers.get(verb, {}).get('success', False)
+
+    def _on_line(self, line):
+        message = json.loads(line) if line.startswith('{') else {}
+        if 'answer' in message:
+            self._answers[message['answer']] = message
+
+
+@pytest.fixture
+def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
+    service = Service(key='rfx_sim', queue_s=1.0, provision_s=1.0, train_s=2.0)
+    group = ProcessGroup(tmp_path / 'logs', environment=domain)
+    world = process_table.World(tmp_path / 'arm', tmp_path / 'arm.sock', 0)
+    group.start_ready(process_table.simulation(world)[0])
+    camera = tmp_path / 'camera.yaml'
+    camera.write_text(CAMERA)
+    group.start(Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
+                        parameter_files=(camera,)))
+    dataset = tmp_path / 'cubes' / 'meta'
+    dataset.mkdir(parents=True)
+    (dataset / 'info.json').write_text('{"codebase_version": "v3.0", "fps": 30}')
+    (tmp_path / 'robot.yaml').write_text(blocks('yaml')[0])
+    walking = Walker(tmp_path, domain, service, group)
+    yield walking
+    if walking.up is not None and walking.up.poll() is None:
+        walking.up.kill()
+        walking.up.communicate()
+    group.end()
+    service.stop()
+
+
+def test_page_is_walked_from_signup_to_receipts_without_an_id(walker):
+    lines = commands()
+    assert not re.search(r'\b[a-z]+_[0-9a-f]{8,}\b', '\n'.join(lines)), 'an id on the page'
+    has_moved = False
+    for line in lines:
+        if line.startswith('reflex receipts'):
+            # Step 8: Ctrl-C, while the arm is parked.
+            code, err = walker.end_robot()
+            assert code == 0, err
+        walker.type(line)
+        if line == 'reflex promote':
+            with ArmControl(walker.folder / 'arm.sock') as arm:
+                has_moved = wait_for(lambda: travel(arm) > 0.1, PATIENCE_S, 'motion')
+    assert has_moved
+    [robot] = [row for row in walker.service.call('listRobots')['robots']
+               if row['name'] == 'bench']
+    [deployment] = [row for row in walker.service.call('listDeployments')['deployments']
+                    if row['name'] == 'pick']
+    receipts = walker.service.call('listDeploymentReceipts')['receipts']
+    assert {row['deploymentId'] for row in receipts} == {deployment['deploymentId']}
+    assert {row['robotId'] for row in receipts} == {robot['robotId']}
+    assert {row['event'] for row in receipts} >= {'authorized', 'promoted', 'closed'}
+    assert robot['robotId'] in walker.outputs['reflex receipts list --deployment pick']
+    assert not [row for row in walker.service.state()['sessions'] if row['status'] == 'active']
+    for command, output in walker.outputs.items():
+        if command.split()[1] in ('datasets', 'training', 'models', 'robots', 'deployments',
+                                  'doctor', 'receipts', 'sessions'):
+            assert '\nNext:\n  ' in output, command
