@@ -84,8 +84,11 @@ def whoami(common: CommonOptions, site_url: str | None) -> None:
         'Organization slug': organization and organization.slug,
         'Organization ID': (organization and organization.id) or found.org_id,
         'API key': found.key_name, 'Dashboard': site}
-    text.report(common, {'ok': True, 'account': found.as_sent()}, 'Logged in to Reflex\n', *(
-        f'{label}: {value or text.MISSING}' for label, value in lines.items()))
+    following = ['reflex datasets list']
+    text.report(common, {'ok': True, 'account': found.as_sent(), 'next': following},
+                'Logged in to Reflex\n', *(
+                    f'{label}: {value or text.MISSING}' for label, value in lines.items()),
+                *text.next_lines(following))
 
 
 @local_command('reflex logout', 'reflex logout --all')

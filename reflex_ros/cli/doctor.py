@@ -4,17 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 import os
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 import click
-import yaml
 
 from reflex_ros.bringup import process_table
 from reflex_ros.cli import next_steps, text
-from reflex_ros.cli.checks import account, arm, check, machine, ros
+from reflex_ros.cli.checks import account, arm, check, devices, machine, ros
 from reflex_ros.cli.checks.check import Check
 from reflex_ros.cli.named import id_argument, real
 from reflex_ros.cli.options import CommonOptions, service_command
@@ -35,7 +35,8 @@ DEFAULT_CAMERA = 'front'
 @click.option('--local', is_flag=True, help='Check this machine: the way to the service, the arm, '
               'ROS 2, cameras, disk.')
 @click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
-              help='Parameter file of the robot: its port and cameras must then be there.')
+              help='Parameter file of the robot, or robot.yaml of `reflex connect`: its port and '
+              'cameras must then be there.')
 def doctor(common: CommonOptions, deployment_id: str | None, local: bool,
            config: Path | None) -> None:
     """
@@ -74,32 +75,56 @@ def doctor(common: CommonOptions, deployment_id: str | None, local: bool,
         raise click.exceptions.Exit(1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """
+    What a configuration names on this machine.
+
+    :param port: of the arm; empty when it is to be searched.
+    :param topics: name and topic of each camera of the graph.
+    :param devices: cameras that this process opens itself.
+    """
+
+    port: str = ''
+    topics: Sequence[Mapping[str, str]] = ()
+    devices: Mapping[str, Any] = field(default_factory=dict)
+
+
 def _local(common: CommonOptions, config: Path | None) -> list[Check]:
     """Run every check of this machine; the arm and the cameras that a file names must be there."""
-    port, cameras = _configured(config)
+    parts = _configured(config)
     return [
         *check.guarded('address', lambda: account.checks(common)),
-        *check.guarded('port', lambda: arm.checks(port)),
+        *check.guarded('port', lambda: arm.checks(parts.port)),
         *check.guarded('ROS distribution', lambda: ros.checks(
-            cameras, is_configured=config is not None)),
+            parts.topics, is_configured=config is not None, is_needed=not parts.devices)),
+        *check.guarded('cameras', lambda: devices.checks(
+            parts.devices, config.parent if config else Path())),
         *check.guarded('disk', lambda: machine.checks(os.environ))]
 
 
-def _configured(config: Path | None) -> tuple[str, list[dict[str, str]]]:
+def _configured(config: Path | None) -> _Parts:
     """
-    Return port and cameras that a parameter file names; without a file, the usual camera.
+    Return what a ROS parameter file or a robot.yaml names; without a file, the usual camera.
 
     :raises ConfigurationError: if the file cannot be read.
     """
     if config is None:
-        return '', [{'name': DEFAULT_CAMERA, 'topic': ''}]
+        return _Parts(topics=[{'name': DEFAULT_CAMERA, 'topic': ''}])
+    # Not imported at the top: it imports pydantic.
+    from reflex_ros.config import yaml_lines
+    from reflex_ros.config.robot import file as robot_yaml
+
+    content = yaml_lines.read(config)
+    if robot_yaml.is_robot_yaml(content.tree):
+        robot = robot_yaml.check(content).config
+        arm_config = getattr(robot.hardware, 'config', None)
+        return _Parts(str(getattr(arm_config, 'port', '') or ''), devices=robot.cameras)
     process_table.check_parameter_file(config)
-    tree = yaml.safe_load(config.read_bytes())
-    stream, driver = _parameters(tree, 'action_stream'), _parameters(tree, 'so101')
-    names = stream.get('cameras', [DEFAULT_CAMERA])
-    return str(driver.get('port') or ''), [
+    stream, driver = (_parameters(content.tree, node) for node in ('action_stream', 'so101'))
+    return _Parts(str(driver.get('port') or ''), [
         {'name': str(name), 'topic': str(stream.get(f'camera.{name}.topic') or '')}
-        for name in names]
+        for name in stream.get('cameras', [DEFAULT_CAMERA])])
 
 
 def _parameters(tree: Mapping[str, Any], node: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ TRAIN = 'reflex training start --dataset {}'
 WATCH = 'reflex training status {} --watch'
 DOCTOR = 'reflex doctor {}'
 SET_UP = 'reflex robots setup --so101 --name bench'
+STREAM = 'reflex stream --robot so101 --state 0,-30,40,30,0,30'
 UP = 'reflex up --config robot.yaml'
 RECEIPTS = 'reflex receipts list --deployment {}'
 

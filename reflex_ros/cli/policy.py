@@ -120,7 +120,8 @@ def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str,
     warnings = client.inference.doubts(frame)
     if common.as_json:
         answer = {name: value for name, value in frame.items() if name not in ('seq', 'type')}
-        text.document({'ok': True, 'inference': answer, 'warnings': warnings})
+        text.document({'ok': True, 'inference': answer, 'warnings': warnings,
+                       'next': [next_steps.STREAM]})
         return
     click.echo(f'Inference\n\nModel: {text.plain("", frame.get("model_id"))}')
     if frame.get('adapter_path'):
@@ -128,6 +129,8 @@ def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str,
     click.echo(f'{len(frame.rows)} rows, inference {milliseconds(frame.infer_ms)}, round trip '
                f'{milliseconds((time.monotonic() - began) * 1e3)}')
     for line in observation.table(state, frame.rows):
+        click.echo(line)
+    for line in text.next_lines([next_steps.STREAM]):
         click.echo(line)
     for warning in warnings:
         click.echo(f'Warning: {warning}', err=True)

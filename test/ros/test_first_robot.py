@@ -96,8 +96,8 @@ class Walker:
 
     def log_in(self, command):
         def approve():
-            file = self.folder / '.config/reflex/credentials.pending.json'
-            wait_for(file.exists, 30.0, 'a login that waits')
+            [file] = wait_for(lambda: [*self.folder.rglob('*.pending.json')], 30.0,
+                              'a login that waits')
             self.service._ask('POST', '/admin/approve',
                               {'requestId': json.loads(file.read_text())['requestId']})
 
@@ -140,7 +140,7 @@ class Walker:
 
 @pytest.fixture
 def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
-    service = Service(key='rfx_sim', queue_s=1.0, provision_s=1.0, train_s=2.0)
+    service = Service(queue_s=1.0, provision_s=1.0, train_s=2.0)
     group = ProcessGroup(tmp_path / 'logs', environment=domain)
     world = process_table.World(tmp_path / 'arm', tmp_path / 'arm.sock', 0)
     group.start_ready(process_table.simulation(world)[0])

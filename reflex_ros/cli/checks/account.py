@@ -26,7 +26,6 @@ SLOW_MS = 400.0
 JITTER_MS = 150.0
 CLOCK_S = 30.0
 """Clocks further apart confuse the ends of sessions and tokens."""
-PROXIES = ('HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy')
 WINDOW_S = 3.0
 
 
@@ -79,10 +78,12 @@ async def _numbers(url: str) -> str:
 
 
 def _proxy(environment: Mapping[str, str]) -> list[Check]:
+    from reflex_ros.client.proxy import OTHERS
+
     own = environment.get('REFLEX_PROXY')
     if own:
         return [passed('proxy', f'{urlsplit(own).hostname or "REFLEX_PROXY"} (REFLEX_PROXY)')]
-    others = [name for name in PROXIES if environment.get(name)]
+    others = [name for name in OTHERS if environment.get(name)]
     if others:
         return [warning('proxy', f'{", ".join(others)} is set and not used',
                         'If this machine has no other way to the network, set REFLEX_PROXY')]

@@ -25,13 +25,15 @@ PROBE_S = 20.0
 LARGEST_DOMAIN, USUAL_DOMAIN = 232, 101
 
 
-def checks(cameras: Sequence[Mapping[str, str]], *, is_configured: bool) -> Iterator[Check]:
+def checks(cameras: Sequence[Mapping[str, str]], *, is_configured: bool,
+           is_needed: bool = True) -> Iterator[Check]:
     """
     Check ROS 2. Blocks for about 4 s when there are cameras to look for.
 
     :param cameras: name and topic of each camera; an empty topic means: look by name.
     :param is_configured: whether a configuration names the cameras; else a camera without frames
         is no failure.
+    :param is_needed: whether the cameras are those of the graph.
     """
     distribution = os.environ.get('ROS_DISTRO', '')
     if find_spec('rclpy') is None:
@@ -42,13 +44,14 @@ def checks(cameras: Sequence[Mapping[str, str]], *, is_configured: bool) -> Iter
         else:
             yield skipped('ROS distribution', 'no ROS 2 in this environment',
                           "pip install 'reflex_ros[ros]', or source a distribution")
-        for name in ('RMW', 'ROS domain', 'cameras'):
+        for name in ('RMW', 'ROS domain', *(['cameras'] if is_needed else [])):
             yield skipped(name, 'needs ROS 2')
         return
     yield _distribution(distribution)
     yield _middleware(os.environ)
     yield _domain(os.environ.get('ROS_DOMAIN_ID', ''))
-    yield from _cameras(cameras, is_configured=is_configured)
+    if is_needed:
+        yield from _cameras(cameras, is_configured=is_configured)
 
 
 def _distribution(sourced: str) -> Check:

@@ -131,6 +131,26 @@ def test_proxy_of_other_programs_is_named_because_it_is_not_used(ask, config, mo
     assert line.startswith('warning') and 'HTTPS_PROXY' in line and 'secret' not in outcome.out
 
 
+ROBOT_YAML = """
+target: {kind: edge, url: "http://127.0.0.1:1/act"}
+hardware: {kind: so101, config: {port: "PORT"}}
+cameras:
+  front: {kind: sim, fps: 30}
+  wrist: {kind: shm, name: no_such_segment, max_attach_retries: 1, attach_retry_delay_s: 0.01}
+"""
+
+
+def test_robot_yaml_of_connect_names_the_port_and_the_devices(ask, config, tmp_path):
+    outcome = ask('doctor', '--local', '--json', '--config',
+                  config(ROBOT_YAML.replace('PORT', str(tmp_path / 'no'))))
+    rows = by_name(outcome)
+    assert rows['port']['status'] == 'failed' and 'cameras' not in rows
+    assert rows['camera front']['status'] == 'passed'
+    assert 15.0 < float(rows['camera front']['message'].split()[0]) < 35.0
+    assert rows['camera wrist']['status'] == 'failed'
+    assert outcome.code == 1
+
+
 # ---- the arm
 
 

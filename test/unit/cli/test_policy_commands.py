@@ -276,14 +276,14 @@ def test_infer_shows_the_answer(ask, service):
     assert (code, err) == (0, '')
     assert re.match(r'Inference\n\nModel: lerobot/pi05_base\n50 rows, inference [\d.]+ ms, round '
                     r'trip [\d.]+ ms\njoint ', out)
-    assert len(out.splitlines()) == 5 + 32
-    assert len(ask(*INFER, '--adapter', 'aloha_joint')[1].splitlines()) == 5 + 14
+    assert len(out.splitlines()) == 5 + 32 + 3
+    assert len(ask(*INFER, '--adapter', 'aloha_joint')[1].splitlines()) == 5 + 14 + 3
 
 
 def test_infer_in_json_is_the_whole_answer(ask):
     code, out, err = ask(*INFER, '--adapter', 'aloha_joint', '--request-id', 'mine', '--json')
     document = json.loads(out)
-    assert (code, err, set(document)) == (0, '', {'ok', 'inference', 'warnings'})
+    assert (code, err, set(document)) == (0, '', {'ok', 'inference', 'warnings', 'next'})
     answer = document['inference']
     assert answer['request_id'] == 'mine'
     assert answer['actions'] == answer['actions_aloha']

@@ -28,7 +28,8 @@ def test_whoami_in_text(ask):
     assert outcome.out == (
         'Logged in to Reflex\n\nOrganization: Simulated Robotics\n'
         'Organization slug: simulated-robotics\nOrganization ID: org_sim\n'
-        'API key: simulated key\nDashboard: https://app.tryreflex.ai\n')
+        'API key: simulated key\nDashboard: https://app.tryreflex.ai\n\n'
+        'Next:\n  reflex datasets list\n')
     assert outcome.err == ''
 
 
@@ -36,7 +37,7 @@ def test_whoami_in_text(ask):
 def test_whoami_in_json(ask, argv):
     outcome = ask(*argv)
     assert outcome.code == 0
-    assert outcome.document == {'ok': True, 'account': {
+    assert outcome.document == {'ok': True, 'next': ['reflex datasets list'], 'account': {
         'ok': True, 'email': 'owner@example.com', 'keyId': 'key_sim', 'keyName': 'simulated key',
         'userId': 'user_sim', 'orgId': 'org_sim', 'organization': {
             'id': 'org_sim', 'name': 'Simulated Robotics', 'slug': 'simulated-robotics'}}}
@@ -328,7 +329,8 @@ def test_account_without_names_is_shown_as_such(reflex, listen):
     assert reflex('whoami', url=backend.url).out == (
         'Logged in to Reflex\n\nOrganization: not available\n'
         'Organization slug: not available\nOrganization ID: not available\n'
-        'API key: not available\nDashboard: https://app.tryreflex.ai\n')
+        'API key: not available\nDashboard: https://app.tryreflex.ai\n\n'
+        'Next:\n  reflex datasets list\n')
 
 
 @pytest.mark.parametrize('argv', [('-v', 'whoami'), ('whoami', '-v'), ('whoami', '--verbose')])
