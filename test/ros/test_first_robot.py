@@ -14,14 +14,12 @@ import re
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
 from reflex_ros.bringup import process_table
 from reflex_ros.bringup.process_table import Process
 from reflex_ros.bringup.processes import ProcessGroup
-from reflex_ros.cli.main import COMMANDS
 from reflex_ros.sim.arm.client import ArmControl
 
 from .conftest import wait_for
@@ -56,14 +54,11 @@ def travel(arm):
 class Walker:
     """Somebody who types the commands of the page."""
 
-    def __init__(self, folder, domain, service, group):
+    def __init__(self, folder, domain, service):
         self.folder = folder
         self.service = service
         self.outputs = {}
         self.up = None
-        self._group = group
-        self._answers = {}
-        self._monitor = None
         self.env = {**os.environ, **domain, 'HOME': str(folder), 'REFLEX_CONVEX_URL': service.url,
                     'REFLEX_PLATFORM_URL': service.url,
                     'REFLEX_SO101_PORT': str(folder / 'arm'),
@@ -78,10 +73,11 @@ class Walker:
         elif words[:2] == ['reflex', 'login']:
             self.log_in(command)
         elif words[1] in VERBS:
-            wait_for(lambda: self.operate(words[1]), PATIENCE_S, f'success of {command}')
+            wait_for(lambda: self.run(command).returncode == 0, PATIENCE_S,
+                     f'success of {command}')
         elif words[:2] == ['reflex', 'doctor'] and self.up is not None:
             wait_for(lambda: self.run(command).returncode == 0, PATIENCE_S,
-                     lambda: f'green doctor: {self.outputs[command]}')
+                     f'green {command}')
         else:
             done = self.run(command, input='correct horse\n')
             wanted = 1 if comment.startswith('still red') else 0
@@ -118,25 +114,6 @@ class Walker:
         _, err = self.up.communicate(timeout=30)
         return self.up.returncode, err
 
-    def operate(self, verb):
-        """Run a command for the graph; return whether it succeeded."""
-        if verb in COMMANDS:
-            return self.run(f'reflex {verb}').returncode == 0
-        # Until there are such commands: the services that they call.
-        if self._monitor is None:
-            self._monitor = self._group.start(process_table.monitor(), self._on_line)
-        self._answers.pop(verb, None)
-        self._monitor.send({'call': verb})
-        deadline = time.monotonic() + 10.0
-        while verb not in self._answers and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return self._answers.get(verb, {}).get('success', False)
-
-    def _on_line(self, line):
-        message = json.loads(line) if line.startswith('{') else {}
-        if 'answer' in message:
-            self._answers[message['answer']] = message
-
 
 @pytest.fixture
 def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
@@ -152,7 +129,7 @@ def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
     dataset.mkdir(parents=True)
     (dataset / 'info.json').write_text('{"codebase_version": "v3.0", "fps": 30}')
     (tmp_path / 'robot.yaml').write_text(blocks('yaml')[0])
-    walking = Walker(tmp_path, domain, service, group)
+    walking = Walker(tmp_path, domain, service)
     yield walking
     if walking.up is not None and walking.up.poll() is None:
         walking.up.kill()
