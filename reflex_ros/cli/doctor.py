@@ -12,7 +12,7 @@ from typing import Any, TYPE_CHECKING
 
 import click
 
-from reflex_ros.bringup import process_table
+from reflex_ros.bringup import configuration
 from reflex_ros.cli import next_steps, text
 from reflex_ros.cli.checks import account, arm, check, devices, machine, ros
 from reflex_ros.cli.checks.check import Check
@@ -120,7 +120,7 @@ def _configured(config: Path | None) -> _Parts:
         robot = robot_yaml.check(content).config
         arm_config = getattr(robot.hardware, 'config', None)
         return _Parts(str(getattr(arm_config, 'port', '') or ''), devices=robot.cameras)
-    process_table.check_parameter_file(config)
+    configuration.read(config)
     stream, driver = (_parameters(content.tree, node) for node in ('action_stream', 'so101'))
     return _Parts(str(driver.get('port') or ''), [
         {'name': str(name), 'topic': str(stream.get(f'camera.{name}.topic') or '')}
