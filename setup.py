@@ -103,12 +103,14 @@ setup(
         'console_scripts': [
             'reflex = reflex_ros.cli.main:main',
             'reflex-ros = reflex_ros.cli.main:main',
-            'action_stream_node = reflex_ros.nodes.action_stream_node:main',
-            'camera_node = reflex_ros.nodes.camera_node:main',
-            'monitor_node = reflex_ros.nodes.monitor_node:main',
-            'sim_camera_node = reflex_ros.nodes.sim_camera_node:main',
-            'so101_driver_node = reflex_ros.nodes.so101_driver_node:main',
-            'supervisor_node = reflex_ros.nodes.supervisor_node:main',
+            'action_stream_node = reflex_ros.nodes.executables:action_stream_node',
+            'camera_node = reflex_ros.nodes.executables:camera_node',
+            'monitor_node = reflex_ros.nodes.executables:monitor_node',
+            'sim_camera_node = reflex_ros.nodes.executables:sim_camera_node',
+            'so101_driver_node = reflex_ros.nodes.executables:so101_driver_node',
+            'supervisor_node = reflex_ros.nodes.executables:supervisor_node',
         ],
+        # Found by ros2cli, where that is installed: `ros2 reflex status` and all the others.
+        'ros2cli.command': ['reflex = reflex_ros.cli.ros2_command:ReflexCommand'],
     },
 )

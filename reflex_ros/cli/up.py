@@ -59,12 +59,13 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     if not sys.stderr.isatty():
         click.echo(place, err=True)
     stopped_by_fault = False
-    with interruptible():
+    # Outermost: what restores the terminal must not be interrupted.
+    with keys.pressed(lambda key: _press(key, system), quiet=common.as_json) as has_keys, \
+            interruptible():
         try:
-            with keys.pressed(lambda key: _press(key, system), quiet=common.as_json) as has_keys, \
-                    render.live_display(
-                        system.view, lambda: f'{place}\n{HELP if has_keys else "Ctrl-C ends"}',
-                        quiet=common.as_json):
+            with render.live_display(
+                    system.view, lambda: f'{place}\n{HELP if has_keys else "Ctrl-C ends"}',
+                    quiet=common.as_json):
                 system.start()
                 _follow(system)
         except KeyboardInterrupt:

@@ -50,3 +50,21 @@ def test_chart_names_pillow_and_is_refused_before_the_arm_is_opened(tmp_path):
 def test_help_needs_no_extra(arguments):
     done = run('aiohttp,PIL,rclpy,diagnostic_msgs', *arguments)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('name', ['so101_driver_node', 'action_stream_node', 'supervisor_node',
+                                  'monitor_node', 'camera_node', 'sim_camera_node'])
+def test_node_ends_at_once_and_names_the_extra(name):
+    done = subprocess.run(
+        [sys.executable, '-c', 'import sys\nsys.modules["rclpy"] = None\n'
+         f'from reflex_ros.nodes.executables import {name} as main\nmain()'],
+        text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stdout == ''
+    assert done.stderr == ("not installed: rclpy. Install them: pip install 'reflex_ros[ros]'. Or "
+                           'source a ROS 2 installation\n')
+
+
+def test_module_is_the_command():
+    done = subprocess.run([sys.executable, '-m', 'reflex_ros', '--version'], text=True,
+                          capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0 and 'reflex_ros' in done.stdout
