@@ -57,7 +57,7 @@ def connect(common: CommonOptions, config: Path, check: bool, record: Path | Non
         folder = record or (Path(found.recording.directory).expanduser()
                             if found.recording.directory else None)
         options = RunOptions(
-            common.api_key, common.convex_url, dict(dotenv.environment()),
+            common.api_key, common.convex_url, dotenv.environment(),
             None if no_record else make_recorder(
                 folder, formats or ','.join(found.recording.formats)))
         run = make_run(found, config.parent, options, stop)
