@@ -94,7 +94,8 @@ MISTAKES = [
     (SO101 + 'cameras: {a: {kind: v4l2}}', '2: cameras.a.device: is required'),
     (SO101 + 'recording: {formats: [mp4]}', '2: recording.formats.0: must be '),
     (SO101 + 'recording: {formats: []}', '2: recording.formats: must be at least 1 values'),
-    # Combinations.
+    # Combinations; none with a part that is wrong itself.
+    ('hardware: {kind: so100}\ntarget: {robot: x}', '1: hardware.kind: Unknown connector kind'),
     ('mode: apply_actions\nhardware: {kind: subprocess, config: {observe_command: x}}',
      '2: hardware.config.action_command: action_command is required for apply_actions mode'),
     ('mode: apply_actions\nhardware: {kind: so101, config: {profile: leader}}',
