@@ -6,6 +6,7 @@ Connect a robot to its hosted policy: start the processes of ``bringup.process_t
 Nothing is brought up here: that is the supervisor's job, and the same with ``reflex up``.
 """
 
+from collections.abc import Mapping
 import os
 from pathlib import Path
 import shutil
@@ -80,27 +81,31 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         Path(arguments['config']).expanduser() if arguments['config'] else None, namespaces,
         sim=has_sim)
     network = arguments['network'] == 'true'
-    return [*([SetEnvironmentVariable(dds.RANGE, 'SUBNET')] if network else []),
-            *(LogInfo(msg=f'Warning: {warning}') for warning in config.warnings),
+    inherited = {**context.environment, **({dds.RANGE: 'SUBNET'} if network else {})}
+    return [*(LogInfo(msg=f'Warning: {warning}') for warning in config.warnings),
             *(action for namespace in namespaces
-              for action in robot(config, namespace, has_sim=has_sim))]
+              for action in robot(config, namespace, inherited, has_sim=has_sim))]
 
 
-def robot(config: configuration.Configuration, namespace: str, *,
-          has_sim: bool) -> list[LaunchDescriptionEntity]:
-    """Describe the processes of one robot."""
+def robot(config: configuration.Configuration, namespace: str,
+          inherited: Mapping[str, str], *, has_sim: bool) -> list[LaunchDescriptionEntity]:
+    """
+    Describe the processes of one robot.
+
+    :param inherited: environment of launch; each process gets what it may have of it.
+    """
     world = process_table.make_world() if has_sim else None
     nodes = [Node(package='reflex_ros', executable=process.executable,
                   namespace=namespace, name=process.node or None,
                   parameters=[*map(str, process.parameter_files), dict(process.parameters)],
-                  additional_env=dict(process.environment), respawn=process.respawns,
+                  env=process.complete_environment(inherited), respawn=process.respawns,
                   respawn_delay=process_table.RESPAWN_DELAY_S, output='screen', emulate_tty=True)
              for process in process_table.nodes(config.path, world, config.cameras)]
     if world is None:
         return nodes
     simulation = [ExecuteProcess(
         cmd=[*DIE_WITH_PARENT, REFLEX, *process.subcommand, *process.arguments], name=process.name,
-        additional_env=dict(process.environment))
+        env=process.complete_environment(inherited))
         for process in process_table.simulation(world, linger_s=LINGER_S)]
     return [*simulation, *when_ready(simulation, nodes)]
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import os
 from pathlib import Path
-import tempfile
 
 import yaml
 
+from reflex_ros.bringup import run_folders
 from reflex_ros.bringup.process_table import share_folder
 from reflex_ros.config import yaml_lines
 from reflex_ros.config.parameters import file as parameter_file
@@ -84,6 +84,6 @@ def _write(parameters: dict[str, dict[str, object]]) -> Path:
     """Write a parameter file for nodes in any namespace."""
     tree = {f'/**/{node}': {parameter_file.PARAMETERS: values}
             for node, values in parameters.items() if values}
-    path = Path(tempfile.mkdtemp(prefix='reflex-parameters-')) / 'parameters.yaml'
+    path = run_folders.make('parameters') / 'parameters.yaml'
     path.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding='utf-8')
     return path

@@ -5,7 +5,7 @@ The one description of the processes that make up the system.
 
 ``reflex up`` and ``reflex demo`` start it directly, the launch file hands it to ``launch``;
 neither knows more about a process than what stands here. The API key travels in the environment
-only.
+only, and only to the process that talks to the service.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 import re
 import socket
 import sys
-import tempfile
 
+from reflex_ros.bringup import run_folders
+from reflex_ros.domain import secret_variables
 from reflex_ros.errors import ConfigurationError
 
 SIM_KEY = 'rfx_sim'
@@ -38,6 +39,7 @@ class Process:
     :param parameters: of a ROS node, over those in ``parameter_files``.
     :param environment: added to ours.
     :param respawns: start it again when it ends by itself.
+    :param has_key: it talks to the service. The others get an environment without secrets.
     """
 
     name: str
@@ -50,6 +52,12 @@ class Process:
     parameters: Mapping[str, str | float | bool] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     respawns: bool = False
+    has_key: bool = False
+
+    def complete_environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """Return all variables of the process: those inherited that it may have, and its own."""
+        allowed = inherited if self.has_key else secret_variables.without(inherited)
+        return {**allowed, **self.environment}
 
     def command(self, namespace: str = '') -> list[str]:
         """Make the argument list that starts it without ``launch``."""
@@ -105,7 +113,7 @@ class World:
 
 def make_world() -> World:
     """Choose a folder and a free port for a simulated world of our own."""
-    folder = Path(tempfile.mkdtemp(prefix='reflex-sim-'))
+    folder = run_folders.make('sim')
     return World(folder / 'arm', folder / 'arm.sock', free_port())
 
 
@@ -172,7 +180,8 @@ def nodes(config: Path | None = None, world: World | None = None,
         Process('so101', 'reflex_ros.nodes.so101_driver_node', 'so101_driver_node',
                 parameter_files=files, parameters=driver, respawns=True),
         Process('action_stream', 'reflex_ros.nodes.action_stream_node', 'action_stream_node',
-                parameter_files=files, parameters=stream, environment=environment, respawns=True),
+                parameter_files=files, parameters=stream, environment=environment, respawns=True,
+                has_key=True),
         Process('supervisor', 'reflex_ros.nodes.supervisor_node', 'supervisor_node',
                 parameter_files=files, parameters=supervisor, respawns=True),
         *publishers)

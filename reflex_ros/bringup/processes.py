@@ -122,8 +122,8 @@ class Child:
             return ''
 
     def _start(self) -> subprocess.Popen[str]:
-        # Only names that are set; the key is in the environment, never among the arguments.
-        environment = {**os.environ, **self._environment, **self.process.environment}
+        # The key is in the environment, never among the arguments.
+        environment = self.process.complete_environment({**os.environ, **self._environment})
         with self.log.open('a', encoding='utf-8') as log, _forking:
             popen = subprocess.Popen(
                 self.process.command(self._namespace), env=environment, text=True,
@@ -157,6 +157,9 @@ class ProcessGroup:
         self.children: dict[str, Child] = {}
         self._namespace = namespace
         self._environment = environment or {}
+        if not os.environ.get('ROS_LOG_DIR'):
+            # Else each process would leave one more file in ~/.ros/log, for ever.
+            self._environment = {'ROS_LOG_DIR': str(folder / 'ros'), **self._environment}
         self._crashes: dict[str, deque[float]] = {}
         self._ending = threading.Event()
         self.is_watching = True

@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from reflex_ros.cli import dotenv, text
+from reflex_ros.cli import dotenv, text, verbose
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.errors import ReflexError
 from reflex_ros.runner.connect.result import RunResult
@@ -108,7 +108,7 @@ def _lines(common: CommonOptions) -> Iterator[None]:
     logger = logging.getLogger('reflex_ros')
     # A script reads the errors from the JSON document.
     handler = logging.NullHandler() if common.as_json else logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(LINE))
+    handler.setFormatter(verbose.Formatter(LINE))
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 import sys
-import tempfile
 
 import click
 
+from reflex_ros.bringup import run_folders
 from reflex_ros.bringup.demo import Demo, fault_named, FAULTS
 from reflex_ros.cli import render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
@@ -42,7 +42,7 @@ def demo(common: CommonOptions, seconds: float, fault: str | None, recover: bool
     machine is touched.
     """
     chosen = fault_named(fault) if fault else None
-    folder = logs or Path(tempfile.mkdtemp(prefix='reflex-demo-'))
+    folder = logs or run_folders.make('demo')
     activity = ['']
 
     def report(line: str) -> None:

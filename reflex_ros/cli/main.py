@@ -145,7 +145,9 @@ def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:
             # Not imported at the top, so that help appears at once; json neither.
             import traceback
 
-            traceback.print_exc()
+            from reflex_ros.client.credentials import hide_known
+
+            print(hide_known(traceback.format_exc()), end='', file=sys.stderr)
         expected = isinstance(exc, (ReflexError, click.ClickException, OSError))
         _fail(str(exc) if expected else _unexpected(exc), as_json=as_json)
         return 1

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from reflex_ros.client import core_dumps
+
 Function = Callable[..., Any]
 
 VERBOSE = click.Option(['-v', '--verbose'], is_flag=True,
@@ -63,10 +65,14 @@ def declare(calls: Sequence[str], shared: Sequence[click.Option], *,
     :param group: the group that the command is added to.
     :param attributes: further arguments of :class:`click.Command`.
     """
+    takes_key = API_KEY in shared
+
     def decorate(function: Function) -> click.Command:
         @wraps(function)
         def call(*, as_json: bool, verbose: bool, api_key: str | None = None,
                  convex_url: str | None = None, **values: Any) -> Any:
+            if takes_key:
+                core_dumps.forbid()
             before = click.get_current_context().find_root().params
             common = CommonOptions(as_json or bool(before.get('as_json')),
                                    verbose or bool(before.get('verbose')), api_key, convex_url)

@@ -8,12 +8,11 @@ import os
 from pathlib import Path
 import signal
 import sys
-import tempfile
 import time
 
 import click
 
-from reflex_ros.bringup import dds, process_table
+from reflex_ros.bringup import dds, process_table, run_folders
 from reflex_ros.bringup.system import private_domain, System, View
 from reflex_ros.cli import keys, render, text
 from reflex_ros.cli.interrupt import interruptible, shielded
@@ -46,7 +45,7 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     """
     if len(process_table.namespaces(namespace)) > 1:
         raise click.UsageError('--namespace names several robots: run one `reflex up` for each')
-    folder = logs or Path(tempfile.mkdtemp(prefix='reflex-up-'))
+    folder = logs or run_folders.make('up')
     world = process_table.make_world() if sim else None
     # A simulated robot must not meet a real one, so it gets its own ROS domain.
     environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import logging
 
+from reflex_ros.client.credentials import hide_known
+
 FORM = '%(asctime)s [%(levelname)s] %(name)s: %(message)s'
+
+
+class Formatter(logging.Formatter):
+    """Formats records, with their tracebacks, and hides every secret in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record."""
+        return hide_known(super().format(record))
 
 
 @contextmanager
@@ -20,7 +30,7 @@ def logs() -> Iterator[None]:
     """
     logger = logging.getLogger('reflex_ros')
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(FORM))
+    handler.setFormatter(Formatter(FORM))
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)

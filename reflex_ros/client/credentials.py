@@ -25,6 +25,23 @@ QUOTES = '"\'`'
 KEY_MISSING = "API key is required. Run 'reflex login' or set REFLEX_API_KEY."
 
 
+SHORTEST = 8
+"""Shorter values are no keys, and would be found in every text [characters]."""
+_known: set[str] = set()
+
+
+def hide_known(text: str) -> str:
+    """
+    Replace every secret that this process has had, in what is about to be printed or logged.
+
+    The errors of other libraries repeat what a service said, which may be a key: the address of a
+    redirect, a header, the reason of a close.
+    """
+    for value in _known:
+        text = text.replace(value, HIDDEN)
+    return text
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """
@@ -35,6 +52,10 @@ class Secret:
 
     _value: str
     source: str = field(default='', compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self._value) >= SHORTEST:
+            _known.add(self._value)
 
     def reveal(self) -> str:
         """Return the value; use it only to send it."""

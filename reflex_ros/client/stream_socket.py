@@ -57,6 +57,14 @@ class _Connection(ClientConnection):
             asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
 
 
+class _Connect(connect):
+    """A handshake that follows no redirect, and repeats no address of one in an error."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Let a redirect be the error that it is."""
+        return exc
+
+
 async def open_socket(url: str, key: Secret | None,
                       errors: StreamErrors, proxy: Proxy | None = None
                       ) -> tuple[ClientConnection, dict[str, float]]:
@@ -80,7 +88,7 @@ async def open_socket(url: str, key: Secret | None,
     raw = await _connect_tcp(tunnel, host, port)
     connected = loop.time()
     try:
-        link = await connect(
+        link = await _Connect(
             url, sock=raw, server_hostname=host if is_secure else None,
             ssl=trust.context() if is_secure else None,
             additional_headers={'Authorization': f'Bearer {key.reveal()}'} if key else None,
@@ -89,7 +97,7 @@ async def open_socket(url: str, key: Secret | None,
             max_size=MAX_FRAME, max_queue=MAX_QUEUE, create_connection=_Connection)
     except BaseException as exc:
         raw.close()
-        response = getattr(exc.__context__, 'response', None)
+        response = getattr(exc, 'response', None)
         if distrust := trust.distrust(errors.place, exc):
             raise distrust from exc
         if response is not None and 300 <= response.status_code < 400:

@@ -358,7 +358,7 @@ class ActionStreamNode(ReflexNode):
 
 def main() -> None:
     """Run the node."""
-    sys.exit(run(ActionStreamNode))
+    sys.exit(run(ActionStreamNode, has_key=True))
 
 
 if __name__ == '__main__':

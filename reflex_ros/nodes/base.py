@@ -24,6 +24,7 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
+from reflex_ros.client.credentials import hide_known
 from reflex_ros.config.parameters.spec import Spec
 from reflex_ros.domain.heartbeats import Beat, Lifecycle
 from reflex_ros.errors import ReflexError
@@ -197,7 +198,7 @@ class ReflexNode(LifecycleNode):
             # rclpy would drop it silently, whatever it is: a person must see it.
             self.problem = f'internal error: {exc!r}'
             self.get_logger().error(f'{self.get_name()} cannot {what}: {self.problem}')
-            self.get_logger().debug(traceback.format_exc())
+            self.get_logger().debug(hide_known(traceback.format_exc()))
             return ERROR
         self.problem = self._said = ''
         return SUCCESS
@@ -233,7 +234,7 @@ class _RosLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Forward one record."""
-        text = self.format(record)
+        text = hide_known(self.format(record))
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:

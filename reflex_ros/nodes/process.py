@@ -29,6 +29,8 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
 from reflex_ros.bringup import dds
+from reflex_ros.client import core_dumps
+from reflex_ros.domain import secret_variables
 from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.nodes.base import ReflexNode, SUCCESS
 from reflex_ros.runner.running_graphs import NoteFile
@@ -53,14 +55,20 @@ REARM_S = 1.0
 
 
 def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
-        hang_s: float = HANG_S) -> int:
+        has_key: bool = False, hang_s: float = HANG_S) -> int:
     """
     Spin a node until SIGINT, SIGTERM or SIGHUP; return the exit code.
 
     :param make_node: constructs the node; called when the context is up.
     :param autostart: configure and activate it here; only for a node that nobody manages.
+    :param has_key: the node needs the API key; the others forget it.
     :param hang_s: a node whose executor hangs for so long (or a second longer) ends [s].
     """
+    if has_key:
+        core_dumps.forbid()
+    else:
+        for name in secret_variables.found(os.environ):
+            del os.environ[name]
     # No event: setting one takes a lock, and a second signal in the middle of it would wait for
     # that lock for ever.
     leaving: list[int] = []

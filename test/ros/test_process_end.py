@@ -128,6 +128,28 @@ sys.exit(run(Hanging, hang_s=0.2))
 """
 
 
+FORGETTING = """
+import os, sys
+from reflex_ros.nodes.base import ReflexNode
+from reflex_ros.nodes.process import run
+
+class Showing(ReflexNode):
+    def __init__(self):
+        super().__init__('showing', (), 10.0)
+        print(any('rfx_' in value for value in os.environ.values()), flush=True)
+        os.kill(os.getpid(), 2)
+
+sys.exit(run(Showing))
+"""
+
+
+def test_node_that_needs_no_key_forgets_it(domain):
+    ended = subprocess.run([sys.executable, '-c', FORGETTING], capture_output=True, text=True,
+                           env={**os.environ, **domain, 'REFLEX_API_KEY': 'rfx_x', 'A': 'rfx_y'},
+                           stdin=subprocess.DEVNULL, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout) == (0, 'False\n'), ended.stderr
+
+
 def test_node_that_hangs_ends_and_shows_where(domain):
     ended = subprocess.run([sys.executable, '-c', HANGING], env={**os.environ, **domain},
                            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,

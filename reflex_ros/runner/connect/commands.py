@@ -9,7 +9,7 @@ A command that takes too long is ended with everything that it started in its pr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import contextlib
 import os
 import selectors
@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 
+from reflex_ros.domain import secret_variables
 from reflex_ros.errors import ConfigurationError, ReflexError
 
 MAX_OUTPUT = 32 * 2 ** 20
@@ -28,7 +29,6 @@ KEPT_ERRORS = 2000
 GRACE_S = 0.2
 """Time between SIGTERM and SIGKILL [s]."""
 BLOCK = 65536
-_SECRETS = ('REFLEX_API_KEY', 'RFX_API_KEY')
 
 
 class CommandError(ReflexError, RuntimeError):
@@ -54,12 +54,6 @@ def split(command: str | Sequence[str]) -> list[str]:
     return argv
 
 
-def clean_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment without API keys, whatever their variable is called."""
-    return {name: value for name, value in environ.items()
-            if name not in _SECRETS and not value.startswith('rfx_')}
-
-
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """End a process and its group; blocks for 0.2 s at most when they do not end by SIGTERM."""
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -81,7 +75,7 @@ def start(argv: Sequence[str], name: str) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=clean_environment(), start_new_session=True, bufsize=0)
+            env=secret_variables.without(os.environ), start_new_session=True, bufsize=0)
     except OSError as exc:
         raise CommandError(f'The {name} command cannot be started: {exc.strerror}: {argv[0]}. '
                            'Check its path, and that it may be executed') from exc

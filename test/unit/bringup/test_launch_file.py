@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import importlib.util
+import os
 from pathlib import Path
 import sys
 from types import ModuleType, SimpleNamespace
@@ -72,7 +73,8 @@ def describe(launch_file: Any, **arguments: str) -> list[Any]:
         if kind(entity) == 'DeclareLaunchArgument':
             configurations.setdefault(entity.positional[0], entity.default_value)
         elif kind(entity) == 'OpaqueFunction':
-            context = SimpleNamespace(launch_configurations=configurations)
+            context = SimpleNamespace(launch_configurations=configurations,
+                                      environment=dict(os.environ))
             found += entity.function(context, *getattr(entity, 'args', ())) or []
         else:
             found.append(entity)
@@ -115,8 +117,23 @@ def test_simulation_starts_first_and_the_nodes_when_both_parts_are_ready(launch_
 def test_key_of_the_simulated_service_is_in_the_environment_only(launch_file: Any) -> None:
     found = describe(launch_file, sim='true')
     service = of_kind(found, 'ExecuteProcess')[1]
-    assert service.additional_env == {'REFLEX_SIM_KEY': process_table.SIM_KEY}
+    assert service.env['REFLEX_SIM_KEY'] == process_table.SIM_KEY
     assert not [word for word in service.cmd if process_table.SIM_KEY in str(word)]
+
+
+@pytest.mark.parametrize('sim', ['false', 'true'])
+def test_key_of_the_person_is_in_the_environment_of_the_stream_alone(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch, sim: str) -> None:
+    monkeypatch.setenv('REFLEX_API_KEY', 'rfx_of_the_person')
+    monkeypatch.setenv('RFX_OTHER', 'rfx_of_the_person')
+    found = describe(launch_file, sim=sim)
+    if sim == 'true':
+        for handler in of_kind(found, 'RegisterEventHandler'):
+            found += handler.positional[0].on_stdout(None)
+    for action in of_kind(found, 'Node') + of_kind(found, 'ExecuteProcess'):
+        has_key = 'rfx_of_the_person' in action.env.values()
+        assert has_key is (getattr(action, 'executable', '') == 'action_stream_node')
+        assert action.env['PATH'] == os.environ['PATH']
 
 
 def test_every_namespace_is_a_robot(launch_file: Any) -> None:

@@ -376,3 +376,28 @@ def test_infer_asks_a_policy_for_an_so101(ask, argv):
     code, out, _ = ask('infer', *argv, '--state', '0,-30,40,30,0,30', '--json')
     assert code == 0, out
     assert all(len(row) == 6 for row in json.loads(out)['inference']['actions'])
+
+
+HOSTILE = {
+    'redirect': (b'', '302 Found', f'Location: ws://other/{KEY}'),
+    'redirect without a place': (b'', '302 Found', f'Location: http://[{KEY}'),
+    'upgrade': (b'', '101 Switching Protocols', f'Upgrade: {KEY}', f'Connection: {KEY}'),
+    'accept': (b'', '101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
+               f'Sec-WebSocket-Accept: {KEY}'),
+    'extension': (b'', '101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade',
+                  f'Sec-WebSocket-Extensions: {KEY}'),
+    'refusal': (KEY.encode(), f'400 {KEY}', f'Server: {KEY}'),
+    'no status': (b'', KEY),
+}
+
+
+@pytest.mark.parametrize('name', HOSTILE)
+@pytest.mark.parametrize('verbose', [(), ('-v',)])
+def test_key_that_the_service_repeats_is_never_shown_also_not_in_a_traceback(
+        reflex, listen, monkeypatch, name, verbose):
+    listener = listen(lambda peer: peer.answer(*HOSTILE[name]))
+    monkeypatch.setenv('REFLEX_WS_CONNECT_RETRY_SECONDS', '0')
+    monkeypatch.setenv('REFLEX_ACTIONS_URL', listener.url.replace('http', 'ws'))
+    code, out, err = reflex(*STREAM, *verbose)
+    assert code == 1 and KEY not in out + err
+    assert ('Traceback' in err) is bool(verbose)
