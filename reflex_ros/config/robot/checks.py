@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reflex_ros.config.parameters.mapping import adapted
 from reflex_ros.config.robot.cameras import Picture, V4l2Camera
 from reflex_ros.config.robot.hardware import (
     SimHardware,
@@ -17,6 +18,7 @@ from reflex_ros.config.robot.model import RobotConfig
 from reflex_ros.config.robot.targets import EdgeTarget, StreamTarget
 from reflex_ros.config.yaml_lines import Place
 from reflex_ros.errors import ConfigurationError
+from reflex_ros.hardware.arms import ARMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,26 @@ def _target(config: RobotConfig) -> Iterator[Finding]:
     target = config.target
     has_own_layout = isinstance(config.hardware, (So101Hardware, SimHardware))
     if isinstance(target, StreamTarget) and has_own_layout:
-        for key in ('robot', 'action_adapter'):
-            if getattr(target, key):
-                yield Finding(('target', key), 'delete it: hardware.kind '
-                              f'{config.hardware.kind} says what the service is told')
+        if target.robot:
+            yield Finding(('target', 'robot'), 'delete it: hardware.kind '
+                          f'{config.hardware.kind} says what the service is told')
+        yield from _wire(target)
     if isinstance(target, EdgeTarget) and has_own_layout:
         for name in config.cameras.keys() - target.camera_field_map.keys():
             yield Finding(('cameras', name), 'is not sent: it is not in target.camera_field_map',
                           is_warning=True)
+
+
+def _wire(target: StreamTarget) -> Iterator[Finding]:
+    for joint in target.mapping_changes.keys() - set(target.mapping_joints):
+        yield Finding(('target', 'mapping.changes', joint), 'has no effect: the joint is not in '
+                      'mapping.joints')
+    try:
+        # Both kinds drive the arm of this name.
+        adapted(ARMS['so101'], target.wire())
+    except ConfigurationError as exc:
+        key = 'mapping.joints' if target.mapping_joints else 'action_adapter'
+        yield Finding(('target', key), str(exc))
 
 
 def _cameras(config: RobotConfig) -> Iterator[Finding]:

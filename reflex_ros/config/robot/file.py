@@ -14,7 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 import re
-from typing import Any, TypeVar
+from typing import Any, get_args, get_origin, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -209,12 +209,14 @@ _TYPE_NAMES = ('str', 'int', 'list[str]')
 
 
 def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
+    found: Any = model
     for key in place:
-        found = next(field.annotation for name, field in model.model_fields.items()
-                     if (field.alias or name) == key)
-        assert isinstance(found, type) and issubclass(found, BaseModel)
-        model = found
-    return model
+        # In a mapping of names to parts, any key leads to the part.
+        found = get_args(found)[1] if get_origin(found) is dict else next(
+            field.annotation for name, field in found.model_fields.items()
+            if (field.alias or name) == key)
+    assert isinstance(found, type) and issubclass(found, BaseModel)
+    return found
 
 
 def _remove(values: Any, place: Place) -> None:

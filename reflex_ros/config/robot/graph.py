@@ -53,6 +53,8 @@ def parameters(found: RobotFile, environment: Mapping[str, str], *, sim: bool) -
     arm = config.hardware.config.given()
     stream = {_TARGET.get(key, key): value for key, value in config.target.given().items()
               if _TARGET.get(key, key) in _STREAM}
+    if 'adapter' in stream or config.target.mapping_joints:
+        stream |= config.target.wire()
     # The stream checks a chunk before it is sent, with the limits of the arm.
     stream |= {key: value for key, value in arm.items() if key.startswith('limits.')
                and key in _STREAM}

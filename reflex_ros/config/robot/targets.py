@@ -8,23 +8,33 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from reflex_ros.config.parameters import mapping
 from reflex_ros.config.parameters.action_stream import TABLE
 from reflex_ros.config.robot.fields import Part, settings_of, UserClass
+from reflex_ros.domain.wire_adapters import PADDING
 
 NAMES = {
     'service.rpc_url': 'rpc_url',
     'service.actions_url': 'url',
     'service.model': 'base_model',
+    'adapter': 'action_adapter',
     'service.open_window_s': 'open_window_s',
     'service.parallel': 'parallel',
 }
 """Parameter of action_stream -> key in ``target``, where the two differ."""
-ELSEWHERE = frozenset({'arm', 'adapter', 'mapping.joints', 'service.deployment', 'service.robot',
-                       'prompt', 'cameras', 'schedule', 'limits.velocity', 'limits.jump',
-                       'limits.chunk_age_s', 'limits.clamp'})
+ELSEWHERE = frozenset({'arm', 'service.deployment', 'service.robot', 'prompt', 'cameras',
+                       'schedule', 'limits.velocity', 'limits.jump', 'limits.chunk_age_s',
+                       'limits.clamp'})
 """Parameters of action_stream that robot.yaml has in other parts."""
 
 _ROWS = [row for row in TABLE if not row.per and row.name not in ELSEWHERE]
+_PER_JOINT = [row for row in mapping.TABLE if row.per]
+_JOINT = {row.name: row.name.rpartition('.')[2] for row in _PER_JOINT}
+
+
+
+class JointOnWire(settings_of(_PER_JOINT, _JOINT)):  # type: ignore[misc]  # made of a table
+    """How one joint is written at the service, where the adapter differs."""
 
 
 class StreamTarget(settings_of(_ROWS, NAMES)):  # type: ignore[misc]  # a class made of a table
@@ -34,9 +44,17 @@ class StreamTarget(settings_of(_ROWS, NAMES)):  # type: ignore[misc]  # a class 
     robot: str = Field(
         default='', description='Kind of robot that the service is told. Empty: that of the '
         'hardware (so101).')
-    action_adapter: str = Field(
-        default='', description='Layout and units of the rows: so101_joint, aloha_joint or '
-        'pi_native. Empty: that of the hardware.')
+    mapping_changes: dict[str, JointOnWire] = Field(
+        default={}, alias='mapping.changes', description='Joint of mapping.joints -> how it is '
+        'written, where that differs from the adapter: unit, sign, offset, closed, open, name.')
+
+    def wire(self) -> dict[str, Any]:
+        """Return adapter and mapping as parameters of ``action_stream``."""
+        joints = {joint: self.mapping_changes.get(joint, JointOnWire())
+                  for joint in self.mapping_joints if joint != PADDING}
+        return {'adapter': self.action_adapter, mapping.LIST: self.mapping_joints, **{
+            f'mapping.{joint}.{key}': value for joint, changes in joints.items()
+            for key, value in changes.values().items()}}
 
 
 class InferTarget(Part):

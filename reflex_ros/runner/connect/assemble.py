@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from reflex_ros.client import access, claimed_robot, endpoints, retry
 from reflex_ros.client.edge import EdgeSettings
+from reflex_ros.config.parameters.mapping import adapted
 from reflex_ros.config.robot import file as robot_file
 from reflex_ros.config.robot.hardware import (
     SimHardware,
@@ -177,7 +178,7 @@ def _arm_plan(config: RobotConfig, folder: Path, options: RunOptions) -> ArmPlan
         if 'REFLEX_WS_CONNECT_RETRY_SECONDS' not in environment else retry.window(environment))
     factory = connector_factory(hardware.kind)
     # Both kinds drive the arm that the graph's node of this name drives.
-    arm = ARMS['so101'].with_velocity(own['limits.velocity'])
+    arm = adapted(ARMS['so101'].with_velocity(own['limits.velocity']), target.wire())
     return ArmPlan(
         session=session, key=key, open_connector=lambda guard: factory.open(own, guard),
         close_robot=getattr(factory, 'close', lambda: None),

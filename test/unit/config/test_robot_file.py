@@ -13,6 +13,7 @@ from reflex_ros.config import yaml_lines
 from reflex_ros.config.problems import WrongFile
 from reflex_ros.config.robot import explained
 from reflex_ros.config.robot.file import check, RobotFile
+from reflex_ros.config.robot.graph import parameters
 from reflex_ros.config.robot.hardware import SubprocessHardware
 from reflex_ros.config.robot.targets import EdgeTarget, StreamTarget
 
@@ -103,6 +104,13 @@ MISTAKES = [
     ('hardware: {kind: sim, config: {stop.soft_s: 0.2, stop.hard_s: 0.1}}',
      '1: hardware.config.stop.soft_s: must be less than stop.hard_s, which is 0.1'),
     (SO101 + 'target: {robot: so101}', '2: target.robot: delete it: hardware.kind so101 says'),
+    (SO101 + 'target: {action_adapter: aloha}', '2: target.action_adapter: must be '),
+    (SO101 + 'target: {mapping.changes: {elbow_flex: {sign: -1}}}',
+     '2: target.mapping.changes.elbow_flex: has no effect: the joint is not in mapping.joints'),
+    (SO101 + 'target: {mapping.joints: [elbow]}', '2: target.mapping.joints: '),
+    (SO101 + 'target: {mapping.joints: [shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, '
+     'wrist_roll, gripper], mapping.changes: {elbow_flex: {sgn: -1}}}',
+     '2: target.mapping.changes.elbow_flex.sgn: unknown key'),
     (SO101 + 'cameras: {a: {kind: v4l2, device: 0}, b: {kind: v4l2, device: /dev/video0}}',
      '2: cameras.b.device: camera a opens /dev/video0 too'),
     (SO101 + 'cameras: {a: {kind: sim}, b: {kind: sim, key: a}}', "2: cameras.b.key: camera a has "
@@ -231,3 +239,21 @@ streaming: {cameras: [top], fps: 15, pixel_format: bgr24, relay_url: ''}
 def test_secrets_do_not_show_in_the_text_of_a_model() -> None:
     config = read(SO101 + 'target: {kind: edge, url: "http://h", headers: {A: rfx_1}}').config
     assert 'rfx_1' not in repr(config)
+
+
+MAPPED = SO101 + """
+target:
+  action_adapter: aloha_joint
+  mapping.joints: [shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll, gripper,
+                   '-', '-', '-', '-', '-', '-', '-', '-']
+  mapping.changes:
+    wrist_roll: {sign: -1, unit: degrees}
+"""
+
+
+def test_adapter_and_mapping_reach_the_stream_of_the_graph() -> None:
+    stream = parameters(read(MAPPED), {}, sim=False)['action_stream']
+    assert stream['adapter'] == 'aloha_joint' and stream['mapping.joints'][6] == '-'
+    assert stream['mapping.wrist_roll.sign'] == -1
+    assert (stream['mapping.wrist_roll.unit'], stream['mapping.gripper.unit']) == ('degrees', '')
+    assert 'adapter' not in parameters(read(SO101), {}, sim=False)['action_stream']
