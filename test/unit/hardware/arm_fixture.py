@@ -1,13 +1,14 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A simulated arm in a process of its own, and its byte log.
+A simulated arm in a process of its own, and its byte log (``stepped_arm``: in virtual time).
 
 This module decodes requests by hand, without the code under test.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import json
@@ -26,19 +27,24 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import RAD_PER_TICK
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.so101 import JOINT_NAMES, SO101_JOINTS
-from reflex_ros.sim.arm.client import ArmControl
+from reflex_ros.sim.arm.client import ArmControl, ArmOperations, Json
 
 T = TypeVar('T')
 
 REPOSITORY = Path(__file__).parents[3]
 DEADLINE_S = 8.0
 """For everything that must happen soon: the machine may be busy."""
+POLL_S = 0.002
 BROADCAST = 0xFE
 TORQUE, GOAL, LIMIT = 40, 42, 48
 
 
 def wait_for(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
-    """Poll until a condition is true and return its value; fail with ``what`` at the deadline."""
+    """
+    Poll until a condition is true and return its value; fail with ``what`` at the deadline.
+
+    The newest simulated arm says how time passes meanwhile.
+    """
     deadline = time.monotonic() + deadline_s
     while True:
         found = condition()
@@ -46,7 +52,10 @@ def wait_for(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f'waited {deadline_s:g} s in vain: {what}')
-        time.sleep(0.002)
+        if WatchedArm.running:
+            WatchedArm.running[-1].let_time_pass()
+        else:
+            time.sleep(POLL_S)
 
 
 class Write(NamedTuple):
@@ -74,17 +83,20 @@ def writes_in(entries: list[list[Any]]) -> Iterator[Write]:
                 yield Write(at_ns, frame[start], address, frame[start + 1:start + 1 + size])
 
 
-class WatchedControl(ArmControl):
+class WatchedControl(ArmOperations):
     """
-    A control connection that remembers the largest goal steps over every mark.
+    The control operations of an arm, with the largest goal steps over every mark.
 
     The emulator measures a step from the goal before, under torque. The first goal after torque on
     is no step: there the goal is written to the measured pose.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, control: ArmOperations) -> None:
+        self._control = control
         self.largest_ticks = dict.fromkeys(JOINT_NAMES, 0)
+
+    def call(self, op: str, **arguments: object) -> Json:
+        return self._control.call(op, **arguments)
 
     def look(self) -> None:
         for name, joint in self.state()['joints'].items():
@@ -100,41 +112,38 @@ class WatchedControl(ArmControl):
         self.largest_ticks = dict.fromkeys(JOINT_NAMES, 0)
 
 
-class SimulatedArm:
+class WatchedArm(ABC):
     """
-    A running emulator and its control connection.
+    A running simulated arm, and what the tests ask it.
 
     After every test, no goal may have differed from the one before by more than a step (see
     ``check_goal_steps``).
     """
 
-    running: ClassVar[list[SimulatedArm]] = []
+    running: ClassVar[list[WatchedArm]] = []
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.link = folder / 'arm'
-        socket = folder / 'control.sock'
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', 'reflex_ros.sim.arm', '--link', str(self.link),
-             '--control', str(socket), *options],
-            stdout=subprocess.PIPE, text=True,
-            env={**os.environ, 'PYTHONPATH': str(REPOSITORY)})
-        assert self._process.stdout is not None
-        if not select.select([self._process.stdout], (), (), 30.0)[0]:
-            self._process.kill()
-            raise AssertionError('the simulated arm did not start')
-        assert json.loads(self._process.stdout.readline())['ready']
-        self.control = WatchedControl(socket)
+    def __init__(self, control: ArmOperations) -> None:
+        self.control = WatchedControl(control)
         self.has_foreign_leap = False
         self.running.append(self)
 
+    @abstractmethod
+    def open(self, **options: Any) -> So101Arm:
+        """Open the port, not yet brought up."""
+
     def close(self) -> None:
+        """End the arm."""
         self.running.remove(self)
-        try:
-            self.check_goal_steps()
-        finally:
-            self.control.close()
-            self._process.terminate()
-            self._process.communicate(timeout=10)
+        self.check_goal_steps()
+
+    def let_time_pass(self) -> None:
+        """Wait between two looks of a test."""
+        time.sleep(POLL_S)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the test itself has ended the arm."""
+        return False
 
     def allow_foreign_leap(self) -> None:
         """Say that this test itself writes a goal far away, as another program would."""
@@ -142,7 +151,7 @@ class SimulatedArm:
 
     def check_goal_steps(self) -> None:
         """Fail if a goal has leapt since the last check: further than 10 ms at full speed."""
-        if self._process.poll() is not None:
+        if self.has_ended:
             return
         self.control.look()
         largest, is_checked = self.control.largest_ticks, not self.has_foreign_leap
@@ -151,10 +160,6 @@ class SimulatedArm:
         assert not is_checked or all(
             largest[joint.name] <= math.ceil(joint.limits.velocity * 0.01 / RAD_PER_TICK)
             for joint in SO101_JOINTS), f'goals have leapt: {largest} ticks'
-
-    def open(self, **options: Any) -> So101Arm:
-        """Open the port, not yet brought up."""
-        return So101Arm(Bus(SerialPort(str(self.link))), **options)
 
     def joint(self, index: int) -> dict[str, Any]:
         """Return the true state of one joint."""
@@ -209,6 +214,41 @@ class SimulatedArm:
             self.control.set(id=servo_id, register=register, value=value)
 
 
+class SimulatedArm(WatchedArm):
+    """An emulator in a process of its own, behind a pseudo-terminal."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.link = folder / 'arm'
+        socket = folder / 'control.sock'
+        self._process = subprocess.Popen(
+            [sys.executable, '-m', 'reflex_ros.sim.arm', '--link', str(self.link),
+             '--control', str(socket), *options],
+            stdout=subprocess.PIPE, text=True,
+            env={**os.environ, 'PYTHONPATH': str(REPOSITORY)})
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], (), (), 30.0)[0]:
+            self._process.kill()
+            raise AssertionError('the simulated arm did not start')
+        assert json.loads(self._process.stdout.readline())['ready']
+        self._connection = ArmControl(socket)
+        super().__init__(self._connection)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._connection.close()
+            self._process.terminate()
+            self._process.communicate(timeout=10)
+
+    def open(self, **options: Any) -> So101Arm:
+        return So101Arm(Bus(SerialPort(str(self.link))), **options)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+
 FACTORY = {'model_number': 777, 'operating_mode': 0, 'phase': 12, 'max_input_voltage': 140,
            'max_torque': 1000, 'max_temperature': 70, 'unloading_condition': 44,
            'protection_current': 250, 'overload_torque': 80, 'return_delay': 0,
@@ -232,5 +272,5 @@ def simulated_arm(*options: str) -> Iterator[SimulatedArm]:
 
 def check_goal_steps() -> None:
     """Check every simulated arm that runs; called after each test (test/conftest.py)."""
-    for arm in SimulatedArm.running:
+    for arm in WatchedArm.running:
         arm.check_goal_steps()

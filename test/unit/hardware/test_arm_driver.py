@@ -3,7 +3,8 @@
 """
 The arm driver against a simulated arm: what it plays, what it refuses, how each fault ends.
 
-The tests compare with the simulation: its true joints, and the bytes on its line.
+The tests compare with the simulation: its true joints, and the bytes on its line. Most run in
+virtual time. Those about real time, and one of each kind besides, use a real pseudo-terminal.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import threading
 import time
 from typing import Any
 
-from arm_fixture import DEADLINE_S, GOAL, SimulatedArm, TORQUE, wait_for, Write
+from arm_fixture import DEADLINE_S, GOAL, SimulatedArm, TORQUE, wait_for, WatchedArm, Write
 import numpy as np
 import pytest
+from stepped_arm import stepped_arm, SteppedArm
 
 from reflex_ros.domain.action import ActionChunk, ChunkBounds
 from reflex_ros.domain.cause import Cause
@@ -45,8 +47,8 @@ SPEED = 0.6
 """Of the test motion of the first joint [rad/s]."""
 RATE_HZ = 50.0
 LEAD_TICKS = math.radians(10.0) / RAD_PER_TICK
-# The bounds are about twice those of the product: a busy machine stalls driver or simulation for
-# longer than a real bus does, and no test here is about these numbers.
+# Real time: the bounds are about twice those of the product, because a busy machine stalls driver
+# or simulation for longer than a real bus does.
 PATIENT = GuardBounds(permit_soft_s=0.12, permit_hard_s=0.4, beat_soft_s=0.12, beat_hard_s=0.4,
                       late_hard_s=0.5)
 OPERATOR = Cause(FaultCode.OP_STOP, 'a person said stop')
@@ -55,11 +57,12 @@ OPERATOR = Cause(FaultCode.OP_STOP, 'a person said stop')
 class Rig:
     """A driver on a simulated arm, with a supervisor and a stream that renew their leases."""
 
-    def __init__(self, sim: SimulatedArm, motion: Motion | None = None, **options: Any) -> None:
+    def __init__(self, sim: WatchedArm, motion: Motion | None = None, **options: Any) -> None:
         self.sim = sim
         self.arm = sim.open(**options)
+        self.clock = self.arm.clock
         wait_for(self._brings_up, 'the arm to come up')
-        self.guard = MotionGuard(PATIENT)
+        self.guard = MotionGuard(GuardBounds() if isinstance(sim, SteppedArm) else PATIENT)
         self.bounds = ChunkBounds(calibrated_arm(self.arm.calibration, 2.0))
         self.on_sample: Callable[[JointSample], None] = lambda sample: None
         self.slept_s = 0.0
@@ -68,9 +71,14 @@ class Rig:
         self.permit: Permit | None = Permit(epoch=1, mode=Mode.APPLY_ACTIONS)
         self.beats = True
         self._seq = itertools.count()
+        self._progress = itertools.count()
         self._ended = threading.Event()
-        self._others = threading.Thread(target=self._renew, daemon=True)
-        self._others.start()
+        self._others = threading.Thread(target=self._renew_often, daemon=True)
+        if isinstance(sim, SteppedArm):
+            sim.clock.act = self._renew
+        else:
+            self._others.start()
+        self._renew()
         self.driver.start(lambda sample: self.on_sample(sample))
         self.cycles(2)
 
@@ -82,17 +90,25 @@ class Rig:
         return True
 
     def _renew(self) -> None:
-        progress = itertools.count()
+        permit = self.permit
+        if permit is not None:
+            self.guard.renew_permit(permit, self.now())
+        if self.beats:
+            self.guard.renew_beat(next(self._progress), None, self.now())
+
+    def _renew_often(self) -> None:
         while not self._ended.wait(0.01):
-            if self.permit is not None:
-                self.guard.renew_permit(self.permit, time.monotonic())
-            if self.beats:
-                self.guard.renew_beat(next(progress), None, time.monotonic())
+            self._renew()
+
+    def now(self) -> float:
+        """Return the time of the bus [s]."""
+        return self.clock.monotonic()
 
     def close(self) -> None:
         self.driver.close()
         self._ended.set()
-        self._others.join()
+        if self._others.ident is not None:
+            self._others.join()
 
     @property
     def report(self) -> ConnectorReport:
@@ -115,7 +131,7 @@ class Rig:
 
     def activate(self, mode: Mode = Mode.APPLY_ACTIONS, epoch: int = 1) -> None:
         self.permit = Permit(epoch=epoch, mode=mode)
-        self.guard.renew_permit(self.permit, time.monotonic())
+        self.guard.renew_permit(self.permit, self.now())
         if mode is Mode.PARK:
             self.driver.park()
         else:
@@ -126,7 +142,7 @@ class Rig:
         count = int(abs(distance) / SPEED * RATE_HZ) + 2
         rows = np.tile(np.array(self.report.setpoint), (count, 1))
         rows[:, PAN] += np.linspace(0.0, distance, count)
-        made = ActionChunk(next(self._seq), rows, RATE_HZ, time.monotonic(), epoch=1,
+        made = ActionChunk(next(self._seq), rows, RATE_HZ, self.now(), epoch=1,
                            joint_names=JOINT_NAMES)
         return replace(made, **changes)
 
@@ -156,6 +172,8 @@ class Rig:
     def is_passive(self) -> bool:
         """Whether the driver writes nothing any more."""
         wait_for(lambda: self.is_at(MotionState.PASSIVE), 'the driver to be passive')
+        # What was written last may still be on the line.
+        self.turns(1)
         since_ns = self.sim.control.mark()
         self.driver.command(self.chunk())
         self.turns(7)
@@ -163,15 +181,24 @@ class Rig:
 
 
 @pytest.fixture
-def sim(moving_arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> SimulatedArm:
+def sim(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedArm]:
+    if getattr(request, 'param', '') != 'terminal':
+        with stepped_arm() as virtual:
+            yield virtual
+        return
     monkeypatch.setattr(port, 'READ_SLICE_S', 0.02)
     monkeypatch.setattr(arm_monitor, 'BUS_FAULT_S', 0.2)
-    moving_arm.reset()
-    return moving_arm
+    real: SimulatedArm = request.getfixturevalue('moving_arm')
+    real.reset()
+    yield real
+
+
+on_a_terminal = pytest.mark.parametrize('sim', ('terminal',), indirect=True)
+on_both = pytest.mark.parametrize('sim', ('virtual', 'terminal'), indirect=True)
 
 
 @pytest.fixture
-def rig(sim: SimulatedArm) -> Iterator[Rig]:
+def rig(sim: WatchedArm) -> Iterator[Rig]:
     made = Rig(sim)
     yield made
     made.close()
@@ -198,6 +225,7 @@ def test_driver_that_is_not_active_writes_nothing(rig: Rig) -> None:
     assert (report.state, report.accepted, report.rejected) == (MotionState.PASSIVE, 0, {})
 
 
+@on_a_terminal
 def test_driver_measures_at_its_rate(rig: Rig) -> None:
     samples: list[JointSample] = []
     rig.on_sample = samples.append
@@ -214,12 +242,13 @@ def test_driver_measures_at_its_rate(rig: Rig) -> None:
 def test_driver_is_not_armed_without_permission(rig: Rig, permit: Permit | None,
                                                 text: str) -> None:
     rig.permit = permit
-    wait_for(lambda: rig.guard.refusal_reason(time.monotonic()), 'the permit to go')
+    wait_for(lambda: rig.guard.refusal_reason(rig.now()), 'the permit to go')
     with pytest.raises(ReflexError, match=text):
         rig.driver.activate()
     assert rig.is_passive() and rig.sim.torque() == [False] * 6
 
 
+@on_both
 def test_activation_moves_nothing(rig: Rig) -> None:
     rig.sim.control.set(pose='rest')
     rig.cycles(3)
@@ -262,6 +291,7 @@ def test_torque_is_reported_as_it_is_while_passive(rig: Rig) -> None:
 # Playing
 
 
+@on_both
 def test_chunk_is_played_to_its_end(rig: Rig) -> None:
     rig.activate()
     start = rig.sim.joint(PAN)['position_rad']
@@ -332,9 +362,9 @@ BAD_CHUNKS: dict[str, tuple[str, Callable[[Rig], ActionChunk]]] = {
     'next epoch': (FaultCode.SEQ_EPOCH, lambda rig: rig.chunk(epoch=2)),
     'old number': (FaultCode.SEQ_OLD, lambda rig: rig.chunk(seq=-1)),
     'old observation': (FaultCode.CHUNK_STALE,
-                        lambda rig: rig.chunk(observed_at=time.monotonic() - 2.6)),
+                        lambda rig: rig.chunk(observed_at=rig.now() - 2.6)),
     'from the future': (FaultCode.CHUNK_STALE,
-                        lambda rig: rig.chunk(observed_at=time.monotonic() + 5)),
+                        lambda rig: rig.chunk(observed_at=rig.now() + 5)),
     'outside the limits': (FaultCode.RANGE, broken(put((-1, 1), 2.5))),
     'far away': (FaultCode.JUMP, broken(lambda rows: rows + 0.4)),
     'too fast': (FaultCode.RATE, broken(put((5, 0), 0.2))),
@@ -419,6 +449,7 @@ def test_nothing_moves_after_the_latch_until_it_is_activated_again(moving: Rig) 
     wait_for(lambda: moving.sim.joint(PAN)['velocity_rad_s'] > 0.2, 'motion')
 
 
+@on_both
 def test_hold_permit_pauses_and_latches_nothing(moving: Rig) -> None:
     moving.permit = Permit(epoch=1, mode=Mode.HOLD)
     assert moving.holds() and moving.code == ''
@@ -453,6 +484,7 @@ def test_deactivation_may_come_twice(rig: Rig) -> None:
     assert rig.is_passive()
 
 
+@on_a_terminal
 def test_close_while_moving_holds(moving: Rig) -> None:
     moving.driver.close()
     since_ns = moving.sim.control.mark()
@@ -461,17 +493,20 @@ def test_close_while_moving_holds(moving: Rig) -> None:
     assert moving.sim.torque() == [True] * 6
     assert abs(joint['goal_rad'] - moving.sim.joint(PAN)['position_rad']) < 0.02
     assert moving.sim.requests(since_ns) == 0
+    assert isinstance(moving.sim, SimulatedArm)
     SerialPort(str(moving.sim.link)).close()
     moving.driver.close()
 
 
-def test_driver_that_never_started_can_be_closed(sim: SimulatedArm) -> None:
+@on_a_terminal
+def test_driver_that_never_started_can_be_closed(sim: WatchedArm) -> None:
     arm = sim.open()
     arm.bring_up()
     guard = MotionGuard(GuardBounds())
     never = ArmDriver(arm, guard, ChunkBounds(SO101), Motion())
     assert never.hold()
     never.close()
+    assert isinstance(sim, SimulatedArm)
     SerialPort(str(sim.link)).close()
 
 
@@ -489,7 +524,7 @@ def test_jammed_joint_is_led_by_ten_degrees_at_the_most_and_named(moving: Rig) -
     assert moving.report.lead_slowdowns > 0
 
 
-def test_jammed_joint_is_named_with_a_smaller_lead_bound_too(sim: SimulatedArm) -> None:
+def test_jammed_joint_is_named_with_a_smaller_lead_bound_too(sim: WatchedArm) -> None:
     rig = Rig(sim, Motion(max_lead_rad=0.12))
     try:
         rig.activate()
@@ -503,6 +538,7 @@ def test_jammed_joint_is_named_with_a_smaller_lead_bound_too(sim: SimulatedArm) 
         rig.close()
 
 
+@on_both
 def test_silent_servo_is_named_and_gets_no_further_goal(moving: Rig) -> None:
     silent_ns = moving.sim.control.fault('silent', ids=[3])
     wait_for(lambda: moving.code, 'the latch')
@@ -658,12 +694,13 @@ def test_wrong_position_in_valid_answers_never_throws_the_arm(
         moving: Rig, on_s: float, off_s: float, ticks: int) -> None:
     # Seen on 0.1.0: goal steps of 22 to 47 degrees, 35 to 77 degrees of travel.
     control = moving.sim.control
-    deadline = time.monotonic() + DEADLINE_S
-    while not moving.code and time.monotonic() < deadline:
+    deadline = moving.now() + DEADLINE_S
+    while not moving.code and moving.now() < deadline:
         wrong = max(moving.sim.joint(PAN)['position_ticks'] + ticks, 0)
         control.fault('value', ids=[1], offset=16, value=wrong, duration_s=on_s)
         wait_for(lambda: moving.code or not control.state()['faults'], 'the next turn')
-        time.sleep(off_s if not moving.code else 0.0)
+        right_until = moving.now() + off_s
+        wait_for(lambda: moving.code or moving.now() >= right_until, 'the time')   # noqa: B023
     assert moving.code == FaultCode.SENSOR_JUMP
     moving.cycles(2)
     latched_ns, before = control.mark(), moving.sim.joint(PAN)['goal_ticks']
@@ -713,20 +750,20 @@ def test_servo_that_repeats_itself_is_noticed(moving: Rig) -> None:
     assert moving.is_at(MotionState.STOPPING) or moving.report.at_rest
 
 
-@pytest.mark.slow
 def test_policy_that_shakes_the_arm_is_stopped(rig: Rig) -> None:
     rig.activate()
     start = np.array(rig.report.setpoint)
     rows = np.tile(start, (150, 1))
     rows[:, PAN] += 0.1 * np.sin(2 * math.pi * 4.0 * np.arange(150) / RATE_HZ) \
         * np.minimum(np.arange(150) / 25, 1.0)
-    rig.driver.command(ActionChunk(100, rows, RATE_HZ, time.monotonic(), epoch=1,
+    rig.driver.command(ActionChunk(100, rows, RATE_HZ, rig.now(), epoch=1,
                                    joint_names=JOINT_NAMES))
     wait_for(lambda: rig.code, 'the latch')
     assert rig.code == FaultCode.OSCILLATION
     assert rig.holds()
 
 
+@on_a_terminal
 def test_cycles_that_come_late_are_counted(rig: Rig) -> None:
     before = rig.report.late_cycles
     Pause(rig, 0.1).entered.wait(8.0)
@@ -754,6 +791,7 @@ def test_cut_chain_names_all_behind_it(moving: Rig) -> None:
         'wrist_roll, gripper does not answer. Check the cable before it')
 
 
+@on_both
 def test_pulled_cable_ends_the_thread_and_says_so(moving: Rig) -> None:
     moving.sim.control.unplug()
     wait_for(lambda: moving.report.link_lost, 'the loss to be seen')
@@ -779,7 +817,6 @@ def test_cable_pulled_while_inactive_is_seen(rig: Rig) -> None:
     assert rig.driver.hold()
 
 
-@pytest.mark.slow
 def test_rebooted_servo_gets_no_goal_and_stays_limp(moving: Rig) -> None:
     reboot_ns = moving.sim.control.fault('reboot', ids=[4])
     wait_for(lambda: moving.code, 'the latch')
@@ -806,8 +843,7 @@ def test_registers_of_a_servo_that_restarted_unseen_are_noticed(
     assert rig.is_passive()
 
 
-@pytest.mark.slow
-def test_power_cut_and_return_moves_nothing_and_torque_stays_off(sim: SimulatedArm) -> None:
+def test_power_cut_and_return_moves_nothing_and_torque_stays_off(sim: WatchedArm) -> None:
     sim.reset('rest')
     rig = Rig(sim)
     try:
@@ -830,11 +866,11 @@ def test_power_cut_and_return_moves_nothing_and_torque_stays_off(sim: SimulatedA
         rig.close()
 
 
-def warm(sim: SimulatedArm) -> None:
+def warm(sim: WatchedArm) -> None:
     sim.control.set(temperature_c=64.0, ids=[2])
 
 
-def weaken(sim: SimulatedArm) -> None:
+def weaken(sim: WatchedArm) -> None:
     sim.control.set(supply_v=9.0)
 
 
@@ -853,7 +889,7 @@ def weaken(sim: SimulatedArm) -> None:
     (FaultCode.UNDERVOLT, ' V, allowed 10 to 13.5 V', weaken),
 ))
 def test_trouble_of_a_servo_brings_the_arm_to_rest(
-        moving: Rig, code: str, text: str, spoil: Callable[[SimulatedArm], object]) -> None:
+        moving: Rig, code: str, text: str, spoil: Callable[[WatchedArm], object]) -> None:
     spoil(moving.sim)
     wait_for(lambda: moving.code, 'the latch')
     assert moving.code == code and text in moving.report.cause.text
@@ -889,7 +925,6 @@ def is_parked_alone(rig: Rig) -> bool:
     return rig.report.is_parked and rig.sim.torque() == [False] * 6
 
 
-@pytest.mark.slow
 def test_hot_arm_that_holds_parks_by_itself(near_rest: Rig) -> None:
     # READY, or LATCHED and deactivated: under torque, not active, no permit to move.
     near_rest.activate()
@@ -904,7 +939,6 @@ def test_hot_arm_that_holds_parks_by_itself(near_rest: Rig) -> None:
     assert near_rest.sim.joint(1)['max_abs_velocity_rad_s'] < 0.5
 
 
-@pytest.mark.slow
 def test_hot_arm_whose_supervisor_is_dead_parks_by_itself(
         near_rest: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arm_driver, 'ORPHANED_S', 0.5)
@@ -947,14 +981,13 @@ def test_warm_arm_that_holds_says_so(near_rest: Rig) -> None:
 
 
 @pytest.fixture
-def near_rest(sim: SimulatedArm) -> Iterator[Rig]:
+def near_rest(sim: WatchedArm) -> Iterator[Rig]:
     sim.control.set(pose=[0.1, *np.radians([-80, 70, 45, 0, 0])])
     made = Rig(sim)
     yield made
     made.close()
 
 
-@pytest.mark.slow
 def test_parking_ends_limp_in_the_rest_pose(near_rest: Rig) -> None:
     rig, speeds = near_rest, [0.0]
     rig.on_sample = lambda sample: speeds.append(
@@ -970,7 +1003,7 @@ def test_parking_ends_limp_in_the_rest_pose(near_rest: Rig) -> None:
     assert rig.is_passive() and rig.code == ''
 
 
-def test_arm_that_cannot_reach_its_rest_pose_is_not_parked(sim: SimulatedArm) -> None:
+def test_arm_that_cannot_reach_its_rest_pose_is_not_parked(sim: WatchedArm) -> None:
     # The lower end of the lift was not swept: 0.1.0 switched torque off 80 degrees from rest.
     sim.control.set(id=2, register='min_position_limit', value=1800)
     rig = Rig(sim, accepts_range=True)
@@ -985,10 +1018,9 @@ def test_arm_that_cannot_reach_its_rest_pose_is_not_parked(sim: SimulatedArm) ->
         sim.reset_eeprom()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('index, wall_deg', ((1, -88.0), (2, 74.0)),
                          ids=('shoulder_lift', 'elbow_flex'))
-def test_arm_that_comes_to_rest_elsewhere_keeps_its_torque(sim: SimulatedArm, index: int,
+def test_arm_that_comes_to_rest_elsewhere_keeps_its_torque(sim: WatchedArm, index: int,
                                                            wall_deg: float) -> None:
     # Something is in the way, too soft to be counted as what blocks the joint.
     sim.control.set(pose=[0.0, *np.radians([-80, 65, 45, 0, 0])])
@@ -1012,7 +1044,6 @@ def test_stop_while_parking_keeps_the_torque(near_rest: Rig) -> None:
     assert near_rest.holds() and not near_rest.report.is_parked
 
 
-@pytest.mark.slow
 def test_permit_that_changes_while_parking_never_drops_the_arm(near_rest: Rig) -> None:
     rig = near_rest
     rig.activate(Mode.PARK)
@@ -1026,7 +1057,6 @@ def test_permit_that_changes_while_parking_never_drops_the_arm(near_rest: Rig) -
     assert rig.report.accepted == 0
 
 
-@pytest.mark.slow
 def test_servo_that_does_not_let_go_is_reported(near_rest: Rig) -> None:
     rig = near_rest
     write, seen = rig.arm.bus.sync_write, []
@@ -1062,6 +1092,7 @@ class Pause:
         self.released.wait(self._seconds)
 
 
+@on_a_terminal
 def test_late_cycle_is_never_caught_up(moving: Rig) -> None:
     pause = Pause(moving, 0.13)
     pause.entered.wait(8.0)
@@ -1074,6 +1105,7 @@ def test_late_cycle_is_never_caught_up(moving: Rig) -> None:
     assert moving.sim.control.state()['max_goal_step_ticks'] <= math.ceil(0.02 / RAD_PER_TICK)
 
 
+@on_a_terminal
 def test_long_stall_latches_and_blames_nobody_else(moving: Rig) -> None:
     Pause(moving, 0.7)
     wait_for(lambda: moving.code, 'the latch')
@@ -1163,7 +1195,7 @@ def test_release_switches_torque_off_but_not_of_an_active_arm(rig: Rig) -> None:
 def test_permit_for_another_motion_is_refused(rig: Rig, mode: Mode, action: str,
                                               text: str) -> None:
     rig.permit = Permit(epoch=1, mode=mode)
-    rig.guard.renew_permit(rig.permit, time.monotonic())
+    rig.guard.renew_permit(rig.permit, rig.now())
     with pytest.raises(ReflexError, match=text):
         getattr(rig.driver, action)()
     assert rig.is_passive() and rig.sim.torque() == [False] * 6
