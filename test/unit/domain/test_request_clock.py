@@ -212,3 +212,15 @@ def test_lost_answer_does_not_stop_the_requests() -> None:
     assert 2.9 < clock.due_at(2.1) < 3.3
     clock.record_sent(3, 3.2)
     assert 4.1 < clock.due_at(3.3) < 4.5
+
+
+def test_overdue_answer_delays_what_could_not_leave_when_it_was_due() -> None:
+    clock = RequestClock(RequestRules())
+    for seq in (0, 1):
+        clock.record_sent(seq, float(seq))
+        clock.record_answer(seq, seq + 0.7, 0.4, 0.4)
+    clock.record_sent(2, 10.0)
+    # The network is overlapped: a second observation may be under way. There was no frame for it.
+    assert clock.due_at(10.69) == pytest.approx(10.4)
+    # The answer is lost, or the link stalls: the second one would wait behind it.
+    assert clock.due_at(10.71) == pytest.approx(11.4)
