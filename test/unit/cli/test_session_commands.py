@@ -339,7 +339,8 @@ def test_verbose_adds_the_traceback_and_keeps_the_rest(ask, argv):
     assert outcome.code == 1
     assert '\nTraceback (most recent call last):' in outcome.err
     assert outcome.err.endswith('Error: Reflex API key is not valid: unknown_key. Run '
-                                '`reflex login`.\n')
+                                '`reflex login`. The refused key is that of REFLEX_API_KEY: '
+                                'remove or replace it there\n')
     assert 'rfx_wrong' not in outcome.err
 
 

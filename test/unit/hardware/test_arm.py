@@ -664,7 +664,8 @@ def test_weak_supply_moves_nothing_but_is_measured(sim: SimulatedArm, fresh: So1
         sim.control.set(id=servo_id, register='max_input_voltage', value=80)
     set_supply(sim, 4.4)
     fresh.bring_up()
-    with pytest.raises(ServoFault, match=r'servo 1 \(shoulder_pan\) has only 4.\d V'):
+    with pytest.raises(ServoFault, match=r'servo [1-6] \(\w+\) has only 4.\d V'):
+        # The registers flicker by one count: any of them may be the lowest.
         fresh.arm()
     assert sim.torque() == [False] * 6
 

@@ -166,6 +166,9 @@ def test_bus_with_a_missing_servo_names_those_that_answered(
 
 def test_two_arms_are_not_chosen_between(host: FakeHost, instant_arm: SimulatedArm,
                                          moving_arm: SimulatedArm) -> None:
+    # Tests before this one may have left them without supply or with other ids.
+    for arm in (instant_arm, moving_arm):
+        arm.reset()
     first = host.usb('ttyACM0', '1a86:55d3', 'A', str(instant_arm.link))
     second = host.usb('ttyACM1', '1a86:55d3', 'B', str(moving_arm.link))
     said = host.refusal()

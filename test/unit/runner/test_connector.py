@@ -51,7 +51,8 @@ def settings(arm: SimulatedArm, **changes: Any) -> dict[str, Any]:
     """Return the parameters of the driver node, with its defaults."""
     names = ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
     return {'port': str(arm.link), 'baud': 1_000_000, 'rate_hz': 50.0, 'profile': 'follower',
-            'calibration_file': '', **{f'trim.{name}': 0.0 for name in names},
+            'calibration_file': '', 'accept_range': False,
+            **{f'trim.{name}': 0.0 for name in names},
             'limits.velocity': 2.0, 'limits.acceleration': 10.0, 'interpolation': 'spline',
             'fade_s': 0.45, 'ensemble': 0.0, 'limits.jump': 0.1745, 'limits.lead': 0.1745,
             'limits.chunk_age_s': 1.0, 'limits.clamp': False, 'stop.acceleration': 10.0,
