@@ -244,7 +244,7 @@ class FaultCode(Enum):
         'a person or a program asked to stop', Reaction.HOLD, Recovery.RESET,
         'Look at the arm, then reset.')
     DEACTIVATED = FaultRow(
-        'the driver was deactivated by hand', Reaction.HOLD, Recovery.RESET,
+        'the driver or the stream was deactivated or shut down by hand', Reaction.HOLD, Recovery.RESET,
         'Reset, then promote.')
     ARM_REFUSED = FaultRow(
         'the driver refuses to put the arm under torque', Reaction.NONE, Recovery.RESET,

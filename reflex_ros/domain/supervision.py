@@ -186,6 +186,9 @@ def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Hap
     if driver.port_lost and state in MOTION | {State.LATCHED}:
         return [Happening(Event.NODE_LOST, driver.cause or Cause(FaultCode.USB_GONE,
                                                                  'the port is gone'))]
+    if driver.lifecycle is Lifecycle.FINALIZED:
+        return [] if state is State.FAULT else [Happening(Event.NODE_LOST, Cause(
+            FaultCode.DEACTIVATED, f'{DRIVER} was shut down by hand; it starts again by itself'))]
     found = []
     if driver.alone and all(cause.code is not FaultCode.OVERHEAT for cause in machine.causes):
         # It moves without a permit: whatever the state, that is a stop.
@@ -232,6 +235,9 @@ def stream_events(machine: SafeStop, seen: NodesSeen) -> list[Happening]:
     is_open = stream.lifecycle is LIVE and stream.link is Link.OPEN
     if state in APPLYING:
         if not is_open or stream.fault is not None:
+            if stream.lifecycle in (IDLE, Lifecycle.FINALIZED) and stream.fault is None:
+                return [Happening(Event.FAULT, Cause(
+                    FaultCode.DEACTIVATED, f'{STREAM} was deactivated or shut down by hand'))]
             return [Happening(Event.FAULT, stream.fault or stream.lost or Cause(
                 FaultCode.NET_CLOSED, f'the action stream is {stream.link.value}'))]
         if 0.0 <= stream.expires_s < EXPIRY_STOP_S and state is State.ACTIVE:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 import gc
 import time
 from typing import Any
@@ -43,6 +44,7 @@ from reflex_ros.runner.connector import Connector, ConnectorFactory
 
 BEAT_HZ = 20.0
 WATCH_S = 0.1
+DEACTIVATED = Cause(FaultCode.DEACTIVATED, 'the driver was deactivated')
 """How often the graph is searched for others that could command the arm [s]."""
 LEVELS = {Level.OK: DiagnosticStatus.OK, Level.WARN: DiagnosticStatus.WARN,
           Level.ERROR: DiagnosticStatus.ERROR}
@@ -73,6 +75,7 @@ class ConnectorNode(ReflexNode):
         self._commanders = CommanderWatch(topics | services)
         self._owners = Owners(self, topics, services)
         self._intruders = ''
+        self._leaving: Cause | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
         self._plans = self.create_publisher(JointTrajectory, f'{name}/_plan', qos.CHUNK)
         self._planner: CallThread | None = None
@@ -120,7 +123,13 @@ class ConnectorNode(ReflexNode):
             connector.activate()
 
     def _stop(self) -> None:
-        if not self._required().hold():
+        connector = self._required()
+        # No beat is sent while it waits for standstill: that must not look like a dead driver.
+        self._leaving = DEACTIVATED
+        self._publish_beat()
+        stands = connector.hold()
+        self._leaving = None
+        if not stands:
             self.get_logger().error('no standstill was seen before the driver became inactive')
 
     def _teardown(self) -> None:
@@ -215,8 +224,9 @@ class ConnectorNode(ReflexNode):
         self._guard.record_listening(time.monotonic())
         if self._connector is None:
             return DriverBeat(*self.identity())
+        report = self._connector.report()
         return driver_beat(
-            self.identity(), self._connector.report(), travel=self._travel,
+            self.identity(), replace(report, cause=report.cause or self._leaving), travel=self._travel,
             refused=self._refused, permit_age_s=self._guard.permit_age_s(time.monotonic()),
             foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
             intruders=self._intruders)

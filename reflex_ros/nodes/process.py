@@ -103,7 +103,8 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
         if autostart and node.trigger_configure() is SUCCESS:
             node.trigger_activate()
         watched_until = 0.0
-        while not leaving:
+        # A finalized node has no way back: its process ends, and is started again.
+        while not leaving and node.lifecycle is not Lifecycle.FINALIZED:
             if (now := time.monotonic()) >= watched_until:
                 # Its own thread needs nothing of Python, not even the GIL.
                 faulthandler.dump_traceback_later(hang_s + REARM_S, exit=True)

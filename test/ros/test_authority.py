@@ -165,19 +165,47 @@ def test_anyone_may_stop_with_one_word(demo):
     assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
 
 
-def test_deactivating_the_driver_by_hand_stops_and_latches(demo):
-    from lifecycle_msgs.msg import Transition
+def change_by_hand(demo, node, transition):
+    """Request a transition as `ros2 lifecycle set` does, without waiting for its answer."""
     from lifecycle_msgs.srv import ChangeState
-    demo.bring_to_motion()
-    client = demo.node.create_client(ChangeState, 'so101/change_state')
+    client = demo.node.create_client(ChangeState, f'{node}/change_state')
     assert client.wait_for_service(5.0)
     request = ChangeState.Request()
-    request.transition.id = Transition.TRANSITION_DEACTIVATE
-    future = client.call_async(request)
+    request.transition.id = transition
+    asked_at = time.monotonic()
+    return asked_at, client.call_async(request)
+
+
+def check_deactivated(demo, asked_at):
+    """Look at the first cause and at the arm; the state was left within half a second."""
+    view = demo.system.view
+    demo.system.wait_state(State.LATCHED, State.FAULT, timeout_s=5.0)
+    left_at = next(at for state, at in view.states
+                   if at > asked_at and state not in (State.ACTIVE, State.DEGRADED))
+    assert left_at - asked_at < 0.5
+    assert view.causes[0].code is FaultCode.DEACTIVATED, view.causes
+    assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
+
+
+def test_deactivating_the_driver_by_hand_stops_and_latches(demo):
+    from lifecycle_msgs.msg import Transition
+    demo.bring_to_motion()
+    asked_at, future = change_by_hand(demo, 'so101', Transition.TRANSITION_DEACTIVATE)
     rclpy.spin_until_future_complete(demo.node, future, timeout_sec=5.0)
     assert future.result().success
-    demo.system.wait_state(State.LATCHED, timeout_s=5.0)
-    assert demo.system.view.causes[0].code is FaultCode.DEACTIVATED
+    check_deactivated(demo, asked_at)
+
+
+@pytest.mark.parametrize('node', ['so101', 'action_stream'])
+def test_node_that_is_shut_down_by_hand_stops_the_arm_and_comes_back(demo, node):
+    from lifecycle_msgs.msg import Transition
+    demo.bring_to_motion()
+    before = demo.system.group.children[node].pid
+    asked_at, _ = change_by_hand(demo, node, Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    check_deactivated(demo, asked_at)
+    wait_for(lambda: demo.system.group.children[node].pid != before, 8.0, 'new process')
+    wait_for(lambda: demo.system.call('reset')['success'], 15.0, 'reset')
+    demo.bring_to_motion()
 
 
 @pytest.mark.parametrize('verb, state', [('promote', State.READY), ('park', State.DRY_RUN)])
