@@ -233,7 +233,7 @@ def namespaces(text: str) -> tuple[str, ...]:
 
 def monitor() -> Process:
     """Describe the process that shows the graph to a terminal."""
-    return Process('monitor', 'reflex_ros.nodes.monitor_node', 'monitor_node')
+    return Process('monitor', 'reflex_ros.nodes.monitor_node', 'monitor_node', respawns=True)
 
 
 def share_folder() -> Path:

@@ -10,7 +10,7 @@ first; when we die ourselves, however that happens, the kernel ends them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import contextlib
 import ctypes
 import json
@@ -113,6 +113,11 @@ class Child:
         self.popen.kill()
         self.popen.wait()
 
+    def note(self, text: str) -> None:
+        """Add a line of ours to the log of the process."""
+        with contextlib.suppress(OSError), self.log.open('a', encoding='utf-8') as log:
+            log.write(f'reflex: {self.process.name}: {text}\n')
+
     def last_lines(self, count: int = 5) -> str:
         """Return the last lines of the log of the process."""
         try:
@@ -163,6 +168,12 @@ class ProcessGroup:
         self._crashes: dict[str, deque[float]] = {}
         self._ending = threading.Event()
         self.is_watching = True
+        self.find_hung: Callable[[], Iterable[str]] = tuple
+        """Names the processes that live and hang; called 20 times a second in the watching thread.
+        They are killed, because what is stopped hears no other signal, and started again."""
+        self.on_crash_loop: Callable[[str], None] = lambda _: None
+        """Told once, in the watching thread, that a process ended too often to go on."""
+        self._looping: set[str] = set()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def start(self, process: Process, on_line: Callable[[str], None] | None = None) -> Child:
@@ -220,9 +231,14 @@ class ProcessGroup:
     def forgive(self) -> None:
         """Forget the crashes so far: they were wanted."""
         self._crashes.clear()
+        self._looping.clear()
 
     def _watch(self) -> None:
         while not self._ending.wait(0.05):
+            for name in self.find_hung() if self.is_watching else ():
+                if (hung := self.children.get(name)) is not None and hung.is_running():
+                    hung.note('it hung, and was killed')
+                    hung.kill()
             for child in list(self.children.values()):
                 if self.is_watching and child.process.respawns and not child.is_running():
                     self._respawn(child)
@@ -231,7 +247,10 @@ class ProcessGroup:
         crashes = self._crashes.setdefault(child.process.name, deque(maxlen=CRASHES_PER_MINUTE))
         now = time.monotonic()
         if len(crashes) == CRASHES_PER_MINUTE and now - crashes[0] < 60.0:
-            # A crash loop: a person has to look at it.
+            # A person has to look at it.
+            if child.process.name not in self._looping:
+                self._looping.add(child.process.name)
+                self.on_crash_loop(child.process.name)
             return
         if self._ending.wait(RESPAWN_DELAY_S):
             return

@@ -21,10 +21,12 @@ import time
 from typing import Any
 
 from reflex_ros.bringup import configuration, dds, packages, process_table
-from reflex_ros.bringup.processes import ProcessGroup
+from reflex_ros.bringup.processes import CRASHES_PER_MINUTE, ProcessGroup
 from reflex_ros.domain import key_values
-from reflex_ros.domain.graph_status import GraphStatus
-from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat, SUPERVISOR
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.graph_status import GraphStatus, SILENT_S
+from reflex_ros.domain.hang_watch import HangWatch
+from reflex_ros.domain.heartbeats import DRIVER, DriverBeat, STREAM, StreamBeat, SUPERVISOR
 from reflex_ros.domain.safe_stop import CauseRecord, State
 from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.errors import ReflexError
@@ -81,6 +83,8 @@ class View:
     snapshot: dict[str, Any] = field(default_factory=dict)
     change: StateChange | None = None
     answer: str = ''
+    heard_at: float = 0.0
+    """When the monitor was heard (monotonic) [s]; 0 before that."""
 
     @property
     def why(self) -> str:
@@ -95,7 +99,11 @@ class View:
 
     @property
     def warning(self) -> str:
-        """Say that the supervisor is silent, once it was heard; else empty."""
+        """Say that the supervisor or the monitor is silent, once it was heard; else empty."""
+        silent_s = time.monotonic() - self.heard_at
+        if self.heard_at and silent_s > SILENT_S:
+            return (f'no news from the monitor for {silent_s:.0f} s. It is started again by '
+                    'itself; the arm does not need it. Space or `reflex stop` stops the arm')
         ages_s = self.snapshot.get('age_s', {})
         if SUPERVISOR not in ages_s:
             return ''
@@ -108,7 +116,7 @@ class View:
 
     def update(self, snapshot: dict[str, Any]) -> None:
         """Replace what the monitor repeats in each snapshot."""
-        self.snapshot = snapshot
+        self.snapshot, self.heard_at = snapshot, time.monotonic()
         self.safety = key_values.decode(SafetyState, snapshot['safety'])
         self.driver = key_values.decode(DriverBeat, snapshot['driver'])
         self.stream = key_values.decode(StreamBeat, snapshot['stream'])
@@ -145,6 +153,9 @@ class System:
         self._nodes = process_table.nodes(read.path, world, read.cameras)
         self._changed = threading.Condition()
         self._answers: dict[str, dict[str, Any]] = {}
+        self._hang_watch = HangWatch()
+        self.group.find_hung = self._find_hung
+        self.group.on_crash_loop = self._stop_crash_loop
         self._simulation = process_table.simulation(world) if world else ()
 
     def start(self) -> None:
@@ -207,6 +218,26 @@ class System:
         self.wait(lambda: self.view.state in states, timeout_s,
                   ' or '.join(state.value for state in states))
         return self.view.states[-1][1]
+
+    def _find_hung(self) -> list[str]:
+        """In the thread that watches the processes."""
+        view, children = self.view, self.group.children
+        hung = self._hang_watch.hung(
+            time.monotonic(), view.heard_at, view.snapshot.get('age_s', {}),
+            {name: child.started_at for name, child in list(children.items())
+             if child.is_running()},
+            {DRIVER: view.driver.lifecycle, STREAM: view.stream.lifecycle}) \
+            if view.heard_at else []
+        for name in hung:
+            view.answer = f'{name} hung: it is started again'
+        return hung
+
+    def _stop_crash_loop(self, name: str) -> None:
+        """In the thread that watches the processes."""
+        text = f'{name} ended more than {CRASHES_PER_MINUTE} times in a minute'
+        self.view.answer = f'{text} and is not started again. Look at its log, then start anew'
+        self.group.children['monitor'].send(
+            {'call': 'stop', 'code': FaultCode.CRASH_LOOP.name, 'text': text})
 
     def _on_line(self, line: str) -> None:
         try:

@@ -156,6 +156,10 @@ class FaultCode(Enum):
         'the driver itself was held up, or the machine was suspended', Reaction.HOLD,
         Recovery.RESET, 'Take load off this machine, and do not let it sleep.',
         'after 0.2 s; 0.06 s slows down')
+    CRASH_LOOP = FaultRow(
+        'a node ended more than three times in a minute', Reaction.HOLD, Recovery.RESET,
+        'Look at the log of the node, then start the system again.',
+        'at once; it is not started again')
     RESTART_LATCHED = FaultRow(
         'the latch file of the last run cannot be read', Reaction.NONE, Recovery.RESET,
         'Look at the arm, then reset.')
@@ -244,8 +248,8 @@ class FaultCode(Enum):
         'a person or a program asked to stop', Reaction.HOLD, Recovery.RESET,
         'Look at the arm, then reset.')
     DEACTIVATED = FaultRow(
-        'the driver or the stream was deactivated or shut down by hand', Reaction.HOLD, Recovery.RESET,
-        'Reset, then promote.')
+        'the driver or the stream was deactivated or shut down by hand', Reaction.HOLD,
+        Recovery.RESET, 'Reset, then promote.')
     ARM_REFUSED = FaultRow(
         'the driver refuses to put the arm under torque', Reaction.NONE, Recovery.RESET,
         'Repair what the driver names.', 'after two refusals')
@@ -274,9 +278,6 @@ class FaultCode(Enum):
     OP_LOCK_LOST = FaultRow(
         'the configured stop device is silent', Reaction.HOLD, Recovery.RESET,
         'Check the stop device.', is_planned=True)
-    CRASH_LOOP = FaultRow(
-        'a node ended more than three times in a minute', Reaction.HOLD, Recovery.RESET,
-        'Look at the log of the node.', is_planned=True)
     MEM_FULL = FaultRow(
         'memory or descriptors run out', Reaction.HOLD, Recovery.RESET,
         'Restart the processes.', is_planned=True)

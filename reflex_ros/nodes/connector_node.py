@@ -226,7 +226,8 @@ class ConnectorNode(ReflexNode):
             return DriverBeat(*self.identity())
         report = self._connector.report()
         return driver_beat(
-            self.identity(), replace(report, cause=report.cause or self._leaving), travel=self._travel,
+            self.identity(), replace(report, cause=report.cause or self._leaving),
+            travel=self._travel,
             refused=self._refused, permit_age_s=self._guard.permit_age_s(time.monotonic()),
             foreign_s=-1.0 if self._foreign_at is None else time.monotonic() - self._foreign_at,
             intruders=self._intruders)

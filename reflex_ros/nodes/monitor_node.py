@@ -5,7 +5,8 @@
 
 On stdout, one object per line: ``{"snapshot": ...}`` at 5 Hz, ``{"state": ...}`` whenever the
 system's state changes, ``{"answer": ...}`` for each call. On stdin: ``{"call": "promote"}`` (or
-demote, stop, park, reset, gate). The node holds no lease, so nothing stops when it ends.
+demote, stop, park, reset, gate); a stop may name a fault: ``"code"`` and ``"text"``. The node
+holds no lease, so nothing stops when it ends.
 
 Everything runs in the executor's thread, except ``_listen``.
 """
@@ -28,6 +29,8 @@ from std_srvs.srv import Trigger
 
 from reflex_ros.config.parameters.monitor import TABLE
 from reflex_ros.domain import key_values
+from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DRIVER, STREAM, SUPERVISOR
 from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.nodes import convert, qos, status_codec
@@ -94,7 +97,8 @@ class MonitorNode(ReflexNode):
 
     def _read_call(self, line: str) -> None:
         try:
-            name = json.loads(line)['call']
+            message = json.loads(line)
+            name = message['call']
             self._calls[name]
         except (ValueError, KeyError, TypeError):
             _emit({'answer': line.strip()[:80], 'success': False,
@@ -102,7 +106,12 @@ class MonitorNode(ReflexNode):
             return
         if name == 'stop':
             # The driver obeys by itself, also without a supervisor that could answer.
-            self._stops.publish(convert.to_stop(self.get_name(), ASKED_TO_STOP))
+            fault = FaultCode.__members__.get(str(message.get('code')))
+            self._stops.publish(convert.to_stop(self.get_name(), ASKED_TO_STOP if fault is None
+                                                else Cause(fault, str(message.get('text', '')))))
+            if fault is not None:
+                # No person asks, so nobody waits for an answer.
+                return
         self._waiting.append((name, time.monotonic()))
 
     def _call(self, name: str, asked_at: float) -> None:

@@ -55,6 +55,7 @@ DRIVER = DriverBeat(lifecycle=LIVE, epoch=EPOCH, motion=MotionState.PLAYING, cyc
 STREAM = StreamBeat(lifecycle=LIVE, link=Link.OPEN, progress=5, expires_s=1000.0,
                     session_mode=SessionMode.APPLY_ACTIONS)
 SEEN = NodesSeen(DRIVER, STREAM, NOW, NOW, NOW, driver_beats=9)
+BY_HAND = Cause(FaultCode.DEACTIVATED, 'action_stream was deactivated or shut down by hand')
 BLOCKED = Cause(FaultCode.TRACKING, 'elbow_flex does not follow')
 RED = (GateItem('latch', True, ''), GateItem('stream', False, 'the action stream is closed'),
        GateItem('latency', False, 'no chunk yet'))
@@ -236,7 +237,8 @@ def test_promotion_at_the_service_is_an_event_once(before: ServiceChange, beat: 
     ({'link': Link.LOST, 'lost': NET_CLOSED}, NET_CLOSED),
     ({'link': Link.LOST, 'fault': BLOCKED, 'lost': NET_CLOSED}, BLOCKED),
     ({'link': Link.CLOSED}, Cause(FaultCode.NET_CLOSED, 'the action stream is closed')),
-    ({'lifecycle': IDLE}, Cause(FaultCode.NET_CLOSED, 'the action stream is open')),
+    ({'lifecycle': IDLE}, BY_HAND), ({'lifecycle': Lifecycle.FINALIZED}, BY_HAND),
+    ({'lifecycle': IDLE, 'fault': BLOCKED}, BLOCKED),
 ])
 def test_stream_that_fails_while_actions_are_applied_is_a_fault(
         state: S, stream: dict[str, Any], cause: Cause) -> None:
