@@ -507,18 +507,24 @@ def test_setpoint_holds_when_the_measurement_is_no_number() -> None:
 
 
 def stream_of(player: ChunkPlayer, latency_s: float, period_s: float, duration_s: float,
-              chunk_s: float = 1.6, speed: float = 0.3, dies_at: float = math.inf) -> np.ndarray:
+              chunk_s: float = 1.6, speed: float = 0.3, dies_at: float = math.inf,
+              stall: tuple[float, float] = (math.inf, math.inf)) -> np.ndarray:
     """
     Play chunks that lead the first joint on from where it was observed.
 
     :param latency_s: age of an observation when its chunk arrives.
     :param period_s: time between two observations.
+    :param stall: between these instants nothing arrives; what waits comes at its end [s].
     :returns: position of the first joint in each tick (ticks,) [rad].
     """
     poses = [float(player.setpoint[0])]
     times = np.arange(round(chunk_s * 30.0)) / 30.0
     arrivals = {round((number * period_s + latency_s) / DT): round(number * period_s / DT)
                 for number in range(round(duration_s / period_s))}
+    if math.isfinite(stall[0]):
+        begins, ends = (round(at / DT) for at in stall)
+        arrivals = {ends if begins <= index < ends else index: asked
+                    for index, asked in arrivals.items()}
     for index in range(round(duration_s / DT)):
         asked = arrivals.get(index)
         if asked is not None and index * DT < dies_at:
@@ -559,6 +565,20 @@ def test_arm_rests_soon_after_the_link_has_died(
     # From the last chunk that could arrive, which came up to one period before.
     assert 4.0 - period_s < rests_at <= 4.0 + bound_s
     assert player.is_starved, 'UNDERRUN could not see it'
+
+
+@pytest.mark.parametrize(('latency_s', 'period_s', 'pause_s'), [
+    (0.1, 0.25, 0.8), (0.4, 0.5, 0.6), (0.6, 0.6, 0.6)])
+def test_stall_of_a_second_costs_a_short_pause_and_no_more(
+        latency_s: float, period_s: float, pause_s: float) -> None:
+    player = ChunkPlayer(SO101, Motion())
+    player.seed(along(j0=-1.8))
+    poses = stream_of(player, latency_s, period_s, 9.0, stall=(4.0, 5.0))
+    speeds = np.diff(poses) / DT
+    still = np.flatnonzero(speeds[300:700] < 0.01)
+    assert len(still) * DT <= pause_s
+    assert speeds[600:].mean() == pytest.approx(speeds[250:400].mean(), rel=0.1)
+    assert not player.is_starved
 
 
 def test_motion_that_no_observation_is_behind_never_gets_too_old() -> None:
