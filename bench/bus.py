@@ -33,8 +33,9 @@ from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.safe_stop import State
 from reflex_ros.hardware import codec
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm import MAX_LEAD_RAD, SERVO_IDS, So101Arm
+from reflex_ros.hardware.arm import SERVO_IDS, So101Arm
 from reflex_ros.hardware.arm_driver import ArmDriver
+from reflex_ros.hardware.arming import MAX_LEAD_RAD
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import calibrated_arm
 from reflex_ros.hardware.goal_gate import GoalBounds

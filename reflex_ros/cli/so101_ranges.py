@@ -12,7 +12,8 @@ import click
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm import BEYOND_LIMIT_TICKS, SERVO_IDS
+from reflex_ros.hardware.arm import SERVO_IDS
+from reflex_ros.hardware.arming import BEYOND_LIMIT_TICKS
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import doubts, from_range, JointCalibration
 from reflex_ros.hardware.lerobot_file import Role

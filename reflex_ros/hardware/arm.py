@@ -21,7 +21,7 @@ from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
-from reflex_ros.hardware import codec
+from reflex_ros.hardware import arming, codec
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import ArmBuild, FOLLOWER
 from reflex_ros.hardware.bring_up import (
@@ -40,11 +40,9 @@ from reflex_ros.hardware.calibration import (
     WRONG_TICKS,
 )
 from reflex_ros.hardware.clock import Clock
-from reflex_ros.hardware.codec import StatusError
 from reflex_ros.hardware.feedback import FeedbackArrays
 from reflex_ros.hardware.goal_gate import GoalBounds, GoalGate
-from reflex_ros.hardware.servo_health import error_remedy, FAULT_BITS, WARM_C
-from reflex_ros.hardware.so101 import ServoJoint, SO101_JOINTS
+from reflex_ros.hardware.so101 import SO101_JOINTS
 from reflex_ros.hardware.written_goals import (
     Deviation,
     GOAL_ACCELERATION,
@@ -55,12 +53,6 @@ from reflex_ros.hardware.written_goals import (
 _log = logging.getLogger(__name__)
 
 SERVO_IDS = tuple(joint.servo_id for joint in SO101_JOINTS)
-MAX_LEAD_RAD = math.radians(10.0)
-BEYOND_LIMIT_TICKS = 23
-"""How far outside its calibrated range a joint may be when torque is switched on: 2 degrees,
-twice the backlash."""
-PUSHING_LOAD = 0.1
-"""Load from which a servo pushes towards its goal; 10 degrees away from it, it is 0.46."""
 MEASURED_CYCLES = 15
 PATIENCE = 3
 """A measurement is requested again after ``PATIENCE`` times 5 ms of silence, so that a machine
@@ -293,9 +285,12 @@ class So101Arm:
         limp = [servo_id for servo_id, own in zip(SERVO_IDS, told, strict=True)
                 if own.torque != 1 or own.torque_limit == 0]
         self._check_supply(sample)
-        self._check_errors(sample)
-        self._check_torque_on(sample, limp)
-        goals = self._goals_to_hold(limp)
+        arming.check_errors(sample, self._configuration)
+        arming.check_state(sample, self.calibration, [servo.supply for servo in self.servos], limp)
+        again = self.read()
+        arming.check_still(sample, again)
+        goals = arming.goals_to_hold(again, self.calibration, [
+            reg.Control.from_block(block).goal for block in self._control], limp)
         limits = dict(zip(SERVO_IDS, self._written.torque_limits, strict=True))
         try:
             for servo_id in limp:
@@ -432,76 +427,6 @@ class So101Arm:
         problem = self.supply_problem(sample)
         if problem:
             raise ServoFault(problem)
-
-    def _check_torque_on(self, sample: JointSample, servo_ids: Sequence[int]) -> None:
-        """
-        Check what must hold before torque is switched on.
-
-        Joints that are under torque already keep it when they are warm or weak.
-
-        :raises ServoFault: naming the servo.
-        """
-        for index, (joint, own) in enumerate(zip(SO101_JOINTS, self.calibration, strict=True)):
-            self._check_range(joint, own, sample.position[index])
-            if joint.servo_id not in servo_ids:
-                continue
-            if sample.temperature[index] >= WARM_C:
-                raise ServoFault(f'servo {joint.servo_id} ({joint.name}) is at '
-                                 f'{sample.temperature[index]:.0f} degC. Let it cool down below '
-                                 f'{WARM_C:g}', joint.servo_id)
-            if sample.voltage[index] < self.servos[index].supply.torque_from:
-                raise ServoFault(f'servo {joint.servo_id} ({joint.name}) has only '
-                                 f'{sample.voltage[index]:.1f} V. Check the servo supply',
-                                 joint.servo_id)
-
-    @staticmethod
-    def _check_range(joint: ServoJoint, own: JointCalibration, position: float) -> None:
-        # A servo clamps its goal to its range: the first goal would move a joint that is outside.
-        ticks = own.to_ticks(position)
-        if not (own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
-                <= own.upper_ticks + BEYOND_LIMIT_TICKS):
-            raise ServoFault(
-                f'servo {joint.servo_id} ({joint.name}) is outside its calibrated range: at '
-                f'{ticks}, allowed {own.lower_ticks}..{own.upper_ticks}. Move it inside by '
-                'hand, or calibrate again', joint.servo_id)
-
-    def _check_errors(self, sample: JointSample) -> None:
-        for index, (joint, bits) in enumerate(zip(SO101_JOINTS, sample.errors, strict=True)):
-            if not bits & FAULT_BITS:
-                continue
-            block = self._configuration[index]
-            supply = (f' ({sample.voltage[index]:.1f} V; this servo allows '
-                      f'{reg.MIN_INPUT_VOLTAGE.decode_in(block) / 10:g} to '
-                      f'{reg.MAX_INPUT_VOLTAGE.decode_in(block) / 10:g} V)'
-                      if bits & StatusError.VOLTAGE else '')
-            raise ServoFault(f'servo {joint.servo_id} ({joint.name}) reports error bits '
-                             f'0x{bits:02X}: {error_remedy(bits) or "unknown"}{supply}',
-                             joint.servo_id)
-
-    def _goals_to_hold(self, limp: Sequence[int]) -> list[int]:
-        """
-        Return the goals of joints under torque if near their positions, else the positions.
-
-        :raises ServoFault: for a joint under torque that is far from its goal and does not push:
-            one of the two values is wrong, and the joint would leap by the difference.
-        """
-        sample = self.read()
-        measured = self._to_ticks(sample.position)
-        goals = []
-        for index, (joint, ticks, block) in enumerate(zip(SO101_JOINTS, measured, self._control,
-                                                          strict=True)):
-            goal = reg.Control.from_block(block).goal
-            away_rad = abs(goal - ticks) * self.calibration[index].rad_per_tick
-            is_near = joint.servo_id not in limp and away_rad <= MAX_LEAD_RAD
-            goals.append(goal if is_near else ticks)
-            if joint.servo_id in limp or is_near or abs(sample.load[index]) >= PUSHING_LOAD:
-                continue
-            raise ServoFault(
-                f'servo {joint.servo_id} ({joint.name}) is under torque, reads {ticks} and is '
-                f'told {goal}, {math.degrees(away_rad):.0f} deg from there, but does not push: '
-                'its measurement is wrong, or it was just told to move. Try again; if this '
-                'repeats, support the arm and run `reflex so101 torque-off`', joint.servo_id)
-        return goals
 
     def _to_ticks(self, pose: Vector) -> list[int]:
         if not np.isfinite(pose).all():

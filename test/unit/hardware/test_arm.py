@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+import itertools
 import math
 from typing import Any
 
@@ -21,6 +23,7 @@ import numpy as np
 import pytest
 
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError, ServoFault
 from reflex_ros.hardware import port
 from reflex_ros.hardware import registers as reg
@@ -357,6 +360,27 @@ def test_joint_under_torque_is_not_sent_where_it_is_wrongly_measured(
         arm.arm()
     sim.control.clear()
     assert sim.writes(since_ns, GOAL) == [] and sim.torque() == [True] * 6
+
+
+@pytest.mark.parametrize('which', (1, 2))
+def test_limp_joint_is_not_held_where_it_was_wrongly_measured_once(
+        sim: SimulatedArm, arm: So101Arm, which: int) -> None:
+    # With its strength, the joint would leap to the goal that this measurement gave it.
+    read, count = arm.read, itertools.count(1)
+
+    def wrong_once(**options: Any) -> JointSample:
+        sample = read(**options)
+        if next(count) == which:
+            sample = replace(sample, position=sample.position + 0.3 * np.eye(6)[1])
+        return sample
+
+    arm.read = wrong_once  # type: ignore[method-assign]
+    since_ns = sim.control.mark()
+    with pytest.raises(ServoFault, match=r'shoulder_lift\) has moved by 17 deg between two'):
+        arm.arm()
+    assert sim.writes(since_ns, GOAL) == [] and sim.torque() == [False] * 6
+    arm.arm()
+    assert sim.travel() < TICK and sim.torque() == [True] * 6
 
 
 def test_joint_under_torque_outside_its_range_is_not_led_in_at_full_speed(
