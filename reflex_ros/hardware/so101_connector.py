@@ -91,7 +91,8 @@ class So101Factory:
         reference = (load(find(settings['calibration_file'], self._environ, role))
                      if settings['calibration_file'] else None)
         trim = {joint: settings[f'trim.{joint}'] for joint in JOINT_NAMES}
+        accepts_range = settings['accept_range']
         port = SerialPort(self._port_names.get(name, name), baud)
         self._port_names.setdefault(name, stable_name(name))
         return So101Arm(Bus(port), reference, build=BUILDS[settings['profile']], trim=trim,
-                        accepts_range=settings['accept_range'])
+                        accepts_range=accepts_range)

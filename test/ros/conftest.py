@@ -4,6 +4,7 @@
 
 from contextlib import contextmanager
 import json
+import math
 import os
 from pathlib import Path
 import subprocess
@@ -12,6 +13,7 @@ import time
 
 import pytest
 
+MAX_STEP_RAD = 4.7 * 0.01 + 2 * math.pi / 4096
 FOLDER = os.path.join(os.path.dirname(__file__), '')
 
 
@@ -74,7 +76,10 @@ def run_demo(*arguments, env, timeout_s=120):
     done = subprocess.run(
         [sys.executable, '-m', 'reflex_ros.cli.main', 'demo', '--json', *arguments],
         env={**os.environ, **env}, capture_output=True, text=True, timeout=timeout_s, check=False)
-    return json.loads(done.stdout), done
+    result = json.loads(done.stdout)
+    # In every run: the fastest joint, the gripper, in a cycle of 10 ms, rounded up to a tick.
+    assert result.get('max_step_rad', 0.0) <= MAX_STEP_RAD, result
+    return result, done
 
 
 def descendants(pid):

@@ -170,3 +170,18 @@ def test_parking_ends_in_the_rest_pose_without_torque(arm: SimulatedArm) -> None
         drive.close()
     assert not any(arm.torque())
     assert arm.joint(1)['position_rad'] == pytest.approx(np.radians(-100), abs=0.01)
+
+
+def test_joint_far_outside_its_limits_is_named_with_the_way_back(arm: SimulatedArm) -> None:
+    # Field fault h11: 0.1.0 said "refused: JUMP".
+    arm.control.set(pose=[*START[:4], np.radians(176), START[5]])
+    drive = ManualDrive(arm.open(), velocity=0.5)
+    drive.open()
+    try:
+        arm.control.mark()
+        with pytest.raises(ReflexError, match=r'wrist_roll is at 176\.\d deg, 13\.\d deg outside '
+                                              r'of -157\.2 to 162\.8 deg\. Support the arm'):
+            drive.move(np.array([*START[:4], np.radians(142.8), START[5]]), 0.2)
+        assert arm.travel() < 0.002 and all(arm.torque())
+    finally:
+        drive.close()
