@@ -416,6 +416,25 @@ def test_parking_ends_in_the_rest_pose_without_torque(world):
     assert not any(world.arm.torque())
 
 
+def test_inactive_driver_parks_a_hot_arm_without_any_supervisor(world):
+    # LATCHED, READY or a dead supervisor: at 70 degC the servo would let go, and the arm fall.
+    world.arm.control.set(pose=[0.2, *SO101.rest_pose[1:]])
+    world.configure()
+    world.activate()
+    assert world.rig.trigger('deactivate')
+    world.gives_permit = world.gives_beat = False
+    world.arm.control.set(temperature_c=58.0, ids=[3])
+    try:
+        world.until(lambda: 'elbow_flex is at 5' in world.beat().heat, 'the warning')
+        world.arm.control.set(temperature_c=65.0, ids=[3])
+        world.until(lambda: world.beat().alone, 'the way to the rest pose, alone')
+        assert world.rig.node.lifecycle is Lifecycle.INACTIVE
+        world.until(lambda: world.beat().parked and not world.beat().torque, 'parked arm')
+    finally:
+        world.arm.control.set(temperature_c=35.0)
+    assert not any(world.arm.torque()) and world.beat().heat == ''
+
+
 # Deactivate, clean up, end.
 
 
