@@ -5,14 +5,16 @@ Who may command the arm: one supervisor, one stream, and only after the supervis
 
 The epoch of a permit is public, so a permit alone proves nothing. The driver becomes active only
 while the supervisor says that it is arming (or parking) in the epoch of the permit, and never
-while a stop that the driver has seen is latched. And nobody else may own an end of a topic or a
-service that moves the arm. Pure; one thread owns each object.
+while a stop that the driver has seen is latched; a stop for heat alone leaves the way to the rest
+pose open. And nobody else may own an end of a topic or a service that moves the arm. Pure; one
+thread owns each object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from reflex_ros.domain.fault_code import Reaction
 from reflex_ros.domain.safe_stop import State
 from reflex_ros.domain.supervision import SafetyState
 
@@ -46,13 +48,21 @@ class Handshake:
 
         :param epoch: of the newest permit.
         """
-        if self._latched_in is not None:
+        if self._latched_in is not None and not self._is_hot_parking:
             return 'a stop is latched. Look at the arm, then run `reflex reset`'
         said = self._said
         if said.state not in HANDSHAKES or said.epoch != epoch:
             return (f'the supervisor has not begun to arm: its state is {said.state.value}. '
                     'Activate the arm with `reflex promote`')
         return ''
+
+
+    @property
+    def _is_hot_parking(self) -> bool:
+        """Whether an arm that was stopped for heat alone is parked: it would fall otherwise."""
+        said = self._said
+        return said.state is State.PARKING and bool(said.causes) and all(
+            cause.code.row.reaction is Reaction.REST for cause in said.causes)
 
 
 class CommanderWatch:

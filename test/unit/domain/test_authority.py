@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from reflex_ros.domain.authority import CommanderWatch, Handshake, HANDSHAKES, UNKNOWN, UNKNOWN_S
-from reflex_ros.domain.safe_stop import State
+from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.safe_stop import CauseRecord, State
 from reflex_ros.domain.supervision import SafetyState
 
 OWNERS = {'/so101/command': '/action_stream', '/safety/permit': '/supervisor'}
@@ -32,6 +33,21 @@ def test_latch_holds_until_its_own_reset() -> None:
     handshake.record(SafetyState(State.STANDBY, 3))
     handshake.record(SafetyState(State.ARMING, 4))
     assert handshake.refusal(4) == ''
+
+
+@pytest.mark.parametrize(('codes', 'is_allowed'), [
+    ([FaultCode.OVERHEAT], True), ([], False), ([FaultCode.OP_STOP], False),
+    ([FaultCode.OVERHEAT, FaultCode.OP_STOP], False)])
+def test_arm_that_was_stopped_for_heat_alone_is_parked(codes: list[FaultCode],
+                                                       is_allowed: bool) -> None:
+    causes = tuple(CauseRecord(code, 'told', 0.0) for code in codes)
+    handshake = Handshake()
+    handshake.record(SafetyState(State.STOPPING, 5, latched=True, causes=causes))
+    handshake.record(SafetyState(State.PARKING, 6, latched=True, causes=causes))
+    assert (handshake.refusal(6) == '') is is_allowed
+    assert handshake.refusal(5) != ''
+    handshake.record(SafetyState(State.ARMING, 6, latched=True, causes=causes))
+    assert handshake.refusal(6) != ''
 
 
 def test_owner_alone_is_no_intruder() -> None:
