@@ -18,8 +18,9 @@ from reflex_ros.hardware.servo_health import FAULT_BITS, WARM_C
 ALONE_C = 64.0
 """Above the 62 degC at which a driven arm is stopped and parked, far enough below 70."""
 TRIP_C = 70
-HOT_S = 1.0
-"""How long a servo must be hot: one measurement may be wrong."""
+HOT_S = 3.0
+"""How long a servo must be hot: one measurement may be wrong, and a supervisor that lives parks
+the arm itself within that time."""
 RETRY_S = 10.0
 
 

@@ -56,10 +56,10 @@ def test_person_s_stop_bars_it_until_a_person_moves_the_arm_again() -> None:
 def test_refusal_is_told_and_tried_again_later() -> None:
     guard = HeatGuard(JOINT_NAMES)
     wants(guard, 66.0, 0.0)
-    assert wants(guard, 66.0, 2.0)
-    guard.retry_later(2.0, 'servo 2 is limp')
-    assert not wants(guard, 66.0, 3.0) and guard.text.endswith('(not possible: servo 2 is limp)')
-    assert wants(guard, 66.0, 2.1 + RETRY_S)
+    assert wants(guard, 66.0, 4.0)
+    guard.retry_later(4.0, 'servo 2 is limp')
+    assert not wants(guard, 66.0, 5.0) and guard.text.endswith('(not possible: servo 2 is limp)')
+    assert wants(guard, 66.0, 4.1 + RETRY_S)
 
 
 def test_warm_joint_is_named_with_what_happens_and_what_to_do() -> None:
