@@ -67,6 +67,9 @@ class Operator:
             self._check_dry_run(status, now)
             if state is State.READY and self._plan.applies:
                 self._request(Event.PROMOTE)
+        elif state is State.UNCONFIGURED:
+            # Nobody opens its port again.
+            self._wait_for_inputs(Cause(FaultCode.NOT_READY, 'the arm is not there'), now)
         elif state is State.FAULT:
             # The arm is gone, and nobody plugs it in again.
             self._stop.ask()
@@ -93,13 +96,21 @@ class Operator:
         if lost is not None and lost is not self._lost:
             self._fail(lost)
         self._lost = lost
-        if status.gap is None:
+        self._wait_for_inputs(status.gap, now)
+
+    def _wait_for_inputs(self, gap: Cause | None, now: float) -> None:
+        """Let the run fail when something is missing for long."""
+        if gap is None:
             self._gap_since = None
         elif self._gap_since is None:
             self._gap_since = now
         elif now - self._gap_since > GAP_S:
             self._gap_since = None
-            self._fail(status.gap)
+            if self._supervisor.seen.driver.port_lost:
+                # The origin of all else that is missing then.
+                gap = Cause(FaultCode.USB_GONE, 'the port of the arm is gone. Plug the cable in, '
+                            'then start again')
+            self._fail(gap)
 
     def _say_why(self, state: State, now: float) -> None:
         """Say now and then why actions are not applied yet; give up when that lasts too long."""

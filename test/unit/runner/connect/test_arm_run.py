@@ -165,6 +165,22 @@ def test_unplugged_arm_ends_the_run_also_when_it_is_told_to_go_on(arm, service):
     assert any('USB_GONE' in error for error in result.errors), result.errors
 
 
+@pytest.mark.parametrize('before', ['the first measurement', 'a chunk', 'a green gate'])
+def test_arm_that_is_unplugged_in_dry_run_ends_the_run_and_is_named(arm, service, monkeypatch,
+                                                                    before):
+    from reflex_ros.runner.connect import operator
+
+    monkeypatch.setattr(operator, 'GAP_S', 0.3)
+    with Driving(plan(arm, service)) as driving:
+        run = driving.run
+        wait_for(lambda: run._is_controlling and {
+            'the first measurement': True, 'a chunk': run.result.steps,
+            'a green gate': run._supervisor.machine.state is State.READY}[before], before)
+        arm.control.unplug()
+        result = driving.end()
+    assert any(error.startswith('USB_GONE') for error in result.errors), result.errors
+
+
 def test_lost_link_in_dry_run_ends_the_run(arm, service):
     with Driving(plan(arm, service)) as driving:
         wait_for(lambda: driving.run.result.steps, 'a chunk')
