@@ -88,17 +88,34 @@ def _press(key: str, system: System) -> None:
 
 def _follow(system: System) -> None:
     """Print each new state and each new reason once, unless the live view shows them."""
-    view, count, printed = system.view, 0, ''
+    view, count, known = system.view, 0, ('', '')
     while True:
         time.sleep(0.2)
         # Every state, also one that was left before anybody looked.
         states = [state.value for state, _ in view.states[count:]]
         count += len(states)
-        line = ': '.join(filter(None, (view.state.value if view.state else '',
-                                       view.warning or view.why)))
-        if (line != printed or states) and not sys.stderr.isatty():
-            click.echo('\n'.join([*states[:-1], line]), err=True)
-        printed = line
+        lines, known = _news(view, states, known)
+        if lines and not sys.stderr.isatty():
+            click.echo('\n'.join(lines), err=True)
+
+
+def _news(view: View, states: list[str],
+          known: tuple[str, str]) -> tuple[list[str], tuple[str, str]]:
+    """
+    Return the lines that say what is new.
+
+    :param states: entered since the last call.
+    :param known: as it was returned by the last call.
+    """
+    state = view.state.value if view.state else ''
+    # An age that grows is nothing new.
+    now = f'{state}: {"old" if view.warning else view.why}', view.answer
+    lines = states[:-1]
+    if now[0] != known[0] or states:
+        lines.append(': '.join(filter(None, (state, view.warning or view.why))))
+    if now[1] != known[1]:
+        lines.append(now[1])
+    return lines, now
 
 
 def _report(common: CommonOptions, view: View, killed: list[str], *,

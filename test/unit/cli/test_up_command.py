@@ -39,3 +39,16 @@ def test_end_that_was_asked_for_is_none(capsys):
     up._report(JSON, View(State.DRY_RUN), [], stopped_by_fault=False)
     document = json.loads(capsys.readouterr().out)
     assert document['ok'] is True and 'error' not in document
+
+
+def test_without_a_terminal_old_news_is_said_once_with_what_is_done():
+    view = View(State.ACTIVE)
+    _, known = up._news(view, ['ACTIVE'], ('', ''))
+    assert up._news(view, [], known) == ([], known)
+    view.heard_at = up.time.monotonic() - 3.0
+    lines, known = up._news(view, [], known)
+    assert len(lines) == 1 and 'ACTIVE: no news from the monitor for 3 s' in lines[0]
+    view.heard_at -= 5.0
+    assert up._news(view, [], known)[0] == []
+    view.answer = 'monitor hung: it is started again'
+    assert up._news(view, [], known)[0] == [view.answer]
