@@ -217,7 +217,7 @@ def _refuse_undecodable(frame: Frame) -> None:
     """Decode a frame that goes out untouched, a JPEG to an eighth of its size and grey."""
     image = Image.open(io.BytesIO(frame.data), formats=('JPEG', 'PNG'))
     if image.format == 'JPEG':
-        image.draft('L', (image.size[0] // 8, image.size[1] // 8))
+        image.draft('L', (max(image.size[0] // 8, 1), max(image.size[1] // 8, 1)))
     image.load()
 
 

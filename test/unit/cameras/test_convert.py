@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 import struct
 import threading
 import time
@@ -296,6 +297,13 @@ def test_claim_of_a_huge_size_is_refused_before_anything_is_decoded(data: bytes)
     began = time.process_time()
     assert 'allowed are 1 to' in refusal(compressed(data), camera(width=64))
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize('width, height', [(1, 1), (7, 60), (60, 7), (8, 8)])
+def test_jpeg_that_is_smaller_than_an_eighth_can_be_decoded(width: int, height: int) -> None:
+    data = BytesIO()
+    Image.new('RGB', (width, height), (200, 10, 10)).save(data, 'JPEG')
+    assert convert(compressed(data.getvalue()), PLAIN).data == data.getvalue()
 
 
 @examples(200)
