@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The walk of ``doc/first-robot.md``: every command as it stands there, in one script.
+The walk of ``doc/first-robot.md``: every command as it stands there, with ROS and without it.
 
 It runs in real processes against the simulated service and arm, without a terminal. What a person
 does is done here: type a password, approve a link, wait until something is green, press Ctrl-C.
@@ -36,14 +36,16 @@ PATIENCE_S = 60.0
 CAMERA = '/**/sim_camera:\n  ros__parameters:\n    camera: "front"\n    rate_hz: 15.0\n'
 
 
-def blocks(language):
-    """Return the blocks of the page in one language."""
-    return re.findall(rf'^```{language}\n(.*?)^```', PAGE.read_text(), re.S | re.M)
+def blocks(language, step):
+    """Return the blocks of one step of the page in one language."""
+    text = re.split(r'^## \d+\. ', PAGE.read_text(), flags=re.M)[step]
+    return re.findall(rf'^```{language}\n(.*?)^```', text, re.S | re.M)
 
 
-def commands():
-    """Return the commands of the page, in order."""
-    return [line for block in blocks('bash') for line in block.splitlines()]
+def commands(*steps):
+    """Return the commands of some steps of the page, in order."""
+    return [line for step in steps for block in blocks('bash', step)
+            for line in block.splitlines()]
 
 
 def travel(arm):
@@ -68,11 +70,11 @@ class Walker:
         """Run a line of the page, as its comment says; keep what it printed."""
         command, _, comment = (part.strip() for part in line.partition('  # '))
         words = command.split()
-        if words[:2] == ['reflex', 'up']:
+        if command.endswith('&'):
             self.start_robot(command.removesuffix('&'))
         elif words[:2] == ['reflex', 'login']:
             self.log_in(command)
-        elif words[1] in VERBS:
+        elif words[0] == 'reflex' and words[1] in VERBS:
             wait_for(lambda: self.run(command).returncode == 0, PATIENCE_S,
                      f'success of {command}')
         elif words[:2] == ['reflex', 'doctor'] and self.up is not None:
@@ -109,10 +111,10 @@ class Walker:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def end_robot(self):
-        """Press Ctrl-C; return exit code and stderr."""
+        """Press Ctrl-C; return exit code, stdout and stderr."""
         self.up.send_signal(2)
-        _, err = self.up.communicate(timeout=30)
-        return self.up.returncode, err
+        out, err = self.up.communicate(timeout=30)
+        return self.up.returncode, out, err
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
     dataset = tmp_path / 'cubes' / 'meta'
     dataset.mkdir(parents=True)
     (dataset / 'info.json').write_text('{"codebase_version": "v3.0", "fps": 30}')
-    (tmp_path / 'robot.yaml').write_text(blocks('yaml')[0])
+    (tmp_path / 'robot.yaml').write_text(blocks('yaml', 6)[0])
     walking = Walker(tmp_path, domain, service)
     yield walking
     if walking.up is not None and walking.up.poll() is None:
@@ -139,13 +141,13 @@ def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
 
 
 def test_page_is_walked_from_signup_to_receipts_without_an_id(walker):
-    lines = commands()
+    lines = commands(*range(1, 9))
     assert not re.search(r'\b[a-z]+_[0-9a-f]{8,}\b', '\n'.join(lines)), 'an id on the page'
     has_moved = False
     for line in lines:
         if line.startswith('reflex receipts'):
             # Step 8: Ctrl-C, while the arm is parked.
-            code, err = walker.end_robot()
+            code, _, err = walker.end_robot()
             assert code == 0, err
         walker.type(line)
         if line == 'reflex promote':
@@ -166,3 +168,29 @@ def test_page_is_walked_from_signup_to_receipts_without_an_id(walker):
         if command.split()[1] in ('datasets', 'training', 'models', 'robots', 'deployments',
                                   'doctor', 'receipts', 'sessions'):
             assert '\nNext:\n  ' in output, command
+
+
+def test_last_step_is_walked_without_ros_and_without_an_id(walker):
+    lines = commands(*range(1, 6), 9)
+    starts = [number for number, line in enumerate(lines) if line.endswith('&')]
+    ends = [number for number, line in enumerate(lines)
+            if line.startswith(('sed', 'reflex receipts'))]
+    assert len(starts) == len(ends) == 2, 'a dry run and one that moves'
+    with ArmControl(walker.folder / 'arm.sock') as arm:
+        for number, line in enumerate(lines):
+            if number == ends[0]:
+                wait_for(lambda: len(walker.service.observations()) > 5, PATIENCE_S,
+                         'steps in dry_run')
+                assert travel(arm) < 0.01, 'motion in dry_run'
+            elif number == ends[1]:
+                wait_for(lambda: travel(arm) > 0.1, PATIENCE_S, 'motion')
+            if number in ends:
+                code, out, err = walker.end_robot()
+                assert code == 0, (out, err)
+                assert 'Traceback' not in err
+            walker.type(line)
+    receipts = walker.service.call('listDeploymentReceipts')['receipts']
+    events = [row['event'] for row in receipts]
+    assert events.count('authorized') == events.count('closed') == 2, events
+    assert 'promoted' in events
+    assert not [row for row in walker.service.state()['sessions'] if row['status'] == 'active']
