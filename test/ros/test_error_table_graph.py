@@ -8,14 +8,18 @@ To write them from what was seen, run this file with ``WRITE_ERRORS=1``.
 
 import os
 import re
+import socket
 
 import pytest
 
 pytest.importorskip('rclpy')
 pytest.importorskip('aiohttp')
 
+from reflex_ros.nodes.so101_driver_node import So101DriverNode  # noqa: E402
+
 from ..unit.cli.test_error_table import ENTRIES, PAGE, plain  # noqa: E402
 from ..unit.conftest import no_settings  # noqa: E402, F401
+from .node_rig import made  # noqa: E402
 from .test_stream_node import (  # noqa: E402, F401
     running_service,
     service,
@@ -41,6 +45,21 @@ def refused_key(world, monkeypatch):  # noqa: F811
     return world.rig.node.problem
 
 
+def unreachable(world, monkeypatch):  # noqa: F811
+    with socket.socket() as closed:
+        # Bound and not listening: nobody else gets this port, and nobody answers.
+        closed.bind(('127.0.0.1', 0))
+        use(world, rpc_url=f'http://127.0.0.1:{closed.getsockname()[1]}')
+        assert not world.rig.trigger('configure')
+    return world.rig.node.problem
+
+
+def no_bus(ros, monkeypatch):
+    with made(ros, So101DriverNode, '-p', 'port:=/dev/ttyUSB77') as rig:
+        assert not rig.trigger('configure')
+        return rig.node.problem
+
+
 def unready(world, monkeypatch):  # noqa: F811
     _, deployment = set_up(world.service, 'far', paired=False)
     use(world, deployment=deployment, robot='far')
@@ -61,7 +80,9 @@ def fault(name, value=None):
 
 
 CASES = {1: (no_key, 'API key is required'), 2: (refused_key, 'API key is not valid'),
+         5: (unreachable, 'Cannot reach the Reflex backend'),
          6: (unready, 'reflex robots pair'), 7: (fault('reset'), 'NET_CLOSED: '),
+         9: (no_bus, '/dev/ttyUSB77 does not exist'),
          13: (fault('expire', 1), 'SESSION_EXPIRED: ')}
 """Entry -> how it is provoked, and words that show that it was."""
 
@@ -79,9 +100,11 @@ def seen():
 
 
 @pytest.mark.parametrize('entry', CASES)
-def test_text_of_the_page_is_what_the_node_says(world, monkeypatch, seen, entry):  # noqa: F811
+def test_text_of_the_page_is_what_the_node_says(request, monkeypatch, seen, entry):
     provoke, says = CASES[entry]
-    text = provoke(world, monkeypatch)
+    # Each node has a context of its own: the driver needs no world around the stream.
+    place = request.getfixturevalue('ros' if provoke is no_bus else 'world')
+    text = provoke(place, monkeypatch)
     assert says in text
     text = re.sub(r'\b(robot|schema)_[0-9a-f]{8,}', r'\1_...', plain(text))
     seen[entry] = f'| {entry} | {ENTRIES[entry]} | {text} |\n'
