@@ -80,8 +80,9 @@ def fault(name, value=None):
 
 
 CASES = {1: (no_key, 'API key is required'), 2: (refused_key, 'API key is not valid'),
+         3: (fault('reset'), 'NET_CLOSED: '), 4: (fault('silence'), 'NET_SILENT: '),
          5: (unreachable, 'Cannot reach the Reflex backend'),
-         6: (unready, 'reflex robots pair'), 7: (fault('reset'), 'NET_CLOSED: '),
+         6: (unready, 'reflex robots pair'), 7: (fault('close', '1:1011'), 'SERVER_ERROR: '),
          9: (no_bus, '/dev/ttyUSB77 does not exist'),
          13: (fault('expire', 1), 'SESSION_EXPIRED: ')}
 """Entry -> how it is provoked, and words that show that it was."""
@@ -107,6 +108,7 @@ def test_text_of_the_page_is_what_the_node_says(request, monkeypatch, seen, entr
     text = provoke(place, monkeypatch)
     assert says in text
     text = re.sub(r'\b(robot|schema)_[0-9a-f]{8,}', r'\1_...', plain(text))
+    text = re.sub(r'for \d+\.\d+ s', 'for T s', text)
     seen[entry] = f'| {entry} | {ENTRIES[entry]} | {text} |\n'
     if not os.environ.get('WRITE_ERRORS'):
         assert seen[entry] in PAGE.read_text(encoding='utf-8'), 'doc/errors.md is older'

@@ -170,7 +170,7 @@ def test_page_is_walked_from_signup_to_receipts_without_an_id(walker):
             assert '\nNext:\n  ' in output, command
 
 
-def test_last_step_is_walked_without_ros_and_without_an_id(walker):
+def test_last_step_is_walked_in_one_process_and_without_an_id(walker):
     lines = commands(*range(1, 6), 9)
     starts = [number for number, line in enumerate(lines) if line.endswith('&')]
     ends = [number for number, line in enumerate(lines)
