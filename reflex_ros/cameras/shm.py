@@ -5,12 +5,15 @@ Frames that another process writes into shared memory (protocol reference, secti
 
 Little endian: magic, width, height, channels (u32 each), sequence (u64); pixels from byte 64 on,
 uint8, row by row. An odd sequence that is the same before and after a copy means a whole frame.
+
+The segment is read like a file, and not mapped: a writer that starts again cuts it short, and the
+kernel would end a process that touches a page that is gone, with whatever arm it drives.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
+import os
 from pathlib import Path
 import struct
 import time
@@ -48,7 +51,7 @@ class ShmSource:
         self._path = folder / f'reflex_cam_{name}'
         self._retries = max_attach_retries
         self._delay_s = attach_retry_delay_s
-        self._memory: mmap.mmap | None = None
+        self._file: int | None = None
         self._sequence = -1
 
     def open(self) -> None:
@@ -59,9 +62,10 @@ class ShmSource:
         """
         self._sequence = -1
         for attempt in range(self._retries + 1):
-            with contextlib.suppress(OSError, ValueError), self._path.open('rb') as file:
-                self._memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                return
+            with contextlib.suppress(OSError):
+                if self._path.stat().st_size:
+                    self._file = os.open(self._path, os.O_RDONLY)
+                    return
             if attempt < self._retries:
                 time.sleep(self._delay_s)
         raise ShmLost(f'no SHM segment at {self._path}. Start the program that writes it')
@@ -79,33 +83,39 @@ class ShmSource:
 
     def close(self) -> None:
         """Leave the segment; may be called twice."""
-        if self._memory is not None:
-            self._memory.close()
-            self._memory = None
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _try(self) -> Frame | None:
-        memory = self._memory
-        if memory is None or len(memory) < PIXELS_AT:
+        file = self._file
+        head = os.pread(file, PIXELS_AT, 0) if file is not None else b''
+        if file is None or len(head) < PIXELS_AT:
             raise ShmLost(f'{self._path} is too short to hold a frame')
-        magic, width, height, channels, before = HEAD.unpack_from(memory)
+        magic, width, height, channels, before = HEAD.unpack_from(head)
         if magic != MAGIC:
             raise ShmLost(f'{self._path} is no camera segment: it begins with {magic:#x}, '
                           f'expected {MAGIC:#x}')
-        size = width * height * channels
-        if channels not in ENCODINGS or not 0 < size <= len(memory) - PIXELS_AT:
+        size, room = width * height * channels, os.fstat(file).st_size - PIXELS_AT
+        if channels not in ENCODINGS or not 0 < size <= room:
             raise FrameRefused(f'{self._path} says {width} x {height} pixels of {channels} bytes, '
-                               f'and has room for {len(memory) - PIXELS_AT} bytes')
+                               f'and has room for {room} bytes')
         if before == self._sequence:
             return None
         pixels = b''
         for _ in range(TRIES):
-            [before] = SEQUENCE.unpack_from(memory, SEQUENCE_AT)
-            pixels = memory[PIXELS_AT:PIXELS_AT + size]
-            [after] = SEQUENCE.unpack_from(memory, SEQUENCE_AT)
-            if before % 2 and before == after:
+            before, pixels = self._sequence_of(file), os.pread(file, size, PIXELS_AT)
+            if before % 2 and before == self._sequence_of(file) and len(pixels) == size:
                 break
             time.sleep(LOOK_S)
+        if len(pixels) < size:
+            return None
         # After ten tries it takes what is there.
         self._sequence = before
         return Frame(0, ENCODINGS[channels], memoryview(pixels), False, width, height,
                      width * channels)
+
+    def _sequence_of(self, file: int) -> int:
+        """Return the present sequence; 0, which is no whole frame, while it is not there."""
+        data = os.pread(file, SEQUENCE.size, SEQUENCE_AT)
+        return int(SEQUENCE.unpack(data)[0]) if len(data) == SEQUENCE.size else 0

@@ -3,6 +3,7 @@
 """Cameras that this process reads itself: a file in the place of a device, and shared memory."""
 
 import io
+import os
 import struct
 import threading
 import time
@@ -249,3 +250,19 @@ def test_picture_of_any_form_becomes_an_array_and_a_jpeg(value):
 def test_what_is_no_picture_is_refused(value):
     with pytest.raises(FrameRefused):
         still.to_jpeg(value, PLAIN)
+
+
+def test_segment_that_is_cut_short_or_written_anew_ends_no_process(shared, tmp_path):
+    # Mapped, this killed the process: a writer that starts again truncates its segment.
+    publisher = Publisher(tmp_path)
+    publisher.write(1)
+    source = shared()
+    source.open()
+    path = tmp_path / 'reflex_cam_front'
+    whole = path.read_bytes()
+    for length, refusal in ((0, ShmLost), (40, ShmLost), (70, FrameRefused)):
+        os.truncate(path, length)
+        with pytest.raises(refusal):
+            source.read()
+        path.write_bytes(whole[:16] + struct.pack('<Q', 2 * length + 9) + whole[24:])
+        assert bytes(source.read().data) == b'\1' * 36
