@@ -33,6 +33,9 @@ _wire.setLevel(logging.INFO)
 CLOSE_S = 0.2
 """How long to wait for the closing handshake of the service [s]; a dead link never sends one."""
 MAX_QUEUE = 4
+READ_BYTES = 2 ** 15
+"""Read at once. The library parses all of it in one turn of the loop, and 256 kB of frames without
+content take half a second: no beat of the node would go out meanwhile."""
 
 
 class _Connection(ClientConnection):
@@ -46,7 +49,10 @@ class _Connection(ClientConnection):
     connected_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Record the time of the connection."""
+        """Record the time of the connection, and read little at once."""
+        if hasattr(transport, 'max_size'):
+            # asyncio's own name; behind TLS its SSL transport has another bound, 256 kB.
+            transport.max_size = READ_BYTES
         self.connected_at = asyncio.get_running_loop().time()
         super().connection_made(transport)
 
