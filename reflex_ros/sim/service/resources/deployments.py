@@ -30,7 +30,8 @@ class Mode(str, Enum):
     APPLY_ACTIONS = 'apply_actions'
 
 
-ModeName = Annotated[str, AfterValidator(Mode)]
+# Not the class itself: pydantic cannot read the signature of an enum on Python 3.12.
+ModeName = Annotated[str, AfterValidator(lambda name: Mode(name))]
 
 
 @dataclass

@@ -37,7 +37,7 @@ class Status(str, Enum):
     FAILED = 'failed'
 
 
-StatusName = Annotated[str, AfterValidator(Status)]
+StatusName = Annotated[str, AfterValidator(lambda name: Status(name))]
 ENDED: dict[Status, Reason] = {
     Status.CLOSED: Reason.SESSION_CLOSED,
     Status.EXPIRED: Reason.SESSION_EXPIRED,

@@ -37,7 +37,7 @@ class Status(str, Enum):
     STOPPED = 'stopped'
 
 
-StatusName = Annotated[str, AfterValidator(Status)]
+StatusName = Annotated[str, AfterValidator(lambda name: Status(name))]
 TERMINAL = frozenset((Status.SUCCEEDED, Status.FAILED, Status.STOPPED))
 
 
