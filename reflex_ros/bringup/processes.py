@@ -114,7 +114,7 @@ class Child:
         self.popen.wait()
 
     def note(self, text: str) -> None:
-        """Add a line of ours to the log of the process."""
+        """Append a line to the log file of the process."""
         with contextlib.suppress(OSError), self.log.open('a', encoding='utf-8') as log:
             log.write(f'reflex: {self.process.name}: {text}\n')
 

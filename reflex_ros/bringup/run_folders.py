@@ -17,7 +17,7 @@ import shutil
 import tempfile
 
 KEPT = 5
-"""Folders of each kind that stay, and beside them those that are in use."""
+"""Number of unused folders of each kind that are kept; a folder in use is never removed."""
 _LOCK = '.in_use'
 _held: list[int] = []
 """Files that are locked as long as this process lives."""

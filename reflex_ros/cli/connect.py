@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 import logging
 from pathlib import Path
 import sys
@@ -42,7 +42,7 @@ def connect(common: CommonOptions, config: Path, check: bool, record: Path | Non
     dry_run, and the session is promoted. The first Ctrl-C ends the run as planned, a second one at
     once; the robot is held in both cases.
 
-    The exit code is 1 when there was an error, also one that the run survived.
+    The exit code is 1 if any error occurred, even if the run went on after it.
     """
     from reflex_ros.runner.connect.assemble import make_run, read_config, RunOptions
     from reflex_ros.runner.connect.recorder import make_recorder
@@ -99,21 +99,9 @@ def _summary(result: RunResult) -> Iterator[str]:
         yield ', '.join(f'{name} {value:g}' for name, value in result.timing.items())
 
 
-@contextmanager
-def _lines(common: CommonOptions) -> Iterator[None]:
+def _lines(common: CommonOptions) -> AbstractContextManager[None]:
     """Write what the run does to stderr; ``-v`` does that already, and a script wants JSON."""
     if common.is_verbose:
-        yield
-        return
-    logger = logging.getLogger('reflex_ros')
+        return nullcontext()
     # A script reads the errors from the JSON document.
-    handler = logging.NullHandler() if common.as_json else logging.StreamHandler()
-    handler.setFormatter(verbose.Formatter(LINE))
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-        logger.removeHandler(handler)
+    return verbose.logs(logging.INFO, LINE, logging.NullHandler() if common.as_json else None)

@@ -35,15 +35,15 @@ DEFAULT_CAMERA = 'front'
 @click.option('--local', is_flag=True, help='Check this machine: the way to the service, the arm, '
               'ROS 2, cameras, disk.')
 @click.option('--config', type=click.Path(dir_okay=False, path_type=Path),
-              help='Parameter file of the robot, or robot.yaml of `reflex connect`: its port and '
-              'cameras must then be there.')
+              help='Configuration of the robot, for --local: robot.yaml or a ROS parameter file. '
+              'Its port and cameras must be present.')
 def doctor(common: CommonOptions, deployment_id: str | None, local: bool,
            config: Path | None) -> None:
     """
-    Check whether a deployment may apply actions, and this machine with --local.
+    Check whether a deployment may apply actions, or check this machine.
 
-    The command prints a remedy for each failed check. It exits with 1 when a check failed. With
-    --local, a part that is neither there nor configured is skipped.
+    The command prints a remedy for each failed check. It exits with 1 when a check failed.
+    --local skips a part that is neither present nor configured.
     """
     if deployment_id is None and not local:
         raise click.UsageError("Missing argument 'DEPLOYMENT_ID': an id, a name, or --last. For "

@@ -84,7 +84,7 @@ def setup(common: CommonOptions, name: str, so101: bool, schema: Path | None,
     Register, pair and claim this robot in one go.
 
     Run the command on the machine of the robot: from then on, `reflex up` sends the heartbeats of
-    this robot. What is there already is used, so the command can be run again.
+    this robot. Existing entries are used again, so a second run does no harm.
     """
     schema_name, content = '', None
     if schema_id is None:

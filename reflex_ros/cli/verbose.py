@@ -22,18 +22,23 @@ class Formatter(logging.Formatter):
 
 
 @contextmanager
-def logs() -> Iterator[None]:
+def logs(level: int = logging.DEBUG, form: str = FORM,
+         handler: logging.Handler | None = None) -> Iterator[None]:
     """
     Write the logs of this package to stderr, and of no other package.
 
     The logs of httpx and websockets contain headers, and a header contains the API key.
+
+    :param level: least important records that are written.
+    :param form: format of a line.
+    :param handler: takes the records in place of stderr.
     """
     logger = logging.getLogger('reflex_ros')
-    handler = logging.StreamHandler()
-    handler.setFormatter(Formatter(FORM))
+    handler = handler or logging.StreamHandler()
+    handler.setFormatter(Formatter(form))
     before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(level)
     try:
         yield
     finally:

@@ -78,7 +78,7 @@ def rpc_url(explicit: str | None, environment: Mapping[str, str],
     Resolve the base URL of the RPC backend.
 
     :param explicit: what a person gave, with its source if it is an :class:`Address`.
-    :param saved: URL of the saved login, likewise.
+    :param saved: URL of the saved login, with its source if it is an :class:`Address`.
     :raises ConfigurationError: if it is not an http or https URL, or the API key would be sent
         unencrypted.
     """

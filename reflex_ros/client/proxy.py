@@ -3,8 +3,9 @@
 """
 The proxy of ``REFLEX_PROXY``: a tunnel for everything that is encrypted, for nothing else.
 
-The variables that other programs use (``HTTPS_PROXY`` and such) are not: whoever can set them for
-a shell should not get the API key's traffic unseen. An error names them, and ``REFLEX_PROXY``.
+``HTTPS_PROXY`` and similar variables are not used. They are often set for a whole machine, and the
+traffic with the API key must not take another way without the user knowing. When the service
+cannot be reached, the error names the unused variable and ``REFLEX_PROXY``.
 """
 
 from __future__ import annotations

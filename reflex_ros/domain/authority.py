@@ -23,7 +23,8 @@ HANDSHAKES = (State.ARMING, State.PARKING)
 UNKNOWN = '_NODE_NAME_UNKNOWN_'
 """What ROS calls the node of an endpoint before it has heard of the node."""
 UNKNOWN_S = 1.0
-"""How long a node may be without a name [s]."""
+"""How long the owner of a new end may be without a name while the arm is active [s]: ROS tells the
+name of a node after its topics. Before an activation there is no such wait."""
 
 
 class Handshake:
@@ -76,7 +77,8 @@ class CommanderWatch:
         self._owners = dict(owners)
         self._unknown_since: dict[str, float] = {}
 
-    def intruders(self, found: Mapping[str, Iterable[str]], now: float) -> str:
+    def intruders(self, found: Mapping[str, Iterable[str]], now: float, *,
+                  unknown_s: float = UNKNOWN_S) -> str:
         """
         Name the nodes that own what they must not.
 
@@ -85,6 +87,7 @@ class CommanderWatch:
 
         :param found: full names of the nodes that own each topic or service now.
         :param now: monotonic instant [s].
+        :param unknown_s: how long an owner may be without a name [s].
         :returns: a text for people; empty when there are none.
         """
         said = []
@@ -94,7 +97,7 @@ class CommanderWatch:
             since = self._unknown_since.setdefault(name, now) if unknown else now
             if not unknown:
                 self._unknown_since.pop(name, None)
-            if now - since < UNKNOWN_S:
+            if now - since < unknown_s:
                 others -= unknown
             said += [f'{"a program without a name" if node in unknown else node} owns an end of '
                      f'{name}, which is for {owner} alone' for node in sorted(others)]

@@ -56,7 +56,7 @@ _ALOHA_GRIPPER = WireValue(unit=WireUnit.FRACTION, sign=-1, offset=1.0)
 ADAPTERS: Mapping[str, Adapter] = {adapter.name: adapter for adapter in (
     Adapter('so101_joint', 'actions_so101', 6, WireUnit.DEGREES, WireValue(unit=WireUnit.PERCENT)),
     Adapter('aloha_joint', 'actions_aloha', 14, WireUnit.RADIANS, _ALOHA_GRIPPER, 7),
-    # What a model's raw output means is known to whoever trained it; this is the layout of the
+    # The meaning of a model's raw rows depends on its training data. This is the layout of the
     # base model, which was trained on arms like the one above.
     Adapter('pi_native', 'actions_pi', 32, WireUnit.RADIANS, _ALOHA_GRIPPER, 7))}
 

@@ -316,7 +316,7 @@ class ArmDriver:
             self._stopped_at = now
         elif self._is_alone and cause.code is FaultCode.OP_STOP:
             self._heat.bar('a person has stopped it')
-        # Whoever permitted the motion that was stopped gets some time to end it in order.
+        # After a stop, a living supervisor parks a hot arm itself: give it the time for that.
         is_idle = not self._armed or now - self._stopped_at > ORPHANED_S
         if not self._heat.evaluate(measured, now, has_torque=self._arm.has_torque,
                                    is_idle=is_idle):

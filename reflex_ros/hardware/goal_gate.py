@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The last check of a goal before it goes onto the wire, whoever computed it (pure).
+The last check of every goal before it goes onto the wire (pure).
 
 A goal may differ from the last written one by one step only. It may not go beyond the limits or
 further from the measured joint than the lead bound; a joint that is beyond them already may come

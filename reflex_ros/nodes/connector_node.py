@@ -24,7 +24,7 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.config.parameters.spec import Spec
-from reflex_ros.domain.authority import CommanderWatch, Handshake
+from reflex_ros.domain.authority import CommanderWatch, Handshake, UNKNOWN_S
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.component_status import Level
 from reflex_ros.domain.fault_code import FaultCode
@@ -112,7 +112,7 @@ class ConnectorNode(ReflexNode):
 
     def _start(self) -> None:
         connector = self._required()
-        self._watch_commanders()
+        self._watch_commanders(unknown_s=0.0)
         refusal = self._guard.refusal_reason(time.monotonic()) or self._handshake.refusal(
             self._guard.permitted_epoch) or self._intruders
         if refusal:
@@ -183,9 +183,9 @@ class ConnectorNode(ReflexNode):
                 {f'{space}/{name}/change_state': f'{space}/{name}',
                  f'{stream}/change_state': stream})
 
-    def _watch_commanders(self) -> None:
+    def _watch_commanders(self, unknown_s: float = UNKNOWN_S) -> None:
         now = time.monotonic()
-        intruders = self._commanders.intruders(self._owners.find(now), now)
+        intruders = self._commanders.intruders(self._owners.find(now), now, unknown_s=unknown_s)
         if intruders:
             self._guard.fail(Cause(FaultCode.TWO_COMMANDERS, intruders))
             if intruders != self._intruders:

@@ -173,17 +173,8 @@ class ArmRun:
                 raise ReflexError('the supervisor has ended; the arm is held')
             if now >= beat_at:
                 beat_at = now + self._plan.heartbeat_s
-                self._call_heartbeat()
+                self.result.tell(self._on_heartbeat)
             time.sleep(0.01)
-
-    def _call_heartbeat(self) -> None:
-        if self._on_heartbeat is None:
-            return
-        try:
-            self._on_heartbeat(self.result.heartbeat)
-        except Exception:
-            # A caller's mistake must not stop the arm.
-            _log.exception('on_heartbeat failed')
 
     def _finish(self) -> None:
         """End as planned: the arm comes to rest along its path, after the last of its steps."""

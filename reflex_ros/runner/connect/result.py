@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+import logging
 from typing import Any
 
 from reflex_ros.errors import ReflexError
+
+_log = logging.getLogger(__name__)
 
 MAX_ERRORS = 100
 
@@ -48,6 +51,16 @@ class RunResult:
         """The argument of the caller's ``on_heartbeat``."""
         return {'step': self.steps, 'applied_steps': self.applied_steps,
                 'safe_stops': self.safe_stops}
+
+    def tell(self, on_heartbeat: Callable[[dict[str, int]], object] | None) -> None:
+        """Call the caller's ``on_heartbeat``, if there is one; what it raises is logged."""
+        if on_heartbeat is None:
+            return
+        try:
+            on_heartbeat(self.heartbeat)
+        except Exception:
+            # A caller's mistake must not stop the robot.
+            _log.exception('on_heartbeat failed')
 
     def add_error(self, text: str) -> None:
         """Record an error."""

@@ -212,7 +212,7 @@ class StepRun:
             result.steps += 1
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + settings.heartbeat_interval_s
-                self._beat()
+                self.result.tell(self._on_heartbeat)
             self._stop.sleep(settings.control_period_s - (time.monotonic() - began))
 
     def _step(self, step: int) -> None:
@@ -260,15 +260,6 @@ class StepRun:
             except Exception as exc:
                 _log.error('the safe stop failed: %s', exc)
                 self.result.add_error(f'safe_stop_failed: {exc}')
-
-    def _beat(self) -> None:
-        if self._on_heartbeat is None:
-            return
-        try:
-            self._on_heartbeat(self.result.heartbeat)
-        except Exception:
-            # A caller's mistake must not stop the robot.
-            _log.exception('on_heartbeat failed')
 
     def _end(self) -> None:
         """Stop the robot before anything else; the link, whose end may take long, comes last."""

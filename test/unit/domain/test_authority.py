@@ -74,3 +74,9 @@ def test_node_without_a_name_has_a_second_to_tell_it() -> None:
     assert 'a program without a name owns' in watch.intruders(nameless, 10.0 + UNKNOWN_S)
     assert watch.intruders({'/so101/command': ['/action_stream']}, 12.0) == ''
     assert watch.intruders(nameless, 13.0) == ''
+
+
+def test_node_without_a_name_is_not_waited_for_before_an_activation() -> None:
+    nameless = {'/safety/permit': ['/supervisor', f'/{UNKNOWN}']}
+    assert 'a program without a name' in CommanderWatch(OWNERS).intruders(
+        nameless, 10.0, unknown_s=0.0)
