@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+import select
 import termios
 from typing import Protocol
 
@@ -23,8 +24,7 @@ from reflex_ros.errors import ConfigurationError, PortLost
 READ_SLICE_S = 0.005
 """Longest single wait for bytes: the reply timeout of the SO-101 reference, section 4.5."""
 WRITE_TIMEOUT_S = 0.25
-"""pyserial also counts time in which this process does not run: with a short timeout, a stall of
-this process would look like a blocked adapter."""
+"""Longest wait for room in the adapter's buffer."""
 SLOW_TIMER_MS = 4
 _LOST = (OSError, termios.error, TypeError)
 
@@ -72,8 +72,7 @@ class SerialPort:
     def __init__(self, name: str, baud: int = 1_000_000) -> None:
         self.name = name
         try:
-            self._serial = serial.Serial(name, baud, timeout=READ_SLICE_S,
-                                         write_timeout=WRITE_TIMEOUT_S, exclusive=True)
+            self._serial = serial.Serial(name, baud, timeout=READ_SLICE_S, exclusive=True)
         except (OSError, termios.error) as exc:
             raise ConfigurationError(_open_error(name, exc)) from exc
 
@@ -84,7 +83,12 @@ class SerialPort:
         :raises PortLost: when the bytes cannot be sent.
         """
         try:
-            self._serial.write(data)
+            # Not pyserial's write: it counts time in which this process does not run, and then
+            # reports an adapter as blocked that has taken every byte.
+            fd = self._serial.fileno()
+            while data := data[self._write_some(fd, data):]:
+                if not select.select((), (fd,), (), WRITE_TIMEOUT_S)[1]:
+                    raise TimeoutError(f'the adapter takes no byte for {WRITE_TIMEOUT_S:g} s')
         except _LOST as exc:
             raise self._lost('write', exc) from exc
 
@@ -116,6 +120,13 @@ class SerialPort:
             self._serial.close()
         except _LOST as exc:
             raise self._lost('close', exc) from exc
+
+    @staticmethod
+    def _write_some(fd: int, data: bytes) -> int:
+        try:
+            return os.write(fd, data)
+        except BlockingIOError:
+            return 0
 
     def _lost(self, what: str, exc: Exception) -> PortLost:
         return PortLost(f'port {self.name}: {what} failed ({exc}). Check the cable, and that no '

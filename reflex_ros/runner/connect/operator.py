@@ -106,10 +106,11 @@ class Operator:
             self._gap_since = now
         elif now - self._gap_since > GAP_S:
             self._gap_since = None
-            if self._supervisor.seen.driver.port_lost:
+            driver = self._supervisor.seen.driver
+            if driver.port_lost:
                 # The origin of all else that is missing then.
-                gap = Cause(FaultCode.USB_GONE, 'the port of the arm is gone. Plug the cable in, '
-                            'then start again')
+                gap = driver.cause or Cause(FaultCode.USB_GONE, 'the port of the arm is gone. '
+                                            'Plug the cable in, then start again')
             self._fail(gap)
 
     def _say_why(self, state: State, now: float) -> None:

@@ -16,7 +16,7 @@ import tty
 import pytest
 
 from reflex_ros.errors import ConfigurationError, PortLost
-from reflex_ros.hardware.port import latency_warning, SerialPort
+from reflex_ros.hardware.port import latency_warning, SerialPort, WRITE_TIMEOUT_S
 
 REPOSITORY = Path(__file__).parents[3]
 HOLD_PORT = """
@@ -189,6 +189,33 @@ def test_port_that_another_thread_closes_is_a_lost_port(port: SerialPort) -> Non
 def test_adapter_that_takes_no_bytes_is_a_lost_port(port: SerialPort) -> None:
     with pytest.raises(PortLost, match='write failed'):
         port.write(bytes(200_000))
+
+
+def test_stall_of_this_process_is_no_blocked_adapter(port: SerialPort) -> None:
+    def stall(_frame: object, event: str, function: object) -> None:
+        if event == 'c_return' and function is os.write:
+            # As long as a garbage collection in a large program, or a suspended process.
+            time.sleep(1.5 * WRITE_TIMEOUT_S)
+
+    sys.setprofile(stall)
+    try:
+        port.write(b'\xff')
+    finally:
+        sys.setprofile(None)
+
+
+def test_write_goes_on_when_the_adapter_has_room_again(pty: Pty, port: SerialPort) -> None:
+    got = bytearray()
+
+    def drain() -> None:
+        while len(got) < 200_000:
+            got.extend(os.read(pty.master, 65_536))
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    port.write(bytes(range(250)) * 800)
+    thread.join(8.0)
+    assert bytes(got) == bytes(range(250)) * 800
 
 
 def test_port_may_be_closed_twice_and_opened_again(pty: Pty, port: SerialPort) -> None:
