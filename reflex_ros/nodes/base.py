@@ -79,7 +79,8 @@ class ReflexNode(LifecycleNode):
 
         :param period_s: period [s].
         """
-        return self.create_timer(period_s, callback, clock=_STEADY)
+        # rclpy gives a callback that takes an argument the TimerInfo: into whichever it is.
+        return self.create_timer(period_s, lambda: callback(), clock=_STEADY)
 
     def destroy_node(self) -> None:
         """Destroy the node. Log records of the other packages no longer go through it."""

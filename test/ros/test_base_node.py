@@ -281,3 +281,11 @@ def test_log_of_the_pure_packages_reaches_rosout_until_the_node_is_gone(rig):
     other = Scripted()
     other.destroy_node()
     assert other._log_handler not in handlers
+
+
+def test_timer_calls_with_no_argument_also_what_takes_one(rig):
+    # rclpy looks for a parameter, and then passes what it knows of the timer.
+    called = []
+    rig.node.every(0.01, lambda bound_s=1.0: called.append(bound_s))
+    rig.until(lambda: called, 'call')
+    assert set(called) == {1.0}
