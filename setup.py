@@ -61,6 +61,9 @@ setup(
         'sim': ['aiohttp>=3.8', 'Pillow>=9.0'],
         # Cameras of `reflex connect`: v4l2 devices, and pictures that have to be converted.
         'camera': ['av>=10.0', 'Pillow>=9.0'],
+        # Recordings: written by the node `recorder` and by `reflex connect`, read by
+        # `reflex recordings` and `reflex stops`.
+        'record': ['mcap>=1.1', 'mcap-ros2-support>=0.5'],
         # ROS 2 Kilted from the Python package index, for machines without a ROS 2 installation.
         # Exact, because compiled libraries of different builds must not meet in one process; what
         # they bring along is held by their own bounds. Fast DDS is the only middleware there.
@@ -106,6 +109,7 @@ setup(
             'action_stream_node = reflex_ros.nodes.executables:action_stream_node',
             'camera_node = reflex_ros.nodes.executables:camera_node',
             'monitor_node = reflex_ros.nodes.executables:monitor_node',
+            'recorder_node = reflex_ros.nodes.executables:recorder_node',
             'sim_camera_node = reflex_ros.nodes.executables:sim_camera_node',
             'so101_driver_node = reflex_ros.nodes.executables:so101_driver_node',
             'supervisor_node = reflex_ros.nodes.executables:supervisor_node',

@@ -7,14 +7,17 @@ A module is imported before its markers are read, so one that imports rclpy or l
 begins with ``pytest.importorskip('rclpy')`` or ``pytest.importorskip('launch_ros')``.
 """
 
+import atexit
 from collections import deque
 import gc
 import importlib.util
 import os
 import random
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 
 import pytest
 
@@ -22,6 +25,11 @@ import pytest
 # more, and each process that a test starts compiles the package again (0.2 to 0.3 s of a core).
 sys.dont_write_bytecode = False
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+
+# The recorder of a graph that a test starts must not write into the home of who runs the tests.
+if 'REFLEX_RECORDINGS_DIR' not in os.environ:
+    os.environ['REFLEX_RECORDINGS_DIR'] = tempfile.mkdtemp(prefix='reflex-test-recordings-')
+    atexit.register(shutil.rmtree, os.environ['REFLEX_RECORDINGS_DIR'], ignore_errors=True)
 
 # As the nodes and the commands do, before numpy is loaded.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')

@@ -184,6 +184,8 @@ def nodes(config: Path | None = None, world: World | None = None,
                 has_key=True),
         Process('supervisor', 'reflex_ros.nodes.supervisor_node', 'supervisor_node',
                 parameter_files=files, parameters=supervisor, respawns=True),
+        Process('recorder', 'reflex_ros.nodes.recorder_node', 'recorder_node',
+                parameter_files=files, respawns=True),
         *publishers)
 
 

@@ -282,8 +282,9 @@ class FaultCode(Enum):
         'memory or descriptors run out', Reaction.HOLD, Recovery.RESET,
         'Restart the processes.', is_planned=True)
     DISK_FULL = FaultRow(
-        'a recording cannot be written', Reaction.NONE, Recovery.AUTO, 'Make room on the disk.',
-        False, is_planned=True)
+        'a run cannot be recorded, and the recorder is told that it must be', Reaction.HOLD,
+        Recovery.RESET, 'Make room on the disk, or set `required` of the recorder to false.',
+        'only with the parameter `required` of the recorder')
     HW_COMMAND = FaultRow(
         'a connector that runs as a command failed', Reaction.HOLD, Recovery.RESET,
         'Look at the output of the command.', is_planned=True)

@@ -81,6 +81,7 @@ class ArmDriver:
                                                    self._end)
         self._diagnose = diagnose
         self._on_sample: Callable[[JointSample], None] = lambda sample: None
+        self._on_goals: Callable[[Vector], None] = lambda goals: None
         self._plan = ShownPlan()
         self._suspended = suspended
         self._suspended_s = suspended()
@@ -97,12 +98,15 @@ class ArmDriver:
     # The connector's methods, for the caller's thread. ``Connector`` has their full docstrings.
 
     def start(self, on_sample: Callable[[JointSample], None] | None = None,
-              on_plan: Callable[[], None] | None = None) -> None:
+              on_plan: Callable[[], None] | None = None,
+              on_goals: Callable[[Vector], None] | None = None) -> None:
         """Start to measure; nothing is written before ``activate``. Returns at once."""
         if on_sample is not None:
             self._on_sample = on_sample
         if on_plan is not None:
             self._plan.on_change = on_plan
+        if on_goals is not None:
+            self._on_goals = on_goals
         self._monitor.restart()
         self._loop.start()
 
@@ -301,6 +305,7 @@ class ArmDriver:
 
     def _write(self, wanted: Vector) -> None:
         written = self._arm.command(wanted)
+        self._on_goals(written)
         beyond = np.abs(written - wanted)
         index = int(beyond.argmax())
         if beyond[index] > SLACK_RAD:

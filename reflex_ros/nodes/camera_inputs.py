@@ -17,7 +17,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from reflex_ros.cameras.feed import CameraFeed
@@ -63,6 +63,22 @@ class _Input:
     subscription: Any = None
 
 
+def published(node: Node, names: Sequence[str]) -> dict[str, Published]:
+    """Return the first of some topics that has publishers."""
+    for name in names:
+        publishers = node.get_publishers_info_by_topic(name)
+        if publishers:
+            return {name: Published(publishers[0].topic_type, all(
+                each.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                for each in publishers))}
+    return {}
+
+
+def image_profile(is_reliable: bool) -> QoSProfile:
+    """Return the profile to receive pictures with, from what their publishers offer."""
+    return qos.CAMERA_INPUT if is_reliable else qos.CAMERA_INPUT_BEST_EFFORT
+
+
 class CameraInputs:
     """
     The subscriptions of one node to its cameras.
@@ -91,7 +107,7 @@ class CameraInputs:
         """Look what the graph publishes now, and subscribe anew where that has changed."""
         others: dict[str, Published] | None = None
         for each in self._inputs:
-            source, problem = choose(each.camera, each.names, self._published(each.names))
+            source, problem = choose(each.camera, each.names, published(self._node, each.names))
             if problem:
                 # What else there is helps to find the camera.
                 others = self._all_images() if others is None else others
@@ -123,22 +139,12 @@ class CameraInputs:
                 message=warning or 'ok'))
         return entries
 
-    def _published(self, names: Sequence[str]) -> dict[str, Published]:
-        """Return the first of some topics that has publishers."""
-        for name in names:
-            publishers = self._node.get_publishers_info_by_topic(name)
-            if publishers:
-                return {name: Published(publishers[0].topic_type, all(
-                    each.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-                    for each in publishers))}
-        return {}
-
     def _all_images(self) -> dict[str, Published]:
         found: dict[str, Published] = {}
         for name, types in self._node.get_topic_names_and_types():
             if any(kind.startswith('sensor_msgs/msg/') for kind in types) or any(
                     name in each.names for each in self._inputs):
-                found |= self._published([name])
+                found |= published(self._node, [name])
         return found
 
     def _subscribe(self, each: _Input, source: Source) -> None:
@@ -148,8 +154,7 @@ class CameraInputs:
         each.subscription = self._node.create_subscription(
             CompressedImage if source.is_compressed else Image, source.topic,
             partial(self._on_message, each.camera.name, source.is_compressed),
-            qos.CAMERA_INPUT if source.is_reliable else qos.CAMERA_INPUT_BEST_EFFORT,
-            raw=True)
+            image_profile(source.is_reliable), raw=True)
 
     def _unsubscribe(self, each: _Input) -> None:
         if each.subscription is not None:

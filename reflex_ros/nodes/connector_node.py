@@ -29,7 +29,7 @@ from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.component_status import Level
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, STREAM, StreamBeat, SUPERVISOR
-from reflex_ros.domain.joints import GripperTravel
+from reflex_ros.domain.joints import GripperTravel, Vector
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.sample import JointSample
@@ -54,8 +54,8 @@ class ConnectorNode(ReflexNode):
     """
     The node of one connector.
 
-    :param name: default node name; commands come on the topic ``NAME/command``, the plan goes
-        out on ``NAME/_plan``.
+    :param name: default node name; commands come on the topic ``NAME/command``. The plan goes
+        out on ``NAME/_plan``, and what was written to the robot on ``NAME/goals``.
     :param table: parameters of the connector, with ``STOP_TABLE``.
     :param factory: opens the connector at configure.
     """
@@ -77,6 +77,7 @@ class ConnectorNode(ReflexNode):
         self._intruders = ''
         self._leaving: Cause | None = None
         self._joint_states = self.create_publisher(JointState, 'joint_states', qos.JOINT_STATES)
+        self._goals = self.create_publisher(JointState, f'{name}/goals', qos.JOINT_STATES)
         self._plans = self.create_publisher(JointTrajectory, f'{name}/_plan', qos.CHUNK)
         self._planner: CallThread | None = None
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
@@ -108,7 +109,7 @@ class ConnectorNode(ReflexNode):
         gc.collect()
         gc.freeze()
         self._planner = CallThread('plan', self._publish_plan)
-        self._connector.start(self._on_sample, self._planner.request)
+        self._connector.start(self._on_sample, self._planner.request, self._on_goals)
 
     def _start(self) -> None:
         connector = self._required()
@@ -216,6 +217,11 @@ class ConnectorNode(ReflexNode):
         # With use_sim_time and no /clock, the time is 0.
         stamp = convert.to_time(max(now_ns - age_ns, 0))
         self._joint_states.publish(convert.to_joint_state(sample, self._joint_names, stamp))
+
+    def _on_goals(self, goals: Vector) -> None:
+        if self._goals.get_subscription_count():
+            self._goals.publish(convert.to_goals(goals, self._joint_names,
+                                                 self.get_clock().now().to_msg()))
 
     # What the node says of itself, in the executor's thread.
 

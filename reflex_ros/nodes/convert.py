@@ -24,6 +24,7 @@ from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.cause import Cause, ChunkRejected
 from reflex_ros.domain.command_tag import CommandTag
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.outlook import Outlook
 from reflex_ros.domain.sample import JointSample
 
@@ -40,6 +41,13 @@ def to_joint_state(sample: JointSample, joint_names: Sequence[str], stamp: Time)
     """Make a joint state [rad, rad/s, N m]."""
     message = JointState(name=list(joint_names), position=sample.position.tolist(),
                          velocity=sample.velocity.tolist(), effort=sample.effort.tolist())
+    message.header.stamp = stamp
+    return message
+
+
+def to_goals(goals: Vector, joint_names: Sequence[str], stamp: Time) -> JointState:
+    """Make a joint state of goals [rad]: positions only."""
+    message = JointState(name=list(joint_names), position=goals.tolist())
     message.header.stamp = stamp
     return message
 

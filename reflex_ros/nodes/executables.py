@@ -30,6 +30,11 @@ def monitor_node() -> None:
     _run('monitor_node')
 
 
+def recorder_node() -> None:
+    """Run the node ``recorder``."""
+    _run('recorder_node')
+
+
 def sim_camera_node() -> None:
     """Run the node ``sim_camera``."""
     _run('sim_camera_node')

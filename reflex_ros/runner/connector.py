@@ -39,6 +39,7 @@ from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.component_status import ComponentStatus
 from reflex_ros.domain.connector_report import ConnectorReport
+from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.motion_guard import MotionGuard
 from reflex_ros.domain.outlook import Outlook
 from reflex_ros.domain.sample import JointSample
@@ -56,7 +57,8 @@ class Connector(Protocol):
         """
 
     def start(self, on_sample: Callable[[JointSample], None] | None = None,
-              on_plan: Callable[[], None] | None = None) -> None:
+              on_plan: Callable[[], None] | None = None,
+              on_goals: Callable[[Vector], None] | None = None) -> None:
         """
         Start to measure; the robot does not move. Call this once; it returns at once.
 
@@ -64,6 +66,8 @@ class Connector(Protocol):
             within a fraction of the control period; an exception ends the connector's thread.
         :param on_plan: called in the same way when ``outlook`` has changed: after each accepted
             chunk, and 5 times a second while the robot moves under chunks.
+        :param on_goals: called in the same way with the goals (joints,) [rad] that the robot was
+            just told to reach, after all limits and checks.
         """
 
     def outlook(self) -> Outlook | None:

@@ -11,7 +11,7 @@ from reflex_ros.errors import ConfigurationError
 pytest.importorskip('rclpy')
 
 NODES = ('so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node',
-         'camera_node', 'monitor_node')
+         'camera_node', 'monitor_node', 'recorder_node')
 
 
 @pytest.fixture
@@ -22,7 +22,8 @@ def make_node(ros):
     from reflex_ros.config.parameters.spec import Spec
     from reflex_ros.nodes.base import ReflexNode
     table = (Spec('speed', 0.5, 'speed', 'rad/s', 0.1, 2.0), Spec('count', 3, 'count', '', 1, 8),
-             Spec('name', 'arm', 'name'), Spec('flag', False, 'flag'),
+             Spec('name', 'arm', 'name'), Spec('mode', 'on', 'mode', choices=('on', 'off')),
+             Spec('flag', False, 'flag'),
              Spec('cameras', ['front'], 'names'),
              Spec('camera.<name>.width', 0, 'width', 'px', 0, 4096, per='cameras'),
              Spec('camera.<name>.age_s', 0.0, 'age', 's', 0.0, 5.0, per='cameras'))
@@ -230,3 +231,10 @@ target: {base_model: '12', open_window_s: 1.0e-5}
     assert values['prompt'] == 'yes: pick \u00fc "5" # 1e5' and values['cameras'] == []
     assert values['service.model'] == '12' and values['service.open_window_s'] == 1e-5
     assert values['limits.velocity'] == 1.0
+
+
+def test_word_off_without_quotes_is_a_choice(make_node):
+    # YAML makes false of it, so a person who writes what the page says must not get an error.
+    node = make_node(mode='off')
+    assert node.parameters.read()['mode'] == 'off'
+    assert not change(node, 'mode', True).successful

@@ -35,6 +35,9 @@ THIRD_PARTIES = {
     'launch': ('launch', None),
     'launch_ros': ('launch_ros', None),
     'lifecycle_msgs': ('lifecycle_msgs', 'ros-lifecycle-msgs'),
+    # Recordings are an extra, and no distribution of ROS has a rosdep key for it.
+    'mcap': (None, 'mcap'),
+    'mcap_ros2': (None, 'mcap-ros2-support'),
     'numpy': ('python3-numpy', 'numpy'),
     'pydantic': ('python3-pydantic', 'pydantic'),
     'rcl_interfaces': ('rcl_interfaces', 'ros-rcl-interfaces'),
@@ -189,7 +192,7 @@ def test_every_import_is_installed_by_pip(wheels):
     used = imported_third_parties('reflex_ros') & set(THIRD_PARTIES)
     missing = {THIRD_PARTIES[name][1] for name in used} - (
         distributions() | distributions(wheels) | distributions('sim')
-        | distributions('camera'))
+        | distributions('camera') | distributions('record'))
     assert not missing
 
 

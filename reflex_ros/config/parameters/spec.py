@@ -69,6 +69,9 @@ class Spec:
         if wanted is list and not isinstance(value, (str, bytes)):
             # An empty list in a file has no type, so it arrives as no value.
             value = [] if value is None or list(value) == [''] else list(value)
+        if value is False and 'off' in self.choices:
+            # YAML reads the word off without quotes as false.
+            value = 'off'
         fits = type(value) is wanted and (not self.choices or value in self.choices)
         if fits and isinstance(value, list):
             fits = all(isinstance(item, str) for item in value)

@@ -10,6 +10,7 @@ from reflex_ros.config.parameters import (
     action_stream,
     camera,
     monitor,
+    recorder,
     sim_camera,
     so101,
     supervisor,
@@ -22,6 +23,7 @@ TABLES: Mapping[str, tuple[Spec, ...]] = {
     'supervisor': supervisor.TABLE,
     'camera': camera.TABLE,
     'sim_camera': sim_camera.TABLE,
+    'recorder': recorder.TABLE,
     'monitor': monitor.TABLE,
 }
 """Name of a node -> its parameters, in the order of doc/parameters.md."""

@@ -88,7 +88,7 @@ def of_kind(entities: list[Any], name: str) -> list[Any]:
 def test_nodes_of_a_real_robot_are_started_again_when_they_die(launch_file: Any) -> None:
     found = of_kind(describe(launch_file), 'Node')
     assert [node.executable for node in found] == [
-        'so101_driver_node', 'action_stream_node', 'supervisor_node']
+        'so101_driver_node', 'action_stream_node', 'supervisor_node', 'recorder_node']
     for node in found:
         assert node.package == 'reflex_ros' and node.namespace == '' and node.respawn
         assert node.parameters[0].endswith('config/robot.yaml')
@@ -110,7 +110,8 @@ def test_simulation_starts_first_and_the_nodes_when_both_parts_are_ready(launch_
     assert on_arm.on_stdout(None) == []
     started = on_service.on_stdout(None)
     assert [node.executable for node in started] == [
-        'so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node']
+        'so101_driver_node', 'action_stream_node', 'supervisor_node', 'recorder_node',
+        'sim_camera_node']
     assert on_service.on_stdout(None) == [] == on_arm.on_stdout(None), 'started twice'
 
 
@@ -138,7 +139,7 @@ def test_key_of_the_person_is_in_the_environment_of_the_stream_alone(
 
 def test_every_namespace_is_a_robot(launch_file: Any) -> None:
     found = of_kind(describe(launch_file, namespace='left,right'), 'Node')
-    assert [node.namespace for node in found] == 3 * ['left'] + 3 * ['right']
+    assert [node.namespace for node in found] == 4 * ['left'] + 4 * ['right']
 
 
 def test_robot_yaml_is_translated_for_every_node_and_its_warnings_are_shown(
