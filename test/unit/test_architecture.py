@@ -27,11 +27,14 @@ LAYERS = {
     'cameras': {'errors', 'domain'},
     'client': {'errors', 'domain'},
     'hardware': {'errors', 'domain'},
-    'config': {'errors', 'domain', 'cameras', 'hardware'},
-    'runner': {'errors', 'domain', 'cameras', 'client', 'hardware', 'config'},
-    'bringup': {'errors', 'domain', 'cameras', 'hardware', 'config'},
-    'nodes': {'errors', 'domain', 'cameras', 'client', 'hardware', 'config', 'runner', 'bringup'},
-    'cli': {'errors', 'domain', 'cameras', 'client', 'hardware', 'config', 'runner', 'bringup'},
+    'recording': {'errors', 'domain', 'cameras'},
+    'config': {'errors', 'domain', 'cameras', 'hardware', 'recording'},
+    'runner': {'errors', 'domain', 'cameras', 'client', 'hardware', 'recording', 'config'},
+    'bringup': {'errors', 'domain', 'cameras', 'hardware', 'recording', 'config'},
+    'nodes': {'errors', 'domain', 'cameras', 'client', 'hardware', 'recording', 'config', 'runner',
+              'bringup'},
+    'cli': {'errors', 'domain', 'cameras', 'client', 'hardware', 'recording', 'config', 'runner',
+            'bringup'},
     'sim': {'errors', 'domain', 'client', 'hardware'},
 }
 
@@ -40,6 +43,8 @@ OWNERS = {
     'builtin_interfaces': 'reflex_ros.nodes',
     'diagnostic_msgs': 'reflex_ros.nodes',
     'httpx': 'reflex_ros.client',
+    'mcap': 'reflex_ros.recording',
+    'mcap_ros2': 'reflex_ros.recording',
     'lifecycle_msgs': 'reflex_ros.nodes',
     'PIL': ('reflex_ros.cameras', 'reflex_ros.cli.chart', 'reflex_ros.sim.picture'),
     # The simulated service reads the protocol with models of its own.
