@@ -14,7 +14,7 @@ SIZE = (1200, 260)
 """Width and height of one panel [pixel]."""
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 28, 26
 COLOURS = ('#1f77b4', '#d62728', '#2ca02c', '#ff7f0e', '#9467bd', '#8c564b', '#17becf', '#7f7f7f')
-GRID, INK = '#dddddd', '#333333'
+GRID, INK, MARK = '#dddddd', '#333333', '#cc0000'
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,17 @@ class Panel:
     One chart.
 
     :param lines: name -> points (x, y), x in seconds.
+    :param marks: instants [s] with a word each.
     """
 
     title: str
     lines: Mapping[str, Sequence[tuple[float, float]]]
+    marks: Sequence[tuple[float, str]] = ()
 
 
 def draw(path: Path, panels: Sequence[Panel]) -> None:
     """
-    Draw panels below each other with a common time axis [s].
+    Draw panels below each other with a common time axis [s], whose numbers are the points' own.
 
     :raises OSError: if the file cannot be written.
     """
@@ -60,8 +62,11 @@ def _panel(canvas: ImageDraw.ImageDraw, panel: Panel, top: int,
         x = span[0] + (span[1] - span[0]) * step / 4
         canvas.line([at(span[0], y), (LEFT + width, at(span[0], y)[1])], fill=GRID)
         canvas.text((8, at(span[0], y)[1] - 6), f'{y:.4g}', fill=INK, font=font)
-        canvas.text((LEFT + width * step / 4 - 8, bottom + 6), f'{x - span[0]:.3g} s', fill=INK,
-                    font=font)
+        canvas.text((LEFT + width * step / 4 - 8, bottom + 6), f'{x:.3g} s', fill=INK, font=font)
+    for x, word in panel.marks:
+        if span[0] <= x <= span[1]:
+            canvas.line([at(x, low), at(x, high)], fill=MARK, width=2)
+            canvas.text((at(x, low)[0] + 4, top + TOP), word, fill=MARK, font=font)
     for index, (name, line) in enumerate(panel.lines.items()):
         colour = COLOURS[index % len(COLOURS)]
         points = [at(x, y) for x, y in line]

@@ -31,8 +31,8 @@ COMMANDS = {
     'demote': ('graph', 'Stop the arm as planned and go back to dry_run.'),
     'deploy': ('deployments', 'Create a deployment (short for `deployments create`).'),
     'deployments': ('deployments', 'Create, list and show deployments.'),
-    'doctor': ('doctor', 'Check whether a deployment may apply actions, and this machine with '
-               '--local.'),
+    'doctor': ('doctor', 'Check whether a deployment may apply actions, or check this '
+               'machine.'),
     'gate': ('graph', 'List every check of the promotion gate.'),
     'infer': ('policy', 'Send one observation to a policy and print the actions.'),
     'init': ('init', 'Write a robot.yaml by asking.'),
@@ -42,6 +42,8 @@ COMMANDS = {
     'models': ('models', 'Import, upload, list and delete models.'),
     'park': ('graph', 'Move the arm slowly to its rest pose, then switch torque off.'),
     'promote': ('graph', 'Let the policy move the arm, if the gate is green.'),
+    'recordings': ('recordings', 'Look at recorded runs, play them on the arm, upload or delete '
+                   'them.'),
     'receipts': ('receipts', 'List deployment receipts, the records of what happened.'),
     'reset': ('graph', 'Clear a latched stop after its cause is repaired.'),
     'robots': ('robots', 'Register, pair and list robots.'),
@@ -51,6 +53,7 @@ COMMANDS = {
     'so101': ('so101', 'Find, inspect, calibrate and move an SO-101 arm without ROS.'),
     'status': ('graph', 'Show the state of the running graph and why nothing moves.'),
     'stop': ('graph', 'Stop the arm and latch the stop.'),
+    'stops': ('stops', 'Look at the last seconds before each stop.'),
     'stream': ('policy', 'Open an action stream, send observations and print chunks.'),
     'training': ('training', 'Start, watch and stop training runs.'),
     'up': ('up', 'Start driver, stream and supervisor and show their state.'),

@@ -90,15 +90,25 @@ def info(path: Path) -> RecordingInfo:
             metadata.get(ABOUT, {}), int(metadata.get('dropped', {}).get('messages', 0)))
 
 
-def messages(path: Path, topics: Collection[str] | None = None) -> Iterator[Recorded]:
+def messages(path: Path, topics: Collection[str] | None = None,
+             kinds: Collection[str] | None = None) -> Iterator[Recorded]:
     """
     Yield the messages in the order of their times.
 
     :param topics: names; None: all.
+    :param kinds: types; None: all. What is not asked for is not decoded.
     :raises ConfigurationError: as ``info``.
     """
     decoders = require_decoder()
     with _reader(path, decoders.DecoderFactory()) as reader:
+        if kinds is not None:
+            summary = reader.get_summary()
+            topics = [channel.topic for channel in summary.channels.values()
+                      if summary.schemas[channel.schema_id].name in kinds
+                      and (topics is None or channel.topic in topics)]
+            if not topics:
+                # The library takes an empty list for all topics.
+                return
         for schema, channel, message, value in reader.iter_decoded_messages(
                 topics=None if topics is None else list(topics)):
             yield Recorded(channel.topic, schema.name, message.log_time, value)

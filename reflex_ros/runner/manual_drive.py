@@ -31,6 +31,8 @@ from reflex_ros.hardware.so101 import SO101
 
 LOOP_S = 0.01
 ROWS_HZ = 50.0
+FOLLOW_S = 1.5
+"""Length of a chunk of a long path; a third of it later comes the next one."""
 MARGIN_S = 5.0
 """How much longer than planned a motion may take: playback slows down for a joint that lags."""
 NO_TORQUE = 'Not every joint was seen under torque: support the arm'
@@ -178,6 +180,27 @@ class ManualDrive:
         self._driver.command(ActionChunk(
             self._seq, rows, rate_hz, now, self._guard.epoch,
             joint_names=self.bounds.arm.joint_names, is_scripted=True))
+
+    def follow(self, rows: Vector, rate_hz: float) -> None:
+        """
+        Play a path of any length, chunk after chunk, and wait until the arm rests at its end.
+
+        :param rows: (rows, joints) [rad]; the first one near the present setpoint.
+        :raises ReflexError: when a row is refused, or something stops the arm.
+        """
+        for row in rows[[0, -1]]:
+            self.check_pose(row)
+        window, stride = round(FOLLOW_S * rate_hz), round(FOLLOW_S * rate_hz / 3)
+        before, began = self._report(), time.monotonic()
+        for index in range(0, max(len(rows) - window + stride, 1), stride):
+            # By the clock: a chunk that comes late continues where the arm should be by now.
+            while time.monotonic() < began + index / rate_hz:
+                self.step()
+                time.sleep(LOOP_S)
+            first = max(index, round((time.monotonic() - began) * rate_hz))
+            self.play(rows[min(first, len(rows) - 1):first + window], rate_hz)
+        self.wait_for(lambda: self._has_arrived(before), FOLLOW_S + MARGIN_S,
+                      'the end of the path was not reached')
 
     def step(self) -> None:
         """

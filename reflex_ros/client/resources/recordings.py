@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 import contextlib
+import hashlib
 from pathlib import Path
 import tarfile
 
 from reflex_ros.client import retry
 from reflex_ros.client.async_client import AsyncReflex
+from reflex_ros.client.credentials import Secret
 from reflex_ros.client.file_source import FileSource
 from reflex_ros.client.messages import parse, Row
 from reflex_ros.client.messages.models import RecordingTicket
@@ -62,6 +64,13 @@ async def commit(service: AsyncReflex, recording_id: str, storage_id: str, size_
         else:
             return parse(Row, value, 'publicApi:commitRecordingUpload')
     raise AssertionError('the last attempt returns or raises')
+
+
+def user_slug(key: Secret | None) -> str:
+    """Return the folder name of a user, from the key (protocol reference, section f.8)."""
+    if key is None:
+        return 'anonymous'
+    return hashlib.sha1(key.reveal().encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 async def upload(service: AsyncReflex, directory: Path, *, session_id: str, user_slug: str,
