@@ -58,8 +58,8 @@ lint: $(READY)  ## check style and types
 bench: $(READY)  ## measure, and append to bench/results.jsonl (ONLY=name)
 	@$(RUN) -m bench $(if $(ONLY),--only $(ONLY))
 
-faults: $(READY)  ## break one thing at a time, and check what the arm does (ARGS='-k name')
-	@$(RUN) -m pytest -m faults $(ARGS)
+faults: $(READY)  ## break one thing at a time, and measure what the arm does (ARGS='--n 3 --load')
+	@$(RUN) -m bench.campaign $(ARGS)
 
 docs: $(READY)  ## write the generated pages of doc/
 	@if [ -f doc/generate.py ]; then $(RUN) -m doc.generate; else echo 'docs: nothing is generated yet'; fi

@@ -52,6 +52,11 @@ def sweep(start: Pose, rng: random.Random) -> Reference:
     return _swing(LOOKING, 0.1, pan=60.0)
 
 
+def hurry(start: Pose, rng: random.Random) -> Reference:
+    """Swing from side to side, almost at the speed limit: pan +-40 deg (peak 0.97 rad/s)."""
+    return _swing(LOOKING, 0.22, pan=40.0)
+
+
 def reach(start: Pose, rng: random.Random) -> Reference:
     """Go to five places in front of the arm, one after the other, and around again."""
     places = [
@@ -84,6 +89,7 @@ PATTERNS: tuple[tuple[frozenset[str], Callable[[Pose, random.Random], Reference]
     (frozenset({'pick', 'place', 'grasp', 'grab', 'put'}), pick_and_place),
     (frozenset({'wave', 'waving', 'hello'}), wave),
     (frozenset({'sweep', 'scan', 'wipe', 'look'}), sweep),
+    (frozenset({'hurry', 'fast'}), hurry),
     (frozenset({'reach', 'point', 'touch'}), reach),
 )
 
