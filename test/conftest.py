@@ -26,10 +26,15 @@ import pytest
 sys.dont_write_bytecode = False
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 
-# The recorder of a graph that a test starts must not write into the home of who runs the tests.
-if 'REFLEX_RECORDINGS_DIR' not in os.environ:
-    os.environ['REFLEX_RECORDINGS_DIR'] = tempfile.mkdtemp(prefix='reflex-test-recordings-')
-    atexit.register(shutil.rmtree, os.environ['REFLEX_RECORDINGS_DIR'], ignore_errors=True)
+# Nothing of who runs the tests: no recordings into their home, and above all no command that finds
+# the graph of a real arm on this machine, and stops it. The workers of xdist inherit the places.
+PLACES = 'REFLEX_RECORDINGS_DIR', 'XDG_RUNTIME_DIR', 'XDG_STATE_HOME'
+if 'REFLEX_TEST_PLACES' not in os.environ:
+    os.environ['REFLEX_TEST_PLACES'] = tempfile.mkdtemp(prefix='reflex-tests-')
+    atexit.register(shutil.rmtree, os.environ['REFLEX_TEST_PLACES'], ignore_errors=True)
+    for place in PLACES:
+        os.environ[place] = os.path.join(os.environ['REFLEX_TEST_PLACES'], place.lower())
+        os.mkdir(os.environ[place], 0o700)
 
 # As the nodes and the commands do, before numpy is loaded.
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
