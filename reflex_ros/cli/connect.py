@@ -17,6 +17,8 @@ from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.errors import ReflexError
 from reflex_ros.runner.connect.result import RunResult
 
+YES = ('1', 'true', 'True')
+"""Values of REFLEX_NO_RECORD that mean yes (protocol reference, section b)."""
 LINE = '%(asctime)s [%(levelname)s] %(name)s: %(message)s'
 INTERRUPTED = 130
 
@@ -27,11 +29,12 @@ INTERRUPTED = 130
               help='Robot, policy and cameras (robot.yaml).')
 @click.option('--check', is_flag=True, help='Check the configuration, and start nothing.')
 @click.option('--record', metavar='DIR', type=click.Path(file_okay=False, path_type=Path),
-              help='Folder in which the steps are kept (default: recording.directory of the '
-              'configuration; without it they are not kept).')
+              help='Folder of the recording (default: recording.directory of the configuration. '
+              'Without it, only an arm that moves is kept, in ~/.reflex/recordings).')
 @click.option('--format', 'formats', metavar='FORMAT',
-              help='Format of the steps that are kept (default: jsonl).')
-@click.option('--no-record', is_flag=True, help='Keep no steps.')
+              help='Formats of the recording, with commas: jsonl, mcap (default: jsonl; an arm is '
+              'always recorded as mcap).')
+@click.option('--no-record', is_flag=True, help='Record nothing of this run.')
 def connect(common: CommonOptions, config: Path, check: bool, record: Path | None,
             formats: str | None, no_record: bool) -> None:
     """
@@ -45,7 +48,7 @@ def connect(common: CommonOptions, config: Path, check: bool, record: Path | Non
     The exit code is 1 if any error occurred, even if the run went on after it.
     """
     from reflex_ros.runner.connect.assemble import make_run, read_config, RunOptions
-    from reflex_ros.runner.connect.recorder import make_recorder
+    from reflex_ros.runner.connect.records import chosen
     from reflex_ros.runner.connect.signals import Interrupted, StopRequest
 
     if check:
@@ -56,9 +59,10 @@ def connect(common: CommonOptions, config: Path, check: bool, record: Path | Non
         found = read_config(config)
         folder = record or (Path(found.recording.directory).expanduser()
                             if found.recording.directory else None)
+        environment = dotenv.environment()
         options = RunOptions(
-            common.api_key, common.convex_url, dotenv.environment(),
-            None if no_record else make_recorder(
+            common.api_key, common.convex_url, environment,
+            None if no_record or environment.get('REFLEX_NO_RECORD') in YES else chosen(
                 folder, formats or ','.join(found.recording.formats)))
         run = make_run(found, config.parent, options, stop)
         try:

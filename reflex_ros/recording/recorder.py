@@ -10,7 +10,7 @@ messages are dropped and counted, in the file too.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 import logging
 import os
@@ -36,6 +36,8 @@ END_S = 10.0
 RETRY_S = 10.0
 """After a write that failed."""
 MB = 1_000_000
+SMALL = 300
+"""About the size of a message of joints [bytes]."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ class _Message(NamedTuple):
     topic: str
     kind: str
     stamp_ns: int
-    data: bytes
+    data: bytes | Callable[[], bytes]
     text: str
+    size: int
 
 
 @dataclass
@@ -136,14 +139,21 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name='recorder', daemon=True)
         self._thread.start()
 
-    def put(self, topic: str, kind: str, stamp_ns: int, data: bytes, *, text: str = '') -> None:
-        """Keep a message (as ``McapFile.write``); never blocks."""
+    def put(self, topic: str, kind: str, stamp_ns: int, data: bytes | Callable[[], bytes], *,
+            text: str = '', size: int = 0) -> None:
+        """
+        Keep a message, as ``McapFile.write``; never blocks.
+
+        :param data: the message in CDR, or what makes it, in the recorder's thread.
+        :param size: about how many bytes that will be.
+        """
+        size = len(data) if isinstance(data, bytes) else size or SMALL
         with self._lock:
-            if self._waiting_bytes + len(data) > self._settings.queue_mb * MB:
+            if self._waiting_bytes + size > self._settings.queue_mb * MB:
                 self._dropped += 1
                 return
-            self._waiting.append(_Message(topic, kind, stamp_ns, data, text))
-            self._waiting_bytes += len(data)
+            self._waiting.append(_Message(topic, kind, stamp_ns, data, text, size))
+            self._waiting_bytes += size
 
     def set_running(self, is_running: bool) -> None:
         """Say whether actions are applied; matters in the mode ``runs``."""
@@ -193,6 +203,8 @@ class Recorder:
 
     def _write(self, batch: deque[_Message], dropped: int, is_running: bool,
                is_ending: bool) -> None:
+        batch = deque(message._replace(data=message.data()) if callable(message.data) else message
+                      for message in batch)
         for message in batch:
             self._remember(message)
         if time.monotonic() < self._retry_at:
@@ -222,8 +234,10 @@ class Recorder:
         self._part_ends = time.monotonic() + self._settings.part_s
         self._dropped_in_file = self._dropped
         _log.info('recording to %s (on this machine only)', file.path)
+        # After the last message of the file before; several may have one stamp.
+        since_ns = max(now_ns - BEFORE_RUN_S * 1e9, self._newest_ns)
         for message in self._ring:
-            if message.stamp_ns > max(now_ns - BEFORE_RUN_S * 1e9, self._newest_ns):
+            if message.stamp_ns > since_ns:
                 self._add(file, message)
         return file
 
@@ -234,19 +248,19 @@ class Recorder:
             _log.info('recorded: %s', file.path)
 
     def _add(self, file: McapFile, message: _Message) -> None:
-        file.write(message.topic, message.kind, message.stamp_ns, message.data, text=message.text)
+        _write(file, message)
         self._newest_ns = max(self._newest_ns, message.stamp_ns)
         self._messages += 1
-        self._written += len(message.data)
+        self._written += message.size
 
     def _remember(self, message: _Message) -> None:
         ring = self._ring
         ring.append(message)
-        self._ring_bytes += len(message.data)
+        self._ring_bytes += message.size
         oldest = message.stamp_ns - (self._settings.before_stop_s + 2 * AFTER_STOP_S) * 1e9
         while ring and (ring[0].stamp_ns < oldest
                         or self._ring_bytes > self._settings.ring_mb * MB):
-            self._ring_bytes -= len(ring.popleft().data)
+            self._ring_bytes -= ring.popleft().size
 
     def _write_stops(self, is_ending: bool) -> None:
         while self._stops and (is_ending or time.monotonic() >= self._stops[0].due):
@@ -263,8 +277,7 @@ class Recorder:
         try:
             for message in self._ring:
                 if message.stamp_ns >= stop.at_ns - self._settings.before_stop_s * 1e9:
-                    file.write(message.topic, message.kind, message.stamp_ns, message.data,
-                               text=message.text)
+                    _write(file, message)
         finally:
             file.close()
         _log.info('the last %g s before the stop: `reflex stops show %s`',
@@ -296,6 +309,11 @@ class Recorder:
         file, self._file = self._file, None
         if file is not None:
             file.abandon()
+
+
+def _write(file: McapFile, message: _Message) -> None:
+    assert isinstance(message.data, bytes)
+    file.write(message.topic, message.kind, message.stamp_ns, message.data, text=message.text)
 
 
 def _reason(exc: Exception) -> str:

@@ -24,6 +24,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from reflex_ros.cameras.frame import Frame
 from reflex_ros.cameras.settings import CameraSettings
 from reflex_ros.cameras.source import CameraThread
 from reflex_ros.domain.action import ActionChunk
@@ -41,6 +42,7 @@ from reflex_ros.runner.connect.arm_plan import ArmPlan, MakeSource
 from reflex_ros.runner.connect.managed_part import ManagedPart
 from reflex_ros.runner.connect.operator import Operator
 from reflex_ros.runner.connect.policy_part import PolicyPart
+from reflex_ros.runner.connect.records import ArmRecorder
 from reflex_ros.runner.connect.result import RunResult
 from reflex_ros.runner.connect.signals import Interrupted, StopRequest
 from reflex_ros.runner.connector import Connector
@@ -68,15 +70,18 @@ class ArmRun:
 
     :param stop: asks for the end of the run.
     :param on_heartbeat: called in the caller's thread with counters, every ``heartbeat_s``.
+    :param recorder: keeps the run; closed at the end.
     """
 
     def __init__(self, plan: ArmPlan, stop: StopRequest,
-                 on_heartbeat: Callable[[dict[str, int]], object] | None = None) -> None:
+                 on_heartbeat: Callable[[dict[str, int]], object] | None = None,
+                 recorder: ArmRecorder | None = None) -> None:
         self.result = RunResult()
         """What the run has done so far."""
         self._plan = plan
         self._stop = stop
         self._on_heartbeat = on_heartbeat
+        self._recorder = recorder
         self._guard = MotionGuard(plan.guard)
         self._lease = PermitLease()
         self._observer = Observer([camera.name for camera, _ in plan.cameras], plan.observation,
@@ -145,7 +150,8 @@ class ArmRun:
         if (session := self._policy.session) is not None:
             session.set_gripper_travel(*connector.description.gripper_travels)
         self._planner = CallThread('plan', self._show_plan)
-        connector.start(self._on_sample, self._planner.request)
+        connector.start(self._on_sample, self._planner.request,
+                        self._recorder.goals if self._recorder is not None else None)
         self._driver.configured()
 
     def _make_feed(self) -> CameraFeed:
@@ -163,7 +169,7 @@ class ArmRun:
 
         thread = CameraThread(
             camera.name, make(lambda: self._connector.read() if self._connector else None),
-            lambda frame, at: feed.put(camera.name, frame, at, time.monotonic()), problem)
+            lambda frame, at: self._on_frame(feed, camera.name, frame, at), problem)
         self._cameras.append(thread)
         thread.start()
 
@@ -208,6 +214,8 @@ class ArmRun:
             camera.end()
         if self._feed is not None:
             self._feed.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
     def _measure(self, connector: Connector) -> None:
         """Record the figures of the run."""
@@ -254,6 +262,8 @@ class ArmRun:
                 gate_at = now + GATE_S
                 self._supervisor.evaluate_gate()
                 self._steer()
+                if self._recorder is not None:
+                    self._recorder.link(self._policy.beat(now, self._plan.session.prompt))
             due = max(due + 1.0 / PERMIT_HZ, now)
             time.sleep(max(due - time.monotonic(), 0.0))
 
@@ -291,6 +301,9 @@ class ArmRun:
         self._operator.see_change(before, machine)
         self._renew()
         self._steer()
+        if self._recorder is not None:
+            self._recorder.state(self._supervisor.safety_state(),
+                                 is_moving=machine.state in MOTION)
 
     # In the session's thread.
 
@@ -310,6 +323,8 @@ class ArmRun:
                       and self._driver.lifecycle is Lifecycle.ACTIVE)
         if is_applied and connector is not None:
             connector.command(chunk)
+        if self._recorder is not None:
+            self._recorder.chunk(chunk, is_applied=is_applied)
         if is_applied or not self._plan.applies:
             self._count(chunk, is_applied)
 
@@ -333,10 +348,19 @@ class ArmRun:
         # The driver first: it stops without waiting for the supervisor.
         self._guard.fail(cause)
 
+    # In the threads of the cameras.
+
+    def _on_frame(self, feed: CameraFeed, name: str, frame: Frame, at: float) -> None:
+        feed.put(name, frame, at, time.monotonic())
+        if self._recorder is not None:
+            self._recorder.frame(name, frame)
+
     # In the connector's and the planner's thread.
 
     def _on_sample(self, sample: JointSample) -> None:
         now = time.monotonic()
+        if self._recorder is not None:
+            self._recorder.sample(sample)
         self._observer.put_joints(
             tuple(sample.position.tolist()), sample.taken_at,
             time.time_ns() - round((now - sample.taken_at) * 1e9))

@@ -40,10 +40,11 @@ from reflex_ros.runner.connect.cameras import (
     picture_settings,
     ReadCamera,
 )
+from reflex_ros.runner.connect.records import Records
 from reflex_ros.runner.connect.result import RunResult
 from reflex_ros.runner.connect.service_place import ServicePlace
 from reflex_ros.runner.connect.signals import StopRequest
-from reflex_ros.runner.connect.step_run import Recorder, StepRun, StepSettings
+from reflex_ros.runner.connect.step_run import StepRun, StepSettings
 from reflex_ros.runner.connect.steps import StepConnector, StepTransport
 from reflex_ros.runner.connect.subprocess_connector import SubprocessConnector
 from reflex_ros.runner.connect.transports import (
@@ -77,13 +78,13 @@ class RunOptions:
 
     :param api_key: instead of that of the environment and of the login.
     :param convex_url: backend, instead of that of the environment and of the login.
-    :param make_recorder: makes what keeps the steps; None: nothing is kept.
+    :param records: what is kept of the run; None: nothing.
     """
 
     api_key: str | None = field(default=None, repr=False)
     convex_url: str | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    make_recorder: Callable[[Mapping[str, Any]], Recorder] | None = None
+    records: Records | None = None
 
 
 def run_from_config(path: str | Path, on_heartbeat: OnHeartbeat | None = None, *,
@@ -125,22 +126,20 @@ def make_run(config: RobotConfig, folder: Path, options: RunOptions, stop: StopR
     check_packages(config.cameras)
     if isinstance(config.hardware, (So101Hardware, SimHardware)) \
             and isinstance(config.target, StreamTarget):
-        if options.make_recorder is not None:
-            raise ConfigurationError(
-                f'steps of hardware.kind {config.hardware.kind} with target.kind stream are not '
-                'recorded yet: leave --record out, or record the topics of the graph')
-        return ArmRun(_arm_plan(config, folder, options), stop, on_heartbeat)
+        plan = _arm_plan(config, folder, options)
+        recorder = options.records.arm(plan.bounds.arm.joint_names) if options.records else None
+        return ArmRun(plan, stop, on_heartbeat, recorder)
     settings = StepSettings(
         config.mode, config.max_steps, config.control_period_s, config.stop_on_error,
         config.pipeline_inference, config.heartbeat_interval_s or 10.0)
     cameras = {name: ReadCamera(name, make_source(name, camera, folder)(lambda: None))
                for name, camera in config.cameras.items()}
-    recorder = options.make_recorder({
+    steps = options.records.steps({
         'mode': config.mode, 'max_steps': config.max_steps,
         'control_period_s': config.control_period_s, 'cameras': list(config.cameras),
-        'pipeline_inference': config.pipeline_inference}) if options.make_recorder else None
+        'pipeline_inference': config.pipeline_inference}) if options.records else None
     return StepRun(_step_connector(config, folder), _transport(config, folder, options), cameras,
-                   settings, stop, on_heartbeat, recorder)
+                   settings, stop, on_heartbeat, steps)
 
 
 def _arm_plan(config: RobotConfig, folder: Path, options: RunOptions) -> ArmPlan:

@@ -9,7 +9,7 @@ not wait for a disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 import json
 import logging
@@ -30,29 +30,6 @@ _log = logging.getLogger(__name__)
 QUEUE = 256
 END_S = 10.0
 QUALITY = 90
-PLANNED = ('lerobot', 'mcap', 'rerun')
-"""Formats of the vendor's runner that are not written yet."""
-
-
-def make_recorder(folder: Path | None,
-                  formats: str) -> Callable[[Mapping[str, Any]], JsonlRecorder] | None:
-    """
-    Return what makes the recorder of a run; None when nothing is kept.
-
-    :param formats: names with commas between them.
-    :raises ConfigurationError: for a format that is not written.
-    """
-    names = [name.strip() for name in formats.split(',') if name.strip()]
-    for name in names:
-        if name in PLANNED:
-            raise ConfigurationError(f'recording format {name} is not written yet. Use --format '
-                                     'jsonl, or record the topics of the graph')
-        if name != 'jsonl':
-            raise ConfigurationError(f'unknown recording format {name}; valid: lerobot, jsonl, '
-                                     'mcap, rerun')
-    if folder is None:
-        return None
-    return lambda about: JsonlRecorder(folder / 'jsonl', about)
 
 
 class JsonlRecorder:

@@ -99,11 +99,25 @@ def test_steps_are_recorded(ask, write, tmp_path):
     meta = json.loads((folder / 'jsonl' / 'meta.json').read_text())
     assert meta['mode'] == 'dry_run' and meta['summary']['total_steps'] == 2
     ask('connect', '--config', path, '--record', str(folder)).failed('holds another recording')
-    ask('connect', '--config', path, '--record', str(folder), '--format', 'mcap').failed(
-        'recording format mcap is not written yet')
     assert ask('connect', '--config', path, '--no-record').code == 0
-    ask('connect', '--config', write('so101', {'port': '/dev/no_such_arm'}), '--record',
-        str(folder)).failed('are not recorded yet')
+
+
+def test_steps_are_recorded_as_mcap_and_an_unknown_format_is_said(ask, write, tmp_path):
+    pytest.importorskip('mcap_ros2')
+    from reflex_ros.recording import reader
+
+    folder = tmp_path / 'run'
+    outcome = ask('connect', '--config', write(max_steps=2), '--record', str(folder), '--format',
+                  'mcap,gif,rerun')
+    assert outcome.code == 0 and not (folder / 'jsonl').exists()
+    assert 'unknown recording format gif; valid: lerobot, jsonl, mcap, rerun' in outcome.err
+    assert 'the MCAP file opens in it' in outcome.err
+    (path,) = (folder / 'mcap').glob('*.mcap')
+    states = [row.value for row in reader.messages(path, ['/observation/state'])]
+    assert [list(state.position) for state in states] == 2 * [[0, -30, 40, 30, 0, 30]]
+    rows = next(reader.messages(path, ['/action'])).value
+    assert len(rows.points) == 50 and rows.joint_names[0] == 'action_0'
+    assert reader.info(path).about['mode'] == 'dry_run'
 
 
 def test_class_next_to_the_configuration_is_a_robot_and_a_camera(ask, write, tmp_path):

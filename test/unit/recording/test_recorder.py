@@ -100,6 +100,15 @@ def test_stop_writes_its_last_seconds_in_every_mode(tmp_path, record, joint_stat
     assert reader.info(path).about['text'] == 'the port is gone'
 
 
+def test_messages_with_one_stamp_are_all_kept(tmp_path, record, joint_state):
+    recorder = record(mode='always')
+    now = time.time_ns()
+    for position in (1.0, 2.0, 3.0):
+        recorder.put('joint_states', JOINT_STATE, now, lambda at=position: joint_state(at))
+    recorder.close()
+    assert values(files(tmp_path)[0]) == [1.0, 2.0, 3.0]
+
+
 def test_oldest_stops_go(tmp_path, record, monkeypatch):
     monkeypatch.setattr(module, 'STOPS_KEPT', 2)
     recorder = record()

@@ -18,6 +18,7 @@ from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.runner.connect.arm_plan import ArmPlan
 from reflex_ros.runner.connect.arm_run import ArmRun
+from reflex_ros.runner.connect.records import chosen
 from reflex_ros.runner.connect.signals import StopRequest
 from reflex_ros.runner.connectors import connector_factory
 from reflex_ros.runner.presence import PresenceSettings
@@ -42,9 +43,9 @@ def plan(arm, service, **changes):
 class Driving:
     """A run in a thread, so that the test can look and break things meanwhile."""
 
-    def __init__(self, plan, on_heartbeat=None):
+    def __init__(self, plan, on_heartbeat=None, recorder=None):
         self.stop = StopRequest()
-        self.run = ArmRun(plan, self.stop, on_heartbeat)
+        self.run = ArmRun(plan, self.stop, on_heartbeat, recorder)
         self.error = None
         self._thread = threading.Thread(target=self._go)
 
@@ -255,6 +256,27 @@ def test_mistake_of_the_callback_does_not_stop_the_arm(arm, service):
     result = ArmRun(plan(arm, service, max_steps=3, heartbeat_s=0.05), StopRequest(),
                     on_heartbeat).run()
     assert result.steps == 3 and result.errors == []
+
+
+def test_run_of_an_arm_is_recorded_like_in_the_graph(arm, service, tmp_path):
+    pytest.importorskip('mcap_ros2')
+    from reflex_ros.recording import reader
+    from reflex_ros.recording.series import read_series
+
+    recorder = chosen(tmp_path, 'mcap').arm(SO101.joint_names)
+    with Driving(plan(arm, service, applies=True), recorder=recorder) as driving:
+        driving.applies(3)
+        arm.control.unplug()
+        driving.end()
+    (path,) = (tmp_path / 'mcap').glob('*.mcap')
+    counts = {topic.name: topic.messages for topic in reader.info(path).topics}
+    assert counts['/joint_states'] > 20 and counts['/so101/goals'] > 5
+    assert counts['/so101/command'] >= 3 and counts['/_beat/action_stream'] > 2
+    series = read_series(path)
+    assert series.joints == SO101.joint_names
+    assert any(event.text.startswith('USB_GONE') for event in series.events)
+    (stop,) = (tmp_path / 'mcap' / 'stops').glob('*.mcap')
+    assert reader.info(stop).about['code'] == 'USB_GONE'
 
 
 def test_time_without_a_camera_frame_is_an_error(arm, service, monkeypatch):

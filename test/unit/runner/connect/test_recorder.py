@@ -12,7 +12,8 @@ import pytest
 
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.runner.connect import recorder
-from reflex_ros.runner.connect.recorder import JsonlRecorder, make_recorder
+from reflex_ros.runner.connect.recorder import JsonlRecorder
+from reflex_ros.runner.connect.records import chosen
 from reflex_ros.runner.connect.result import RunResult
 from reflex_ros.runner.connect.steps import RobotAction, RobotObservation
 
@@ -24,7 +25,7 @@ def observation(**cameras):
 
 
 def test_steps_pictures_and_summary_are_kept(tmp_path):
-    kept = make_recorder(tmp_path, 'jsonl')({'mode': 'dry_run'})
+    kept = chosen(tmp_path, 'jsonl').steps({'mode': 'dry_run'})
     kept.record(0, observation(front=PICTURE, odd=7), RobotAction([[0.5]], {'infer_ms': 3.0}))
     result = RunResult(steps=1)
     result.add_error('NET_CLOSED: cut')
@@ -74,9 +75,16 @@ def test_folder_that_cannot_be_written_is_said(tmp_path):
         JsonlRecorder(tmp_path / 'file' / 'run', {})
 
 
-def test_formats():
-    assert make_recorder(None, 'jsonl') is None
-    with pytest.raises(ConfigurationError, match='unknown recording format gif; valid: lerobot'):
-        make_recorder(None, 'jsonl,gif')
-    with pytest.raises(ConfigurationError, match='recording format lerobot is not written yet'):
-        make_recorder(None, 'lerobot')
+def test_formats(caplog):
+    assert chosen(None, 'jsonl').formats == ('jsonl',)
+    assert chosen(None, 'mcap, jsonl,mcap').formats == ('mcap', 'jsonl')
+    assert chosen(None, 'gif').formats == ()
+    assert 'unknown recording format gif; valid: lerobot' in caplog.text
+    assert chosen(None, 'lerobot,rerun').formats == ('jsonl', 'mcap')
+    assert 'lerobot is not written by' in caplog.text
+
+
+def test_nothing_is_kept_of_steps_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert chosen(None, 'jsonl,mcap').steps({}) is None
+    assert not list(tmp_path.iterdir())
