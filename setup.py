@@ -29,7 +29,7 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(exclude=['test*', 'bench*', 'doc*']),
-    package_data={'reflex_ros': ['py.typed']},
+    package_data={'reflex_ros': ['py.typed'], 'reflex_ros.view': ['static/*']},
     # Type checkers read py.typed from a real file.
     zip_safe=False,
     # '*.*' and not '*': a __pycache__ beside a launch file is no file that could be installed.
@@ -61,6 +61,8 @@ setup(
         'sim': ['aiohttp>=3.8', 'Pillow>=9.0'],
         # Cameras of `reflex connect`: v4l2 devices, and pictures that have to be converted.
         'camera': ['av>=10.0', 'Pillow>=9.0'],
+        # The page of `reflex view`.
+        'view': ['aiohttp>=3.8'],
         # Recordings: written by the node `recorder` and by `reflex connect`, read by
         # `reflex recordings` and `reflex stops`.
         'record': ['mcap>=1.1', 'mcap-ros2-support>=0.5'],
@@ -96,7 +98,7 @@ setup(
             'Pillow>=9.0',
         ],
         # xdist has --dist=loadgroup since 2.5, which is also what Ubuntu 22.04 ships.
-        'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36'],
+        'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36', 'selenium>=4.6'],
         # Only `python -m bench.streaming_pictures` needs it.
         'bench': ['matplotlib>=3.5'],
         # Exact: a linter that changes by itself turns a green commit red.
@@ -110,6 +112,7 @@ setup(
             'camera_node = reflex_ros.nodes.executables:camera_node',
             'monitor_node = reflex_ros.nodes.executables:monitor_node',
             'recorder_node = reflex_ros.nodes.executables:recorder_node',
+            'view_node = reflex_ros.nodes.executables:view_node',
             'sim_camera_node = reflex_ros.nodes.executables:sim_camera_node',
             'so101_driver_node = reflex_ros.nodes.executables:so101_driver_node',
             'supervisor_node = reflex_ros.nodes.executables:supervisor_node',

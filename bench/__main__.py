@@ -31,6 +31,8 @@ BENCHES = {
     'faults': 'bench.system',
     'faults_busy': 'bench.system',
     'upload': 'bench.upload',
+    'view_stop': 'bench.view',
+    'view_cost': 'bench.view',
     'observation_step': 'bench.stream',
     'open_to_ready': 'bench.stream',
     'bus_cycle': 'bench.bus',

@@ -205,15 +205,25 @@ def _candidates(domain: int | None, namespace: str | None) -> list[Graph]:
     return [Graph(domain, wanted or '', environment | dds.environment())]
 
 
-@contextmanager
-def _visit(domain: int | None, namespace: str | None) -> Iterator[tuple[Graph, Any]]:
-    """Enter the one graph that is meant."""
+def find_graph(domain: int | None, namespace: str | None) -> Graph:
+    """
+    Return the one graph that is meant.
+
+    :raises click.UsageError: when several run here and fit.
+    """
     graphs = _candidates(domain, namespace)
     if len(graphs) > 1:
         raise click.UsageError(f'{len(graphs)} graphs run on this machine: '
                                f'{"; ".join(map(str, graphs))}. {HOW_TO_NAME}')
-    with _visit_graph(graphs[0]) as visitor:
-        yield graphs[0], visitor
+    return graphs[0]
+
+
+@contextmanager
+def _visit(domain: int | None, namespace: str | None) -> Iterator[tuple[Graph, Any]]:
+    """Enter the one graph that is meant."""
+    graph = find_graph(domain, namespace)
+    with _visit_graph(graph) as visitor:
+        yield graph, visitor
 
 
 @contextmanager

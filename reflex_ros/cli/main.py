@@ -57,6 +57,7 @@ COMMANDS = {
     'stream': ('policy', 'Open an action stream, send observations and print chunks.'),
     'training': ('training', 'Start, watch and stop training runs.'),
     'up': ('up', 'Start driver, stream and supervisor and show their state.'),
+    'view': ('view', 'Serve a page that shows the running graph.'),
     'whoami': ('account', 'Show the organization that the API key belongs to.'),
 }
 """Command -> module in this package and first line of its help; --help imports no command."""

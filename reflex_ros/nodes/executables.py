@@ -50,6 +50,11 @@ def supervisor_node() -> None:
     _run('supervisor_node')
 
 
+def view_node() -> None:
+    """Run the node ``view``."""
+    _run('view_node')
+
+
 def _run(node: str) -> None:
     try:
         check_packages(sim=False)

@@ -68,6 +68,11 @@ class Graph:
     nodes: Mapping[str, int] = field(default_factory=dict)
     session_id: str = ''
 
+    def complete_environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables with which another process finds this graph."""
+        others = {name: value for name, value in inherited.items() if name not in VARIABLES}
+        return {**others, **self.environment, 'ROS_DOMAIN_ID': str(self.domain)}
+
     def __str__(self) -> str:
         name = f', namespace {self.namespace}' if self.namespace else ''
         return f'ROS domain {self.domain}{name}'

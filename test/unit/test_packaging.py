@@ -202,7 +202,7 @@ def test_thin_client_imports_nothing_that_an_extra_installs():
     assert not distributions('sim') & distributions()
     users = {path.relative_to(ROOT / 'reflex_ros').as_posix()
              for path in (ROOT / 'reflex_ros').rglob('*.py') if names & set(imported_roots(path))}
-    outside = {user for user in users if not user.startswith(('sim/', 'cameras/'))}
+    outside = {user for user in users if not user.startswith(('sim/', 'cameras/', 'view/'))}
     assert outside == {'cli/chart.py'}
     # The cameras are read by a node, which comes with rclpy.
     assert {'Pillow'} == distributions('ros') & distributions('sim')

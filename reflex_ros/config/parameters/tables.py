@@ -14,6 +14,7 @@ from reflex_ros.config.parameters import (
     sim_camera,
     so101,
     supervisor,
+    view,
 )
 from reflex_ros.config.parameters.spec import Spec
 
@@ -24,6 +25,7 @@ TABLES: Mapping[str, tuple[Spec, ...]] = {
     'camera': camera.TABLE,
     'sim_camera': sim_camera.TABLE,
     'recorder': recorder.TABLE,
+    'view': view.TABLE,
     'monitor': monitor.TABLE,
 }
 """Name of a node -> its parameters, in the order of doc/parameters.md."""

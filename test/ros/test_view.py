@@ -1,0 +1,98 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The page of ``reflex view`` in a real browser, beside the whole simulated system."""
+
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('aiohttp')
+
+from bench.browser import browser, missing  # noqa: E402
+from reflex_ros.bringup.demo import Demo  # noqa: E402
+from reflex_ros.domain.safe_stop import State  # noqa: E402
+
+from .conftest import wait_for  # noqa: E402
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def demo(domain, monkeypatch, tmp_path):
+    for name, value in domain.items():
+        monkeypatch.setenv(name, value)
+    made = Demo(tmp_path, dry_run_s=1.0)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def view(demo):
+    """Run the command beside the system; return its process, which has said its address."""
+    with subprocess.Popen(
+            [sys.executable, '-m', 'reflex_ros', 'view', '--port', '0', '--domain',
+             demo.environment['ROS_DOMAIN_ID']], cwd=REPOSITORY, env={**os.environ},
+            stdout=subprocess.PIPE, text=True) as process:
+        process.address = process.stdout.readline().split()[-1]
+        yield process
+        process.terminate()
+
+
+@pytest.fixture
+def page(view):
+    """Open the page; return a function that reads an element's text."""
+    if absent := missing():
+        pytest.skip(absent)
+    with browser() as opened:
+        opened.get(view.address)
+
+        def text(name):
+            return opened.find_element('id', name).text
+        text.browser = opened
+        text.click = lambda name: opened.find_element('id', name).click()
+        text.scene = lambda: opened.find_element('id', 'scene').get_property('dataset')
+        yield text
+
+
+@pytest.mark.slow
+def test_page_shows_the_system_and_its_buttons_work(demo, view, page):
+    demo.system.wait_state(State.READY, timeout_s=30.0)
+    wait_for(lambda: page('state') == 'READY', 10.0, 'state')
+    scene = wait_for(lambda: page.scene().get('ghost') == 'accepted' and page.scene(), 10.0,
+                     'ghost')
+    shown, true = json.loads(scene['arm']), demo.arm.state()['joints']
+    assert shown['shoulder_lift'] == pytest.approx(true['shoulder_lift']['position_rad'], abs=0.02)
+    assert 'latch' in page('gate') and 'wave' in page('link')
+    picture = wait_for(lambda: page.browser.find_elements('css selector', '#cameras img'),
+                       10.0, 'camera')[0]
+    wait_for(lambda: picture.get_property('naturalWidth') > 0, 10.0, 'picture')
+
+    # A person who says no has moved nothing.
+    page.click('promote')
+    assert 'out of its reach' in page('question')
+    page.browser.find_element('css selector', '#ask button[value=no]').click()
+    page.click('promote')
+    page.click('yes')
+    demo.system.wait_state(State.ACTIVE, timeout_s=20.0)
+    assert [state for state, _ in demo.system.view.states].count(State.ARMING) == 1
+    wait_for(lambda: page('state') == 'ACTIVE', 10.0, 'state')
+
+    # No question before a stop.
+    page.click('stop')
+    demo.system.wait_state(State.LATCHED, timeout_s=10.0)
+    assert demo.system.view.causes[0].code.name == 'OP_STOP'
+    wait_for(lambda: page('state') == 'LATCHED' and 'OP_STOP' in page('why'), 10.0, 'cause')
+    assert page('question') == ''
+
+    # What is old is not shown as if it were news.
+    view.terminate()
+    assert view.wait(15.0) == 0
+    wait_for(lambda: 'No connection' in page('old'), 10.0, 'warning')
