@@ -42,7 +42,7 @@ from reflex_ros.errors import ReflexError
 
 RESULTS = Path(__file__).parent / 'campaign.jsonl'
 FAST_S = 30.0
-LOUD, SILENT, SLOW = 'loud', 'silent', 'slow'
+LOUD, SILENT, OTHER = 'loud', 'silent', 'other'
 STOPPED = (State.STOPPING, State.LATCHED, State.FAULT)
 Act = Callable[[Demo], Any]
 
@@ -53,8 +53,9 @@ class Trial:
     One fault of the campaign.
 
     :param causes: codes that name it rightly.
-    :param kind: ``loud``: it can be seen at once. ``silent``: only by waiting. ``slow``: the
-        reaction is meant to take its time (a heat that rises, an arm that is parked).
+    :param kind: ``loud``: a death, a hang, a loud loss or the operator. ``silent``: seen only by
+        waiting. ``other``: nothing can hold the arm, it happens later than it is switched on, or
+        the reaction is meant to take its time.
     :param repair: makes it whole again; None when that happens by itself.
     :param latency_ms: of one inference.
     :param jitter_ms: largest extra latency.
@@ -138,29 +139,31 @@ TRIALS = {trial.name: trial for trial in (
     Trial('no_answers', DEAD_LINK, _service('silence'), _clear_service, SILENT),
     Trial('wrong_numbers', (Code.SEQ_OLD, *DEAD_LINK), _service('wrong_seq', 'future'),
           _clear_service, SILENT),
-    Trial('session_expires', (Code.SESSION_EXPIRED,), _service('expire')),
-    Trial('session_fails', (Code.SERVER_ERROR,), _service('fail')),
+    # These two happen with the next answer.
+    Trial('session_expires', (Code.SESSION_EXPIRED,), _service('expire'), None, OTHER),
+    Trial('session_fails', (Code.SERVER_ERROR,), _service('fail'), None, OTHER),
     Trial('not_finite', (Code.BAD_NUMBER, Code.BAD_FRAME), _service('nan', 'huge'),
           _clear_service, SILENT),
     Trial('rows_leap', (Code.JUMP,), _service('jump', '60:shoulder_pan'), _clear_service, SILENT),
     _demo('unplug'),
     # Nothing holds an arm without supply: it falls.
     Trial('no_supply', (Code.UNPOWERED, Code.SERVO_MISSING), lambda demo: demo.arm.power(False),
-          lambda demo: demo.arm.power(True), SLOW),
+          lambda demo: demo.arm.power(True), OTHER),
     _demo('mute_servo'),
-    Trial('noise', NOISE, _arm('corrupt', probability=0.5), _clear_arm, SLOW),
+    Trial('noise', NOISE, _arm('corrupt', probability=0.5), _clear_arm, OTHER),
     # A right checksum: every register of that servo may be forged, also its torque and goal.
     Trial('forged_positions', (Code.SENSOR_JUMP, Code.SERVO_REBOOT, Code.FOREIGN_WRITE, *NOISE),
-          _arm('value', ids=[2], probability=0.3, offset=0, value=1500), _clear_arm),
+          _arm('value', ids=[2], probability=0.3, offset=0, value=1500), _clear_arm, OTHER),
     Trial('jam', (Code.TRACKING, Code.OVERLOAD, Code.OVERCURRENT), _arm('jam', ids=[1]),
-          _clear_arm),
-    Trial('second_writer', (Code.FOREIGN_WRITE,), lambda demo: _write_goals(demo, 2600)),
+          _clear_arm, OTHER),
+    Trial('second_writer', (Code.FOREIGN_WRITE,), lambda demo: _write_goals(demo, 2600),
+          None, OTHER),
     # While it starts it is silent, and its joint has no torque: it falls.
     Trial('servo_restarts', (Code.SERVO_REBOOT, Code.SERVO_MISSING), _arm('reboot', ids=[3]),
-          _clear_arm, SLOW),
+          _clear_arm, OTHER),
     Trial('no_camera', (Code.CAM_LOST,), _signal('sim_camera', signal.SIGSTOP),
-          _signal('sim_camera', signal.SIGCONT), SLOW),
-    _demo('overheat', SLOW),
+          _signal('sim_camera', signal.SIGCONT), OTHER),
+    _demo('overheat', OTHER),
 )}
 """By name, the important ones and the deaths first."""
 
@@ -315,7 +318,7 @@ def main(n: int, important: int, only: tuple[str, ...], load: bool, speed: float
                     if not queue:
                         return
                     trial = queue.pop(0)
-                line = {'fault': trial.name, 'kind': trial.kind, **rig.run(trial), **about,
+                line = {'fault': trial.name, **rig.run(trial), **about,
                         'at': round(time.time())}
                 with lock, out.open('a', encoding='utf-8') as file:
                     file.write(json.dumps(line) + '\n')

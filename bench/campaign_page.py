@@ -9,7 +9,7 @@ Matplotlib: ``pip install -e '.[bench]'``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from bench.streaming_page import table
 
 DOC = Path(__file__).resolve().parents[1] / 'doc'
 PAGE = DOC / 'campaign.md'
+SAFETY = DOC / 'safety.md'
 PICTURE = DOC / 'pictures' / 'campaign.png'
 BEGIN = '<!-- Begin of {}, written by `python -m bench.campaign_page`. -->\n'
 END = '<!-- End of {}. -->\n'
@@ -52,8 +53,8 @@ def aims(found: Sequence[Line]) -> Iterator[tuple[str, ...]]:
     yield ('trials', 'figure', 'n', 'aim p50 / p99 / max', 'seen p50 / p99 / max', '')
     busy = measured(found, load=True)
     for name, figure, bounds in AIMS:
-        values = [line[figure] for line in busy
-                  if (line['fault'] == name if name in TRIALS else line['kind'] == LOUD)]
+        values = [line[figure] for line in busy if name == line['fault'] or (
+            name == DEATHS and TRIALS[line['fault']].kind == LOUD)]
         if not values:
             continue
         seen = [float(np.percentile(values, q)) for q in (50, 99, 100)]
@@ -88,6 +89,32 @@ def faults(found: Sequence[Line], *, load: bool) -> Iterator[tuple[str, ...]]:
                     ('travel_deg', 1))), *(
                 f'{sum(bool(line[key]) for line in rows)}/{len(rows)}'
                 for key in ('latched', 'cause_right', 'recovered')))
+
+
+PLAIN = {
+    'stop': 'you press stop', 'kill_driver': 'the driver dies', 'kill_stream': 'the stream dies',
+    'kill_supervisor': 'the supervisor dies', 'hang_driver': 'the driver hangs',
+    'hang_stream': 'the stream hangs', 'hang_supervisor': 'the supervisor hangs',
+    'drop_link': 'the connection to the service breaks',
+    'dead_link': 'the connection is silent (inference 100 ms)',
+    'dead_link_slow': 'the connection is silent (inference 400 to 600 ms)',
+    'unplug': 'the USB cable is unplugged', 'mute_servo': 'a servo does not answer',
+    'no_supply': 'the servo supply fails: the arm falls', 'jam': 'a joint is blocked',
+    'second_writer': 'another program writes to the servos', 'no_camera': 'a camera is lost',
+    'overheat': 'a servo is too hot: the arm parks, then lets go',
+}
+"""Faults in the words of a person at the arm."""
+
+
+def at_the_arm(found: Sequence[Line]) -> Iterator[tuple[str, ...]]:
+    """Yield the table for a person: what happens, how fast and how far at worst, what to do."""
+    yield ('what happens', 'at rest within [s]', 'moves at most [deg]', 'trials', 'what you do')
+    for name, words in PLAIN.items():
+        rows = [line for line in found if line['fault'] == name and 'error' not in line]
+        if rows:
+            yield (words, f'{max(line["at_rest_ms"] for line in rows) / 1e3:.1f}',
+                   f'{max(line["travel_deg"] for line in rows):.0f}', str(len(rows)),
+                   TRIALS[name].causes[0].value.next_step)
 
 
 def failures(found: Sequence[Line]) -> Iterator[str]:
@@ -127,7 +154,10 @@ def draw(found: Sequence[Line]) -> None:
     figure.savefig(PICTURE, dpi=80)
 
 
-PARTS = {
+SAFETY_PARTS: dict[str, Callable[[Sequence[Line]], str]] = {
+    'at_the_arm': lambda found: table(at_the_arm(found)),
+}
+PARTS: dict[str, Callable[[Sequence[Line]], str]] = {
     'aims': lambda found: table(aims(found)),
     'busy': lambda found: table(faults(found, load=True)),
     'quiet': lambda found: table(faults(found, load=False)),
@@ -144,15 +174,21 @@ def _spread(rows: Sequence[Line], key: str, digits: int) -> str:
 
 
 def main() -> None:
-    """Replace the generated parts of the page."""
+    """Replace the generated parts of the pages."""
     found = lines()
-    text = PAGE.read_text(encoding='utf-8')
-    for name, make in PARTS.items():
+    _replace(PAGE, PARTS, found)
+    _replace(SAFETY, SAFETY_PARTS, found)
+    draw(found)
+
+
+def _replace(page: Path, parts: Mapping[str, Callable[[Sequence[Line]], str]],
+             found: Sequence[Line]) -> None:
+    text = page.read_text(encoding='utf-8')
+    for name, make in parts.items():
         head, _, rest = text.partition(BEGIN.format(name))
         _, _, tail = rest.partition(END.format(name))
         text = f'{head}{BEGIN.format(name)}{make(found)}{END.format(name)}{tail}'
-    PAGE.write_text(text, encoding='utf-8')
-    draw(found)
+    page.write_text(text, encoding='utf-8')
 
 
 if __name__ == '__main__':
