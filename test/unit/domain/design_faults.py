@@ -44,6 +44,7 @@ _ARM = 'unit/hardware/test_arm_driver.py'
 _AUTHORITY = 'ros/test_authority.py'
 _CAMERAS = 'ros/test_cameras.py'
 _COMMAND = 'unit/runner/connect/test_subprocess_connector.py'
+_DEMO = 'ros/test_demo.py'
 _DRIVER = 'ros/test_driver_node.py'
 _GUARD = 'unit/domain/test_motion_guard.py'
 _HEALTH = 'unit/hardware/test_servo_health.py'
@@ -61,7 +62,8 @@ DESIGN_FAULTS = {
         _demo('kill_service'), _demo('drop_link'),
         *_in(_SESSION, 'failure_ends_a_session_that_applies'))),
     2: DesignFault('open, and nothing arrives', ('NET_SILENT',), (
-        _demo('silent_link'), *_in(_SESSION, 'failure_ends_a_session_that_applies'))),
+        *_in(_DEMO, 'arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent'),
+        *_in(_SESSION, 'failure_ends_a_session_that_applies'))),
     3: DesignFault('latency above the limit of age', ('CHUNK_STALE',),
                    _in(_SESSION, 'stale_chunk_is_refused')),
     4: DesignFault('one direction of the link is dead', ('NET_SILENT',),
@@ -128,7 +130,9 @@ DESIGN_FAULTS = {
     24: DesignFault('nothing is left to play', ('UNDERRUN',),
                     _in(_GUARD, 'starvation_latches_and_the_first_chunk_may_take_longer')),
     # Our processes and the host.
-    25: DesignFault('the stream is killed', ('STREAM_DEAD',), (_demo('kill_stream'),)),
+    25: DesignFault('the stream is killed', ('STREAM_DEAD',), (
+        *_in(_DEMO, 'command_reports_a_fault_and_the_recovery'),
+        *_in(_DRIVER, 'stream_that_falls_silent_stops_the_arm'))),
     26: DesignFault('the stream hangs', ('STREAM_DEAD',), (
         _demo('pause_stream'), *_in(_DRIVER, 'stream_that_beats_without_progress_stops_the_arm'))),
     27: DesignFault('the supervisor is killed', ('SUPERVISOR_DEAD',), (
@@ -195,15 +199,15 @@ DESIGN_FAULTS = {
         *_in(_ARM, 'trouble_of_a_servo_brings_the_arm_to_rest'),
         *_in(_HEALTH, 'trouble_is_found_after_its_time'))),
     48: DesignFault('a servo is hot', ('OVERHEAT',), (
-        _demo('overheat'), *_in(_ARM, 'hot_arm_that_holds_parks_by_itself'))),
+        *_in(_DEMO, 'hot_arm_is_brought_to_its_rest_pose_and_let_go'),
+        *_in(_ARM, 'hot_arm_that_holds_parks_by_itself'))),
     49: DesignFault('the supply is outside its range', ('UNDERVOLT',), _in(
         _ARM, 'trouble_of_a_servo_brings_the_arm_to_rest',
         'two_strange_voltages_are_not_believed')),
     50: DesignFault('a joint does not follow', ('TRACKING',), _in(
         _ARM, 'jammed_joint_is_led_by_ten_degrees_at_the_most_and_named')),
-    51: DesignFault('another program writes on the bus', ('FOREIGN_WRITE',), (
-        _demo('second_writer'),
-        *_in(_ARM, 'somebody_else_who_writes_is_named_and_the_arm_holds'))),
+    51: DesignFault('another program writes on the bus', ('FOREIGN_WRITE',), _in(
+        _ARM, 'somebody_else_who_writes_is_named_and_the_arm_holds')),
     52: DesignFault('calibration and servo differ', ('CALIBRATION',), _in(
         _ARM, 'calibration_and_limits_are_looked_at_while_running')),
     # Command authority, operator, configuration, storage.
