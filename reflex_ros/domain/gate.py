@@ -69,6 +69,10 @@ class GateInputs:
     min_expiry_s: float = MIN_EXPIRY_S
 
 
+BEFORE_MOTION = ('driver', 'standstill', 'session', 'dry_run')
+"""Items that only a system before the promotion can fulfil; an arm that moves has passed them."""
+
+
 def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
     """Return all items, green or red; the gate is green when all of them are."""
     driver, stream = inputs.driver, inputs.stream

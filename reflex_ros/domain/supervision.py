@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from reflex_ros.domain import safe_stop
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.gate import GateItem
+from reflex_ros.domain.gate import BEFORE_MOTION, GateItem
 from reflex_ros.domain.heartbeats import (
     Beat,
     DRIVER,
@@ -341,8 +341,15 @@ def refusal_reason(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
     return ''
 
 
+def counted_items(machine: SafeStop, gate: Sequence[GateItem]) -> tuple[GateItem, ...]:
+    """Return the items that count now: an arm that moves has passed some, and keeps the others."""
+    return tuple(item for item in gate
+                 if machine.state not in MOTION or item.name not in BEFORE_MOTION)
+
+
 def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], now: float) -> str:
-    """Return the whole gate as text: one line for each item."""
+    """Return the whole gate as text: one line for each item that counts in the present state."""
+    gate = counted_items(machine, gate)
     if not gate:
         return f'not evaluated yet: {why_nothing_moves(machine, seen, gate, now)}'
     lines = [f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()

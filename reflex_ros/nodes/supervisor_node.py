@@ -139,8 +139,7 @@ class SupervisorNode(ReflexNode):
         return handle
 
     def _on_gate(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        gate = self._made.gate if self._made is not None else ()
-        response.success = bool(gate) and all(item.is_green for item in gate)
+        response.success = self._made is not None and self._made.is_gate_green
         response.message = self._made.gate_report() if self._made is not None else (
             f'not evaluated yet: {self.problem or "the supervisor is not configured"}')
         return response

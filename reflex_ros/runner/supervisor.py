@@ -205,6 +205,12 @@ class Supervisor:
         return supervision.safety_state(self.machine, self.seen, self.gate, self._history,
                                         time.monotonic())
 
+    @property
+    def is_gate_green(self) -> bool:
+        """Whether every item that counts in the present state is green."""
+        items = supervision.counted_items(self.machine, self.gate)
+        return bool(items) and all(item.is_green for item in items)
+
     def gate_report(self) -> str:
         """Return the whole gate as text, one line for each item."""
         return supervision.gate_report(self.machine, self.seen, self.gate, time.monotonic())

@@ -475,6 +475,10 @@ def test_arm_that_parks_by_itself_is_latched_once(state: S) -> None:
 def test_gate_is_reported_line_by_line() -> None:
     assert gate_report(system(S.DRY_RUN), SEEN, RED, NOW).splitlines() == [
         'ok  latch', 'RED stream      the action stream is closed', 'RED latency     no chunk yet']
+    moving = (*RED, GateItem('driver', False, 'active'), GateItem('standstill', False, 'moves'))
+    assert gate_report(system(S.ACTIVE), SEEN, moving, NOW) == gate_report(
+        system(S.DRY_RUN), SEEN, RED, NOW)
+    assert 'RED standstill' in gate_report(system(S.DRY_RUN), SEEN, moving, NOW)
     assert gate_report(system(S.READY), SEEN, (), NOW) == (
         'not evaluated yet: ready: run `reflex promote`')
 
