@@ -24,11 +24,13 @@ class Panel:
 
     :param lines: name -> points (x, y), x in seconds.
     :param marks: instants [s] with a word each.
+    :param least: smallest range of y that is drawn, so that noise does not fill the chart.
     """
 
     title: str
     lines: Mapping[str, Sequence[tuple[float, float]]]
     marks: Sequence[tuple[float, str]] = ()
+    least: float = 0.0
 
 
 def draw(path: Path, panels: Sequence[Panel]) -> None:
@@ -48,7 +50,7 @@ def draw(path: Path, panels: Sequence[Panel]) -> None:
 def _panel(canvas: ImageDraw.ImageDraw, panel: Panel, top: int,
            span: tuple[float, float]) -> None:
     font = ImageFont.load_default()
-    low, high = _range([y for line in panel.lines.values() for _, y in line])
+    low, high = _range([y for line in panel.lines.values() for _, y in line], panel.least)
     width, height = SIZE[0] - LEFT - RIGHT, SIZE[1] - TOP - BOTTOM
     bottom = top + TOP + height
 
@@ -75,7 +77,7 @@ def _panel(canvas: ImageDraw.ImageDraw, panel: Panel, top: int,
         canvas.text((LEFT + width + 12, top + TOP + 16 * index), name, fill=colour, font=font)
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
+def _range(values: Sequence[float], least: float) -> tuple[float, float]:
     low, high = min(values, default=0.0), max(values, default=1.0)
-    margin = 0.05 * (high - low) or 0.5
+    margin = max(0.05 * (high - low) or 0.5, (least - (high - low)) / 2)
     return low - margin, high + margin

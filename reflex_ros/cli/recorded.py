@@ -22,8 +22,8 @@ from reflex_ros.recording.reader import info, RecordingInfo
 from reflex_ros.recording.series import Event, read_series, rows, Series, value_at
 
 LAST = '@last'
-AFTER_S = 1.0
-"""A stop's file ends this long after the stop."""
+LEAST_DEG = 4.0
+"""Smallest range of a joint that a plot shows [deg]."""
 
 name_argument = click.argument('name', default=LAST)
 out_option = click.option('--out', type=click.Path(dir_okay=False, path_type=Path),
@@ -119,7 +119,8 @@ def plot(common: CommonOptions, path: Path, out: Path | None, *,
 
     panels = [chart.Panel(f'{name} [deg]', {
         'measured': degrees(series.measured, name), 'written': degrees(series.written, name),
-        'wanted': sorted(degrees(series.wanted, name))}, marks) for name in series.joints]
+        'wanted': [(at, value) for at, value in degrees(series.wanted, name)
+                   if at <= series.end - zero]}, marks, LEAST_DEG) for name in series.joints]
     panels += [chart.Panel(title, {key: [(at - zero, value) for at, value in curve]}, marks)
                for title, key, curve in (
                    ('age of the observation behind the newest chunk [ms]', 'age', series.age_ms),

@@ -40,7 +40,7 @@ class Series:
     :param end: instant of the last message.
     :param measured: joint -> measured position [rad].
     :param written: joint -> goal that was written to the servos [rad].
-    :param wanted: joint -> rows of the policy at the time for which they were meant [rad].
+    :param wanted: joint -> rows of the newest chunk at the time for which they are meant [rad].
     :param age_ms: age of the observation behind the newest chunk [ms].
     :param round_trip_ms: median time from an observation to its chunk [ms].
     :param pace: speed of the motion that the service can feed, 0..1.
@@ -116,10 +116,15 @@ class _Collector:
         if abs(begin - at) > 60.0:
             # Another clock than the recorder's (use_sim_time): then the rows begin now.
             begin = at
+        # The newest chunk counts: what an older one wanted later is no longer wanted.
+        for curve in self.series.wanted.values():
+            while curve and curve[-1][0] >= at:
+                curve.pop()
         for point in value.points:
             after = point.time_from_start
-            _extend(self.series.wanted, begin + after.sec + after.nanosec / 1e9,
-                    value.joint_names, point.positions)
+            due = begin + after.sec + after.nanosec / 1e9
+            if due >= at:
+                _extend(self.series.wanted, due, value.joint_names, point.positions)
 
     def _on_permit(self, at: float, value: Any) -> None:
         permit = key_values.decode_complete(Permit, _pairs(value))

@@ -22,6 +22,7 @@ from reflex_ros.domain.heartbeats import StreamBeat  # noqa: E402
 from reflex_ros.domain.permit import Mode, Permit  # noqa: E402
 from reflex_ros.domain.safe_stop import CauseRecord, State  # noqa: E402
 from reflex_ros.domain.supervision import SafetyState  # noqa: E402
+from reflex_ros.recording.series import read_series  # noqa: E402
 
 START = 1_790_000_000 * 10 ** 9
 CAUSE = CauseRecord(FaultCode.USB_GONE, 'the port is gone', 1.0)
@@ -143,6 +144,18 @@ def test_export_is_a_table_of_all_curves(recorded, tmp_path):
     assert (float(row['permit']), float(row['age_ms'])) == (1.0, 420.0)
     recorded('recordings', 'export', '--format', 'jsonl', '--out', str(out))
     assert json.loads(out.read_text().splitlines()[100])['seconds'] == 2.0
+
+
+def test_what_an_older_chunk_wanted_ends_with_the_next_one(recorded):
+    file = made.opened(recorded.folder / 'a.mcap')
+    made.joints(file, '/joint_states', START, POSE)
+    for at, value in ((0.0, 0.1), (0.5, 0.2)):
+        made.chunk(file, '/action_chunk', START + int(at * 1e9), 20 * [(value, *POSE[1:])], 0.1)
+    made.joints(file, '/joint_states', START + 10 ** 9, POSE)
+    file.close()
+    wanted = read_series(recorded.folder / 'a.mcap').wanted['shoulder_pan']
+    assert [value for _, value in wanted] == 5 * [0.1] + 20 * [0.2]
+    assert wanted == sorted(wanted)
 
 
 def test_unknown_name_and_one_that_fits_several(recorded):
