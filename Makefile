@@ -71,7 +71,7 @@ $(READY): setup.py setup.cfg pyproject.toml
 		echo "env: $(INTERPRETER) cannot make virtual environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@test -x $(VENV)/bin/pip || { echo "env: making $(VENV) with $$($(INTERPRETER) --version)"; $(INTERPRETER) -m venv $(VENV); }
 	@echo 'env: installing reflex_ros, its dependencies and ROS 2 $(ROS); the first time takes a minute or more (log: $(LOG))'
-	@$(RUN) -m pip install --disable-pip-version-check --no-input --editable '.[$(WHEELS),sim,camera,record,test,lint]' > $(LOG) 2>&1 || { \
+	@$(RUN) -m pip install --disable-pip-version-check --no-input --editable '.[$(WHEELS),sim,camera,record,lerobot,view,test,lint]' > $(LOG) 2>&1 || { \
 		tail -n 15 $(LOG) >&2; echo 'env: pip failed; its last lines are above, all of them in $(LOG)' >&2; exit 1; }
 	@touch $@
 	@echo 'env: ready'

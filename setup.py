@@ -63,6 +63,9 @@ setup(
         'camera': ['av>=10.0', 'Pillow>=9.0'],
         # The page of `reflex view`.
         'view': ['aiohttp>=3.8'],
+        # Recorded runs as a LeRobot data set.
+        'lerobot': ['mcap>=1.1', 'mcap-ros2-support>=0.5', 'pyarrow>=14.0', 'av>=10.0',
+                    'Pillow>=9.0'],
         # Recordings: written by the node `recorder` and by `reflex connect`, read by
         # `reflex recordings` and `reflex stops`.
         'record': ['mcap>=1.1', 'mcap-ros2-support>=0.5'],
@@ -98,7 +101,9 @@ setup(
             'Pillow>=9.0',
         ],
         # xdist has --dist=loadgroup since 2.5, which is also what Ubuntu 22.04 ships.
-        'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36', 'selenium>=4.6'],
+        'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36', 'selenium>=4.6',
+                 # A foreign reader of our data sets.
+                 'lerobot-doctor>=0.2'],
         # Only `python -m bench.streaming_pictures` needs it.
         'bench': ['matplotlib>=3.5'],
         # Exact: a linter that changes by itself turns a green commit red.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import shlex
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from reflex_ros.cli.options import CommonOptions, local_command, service_command
 from reflex_ros.cli.so101_port import arm_command, confirm
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
 from reflex_ros.errors import ConfigurationError
+from reflex_ros.hardware.arms import ARMS
 from reflex_ros.recording.reader import info
 
 if TYPE_CHECKING:
@@ -87,21 +89,44 @@ def plot(common: CommonOptions, name: str, out: Path | None, folder: str) -> Non
     recorded.plot(common, _find(folder, name), out)
 
 
-@local_command('reflex recordings export --format csv', group=recordings)
-@recorded.name_argument
-@click.option('--format', 'form', type=click.Choice(('csv', 'jsonl')), default='csv',
-              show_default=True, help='Kind of file.')
-@recorded.out_option
+@local_command('reflex recordings export --format csv',
+               "reflex recordings export monday tuesday --format lerobot --out pick --task 'pick'",
+               group=recordings)
+@click.argument('names', metavar='[NAME]...', nargs=-1)
+@click.option('--format', 'form', type=click.Choice(('csv', 'jsonl', 'lerobot')), default='csv',
+              show_default=True, help='Kind of file; lerobot is a folder.')
+@click.option('--out', type=click.Path(path_type=Path),
+              help='File or folder to write (default: beside the recording).')
+@click.option('--fps', type=click.IntRange(1, 120), default=30, show_default=True,
+              help='Frames per second of a LeRobot data set.')
+@click.option('--task', default='', help='Task text of a LeRobot data set (default: the prompt of '
+              'each run).')
 @recorded.folder_option
-def export(common: CommonOptions, name: str, form: str, out: Path | None, folder: str) -> None:
+def export(common: CommonOptions, names: tuple[str, ...], form: str, out: Path | None, fps: int,
+           task: str, folder: str) -> None:
     """
-    Write a run as a table.
+    Write a run as a table, or several as a LeRobot data set.
 
-    One row per measurement, angles in radians.
-
-    NAME is the name of a recording, a part of it, or a file (default: the newest recording).
+    NAME is the name of a recording, a part of it, or a file (default: the newest recording). A
+    table has one row per measurement, angles in radians. A data set has one episode per
+    recording, in degrees and percent, and can be uploaded for training.
     """
-    recorded.export(common, _find(folder, name), form, out)
+    paths = [_find(folder, name) for name in names or (recorded.LAST,)]
+    if form != 'lerobot':
+        if len(paths) > 1:
+            raise click.UsageError(f'--format {form} takes one recording. --format lerobot takes '
+                                   'several')
+        recorded.export(common, paths[0], form, out)
+        return
+    from reflex_ros.recording import lerobot
+
+    out = out or paths[0].with_name(f'{paths[0].stem}_lerobot')
+    frames = lerobot.export(paths, out, ARMS['so101'], fps=fps, task=task)
+    following = [f'reflex datasets upload {shlex.quote(str(out))}']
+    text.report(common, {'ok': True, 'folder': str(out), 'episodes': len(paths),
+                         'frames': frames, 'next': following},
+                f'Written: {out} ({len(paths)} episodes, {frames} frames at {fps} Hz)',
+                *text.next_lines(following))
 
 
 @arm_command('reflex recordings replay', 'reflex recordings replay --speed 0.5 --yes', asks=True,

@@ -45,6 +45,7 @@ class Series:
     :param round_trip_ms: median time from an observation to its chunk [ms].
     :param pace: speed of the motion that the service can feed, 0..1.
     :param permit: speed that the permit allows, 0..1; 0 is hold.
+    :param prompt: task text that the stream had last.
     :param events: changes of state, causes, chunks that were refused, prompts.
     """
 
@@ -58,6 +59,7 @@ class Series:
     round_trip_ms: Curve = field(default_factory=list)
     pace: Curve = field(default_factory=list)
     permit: Curve = field(default_factory=list)
+    prompt: str = ''
     events: list[Event] = field(default_factory=list)
 
     def at(self, stamp_ns: int) -> float:
@@ -146,6 +148,7 @@ class _Collector:
     def _on_stream(self, at: float, value: Any) -> None:
         beat = key_values.decode(StreamBeat, _pairs(value))
         self.series.age_ms.append((at, beat.age_ms))
+        self.series.prompt = beat.prompt or self.series.prompt
         if beat.rtt_ms_p50 >= 0.0:
             self.series.round_trip_ms.append((at, beat.rtt_ms_p50))
         if self._refused and beat.refused > self._refused and beat.refusal is not None:

@@ -39,6 +39,7 @@ THIRD_PARTIES = {
     'mcap': (None, 'mcap'),
     'mcap_ros2': (None, 'mcap-ros2-support'),
     'numpy': ('python3-numpy', 'numpy'),
+    'pyarrow': (None, 'pyarrow'),
     'pydantic': ('python3-pydantic', 'pydantic'),
     'rcl_interfaces': ('rcl_interfaces', 'ros-rcl-interfaces'),
     'rclpy': ('rclpy', 'ros-rclpy'),
@@ -192,7 +193,7 @@ def test_every_import_is_installed_by_pip(wheels):
     used = imported_third_parties('reflex_ros') & set(THIRD_PARTIES)
     missing = {THIRD_PARTIES[name][1] for name in used} - (
         distributions() | distributions(wheels) | distributions('sim')
-        | distributions('camera') | distributions('record'))
+        | distributions('camera') | distributions('record') | distributions('lerobot'))
     assert not missing
 
 
@@ -202,7 +203,8 @@ def test_thin_client_imports_nothing_that_an_extra_installs():
     assert not distributions('sim') & distributions()
     users = {path.relative_to(ROOT / 'reflex_ros').as_posix()
              for path in (ROOT / 'reflex_ros').rglob('*.py') if names & set(imported_roots(path))}
-    outside = {user for user in users if not user.startswith(('sim/', 'cameras/', 'view/'))}
+    outside = {user for user in users if not user.startswith(
+        ('sim/', 'cameras/', 'view/', 'recording/'))}
     assert outside == {'cli/chart.py'}
     # The cameras are read by a node, which comes with rclpy.
     assert {'Pillow'} == distributions('ros') & distributions('sim')

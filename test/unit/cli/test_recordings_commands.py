@@ -201,3 +201,19 @@ def test_recording_without_motion_cannot_be_replayed(recorded):
     made.joints(file, '/joint_states', START, POSE)
     file.close()
     assert 'was not moved' in recorded('recordings', 'replay', '--yes', code=1)
+
+
+def test_runs_become_a_data_set_that_the_service_takes(reflex, recorded, service, tmp_path):
+    pytest.importorskip('pyarrow')
+    for name in ('a', 'b'):
+        write_run(recorded.folder / f'{name}.mcap')
+    out = tmp_path / 'swing'
+    assert '--format lerobot takes several' in recorded('recordings', 'export', 'a', 'b', code=2)
+    text = recorded('recordings', 'export', 'a', 'b', '--format', 'lerobot', '--out', str(out),
+                    '--task', 'swing')
+    assert '2 episodes, 240 frames at 30 Hz' in text
+    assert f'reflex datasets upload {out}' in text
+    at = {'key': service.key, 'url': service.url}
+    assert reflex('datasets', 'upload', str(out), '--name', 'swing', **at).code == 0
+    outcome = reflex('datasets', 'validate', 'swing', **at)
+    assert outcome.code == 0 and 'validated' in outcome.out.lower(), outcome.out + outcome.err
