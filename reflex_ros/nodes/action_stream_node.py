@@ -77,6 +77,8 @@ from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 BEAT_HZ = 50.0
 LOOK_S = 1.0
+SILENT_S = 5.0
+"""Time without a joint state after which they are subscribed to anew."""
 """How often the topics of the cameras are looked for."""
 TRAVEL_S = 1.0
 """How often the travel of the gripper is read."""
@@ -98,6 +100,7 @@ class ActionStreamNode(ReflexNode):
         self._arm = next(iter(ARMS.values()))
         self._status = SessionStatus()
         self._joint_states: Any = None
+        self._joints_at = 0.0
         self._plans: Any = None
         self._joint_reader = JointStateReader()
         self._joint_stamp = ''
@@ -160,13 +163,12 @@ class ActionStreamNode(ReflexNode):
         self._make_session = partial(PolicySession, key=key, observer=self._observer,
                                      bounds=bounds, lease=self._lease, on_chunk=self._on_chunk,
                                      on_fault=self._on_fault, make_pictures=self._feed.pictures)
-        self._joint_states = self.create_subscription(
-            JointState, 'joint_states', self._on_joints, qos.JOINT_STATES_INPUT, raw=True)
+        self._listen_to_joints()
         self._plans = self.create_subscription(
             JointTrajectory, 'so101/_plan', self._on_plan, qos.CHUNK) \
             if options.uses_outlook else None
         self._cameras = CameraInputs(self, cameras, self._feed, self._observer)
-        self._look_timer = self.every(LOOK_S, self._cameras.look)
+        self._look_timer = self.every(LOOK_S, self._look)
 
     def _check_account(self, key: Secret, rpc_url: str, presence: Presence) -> None:
         """Check the key; find robot and deployment, and compare. Blocks for 8 s at most."""
@@ -238,10 +240,26 @@ class ActionStreamNode(ReflexNode):
             self._thread.close()
         self._thread = None
 
+    def _listen_to_joints(self) -> None:
+        if self._joint_states is not None:
+            self.destroy_subscription(self._joint_states)
+        self._joints_at = time.monotonic()
+        self._joint_states = self.create_subscription(
+            JointState, 'joint_states', self._on_joints, qos.JOINT_STATES_INPUT, raw=True)
+
+    def _look(self) -> None:
+        """Look for cameras, and listen anew to joints that are not heard."""
+        if self._cameras is not None:
+            self._cameras.look()
+        # Once in some hundred starts on a busy machine, a subscription never hears anything,
+        # although the driver publishes and everything else of it is heard.
+        if time.monotonic() - self._joints_at > SILENT_S:
+            self._listen_to_joints()
+
     # Messages, in the executor's thread.
 
     def _on_joints(self, message: bytes) -> None:
-        now = time.monotonic()
+        now = self._joints_at = time.monotonic()
         try:
             stamp_ns, names, positions = self._joint_reader.read(message)
         except DamagedMessage as exc:

@@ -50,7 +50,7 @@ class ViewNode(ReflexNode):
         super().__init__('view', TABLE, 1.0)
         self._server: ViewServer | None = None
         self._inputs: dict[str, Any] = {}
-        self._timers: list[Any] = []
+        self._own_timers: list[Any] = []
         self._looked_at = 0.0
         self._heard: dict[str, tuple[float, bytes]] = {}
         self._pictures: dict[str, tuple[int, bytes]] = {}
@@ -67,15 +67,15 @@ class ViewNode(ReflexNode):
                                   settings['host'], settings['port'])
         self._server.start()
         print(f'Open {self._server.url}', flush=True)
-        self._timers = [self.every(TURN_S, self._serve), self.every(LOOK_S / 4, self._look)]
+        self._own_timers = [self.every(TURN_S, self._serve), self.every(LOOK_S / 4, self._look)]
 
     def _teardown(self) -> None:
         if self._server is not None:
             self._server.close()
         self._server = None
-        for timer in self._timers:
+        for timer in self._own_timers:
             self.destroy_timer(timer)
-        self._timers = []
+        self._own_timers = []
         self._unsubscribe()
 
     # Subscriptions and calls, in the executor's thread.

@@ -166,6 +166,23 @@ def test_inactive_stream_has_checked_the_account_and_opens_no_session(world):
     assert beat.progress >= 0 and not world.chunks and not world.commands
 
 
+def test_joints_that_are_never_heard_are_listened_to_anew(world, monkeypatch):
+    from sensor_msgs.msg import JointState
+
+    from reflex_ros.nodes import action_stream_node
+
+    monkeypatch.setattr(action_stream_node, 'SILENT_S', 0.2)
+    world.configure()
+    node = world.rig.node
+    # As a subscription that the middleware or the executor has lost: it exists, and hears nothing.
+    node.destroy_subscription(node._joint_states)
+    node._joint_states = deaf = node.create_subscription(JointState, 'nowhere', print, 1)
+    world.until(lambda: node._joint_states is not deaf, 'another subscription')
+    heard = node._joints_at
+    world.until(lambda: node._joints_at > heard and not node._observer.joint_states(
+        time.monotonic())[1], 'joints')
+
+
 def test_key_that_is_refused_keeps_the_node_unconfigured(world, monkeypatch):
     monkeypatch.setenv('REFLEX_API_KEY', 'rfx_of_nobody')
     assert not world.rig.trigger('configure')
