@@ -269,6 +269,12 @@ def test_diagnostics_begin_with_the_namespace(ros, arguments, name, hardware):
 def test_log_of_the_pure_packages_reaches_rosout_until_the_node_is_gone(rig):
     heard = rig.listen(Log, '/rosout')
     logger = logging.getLogger('reflex_ros.runner.tried')
+
+    def probe():
+        # What is logged before the two ends have found each other is lost.
+        logger.info('probe')
+        return any(line.msg == 'probe' for line in heard)
+    rig.until(probe, 'a line')
     logger.info('to be seen')
     logger.warning('to be warned of')
     logger.error('to be repaired')
