@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+import shlex
 
 import click
 
 from reflex_ros.cli import next_steps, progress, text
 from reflex_ros.cli.named import id_argument, real
-from reflex_ros.cli.options import CommonOptions, service_command
+from reflex_ros.cli.options import CommonOptions, local_command, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.messages.datasets import Dataset
 from reflex_ros.client.resources import datasets as calls
@@ -72,6 +73,36 @@ def upload(common: CommonOptions, path: Path, name: str | None, request_id: str 
         raise
     text.show_record(common, 'Dataset uploaded', found, 'dataset',
                      next=[VALIDATE.format(found.dataset_id)])
+
+
+@local_command('reflex datasets check ~/lerobot/pick-2', group=datasets)
+@click.argument('path', type=click.Path(exists=True, file_okay=False, path_type=Path))
+def check(common: CommonOptions, path: Path) -> None:
+    """
+    Check a LeRobot dataset on this machine.
+
+    It looks for missing frames and files, wrong shapes and rates, values that are not finite,
+    jumps, radians in place of degrees, an arm or a camera that never moves. The exit code is 1
+    when something would be refused; the rest are remarks.
+    """
+    from reflex_ros.recording import dataset_check
+
+    found = dataset_check.read(path)
+    findings = list(dataset_check.check(found))
+    errors = [finding.text for finding in findings if finding.is_error]
+    about = {'dataset': str(path), 'version': found.info['codebase_version'],
+             'episodes': found.info['total_episodes'], 'frames': found.info['total_frames'],
+             'fps': found.info['fps'], 'cameras': found.cameras, 'errors': errors,
+             'remarks': [finding.text for finding in findings if not finding.is_error]}
+    lines = [f'{"ERROR" if finding.is_error else "remark"}: {finding.text}'
+             for finding in findings]
+    head = (f'{path}: {about["version"]}, {about["episodes"]} episodes, {about["frames"]} frames '
+            f'at {about["fps"]} Hz')
+    if errors:
+        text.fail(common, f'{path} would be refused: {errors[0]}', about, head, *lines)
+    following = [f'reflex datasets upload {shlex.quote(str(path))}']
+    text.report(common, {'ok': True, **about, 'next': following}, head, *lines,
+                *text.next_lines(following))
 
 
 @service_command('reflex datasets complete ds_01', group=datasets)

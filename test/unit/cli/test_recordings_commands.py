@@ -213,7 +213,14 @@ def test_runs_become_a_data_set_that_the_service_takes(reflex, recorded, service
                     '--task', 'swing')
     assert '2 episodes, 240 frames at 30 Hz' in text
     assert f'reflex datasets upload {out}' in text
+    outcome = reflex('datasets', 'check', str(out))
+    assert outcome.code == 0 and '2 episodes, 240 frames at 30 Hz' in outcome.out
+    assert f'reflex datasets upload {out}' in outcome.out
     at = {'key': service.key, 'url': service.url}
     assert reflex('datasets', 'upload', str(out), '--name', 'swing', **at).code == 0
     outcome = reflex('datasets', 'validate', 'swing', **at)
     assert outcome.code == 0 and 'validated' in outcome.out.lower(), outcome.out + outcome.err
+    info = out / 'meta' / 'info.json'
+    info.write_text(info.read_text().replace('"total_frames": 240', '"total_frames": 7'))
+    outcome = reflex('datasets', 'check', str(out))
+    assert outcome.code == 1 and '240 frames, but meta/info.json says 7' in outcome.err

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded runs as a LeRobot data set, read by libraries of others."""
 
-import io
 import json
 import math
 from pathlib import Path
@@ -10,7 +9,6 @@ import subprocess
 import sys
 
 import numpy as np
-from PIL import Image
 import pytest
 
 pytest.importorskip('mcap_ros2')
@@ -19,45 +17,11 @@ parquet = pytest.importorskip('pyarrow.parquet')
 
 sys.path.append(str(Path(__file__).parent))
 
-import messages as made  # noqa: E402
+from lerobot_runs import pose, run  # noqa: E402
 
-from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat  # noqa: E402
 from reflex_ros.errors import ConfigurationError  # noqa: E402
 from reflex_ros.hardware.so101 import SO101  # noqa: E402
-from reflex_ros.recording import encoding, lerobot  # noqa: E402
-
-START = 1_790_000_000 * 10 ** 9
-SECONDS = 4.0
-
-
-def pose(at):
-    """Return six angles [rad] at a time [s]; the gripper opens from 0 to 50 %."""
-    return (0.5 * math.sin(at), *(-0.4 + 0.01 * k * at for k in range(4)), 0.25 * at)
-
-
-def jpeg(at):
-    """Return a picture whose brightness says when it was taken."""
-    buffer = io.BytesIO()
-    Image.new('RGB', (65, 48), (round(60 * at),) * 3).save(buffer, 'JPEG', quality=95)
-    return buffer.getvalue()
-
-
-def run(path, prompt='wave', joints=True):
-    file = made.opened(path)
-    made.status(file, '/_beat/so101', START,
-                DriverBeat(gripper_closed_rad=0.0, gripper_open_rad=2.0))
-    made.status(file, '/_beat/action_stream', START, StreamBeat(prompt=prompt))
-    for number in range(int(SECONDS * 100)):
-        at = number / 100
-        now = START + int(at * 1e9)
-        made.joints(file, '/joint_states', now, pose(at - 0.1))
-        if joints:
-            made.joints(file, '/so101/goals', now, pose(at))
-        if number % 4 == 0:
-            file.write('/front/image_raw/compressed', encoding.PICTURE, now,
-                       encoding.picture(now, 'front', 'jpeg', jpeg(at)))
-    file.close()
-    return path
+from reflex_ros.recording import lerobot  # noqa: E402
 
 
 @pytest.fixture(scope='module')
