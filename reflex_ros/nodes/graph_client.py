@@ -78,6 +78,9 @@ def visit(domain: int, namespace: str) -> Iterator[GraphClient]:
             client.close()
     finally:
         rclpy.try_shutdown(context=context)
+        # Now, not when the interpreter ends: the middleware then has its own end, and a command
+        # whose answer was printed already has once ended with a segmentation fault.
+        context.destroy()
 
 
 class GraphClient:
