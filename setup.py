@@ -111,8 +111,8 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            'reflex = reflex_ros.cli.main:main',
-            'reflex-ros = reflex_ros.cli.main:main',
+            'reflex = reflex_ros.cli.main:entry',
+            'reflex-ros = reflex_ros.cli.main:entry',
             'action_stream_node = reflex_ros.nodes.executables:action_stream_node',
             'camera_node = reflex_ros.nodes.executables:camera_node',
             'monitor_node = reflex_ros.nodes.executables:monitor_node',

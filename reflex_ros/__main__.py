@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m reflex_ros``: the ``reflex`` command."""
 
-from reflex_ros.cli.main import main
+from reflex_ros.cli.main import entry
 
 if __name__ == '__main__':
-    main()
+    entry()

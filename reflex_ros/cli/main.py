@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -76,6 +77,23 @@ def reflex(as_json: bool, verbose: bool) -> None:
 
     To try it without an arm and without an account, run `reflex demo`.
     """
+
+
+def entry() -> NoReturn:
+    """
+    Run the command as a process of its own.
+
+    The outputs are flushed by then. A command that has visited the graph ends without the end of
+    the interpreter: there the middleware, whose threads still run, once crashed and once hung.
+    """
+    code = 0
+    try:
+        main()
+    except SystemExit as exc:
+        code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    if 'rclpy' in sys.modules:
+        os._exit(code)
+    sys.exit(code)
 
 
 def main() -> None:
@@ -203,4 +221,4 @@ def _unexpected(exc: Exception) -> str:
 
 
 if __name__ == '__main__':
-    main()
+    entry()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 import os
+import threading
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -42,6 +43,8 @@ LISTEN_S = 2.0
 """How long the status waits for the other nodes, when one was heard [s]."""
 CONFIRM_S = 1.5
 """How long a stop waits for the supervisor's word [s]: an arm comes to rest within one second."""
+LEAVE_S = 2.0
+"""How long a visit may take to end; usually 0.1 s."""
 SUPERVISOR = 'supervisor'
 STOP_TEXT = 'reflex stop: OP_STOP: a person asked to stop'
 """As ``convert.to_stop`` makes it."""
@@ -69,18 +72,22 @@ def visit(domain: int, namespace: str) -> Iterator[GraphClient]:
                signal_handler_options=SignalHandlerOptions.NO)
     # Its warnings are about the environment, which is that of the graph.
     set_logger_level('rmw_fastrtps_shared_cpp', LoggingSeverity.ERROR)
-    try:
-        client = GraphClient(context, namespace)
-        try:
-            yield client
-        finally:
+    client: GraphClient | None = None
+
+    def leave() -> None:
+        if client is not None:
             # Otherwise the others remember the visitor for 20 s.
             client.close()
-    finally:
         rclpy.try_shutdown(context=context)
-        # Now, not when the interpreter ends: the middleware then has its own end, and a command
-        # whose answer was printed already has once ended with a segmentation fault.
-        context.destroy()
+
+    try:
+        client = GraphClient(context, namespace)
+        yield client
+    finally:
+        # Once in some hundred visits the middleware hangs here, and the answer is printed already.
+        leaving = threading.Thread(target=leave, daemon=True)
+        leaving.start()
+        leaving.join(LEAVE_S)
 
 
 class GraphClient:

@@ -189,3 +189,18 @@ def notes(places):
         with open(os.path.join(folder, name)) as file:
             found.append(json.load(file))
     return found
+
+
+def test_command_ends_with_its_code_although_the_middleware_hangs(domain, own_places):
+    # As it was seen once in some hundred visits: what takes the middleware down never returns.
+    hang = ('import sys, threading, rclpy\n'
+            'rclpy.try_shutdown = lambda **_: threading.Event().wait()\n'
+            'from reflex_ros.nodes import graph_client\n'
+            'graph_client.LEAVE_S, graph_client.FIND_S = 0.1, 0.1\n'
+            "sys.argv = ['reflex', 'gate', '--json', '--domain', '%s']\n"
+            'from reflex_ros.cli.main import entry\nentry()')
+    done = subprocess.run(
+        [sys.executable, '-c', hang % domain['ROS_DOMAIN_ID']], env={
+            **os.environ, **domain, **own_places}, capture_output=True, text=True, timeout=60,
+        check=False)
+    assert done.returncode == 1 and 'no supervisor was found' in done.stdout, done
