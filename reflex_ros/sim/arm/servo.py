@@ -311,7 +311,9 @@ class Servo:
 
     def _follow_goal(self, goal: int, present: int, is_new: bool, now_ns: int) -> None:
         if self._tuning.mode == POSITION:
-            self.memory.set(reg.GOAL_POSITION, self._tuning.clamp(goal))
+            # Limits in the EEPROM may be wider than a goal can be.
+            most = reg.GOAL_POSITION.maximum
+            self.memory.set(reg.GOAL_POSITION, max(-most, min(self._tuning.clamp(goal), most)))
         if self._settings.overload_clears is OverloadClears.NEW_GOAL and is_new:
             self.protection.clear()
         if not self.torque_on and goal != present and self._settings.torque_on_goal_write:

@@ -54,6 +54,8 @@ def new_arm(model: Model) -> VirtualArm:
 
 
 @examples(300)
+@example(chunks=[bytes.fromhex('ffff010803080000780078fb'),
+                 bytes.fromhex('ffff010503290000cd')], model=Model.IDENTIFIED)
 @given(chunks=CHUNKS, model=st.sampled_from(Model))
 @example(chunks=[framed(5, 3, b'\x12\xff'), framed(5, 3, b'\x2a\xff\xff\xff\xff\xff\xff')],
          model=Model.PHYSICAL)
