@@ -165,6 +165,8 @@ class Presence:
         if self._arm is not None:
             policy_fit.check_deployment(self._arm, self.facts)
         self.status = replace(self.status, robot_id=robot_id, deployment_id=deployment_id)
+        # What was checked was another pair of robot and deployment.
+        self._is_checked = False
         self._show({})
 
     async def run(self) -> None:

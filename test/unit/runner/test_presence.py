@@ -142,6 +142,26 @@ def test_machine_without_a_robot_says_how_to_make_one_and_finds_it_without_a_res
     present(scene, deployment=deployment_id, claimed=lambda: claimed[0] if claimed else None)
 
 
+def test_robot_that_is_claimed_later_makes_nothing_ready_before_the_next_check(
+        service, present, until):
+    schema_id, deployment_id = own_deployment(service)
+    service.fault('deployment_not_ready')
+    claimed, seen = [], []
+
+    async def scene(presence):
+        def doing():
+            # Called between the claim and the check that follows it.
+            seen.append(presence.status.readiness)
+            return IDLE
+        presence._doing = doing
+        await until(lambda: 'robot_heartbeat_recent' in presence.status.unready)
+        claimed.append(ClaimedRobot(registered(service, schema_id=schema_id)))
+        await until(lambda: len(seen) >= 2)
+
+    present(scene, deployment=deployment_id, claimed=lambda: claimed[0] if claimed else None)
+    assert Readiness.READY not in seen
+
+
 def test_robot_with_another_schema_than_the_deployment_expects_bars_actions(
         service, present, until):
     schema_id, deployment_id = own_deployment(service)
