@@ -78,10 +78,12 @@ class Rig:
         return found
 
     def listen(self, kind, topic, qos=10):
-        """Subscribe, wait for the publisher, and return the list to which messages are added."""
+        """Subscribe, wait until publishers have matched, and return the list of what is heard."""
         heard = []
         subscription = self.peer.create_subscription(kind, topic, heard.append, qos)
-        self.until(lambda: self.peer.count_publishers(subscription.topic_name), topic)
+        # A publisher that the graph shows may not have found this subscription yet.
+        self.until(lambda: 0 < self.peer.count_publishers(subscription.topic_name)
+                   <= subscription.get_publisher_count(), topic)
         return heard
 
     def other(self, name):

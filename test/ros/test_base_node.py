@@ -274,7 +274,8 @@ def test_log_of_the_pure_packages_reaches_rosout_until_the_node_is_gone(rig):
         # What is logged before the two ends have found each other is lost.
         logger.info('probe')
         return any(line.msg == 'probe' for line in heard)
-    rig.until(probe, 'a line')
+    rig.until(probe, lambda: f'line of {logger.getEffectiveLevel()} through '
+              f"{logging.getLogger('reflex_ros').handlers} in {len(heard)} lines")
     logger.info('to be seen')
     logger.warning('to be warned of')
     logger.error('to be repaired')
