@@ -100,9 +100,18 @@ def no_goal_leaps():
 
 @pytest.fixture
 def domain():
-    """Return the environment that puts a process into a domain of its own."""
+    """
+    Return the environment that puts a process into a domain of its own.
+
+    Places of its own, too: `reflex stop` stops the one graph that runs in a place, which may be
+    that of a test beside it.
+    """
+    folder = tempfile.mkdtemp(dir=os.environ['REFLEX_TEST_PLACES'])
+    places = {name: os.path.join(folder, name.lower()) for name in PLACES}
+    for place in places.values():
+        os.mkdir(place, 0o700)
     with socket.socket(socket.AF_UNIX) as claim:
-        yield {'ROS_DOMAIN_ID': str(claim_domain(claim)), **RANGE}
+        yield {'ROS_DOMAIN_ID': str(claim_domain(claim)), **RANGE, **places}
 
 
 def claim_domain(claim):

@@ -24,19 +24,21 @@ class Outsider(Node):
     def __init__(self):
         super().__init__('outsider')
         self.chunks, self.poses, self.states = [], [], []
+        self.said = {}
         self.create_subscription(JointTrajectory, 'action_chunk', self.chunks.append, 10)
         self.create_subscription(JointState, 'joint_states', self.poses.append, 10)
         self.create_subscription(DiagnosticStatus, 'safety/state', self.on_state, LATE_JOINER)
 
     def on_state(self, message):
-        state = {pair.key: pair.value for pair in message.values}['state']
+        self.said = {pair.key: pair.value for pair in message.values}
+        state = self.said['state']
         if not self.states or self.states[-1] != state:
             self.states.append(state)
 
     def until(self, condition, what, timeout_s=30.0):
         deadline = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < deadline, f'no {what}; states {self.states}'
+            assert time.monotonic() < deadline, f'no {what}; states {self.states}, {self.said}'
             rclpy.spin_once(self, timeout_sec=0.1)
 
     def call(self, name):
