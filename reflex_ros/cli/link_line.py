@@ -54,6 +54,8 @@ def _pieces(stream: StreamBeat, driver: DriverBeat,
     yield _Piece(0, f'round trip {_quantiles(stream.round_trip_ms)} ms')
     yield _Piece(4, f'service {_median(stream.service_ms)} + network '
                  f'{_median(stream.network_ms)} ms')
+    if stream.ping_ms >= 0:
+        yield _Piece(6, f'ping {stream.ping_ms:.0f} ms')
     yield _Piece(1, f'age {_number(stream.age_ms, has_stream)} ms')
     yield _Piece(3, f'rows left {_number(driver.rows_left, has_driver)}')
     yield _Piece(5, f'holds {_number(driver.holds, has_driver)}')

@@ -252,6 +252,22 @@ class AsyncActionStream:
                 raise self._errors.reported(event, self.session_id)
             self._record_unknown(event)
 
+    async def ping(self) -> float:
+        """
+        Send a WebSocket ping, and wait for its answer without a limit.
+
+        The answer arrives only while somebody receives.
+
+        :returns: the time from one to the other [s].
+        :raises StreamClosed: if the stream ends before.
+        """
+        if self._socket is None:
+            raise StreamClosed('ActionStream is not open. Call open first')
+        try:
+            return float(await (await self._socket.ping()))
+        except websockets.ConnectionClosed as exc:
+            raise self._errors.closed(exc) from exc
+
     async def close(self) -> None:
         """
         Close the connection, and before that the session if this stream has made it.

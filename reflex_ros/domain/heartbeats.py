@@ -198,6 +198,7 @@ class StreamBeat(Beat):
     :param round_trip_ms: p50, p95 and p99 of that time [ms].
     :param service_ms: the same of the time at the service.
     :param network_ms: the same of the way there and back.
+    :param ping_ms: time of the last WebSocket ping [ms]; negative before the first answer.
     :param expires_s: time until the session ends [s]; negative when unknown.
     :param robot: id of the robot for which heartbeats are sent; empty for none.
     :param deployment: id of the deployment; empty for none.
@@ -236,6 +237,7 @@ class StreamBeat(Beat):
     round_trip_ms: tuple[float, ...] = ()
     service_ms: tuple[float, ...] = ()
     network_ms: tuple[float, ...] = ()
+    ping_ms: float = -1.0
     expires_s: float = -1.0
     robot: str = ''
     deployment: str = ''

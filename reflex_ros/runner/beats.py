@@ -48,6 +48,7 @@ def stream_beat(identity: Identity, status: SessionStatus, now: float, *, progre
         age_ms=max(times.age[0], 0.0), age_ms_p95=max(times.age[1], 0.0),
         rtt_ms_p50=times.round_trip[0], round_trip_ms=rounded(times.round_trip),
         service_ms=rounded(times.service), network_ms=rounded(times.network),
+        ping_ms=round(status.ping_ms, 1),
         expires_s=-1.0 if status.expires_at is None else max(0.0, status.expires_at - now))
 
 

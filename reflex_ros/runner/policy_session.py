@@ -53,6 +53,7 @@ from reflex_ros.errors import (
 )
 from reflex_ros.runner import policy_fit
 from reflex_ros.runner.exchange import Exchange
+from reflex_ros.runner.link_pings import LinkPings
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_fit import PolicyMisfit
 from reflex_ros.runner.session_errors import (
@@ -232,6 +233,7 @@ class PolicySession:
             or (settings.send_prefix is SendPrefix.AUTO and isinstance(accepts, list)
                 and PREFIX_KEY in accepts))
         self._newest = (-1, -1)
+        pings = LinkPings(stream.ping, self._now)
         self._send_wakeup, self._answer_wakeup = Wakeup(), Wakeup()
         self._mode_wakeup = Wakeup()
         self._update(link=Link.OPEN, remark='', opened_at=self._now(), refusal=None,
@@ -239,7 +241,8 @@ class PolicySession:
                      open_timing=stream.open_timing)
         # Receiving first: when all tasks fail at once, its error names the cause.
         tasks = [asyncio.create_task(job) for job in (
-            self._receive(stream), self._send(stream), self._expect_answers(stream),
+            self._receive(stream, pings), self._send(stream),
+            self._expect_answers(stream, pings), pings.run(),
             self._follow_permit(service), self._watch_session(service))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -372,7 +375,7 @@ class PolicySession:
         return outlook.prefix(observation.captured_at, delay_s, self.settings.rate_hz,
                               self.settings.chunk_size)
 
-    async def _expect_answers(self, stream: AsyncActionStream) -> None:
+    async def _expect_answers(self, stream: AsyncActionStream, pings: LinkPings) -> None:
         while True:
             now = self._now()
             if not self._exchange.in_flight:
@@ -386,21 +389,23 @@ class PolicySession:
             if waited >= limit:
                 strays = self._exchange.stray_text
                 came = ' and '.join(filter(None, (strays, stream.unknown_text)))
+                found = pings.finding(now)
                 text = (f'no answer to an observation for {waited:.1f} s'
-                        f'{f", but {came}" if came else ""}')
+                        f'{f", but {came}" if came else ""}{f"; {found}" if found else ""}')
                 if strays and self.is_applying:
                     # The link works: another cable or network would not help.
                     raise ChunkRejected(FaultCode.SEQ_OLD, text)
                 raise ServiceUnavailable(text)
             await self._answer_wakeup.wait(now + limit - waited)
 
-    async def _receive(self, stream: AsyncActionStream) -> None:
+    async def _receive(self, stream: AsyncActionStream, pings: LinkPings) -> None:
         while True:
             try:
                 frame = await stream.recv_frame()
             except ChunkRejected as exc:
                 self._handle_refusal(self._exchange.broken(exc))
             else:
+                self._update(ping_ms=pings.round_trip_ms)
                 self._handle_chunk(frame)
 
     def _handle_chunk(self, frame: ChunkFrame) -> None:

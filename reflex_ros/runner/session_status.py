@@ -81,6 +81,7 @@ class SessionStatus:
     :param accepted_before: ``accepted`` when the present stream was opened.
     :param counts: what became of observations and frames.
     :param times: quantiles of the last answers.
+    :param ping_ms: time of the last WebSocket ping [ms]; negative before the first answer.
     :param chunk_at: monotonic instant of the last accepted chunk [s]; 0 before the first.
     :param prefixes: observations that carried what the arm will execute.
     :param chunk_prompt: the task that the last accepted chunk answers; empty before the first.
@@ -101,6 +102,7 @@ class SessionStatus:
     session_id: str = ''
     counts: Counts = field(default_factory=Counts)
     times: Times = Times()
+    ping_ms: float = -1.0
     received_before: int = 0
     accepted_before: int = 0
     in_flight: int = 0

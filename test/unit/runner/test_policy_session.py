@@ -13,6 +13,7 @@ from functools import partial
 import json
 import os
 import selectors
+import sys
 import threading
 import time
 
@@ -848,6 +849,31 @@ def test_answers_with_wrong_numbers_are_called_so_and_not_silence(service, play,
     play(service, scene, is_applying=True, max_in_flight=1)
 
 
+@pytest.mark.parametrize('fault, says', [
+    ('silence', 'the link is up, and the service is silent'),
+    ('deaf', 'no ping was answered for ')])
+def test_silence_of_the_service_is_told_from_a_dead_link(service, play, until, fault, says):
+    async def scene(rig):
+        await until(lambda: rig.status.ping_ms >= 0.0)
+        service.fault(fault)
+        await until(lambda: rig.faults)
+        cause = rig.faults[0][1]
+        assert cause.code == FaultCode.NET_SILENT and says in cause.text
+
+    play(service, scene, is_applying=True, recv_hard_s=1.8)
+
+
+def test_service_that_answers_no_ping_is_not_called_a_dead_link(listen, play, until):
+    async def scene(rig):
+        await until(lambda: rig.faults)
+        cause = rig.faults[0][1]
+        assert cause.code == FaultCode.NET_SILENT and 'ping' not in cause.text
+        assert rig.status.ping_ms < 0.0
+
+    # The last answer comes before the second ping is due.
+    play(listen(Backend(partial(answer_all, most=40))), scene, is_applying=True)
+
+
 def test_stale_chunk_is_refused(service, play, until):
     async def scene(rig):
         service.fault('slow', 250)
@@ -1082,19 +1108,22 @@ class Backend:
         peer.reply(json.dumps(body).encode())
 
 
-def answer_all(peer):
-    """Answer each observation with its own pose."""
+def answer_all(peer, most=sys.maxsize):
+    """Answer each observation with its own pose; after ``most`` of them, none."""
     peer.upgrade()
     protocol = Protocol(Side.SERVER)
     while data := peer.socket.recv(65536):
         protocol.receive_data(data)
         for event in protocol.events_received():
-            if event.opcode is not Opcode.TEXT:
+            if event.opcode is Opcode.CLOSE:
                 return
+            if event.opcode is not Opcode.TEXT:
+                # A ping that is never answered must say nothing.
+                continue
             message = json.loads(event.data)
             if message['type'] == 'session.open':
                 peer.send_frame(b'{"type":"session.ready"}')
-            elif message['type'] == 'observation':
+            elif message['type'] == 'observation' and message['seq'] < most:
                 peer.send_frame(json.dumps({
                     'type': 'action_chunk', 'seq': message['seq'],
                     'actions': [message['state']] * 50}).encode())
