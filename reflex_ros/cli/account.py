@@ -109,8 +109,7 @@ def logout(common: CommonOptions, is_all: bool) -> None:
         home = None
     address = endpoints.rpc_url(given(common.convex_url, '--convex-url'), os.environ, home)
     gone = credentials.forget(file, None if is_all else address)
-    left = credentials.load(file)
-    kept = [login.address for login in (left, *left.others) if login.api_key is not None]
+    kept = credentials.load(file).addresses
     text.report(
         common, {'ok': True, 'deleted': bool(gone), 'addresses': gone, 'kept': kept,
                  'configPath': str(file)},

@@ -18,13 +18,15 @@ import click
 from reflex_ros.cli import browser, dotenv, text
 from reflex_ros.cli.options import CommonOptions, local_command, site_url_option
 from reflex_ros.cli.remote import ask_at
-from reflex_ros.client import credentials, pending_login, private_file
+from reflex_ros.client import credentials, endpoints, pending_login, private_file
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Credentials, Login, Secret
+from reflex_ros.client.endpoints import given
 from reflex_ros.client.messages.logins import LoginStatus
 from reflex_ros.client.pending_login import PendingLogin
 from reflex_ros.client.resources import logins
 from reflex_ros.client.texts import printable
+from reflex_ros.errors import ConfigurationError
 
 SHORTEST_POLL_S = 0.25
 NEXT = ['reflex whoami', 'reflex datasets list']
@@ -54,24 +56,45 @@ class LoginSettings:
               'name).')
 @click.option('--default', 'is_default', is_flag=True,
               help='Use the address of this login when no other is given.')
+@click.option('--previous', 'is_previous', is_flag=True,
+              help='Use the key again that the last login at this address replaced. Nothing is '
+              'asked for.')
 def login(common: CommonOptions, site_url: str | None, timeout_s: float, poll_s: float,
-          hostname: str | None, is_default: bool) -> None:
+          hostname: str | None, is_default: bool, is_previous: bool) -> None:
     """
     Get an API key by approving a link in the browser.
 
     A key is saved for the address where it was made. The first login is the default; logins at
-    other addresses are kept beside it. A login that is still pending is resumed. With --json, the
-    command prints one document when it begins to wait and one when it ends.
+    other addresses are kept beside it. The key that a login replaces is kept as well. A login
+    that is still pending is resumed. With --json, the command prints one document when it begins
+    to wait and one when it ends.
     """
     file = credentials.path(os.environ)
     # Before any request: an approved key that cannot be saved is lost.
     private_file.prepare(file, credentials.WHAT)
+    if is_previous:
+        _use_previous(common, file)
+        return
     settings = LoginSettings(timeout_s, max(SHORTEST_POLL_S, poll_s),
                              hostname or socket.gethostname(), is_default, common)
     is_done = ask_at(common, lambda service: _login(service, settings, file), site_url=site_url,
                      saved=_saved(file), is_anonymous=True)
     if not is_done:
         sys.exit(1)
+
+
+def _use_previous(common: CommonOptions, file: Path) -> None:
+    """Go back to the key that the last login at an address replaced."""
+    home = credentials.load(file).home_url
+    address = endpoints.rpc_url(given(common.convex_url, '--convex-url'), os.environ, home)
+    if not credentials.restore(file, address):
+        raise ConfigurationError(f'No earlier key is kept for {address}. Run `reflex login` to '
+                                 'get a new one')
+    text.report(common, {'ok': True, 'status': 'restored', 'address': str(address),
+                         'configPath': str(file), 'next': NEXT},
+                f'The earlier key for {address} is used again. The other one is kept: '
+                '`reflex login --previous` goes back to it',
+                *text.next_lines(NEXT))
 
 
 def _saved(file: Path) -> Credentials:
@@ -115,8 +138,10 @@ def _save(settings: LoginSettings, file: Path, login: Login) -> list[str]:
     is_default = settings.is_default or is_first
     credentials.save(file, login, is_default=is_default)
     old = before.at(login.address)
-    lines = [f'It replaces the key that was saved for {login.address}; that key stays valid until '
-             'you revoke it in the dashboard'] if old is not None else []
+    lines = []
+    if old is not None and old.api_key != login.api_key:
+        lines.append(f'It replaces the key that was saved for {login.address}. That key is kept: '
+                     '`reflex login --previous` goes back to it')
     if not is_default:
         lines.append(f'The login at {before.address} is kept and stays the default. The new one '
                      f'is used with --convex-url {login.address} or REFLEX_CONVEX_URL; to make it '

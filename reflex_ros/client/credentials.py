@@ -4,7 +4,8 @@
 The API key, and the files that hold the saved logins (protocol reference, section b).
 
 The credentials file has one login, as the vendor's client reads it. Logins at other addresses are
-in a file beside it, so that neither client destroys a login of the other.
+in a file beside it, so that neither client destroys a login of the other. The last login that was
+replaced at an address is there too, after the one that is used.
 """
 
 from __future__ import annotations
@@ -106,10 +107,23 @@ class Credentials(Login):
         where = f'{SAVED} ({self.file})' if self.file else SAVED
         return given(self.convex_url, where)
 
+    @property
+    def addresses(self) -> list[str]:
+        """Addresses with a key, that of the default login first."""
+        return list(dict.fromkeys(login.address for login in (self, *self.others)
+                                  if login.api_key is not None))
+
     def at(self, rpc_url: str) -> Login | None:
         """Return the login for an address; None without one."""
-        return next((login for login in (self, *self.others)
-                     if login.api_key is not None and login.address == rpc_url.rstrip('/')), None)
+        return next(iter(self._all_at(rpc_url)), None)
+
+    def replaced_at(self, rpc_url: str) -> Login | None:
+        """Return the login that the one for an address has replaced; None without one."""
+        return next(iter(self._all_at(rpc_url)[1:]), None)
+
+    def _all_at(self, rpc_url: str) -> list[Login]:
+        return [login for login in (self, *self.others)
+                if login.api_key is not None and login.address == rpc_url.rstrip('/')]
 
 
 def hide_keys(text: str) -> str:
@@ -143,7 +157,7 @@ def load(file: Path) -> Credentials:
 
 def save(file: Path, saved: Login, *, is_default: bool = True) -> None:
     """
-    Save a login; logins at other addresses stay.
+    Save a login; logins at other addresses stay, and the one that it replaces is kept.
 
     Errors as in :func:`private_file.write`.
 
@@ -159,14 +173,34 @@ def save(file: Path, saved: Login, *, is_default: bool = True) -> None:
     except private_file.BrokenFile:
         before = Credentials()
     kept = [login for login in before.others if login.address != saved.address]
+    old = before.at(saved.address)
+    if old is not None and old.api_key == saved.api_key:
+        old = before.replaced_at(saved.address)
+    replaced = [Login(old.api_key, old.convex_url, old.site_url)] if old is not None else []
     if not is_default:
-        _save_others(file, [*kept, saved])
+        _save_others(file, [*kept, saved, *replaced])
         return
+    kept += replaced
     if before.api_key is not None and before.address != saved.address:
         kept.append(Login(before.api_key, before.convex_url, before.site_url))
     if tuple(kept) != before.others:
         _save_others(file, kept)
     private_file.write(file, _fields(saved), WHAT)
+
+
+def restore(file: Path, address: str) -> bool:
+    """
+    Use the login again that the last one at an address has replaced; that one is kept instead.
+
+    Errors as in :func:`save`.
+
+    :returns: whether there was one.
+    """
+    saved = load(file)
+    old = saved.replaced_at(address)
+    if old is not None:
+        save(file, old, is_default=saved.api_key is not None and saved.address == old.address)
+    return old is not None
 
 
 def forget(file: Path, address: str | None) -> list[str]:
@@ -181,8 +215,7 @@ def forget(file: Path, address: str | None) -> list[str]:
     except private_file.BrokenFile:
         private_file.remove(file, WHAT)
         saved = Credentials(others=_others(file))
-    gone = [login.address for login in (saved, *saved.others)
-            if login.api_key is not None and address in (None, login.address)]
+    gone = [each for each in saved.addresses if address in (None, each)]
     if address in (None, saved.address) and private_file.remove(file, WHAT) and not gone:
         gone.append(saved.address)
     left = [login for login in saved.others if login.address not in gone]
@@ -219,7 +252,7 @@ def saved_key(saved: Credentials, rpc_url: str) -> Secret:
     login = saved.at(rpc_url)
     if login is not None and login.api_key is not None:
         return _check(login.api_key.reveal().strip(), '')
-    known = [each.address for each in (saved, *saved.others) if each.api_key is not None]
+    known = saved.addresses
     if not known:
         raise AuthenticationError(KEY_MISSING)
     source = getattr(rpc_url, 'source', '')

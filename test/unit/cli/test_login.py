@@ -347,6 +347,33 @@ def test_trial_at_another_address_touches_no_real_login(login, reflex, service, 
     assert outcome.code == 0 and not list(folder.iterdir())
 
 
+def test_key_that_a_login_replaces_is_kept_and_comes_back(login, decide, folder, service):
+    file = folder / 'credentials.json'
+
+    def key():
+        return json.loads(file.read_text())['apiKey']
+    for old in ('rfx_first_key', 'rfx_second_key', ''):
+        decide(begin(login))
+        outcome = login()
+        assert outcome.code == 0
+        if old:
+            # The simulated service has one key only.
+            file.write_text(file.read_text().replace(key(), old))
+    newest = key()
+    assert 'That key is kept: `reflex login --previous` goes back to it' in outcome.out
+    outcome = login('--previous')
+    assert outcome.code == 0 and f'The earlier key for {service.url} is used again' in outcome.out
+    assert key() == 'rfx_second_key'
+    assert login('--previous').code == 0 and key() == newest
+    assert login(command='whoami').code == 0
+    # An address is named once, however many keys are kept for it.
+    outcome = login('--json', command='logout')
+    assert json.loads(outcome.out)['addresses'] == [service.url]
+    assert not list(folder.iterdir())
+    outcome = login('--previous')
+    assert outcome.code == 1 and f'No earlier key is kept for {service.url}' in outcome.err
+
+
 def test_default_login_can_be_moved_and_says_what_became_of_the_old_one(login, decide, folder,
                                                                         service):
     folder.mkdir(parents=True, mode=0o700)
