@@ -9,6 +9,7 @@ The arm is a first-order lag that follows the newest chunk and reports its pose 
 import asyncio
 import copy
 import dataclasses
+from email.utils import formatdate
 from functools import partial
 import json
 import os
@@ -35,9 +36,10 @@ from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.runner import policy_session
+from reflex_ros.runner.beats import stream_beat
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_session import PolicySession
-from reflex_ros.runner.session_status import SessionSettings
+from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
@@ -1087,6 +1089,10 @@ class Backend:
     serve_stream: object
     mode: str = 'dry_run'
     slow_list: object = None
+    grants: object = None
+    """Answers the request for a session itself, when it returns something true."""
+    authorized: list = dataclasses.field(default_factory=list)
+    """When a session was asked for."""
     closed: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def __call__(self, peer):
@@ -1096,6 +1102,10 @@ class Backend:
         call = json.loads(peer.body)
         function = call['path'].removeprefix('publicApi:')
         value = {'sessionId': 'sess_x'}
+        if function == 'authorizeSession':
+            self.authorized.append(time.monotonic())
+            if self.grants and self.grants(peer):
+                return
         if function == 'promoteSession':
             self.mode = call['args']['mode']
         if function == 'closeSession':
@@ -1108,8 +1118,8 @@ class Backend:
         peer.reply(json.dumps(body).encode())
 
 
-def answer_all(peer, most=sys.maxsize):
-    """Answer each observation with its own pose; after ``most`` of them, none."""
+def answer_all(peer, most=sys.maxsize, close=b''):
+    """Answer each observation with its own pose; after ``most``, none, or a close frame."""
     peer.upgrade()
     protocol = Protocol(Side.SERVER)
     while data := peer.socket.recv(65536):
@@ -1127,6 +1137,10 @@ def answer_all(peer, most=sys.maxsize):
                 peer.send_frame(json.dumps({
                     'type': 'action_chunk', 'seq': message['seq'],
                     'actions': [message['state']] * 50}).encode())
+            elif close:
+                peer.send_frame(close, first=0x88)
+                peer.wait_for_end()
+                return
 
 
 def test_look_that_crosses_a_promotion_is_no_mismatch(listen, play, until):
@@ -1220,3 +1234,114 @@ def test_cancelling_is_quick_although_the_service_hangs(listen, play, until):
         assert time.monotonic() - began < 1.8
 
     play(listen(backend), scene)
+
+
+# ---- close codes, and the clock of the service
+
+
+def close_frame(code, reason=b''):
+    return code.to_bytes(2, 'big') + reason
+
+
+def close_at_once(peer, frame):
+    peer.upgrade()
+    peer.send_frame(frame, first=0x88)
+    peer.wait_for_end()
+
+
+def close_after_ready(peer, frame):
+    peer.greet()
+    peer.send_frame(frame, first=0x88)
+    peer.wait_for_end()
+
+
+def close_after_chunks(peer, frame):
+    answer_all(peer, 3, frame)
+
+
+@pytest.mark.parametrize('code, reason', [(4401, b''), (4403, b''), (1008, b'invalid token')])
+@pytest.mark.parametrize('close', [close_at_once, close_after_ready, close_after_chunks])
+def test_close_code_that_means_the_key_ends_a_dry_run(listen, play, until, close, code, reason):
+    backend = Backend(lambda peer: close(peer, close_frame(code, reason)))
+
+    async def scene(rig):
+        await until(lambda: rig.status.fault, f'{rig.status}')
+        assert rig.status.fault.code == FaultCode.AUTH_REVOKED
+        assert 'Run `reflex login`' in rig.status.fault.text
+        turns = rig.turns
+        await until(lambda: rig.turns >= turns + 10)
+        assert len(backend.authorized) == 1
+
+    assert not play(listen(backend), scene, is_open=False).faults
+
+
+@pytest.mark.parametrize('code, reason', [(4401, b''), (4403, b''), (1008, b'invalid token')])
+def test_close_code_that_means_the_key_stops_the_arm(listen, play, until, code, reason):
+    backend = Backend(lambda peer: answer_all(peer, 60, close_frame(code, reason)))
+
+    async def scene(rig):
+        await until(lambda: rig.faults, f'{rig.status}', 15.0)
+        assert rig.faults[0][1].code == FaultCode.AUTH_REVOKED
+        assert len(backend.authorized) == 1
+
+    play(listen(backend), scene, is_applying=True)
+
+
+@pytest.mark.parametrize('code, says', [
+    (1012, 'restarts: try again'), (1013, 'overloaded: try again'), (4429, 'Too many requests')])
+def test_close_code_that_means_later_is_obeyed(listen, play, until, monkeypatch, code, says):
+    monkeypatch.setattr('reflex_ros.runner.policy_session.LATER_S', 0.4)
+    backend = Backend(lambda peer: close_after_chunks(peer, close_frame(code)))
+
+    async def scene(rig):
+        await until(lambda: len(backend.authorized) >= 3, f'{rig.status}')
+        assert says in rig.status.lost.text
+        assert np.diff(backend.authorized).min() > 0.4
+
+    assert not play(listen(backend), scene, is_open=False).faults
+
+
+@pytest.mark.parametrize('shift_s', [-7200.0, -1620.0, 0.0, 7200.0])
+def test_end_of_a_session_is_judged_by_the_clock_of_the_service(
+        listen, play, until, caplog, shift_s):
+    def grant(peer):
+        now_s = time.time() + shift_s
+        body = json.dumps({'status': 'success', 'value': {
+            'ok': True, 'sessionId': 'sess_x', 'expiresAt': (now_s + 1800.0) * 1e3}})
+        peer.reply(body.encode(), '200 OK', f'Date: {formatdate(now_s, usegmt=True)}')
+        return True
+
+    async def scene(rig):
+        assert rig.status.expires_at - time.monotonic() == pytest.approx(1800.0, abs=20.0)
+
+    play(listen(Backend(answer_all, grants=grant)), scene)
+    remarks = [row.getMessage() for row in caplog.records if 'clock of the service' in
+               row.getMessage()]
+    assert len(remarks) == bool(shift_s)
+    assert all(f'{abs(shift_s):.0f} s' in text or f'{abs(shift_s) - 1:.0f} s' in text
+               for text in remarks)
+
+
+def test_session_that_is_over_is_not_one_whose_end_is_unknown():
+    identity = 'stream', 'test', ''
+    now = time.monotonic()
+    for expires_at, expires_s in ((now - 60.0, 0.0), (None, -1.0)):
+        status = dataclasses.replace(SessionStatus(), expires_at=expires_at)
+        assert stream_beat(identity, status, now, progress=1).expires_s == expires_s
+
+
+def test_service_that_wants_a_long_pause_gets_it(listen, play, until):
+    def busy(peer):
+        peer.reply(b'busy', '429 Too Many Requests', 'Retry-After: 120')
+        return True
+
+    backend = Backend(answer_all, grants=busy)
+
+    async def scene(rig):
+        await until(lambda: rig.status.lost, f'{rig.status}')
+        assert '429' in rig.status.lost.text and '120 s' in rig.status.lost.text
+        turns = rig.turns
+        await until(lambda: rig.turns >= turns + 25)
+        assert len(backend.authorized) == 1
+
+    assert not play(listen(backend), scene, is_open=False).faults
