@@ -63,6 +63,13 @@ def travel(arm):
     return max(joint['travel_rad'] for joint in arm.state()['joints'].values())
 
 
+def without_ros(folder):
+    """Return the environment of a machine on which nothing of ROS can be imported."""
+    for name in ('rclpy', 'ament_index_python', 'rosidl_runtime_py', 'sensor_msgs'):
+        (folder / f'{name}.py').write_text(f"raise ModuleNotFoundError('no {name}')")
+    return {'PYTHONPATH': str(folder)}
+
+
 class Walker:
     """Somebody who types the commands of the page."""
 
@@ -178,7 +185,9 @@ def test_page_is_walked_from_signup_to_receipts_without_an_id(walker):
             assert '\nNext:\n  ' in output, command
 
 
-def test_last_step_is_walked_in_one_process_and_without_an_id(walker):
+def test_last_step_is_walked_without_ros_and_without_an_id(walker, tmp_path_factory):
+    walker.env |= without_ros(tmp_path_factory.mktemp('hidden'))
+    assert 'no rclpy' in walker.run('reflex status').stderr
     lines = commands(*range(1, 6), 9)
     starts = [number for number, line in enumerate(lines) if line.endswith('&')]
     ends = [number for number, line in enumerate(lines)
