@@ -8,7 +8,8 @@ Each is a ``steps.StepTransport``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 import logging
 from typing import Any
 
@@ -20,10 +21,11 @@ from reflex_ros.client.resources import inference, sessions
 from reflex_ros.client.stream_settings import DEFAULT_PROMPT
 from reflex_ros.client.sync_stream import ActionStream
 from reflex_ros.client.transport import Transport
-from reflex_ros.errors import ReflexError, ServiceError, StreamClosed
+from reflex_ros.errors import ReflexError, ServiceError, ServiceRefused, StreamClosed
 from reflex_ros.runner.connect.service_place import ServiceHome, ServicePlace
 from reflex_ros.runner.connect.steps import RobotAction, RobotObservation
 from reflex_ros.runner.presence import Doing
+from reflex_ros.runner.session_errors import IN_PROCESS
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +113,8 @@ class StreamTransport:
         stream.open()
         self._stream = stream
         if self._applies:
-            home.reflex.call(sessions.promote, grant.session_id)
+            with _next_steps():
+                home.reflex.call(sessions.promote, grant.session_id)
 
     def infer(self, observation: RobotObservation) -> RobotAction:
         """
@@ -131,7 +134,8 @@ class StreamTransport:
             number = stream.send_observation(
                 observation.state, images, prompt=observation.task or self._prompt,
                 extra=observation.extra)
-            frame = stream.recv_action(seq=number)
+            with _next_steps():
+                frame = stream.recv_action(seq=number)
         except ReflexError:
             # A stream is never used again after a failure.
             self._leave()
@@ -156,6 +160,16 @@ class StreamTransport:
             except ServiceError as exc:
                 _log.debug('closing the session: %s', exc)
         self.session_id = ''
+
+
+@contextmanager
+def _next_steps() -> Iterator[None]:
+    """Replace the next step for a shell in what the service refuses: here, nothing is resumed."""
+    try:
+        yield
+    except ServiceRefused as exc:
+        step = IN_PROCESS.refusals.get(exc.reason)
+        raise exc.with_next_step(step) if step else exc from exc.__cause__
 
 
 class InferTransport:

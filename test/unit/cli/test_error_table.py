@@ -27,13 +27,15 @@ ENTRIES = {
     4: '`recv_action()` times out', 5: 'Cannot reach the backend',
     6: 'Deployment not ready for apply_actions', 7: 'Safe stop mid-run',
     8: 'The observe command timed out', 9: 'No SO-101 bus found', 10: 'Dataset not validated',
-    11: 'Run stuck in queued', 12: 'Session still in dry_run', 13: 'Session expired or closed'}
+    11: 'Run stuck in queued', 12: 'Session still in dry_run', 13: 'Session expired or closed',
+    14: 'What `--verbose` adds'}
 SAYS = {
     1: 'API key is required', 2: 'API key is not valid', 3: 'handshake failed',
     4: 'timed out after', 5: 'Cannot reach the Reflex backend',
     6: 'is not ready for apply_actions', 7: 'Safe stop fired',
     8: 'The observe command timed out', 9: '/dev/ttyUSB77 does not exist', 10: 'datasets validate',
-    12: 'is still in dry_run', 13: 'Start a fresh session'}
+    11: 'the queue is backed up', 12: 'session_dry_run', 13: 'session_',
+    14: 'publicApi:whoami: HTTP 200'}
 """Entry -> words that show that it, and nothing else, was provoked."""
 GRAPH = {2: 'AUTH_REVOKED', 3: 'NET_CLOSED', 4: 'NET_SILENT', 6: 'NOT_READY', 7: 'SERVER_ERROR',
          12: 'MODE_MISMATCH', 13: 'SESSION_EXPIRED'}
@@ -46,17 +48,24 @@ def plain(text):
             (r'127\.0\.0\.1:\d+', '127.0.0.1:PORT'), (r'/tmp/[^\s:,)]*/', '/.../'),
             (r'\b(sess|dataset|run|deploy)_[0-9a-f]{12,}', r'\1_...'),
             (r'\d+ attempts? in [\d.]+ s', 'N attempts in T s'),
-            (r'(\w+_ms) [\d.]+', r'\1 T'), (r'Checked .*?(?=\. )', 'Checked ...')):
+            (r'(\w+_ms) [\d.]+', r'\1 T'), (r'^\d{4}-\S+ \S+', 'TIME'),
+            (r'\d+ bytes, \d+ ms', 'N bytes, T ms'), (r'Checked .*?(?=\. )', 'Checked ...')):
         text = re.sub(pattern, name, text)
     return text.replace('|', '\\|')
 
 
 class Case:
-    """One way to provoke an entry."""
+    """
+    One way to provoke an entry.
 
-    def __init__(self, entry, where, argv, prepare=None, code=1, **options):
+    :param patch: name of a limit that no test can wait for, and a shorter one.
+    :param on_stderr: the text is what is on stderr without --json.
+    """
+
+    def __init__(self, entry, where, argv, prepare=None, code=1, patch=None, on_stderr=False,
+                 **options):
         self.entry, self.where, self.argv, self.prepare = entry, where, argv, prepare
-        self.code, self.options = code, options
+        self.code, self.patch, self.on_stderr, self.options = code, patch, on_stderr, options
 
     def __repr__(self):
         return f'{self.entry}-{self.where}'
@@ -80,6 +89,15 @@ def unvalidated(service):
     return ('training', 'start', '--dataset', dataset)
 
 
+def stuck(service):
+    """Start a run that stays in the queue, and name it."""
+    service.fault('training_stuck')
+    run = service.call(
+        'createAndProvisionTrainingRunFromHuggingFace', hfSourceUri='me/pick', baseModel='pi0.5',
+        fineTuningType='lora', epochs=1, modelName='pick', modelVersion='v1')
+    return ('training', 'status', run['trainingRunId'])
+
+
 CASES = [
     Case(1, 'CLI', ('whoami',), key=None),
     Case(1, 'connect', {}, key=None),
@@ -90,6 +108,8 @@ CASES = [
     Case(3, 'connect', {'target': {'kind': 'stream', 'robot': 'so101', 'open_window_s': 0.0}},
          lambda service: service.fault('handshake_status', '400')),
     Case(4, 'CLI', (*STREAM, '--timeout', '0.3'), lambda service: service.fault('silence')),
+    Case(4, 'connect', {}, lambda service: service.fault('silence'),
+         patch=('reflex_ros.client.action_stream.DEFAULT_TIMEOUT_S', 0.3)),
     Case(5, 'CLI', ('whoami',), is_closed=True),
     Case(5, 'connect', {}, is_closed=True),
     Case(6, 'CLI', ('sessions', 'authorize', '--deployment', 'deploy_blocked', '--mode',
@@ -104,9 +124,15 @@ CASES = [
     Case(9, 'connect', {'target': {'kind': 'stream'}, 'hardware': {
         'kind': 'so101', 'config': {'port': '/dev/ttyUSB77'}}}),
     Case(10, 'CLI', unvalidated),
+    Case(11, 'CLI', stuck, code=0, on_stderr=True,
+         patch=('reflex_ros.client.resources.training.STUCK_S', 0.0)),
     Case(12, 'CLI', dry),
+    Case(12, 'connect', {'mode': 'apply_actions', 'deployment': {'id': 'deploy_sim'}, 'hardware': {
+        'kind': 'subprocess', 'config': {'observe_command': OBSERVE, 'action_command': ['true']}}},
+         lambda service: service.fault('session_dry_run')),
     Case(13, 'CLI', promoted),
     Case(13, 'connect', {'max_steps': 5}, lambda service: service.fault('expire', 1)),
+    Case(14, 'CLI', ('whoami', '-v'), code=0, on_stderr=True),
 ]
 
 
@@ -133,8 +159,11 @@ def graph_rows():
 
 
 @pytest.mark.parametrize('case', CASES, ids=repr)
-def test_row_of_the_page_is_what_is_seen(ask, service, closed_port, tmp_path, seen, case):
+def test_row_of_the_page_is_what_is_seen(
+        ask, service, closed_port, tmp_path, monkeypatch, seen, case):
     options = dict(case.options)
+    if case.patch:
+        monkeypatch.setattr(*case.patch)
     if options.pop('is_closed', False):
         options['url'] = f'http://127.0.0.1:{closed_port}'
     made = case.prepare(service) if case.prepare else None
@@ -150,8 +179,9 @@ def test_row_of_the_page_is_what_is_seen(ask, service, closed_port, tmp_path, se
         argv = ('connect', '--config', str(path))
     outcome = ask(*argv, '--json', **options)
     document = outcome.document
-    assert outcome.code == case.code and document['ok'] is False and outcome.err == ''
-    error = document['error']
+    assert outcome.code == case.code and document['ok'] is (case.code == 0)
+    assert outcome.err == '' or '-v' in argv
+    error = ' '.join(ask(*argv, **options).err.split()) if case.on_stderr else document['error']
     assert SAYS[case.entry] in error
     row = (f'| {case.entry} | {ENTRIES[case.entry]} | {case.where} | {plain(error)} | '
            f'{outcome.code} | {", ".join(f"`{name}`" for name in sorted(document))} |\n')

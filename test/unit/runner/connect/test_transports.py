@@ -96,7 +96,7 @@ def test_deployment_that_is_not_ready_keeps_the_robot_closed(service):
 
 def test_session_that_stays_in_dry_run_is_said(service, place):
     service.fault('session_dry_run')
-    with pytest.raises(ReflexError, match='still in dry_run'):
+    with pytest.raises(ReflexError, match='The service refuses the promotion'):
         run_session(connector=Robot(), transport=stream(place),
                     mode='apply_actions')
 
