@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from reflex_ros.errors import ConfigurationError
-from reflex_ros.recording.lerobot import require_libraries
+from reflex_ros.recording.dataset_folder import require_libraries
 
 VECTORS = ('observation.state', 'action')
 NEEDED = ('codebase_version', 'fps', 'features', 'total_episodes', 'total_frames')

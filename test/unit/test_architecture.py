@@ -47,10 +47,10 @@ OWNERS = {
     'mcap': 'reflex_ros.recording',
     'mcap_ros2': 'reflex_ros.recording',
     'lifecycle_msgs': 'reflex_ros.nodes',
-    'PIL': ('reflex_ros.cameras', 'reflex_ros.recording.lerobot', 'reflex_ros.cli.chart',
+    'PIL': ('reflex_ros.cameras', 'reflex_ros.recording.dataset_folder', 'reflex_ros.cli.chart',
             'reflex_ros.sim.picture'),
     # The simulated service reads the protocol with models of its own.
-    'pyarrow': ('reflex_ros.recording.lerobot', 'reflex_ros.recording.dataset_check'),
+    'pyarrow': ('reflex_ros.recording.dataset_folder', 'reflex_ros.recording.dataset_check'),
     'pydantic': ('reflex_ros.client.messages', 'reflex_ros.config.robot',
                  'reflex_ros.sim.service'),
     'rcl_interfaces': 'reflex_ros.nodes',

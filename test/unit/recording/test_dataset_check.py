@@ -41,8 +41,10 @@ def dataset(whole, tmp_path):
 
 
 def change(dataset, **columns):
-    """Replace columns: name -> function of the old values."""
-    table = parquet.read_table(dataset / DATA)
+    """Replace columns: name -> function of the old values, of all episodes in one file."""
+    table = parquet.read_table(dataset / 'data')
+    for path in (dataset / 'data').rglob('*.parquet'):
+        path.unlink()
     for name, new in columns.items():
         name = name.replace('state', 'observation.state')
         index = table.column_names.index(name)
@@ -114,7 +116,7 @@ def test_camera_that_never_changes_is_a_remark(tmp_path):
 @pytest.mark.parametrize(('spoil', 'text'), [
     (lambda data: (data / 'meta' / 'info.json').unlink(), 'No such file'),
     (lambda data: (data / 'meta' / 'info.json').write_text('{}'), 'lacks codebase_version'),
-    (lambda data: (data / DATA).unlink(), r'there is no data/\*\*/\*.parquet'),
+    (lambda data: shutil.rmtree(data / 'data'), r'there is no data/\*\*/\*.parquet'),
     (lambda data: (data / DATA).write_bytes(b'x'), 'Parquet'),
 ])
 def test_folder_that_is_no_data_set_is_named(dataset, spoil, text):

@@ -33,7 +33,7 @@ def dataset(tmp_path_factory):
 
 
 def test_rows_are_degrees_and_percent_at_even_times(dataset):
-    rows = parquet.read_table(dataset / 'data/chunk-000/file-000.parquet').to_pydict()
+    rows = parquet.read_table(dataset / 'data').to_pydict()
     assert len(rows['action']) == 160
     assert rows['frame_index'] == 2 * list(range(80)) and rows['index'] == list(range(160))
     assert rows['episode_index'] == 80 * [0] + 80 * [1]
@@ -45,8 +45,10 @@ def test_rows_are_degrees_and_percent_at_even_times(dataset):
 
 
 def test_every_frame_has_the_newest_picture_before_it(dataset):
-    with av.open(str(dataset / 'videos/observation.images.front/chunk-000/file-000.mp4')) as video:
-        frames = [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
+    frames = []
+    for file in sorted((dataset / 'videos/observation.images.front').rglob('*.mp4')):
+        with av.open(str(file)) as video:
+            frames += [frame.to_ndarray(format='rgb24') for frame in video.decode(video=0)]
     assert len(frames) == 160 and frames[0].shape == (48, 64, 3)
     for index in (0, 30, 79, 80, 130):
         at = index % 80 / 20
@@ -58,10 +60,11 @@ def test_index_names_tasks_and_places(dataset):
     info = json.loads((dataset / 'meta/info.json').read_text())
     assert (info['codebase_version'], info['fps'], info['total_episodes']) == ('v3.0', 20, 2)
     assert info['features']['action']['names'][:2] == ['shoulder_pan.pos', 'shoulder_lift.pos']
-    episodes = parquet.read_table(dataset / 'meta/episodes/chunk-000/file-000.parquet').to_pydict()
+    episodes = parquet.read_table(dataset / 'meta/episodes').to_pydict()
     assert episodes['tasks'] == [['wave'], ['put the cube in the box']]
     assert episodes['dataset_from_index'] == [0, 80]
-    assert episodes['videos/observation.images.front/from_timestamp'] == [0.0, 4.0]
+    assert episodes['videos/observation.images.front/file_index'] == [0, 1]
+    assert episodes['videos/observation.images.front/to_timestamp'] == [4.0, 4.0]
     stats = json.loads((dataset / 'meta/stats.json').read_text())
     assert stats['action']['max'][5] == pytest.approx(49.4, abs=0.2)
     assert np.shape(stats['observation.images.front']['mean']) == (3, 1, 1)
