@@ -137,7 +137,8 @@ def test_a_stranger_with_permits_and_a_wrong_state_cannot_arm_a_latched_arm(demo
         assert client.wait_for_service(5.0)
         request = ChangeState.Request()
         request.transition.id = Transition.TRANSITION_ACTIVATE
-        for _ in range(10):
+
+        def attack():
             for said in (SafetyState(State.STANDBY, epoch + 1), SafetyState(State.ARMING, epoch)):
                 states.publish(status_codec.encode('safety/state', said))
             future = client.call_async(request)
@@ -146,7 +147,12 @@ def test_a_stranger_with_permits_and_a_wrong_state_cannot_arm_a_latched_arm(demo
                     'safety/permit', Permit(epoch, Mode.APPLY_ACTIONS, 1.0)))
                 rclpy.spin_once(demo.node, timeout_sec=0.002)
             assert not future.result().success
-        assert '/stranger' in wait_for(lambda: view.driver.problem, 5.0, 'reason')
+            return '/stranger' in view.driver.problem
+
+        for _ in range(10):
+            attack()
+        # Until the driver has found the publishers, the latch alone is its reason.
+        wait_for(attack, 10.0, 'refusal that names the stranger')
         assert all(joint['goal_last_change_ns'] is None
                    for joint in demo.arm.state()['joints'].values())
     finally:

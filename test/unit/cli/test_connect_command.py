@@ -231,7 +231,7 @@ def test_session_that_stays_in_dry_run(ask, write, arm, service):
     assert outcome.document['appliedSteps'] == 0 and arm.travel() < 0.01
     outcome = ask('connect', '--config', write(
         own={'action_command': 'true'}, mode='apply_actions'), '--json')
-    outcome.failed('still in dry_run')
+    outcome.failed('The service refuses the promotion')
 
 
 def test_mistakes_of_the_file_are_said_with_their_lines(ask, write):

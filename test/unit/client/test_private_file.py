@@ -54,10 +54,14 @@ def test_existing_directory_stays_as_it_is(file):
 
 
 def test_saving_again_replaces_and_leaves_nothing_beside_it(file):
-    credentials.save(file, Credentials(Secret('rfx_old'), SAVED.convex_url))
-    credentials.save(file, SAVED)
-    assert credentials.load(file) == SAVED
-    assert list(file.parent.iterdir()) == [file]
+    old = Credentials(Secret('rfx_old'), SAVED.convex_url)
+    credentials.save(file, old)
+    for _ in range(2):
+        credentials.save(file, SAVED)
+    found = credentials.load(file)
+    assert found.at(SAVED.address).api_key == SAVED.api_key
+    assert found.replaced_at(SAVED.address).api_key == old.api_key
+    assert sorted(file.parent.iterdir()) == [file, credentials.others_path(file)]
 
 
 def test_file_and_its_name_are_on_the_disk_before_it_counts_as_saved(file, monkeypatch):
