@@ -59,7 +59,7 @@ def init(common: CommonOptions, file: Path, port: str | None, cameras: tuple[str
                       else _ask('Id of the deployment (empty: later)'))
     content = template.robot_yaml(
         name=file.name, port=port or '', prompt=prompt or '', deployment=deployment or '',
-        cameras=dict(map(_camera, cameras)))
+        cameras=dict(map(camera_of, cameras)))
     _write(file, content, force=force)
     robot_file.read(file)
     following = [f'reflex connect --config {file} --check', f'reflex connect --config {file}']
@@ -78,7 +78,8 @@ def _need_terminal() -> None:
                                'differ from the defaults')
 
 
-def _camera(words: str) -> tuple[str, str]:
+def camera_of(words: str) -> tuple[str, str]:
+    """Split NAME=DEVICE, as it is given for a camera."""
     name, is_given, device = words.partition('=')
     if not (is_given and device and re.fullmatch(r'[A-Za-z_]\w*', name, re.ASCII)):
         raise click.UsageError(f'camera {words!r}: expected NAME=DEVICE, such as '

@@ -43,6 +43,7 @@ COMMANDS = {
     'models': ('models', 'Import, upload, list and delete models.'),
     'park': ('graph', 'Move the arm slowly to its rest pose, then switch torque off.'),
     'promote': ('graph', 'Let the policy move the arm, if the gate is green.'),
+    'record': ('record', 'Record demonstrations as a LeRobot data set.'),
     'recordings': ('recordings', 'Look at recorded runs, play them on the arm, upload or delete '
                    'them.'),
     'receipts': ('receipts', 'List deployment receipts, the records of what happened.'),

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import os
 
 import click
@@ -16,12 +18,42 @@ from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import LEADER
+from reflex_ros.runner.manual_drive import ManualDrive
 from reflex_ros.runner.teleop import (
     require_follower,
     require_leader,
     require_torque_off,
     Teleop,
 )
+
+
+def require_two(leader: str, follower: str) -> None:
+    """
+    Check that two ports are not the same one.
+
+    :raises ConfigurationError: if they are.
+    """
+    if os.path.realpath(leader) == os.path.realpath(follower):
+        raise ConfigurationError(f'leader and follower are the same port {leader}: name two ports')
+
+
+@contextmanager
+def led_arm(leader: str, follower: str, speed: float, *,
+            accepts_range: bool) -> Iterator[tuple[Teleop, ManualDrive]]:
+    """
+    Open two arms, check which one is which, and put the follower under torque for the block.
+
+    :raises ConfigurationError: if they are exchanged, or a hand cannot move the leader.
+    """
+    with open_bus(leader) as bus:
+        arm = So101Arm(bus, build=LEADER)
+        arm.bring_up()
+        require_leader(arm, os.environ)
+        require_torque_off(arm)
+        with open_bus(follower) as other:
+            require_follower(other, os.environ)
+        with drive_arm(follower, velocity=speed, accepts_range=accepts_range) as drive:
+            yield Teleop(arm, drive, speed), drive
 
 
 @declare(['reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'],
@@ -43,22 +75,13 @@ def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seco
     Its motion passes the checks of the driver: limits, largest step, lead. If the leader stops
     answering, on any fault and on Ctrl-C, the follower comes to rest and holds under torque.
     """
-    if os.path.realpath(leader) == os.path.realpath(follower):
-        raise ConfigurationError(f'leader and follower are the same port {leader}: name two ports')
+    require_two(leader, follower)
     confirm('The follower will move to the pose of the leader and follow it.', yes=yes)
-    with open_bus(leader) as bus:
-        arm = So101Arm(bus, build=LEADER)
-        arm.bring_up()
-        require_leader(arm, os.environ)
-        require_torque_off(arm)
-        with open_bus(follower) as other:
-            require_follower(other, os.environ)
-        with drive_arm(follower, velocity=speed, accepts_range=accept_range) as drive:
-            following = Teleop(arm, drive, speed)
-            if seconds is None:
-                click.echo('The follower follows the leader; press Ctrl-C to stop', err=True)
-            following.follow(seconds)
-            statistics = following.statistics
+    with led_arm(leader, follower, speed, accepts_range=accept_range) as (following, _):
+        if seconds is None:
+            click.echo('The follower follows the leader; press Ctrl-C to stop', err=True)
+        following.follow(seconds)
+        statistics = following.statistics
     rate_hz = statistics.turns / statistics.seconds if statistics.seconds else 0.0
     text.report(common, {'ok': True, 'turns': statistics.turns, 'rate_hz': round(rate_hz, 1),
                          'misses': statistics.misses, 'met': statistics.has_met,

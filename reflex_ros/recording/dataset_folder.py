@@ -33,6 +33,8 @@ INFO, STATS = 'meta/info.json', 'meta/stats.json'
 PER_CHUNK = 1000
 PART = '.part'
 """End of the name of a file that is not finished."""
+UNFINISHED = '.episode'
+"""Folder inside, for what belongs to the episode that is being recorded."""
 VECTORS = ('observation.state', 'action')
 INDEX_FEATURES = {
     'timestamp': 'float32', 'frame_index': 'int64', 'episode_index': 'int64', 'index': 'int64',
@@ -237,7 +239,7 @@ class DatasetFolder:
     def _is_leftover(self, path: Path) -> bool:
         """Whether a file belongs to no episode that counts, although it looks like one."""
         found = _PLACE.search(path.as_posix())
-        if path.name.endswith(PART):
+        if path.name.endswith(PART) or UNFINISHED in path.parts:
             return True
         if found is not None:
             return (int(found[1]), int(found[2])) >= self._next_place()

@@ -1,17 +1,21 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated SO-101 as a connector: a process with an arm behind a port, and its driver."""
+"""Simulated SO-101 arms: their processes, one as a connector, and a hand that moves a leader."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 import contextlib
+from importlib import import_module
 import json
+import math
 from pathlib import Path
 import select
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from typing import Any
 
 from reflex_ros.config.parameters.so101 import TABLE
@@ -24,37 +28,61 @@ MODULE = 'reflex_ros.sim.arm'
 """Started by its name: nothing imports the simulation."""
 START_S = 20.0
 END_S = 3.0
+HAND_S = 0.02
+WAVE_S = 9.0
+"""Period of a scripted hand [s]: slow enough for an arm that approaches its leader."""
+MIDDLE = (0.0, -0.7, 0.7, 0.7, 0.0, 0.5)
+SWING = (0.4, 0.25, 0.25, 0.2, 0.2, 0.4)
+"""The pose that it moves around, and how far [rad]."""
 
 
-class SimArmFactory:
+class SimArm:
     """
-    Opens simulated arms; a ``runner.connector.ConnectorFactory``.
+    The process of one simulated arm.
 
-    The arm lives as long as this object, from the first ``open`` to ``close``.
+    :param options: of ``reflex sim arm``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[str] | None = None
         self.port = ''
-        """Port of the arm; empty before ``open``."""
+        """Port of the arm; empty before ``start``."""
+        self.control = ''
+        """Path of its control socket; empty before ``start``."""
 
-    def open(self, settings: Mapping[str, Any], guard: MotionGuard) -> ArmDriver:
+    def start(self) -> None:
         """
-        Start the simulated arm, unless it runs, and open it as an SO-101.
+        Start the arm, unless it runs; blocks for about a second.
 
-        Blocks for about two seconds. Reads the settings of ``So101Factory`` but those of the port.
-
-        :raises ConfigurationError: when the simulated arm does not start.
-        :raises BusError: as ``So101Factory.open``.
+        :raises ConfigurationError: when it does not start.
         """
-        if self._process is None:
-            self._start()
-        defaults = {row.name: row.default for row in TABLE}
-        return So101Factory().open({**defaults, **settings, 'port': self.port}, guard)
+        if self._process is not None:
+            return
+        self._folder = tempfile.TemporaryDirectory(prefix='reflex_arm_')
+        link = Path(self._folder.name) / 'arm'
+        control = Path(self._folder.name) / 'control'
+        # A session of its own: Ctrl-C must not end the arm before it is held.
+        self._process = subprocess.Popen(
+            [sys.executable, '-m', MODULE, '--link', str(link), '--control', str(control),
+             '--with-parent', *self._options], stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, text=True, start_new_session=True)
+        assert self._process.stdout is not None
+        line = ''
+        if select.select([self._process.stdout], (), (), START_S)[0]:
+            line = self._process.stdout.readline()
+        ready = {}
+        with contextlib.suppress(ValueError):
+            ready = json.loads(line)
+        if not isinstance(ready, dict) or not ready.get('ready'):
+            self.end()
+            raise ConfigurationError('the simulated arm does not start. Run `reflex sim arm` to '
+                                     'see why')
+        self.port, self.control = str(link), str(control)
 
-    def close(self) -> None:
-        """End the simulated arm; may be called twice. Blocks for 3 s at most."""
+    def end(self) -> None:
+        """End the arm; may be called twice. Blocks for 3 s at most."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -69,22 +97,69 @@ class SimArmFactory:
             self._folder.cleanup()
             self._folder = None
 
-    def _start(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix='reflex_arm_')
-        link = Path(self._folder.name) / 'arm'
-        # A session of its own: Ctrl-C must not end the arm before it is held.
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', MODULE, '--link', str(link)], stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL, text=True, start_new_session=True)
-        assert self._process.stdout is not None
-        line = ''
-        if select.select([self._process.stdout], (), (), START_S)[0]:
-            line = self._process.stdout.readline()
-        ready = {}
-        with contextlib.suppress(ValueError):
-            ready = json.loads(line)
-        if not isinstance(ready, dict) or not ready.get('ready'):
-            self.close()
-            raise ConfigurationError('the simulated arm does not start. Run `reflex sim arm` to '
-                                     'see why')
-        self.port = str(link)
+
+class SimArmFactory:
+    """
+    Opens simulated arms; a ``runner.connector.ConnectorFactory``.
+
+    The arm lives as long as this object, from the first ``open`` to ``close``.
+    """
+
+    def __init__(self) -> None:
+        self._arm = SimArm()
+
+    @property
+    def port(self) -> str:
+        """Port of the arm; empty before ``open``."""
+        return self._arm.port
+
+    def open(self, settings: Mapping[str, Any], guard: MotionGuard) -> ArmDriver:
+        """
+        Start the simulated arm, unless it runs, and open it as an SO-101.
+
+        Blocks for about two seconds. Reads the settings of ``So101Factory`` but those of the port.
+
+        :raises ConfigurationError: when the simulated arm does not start.
+        :raises BusError: as ``So101Factory.open``.
+        """
+        self._arm.start()
+        defaults = {row.name: row.default for row in TABLE}
+        return So101Factory().open({**defaults, **settings, 'port': self.port}, guard)
+
+    def close(self) -> None:
+        """End the simulated arm; may be called twice. Blocks for 3 s at most."""
+        self._arm.end()
+
+
+class ScriptedHand:
+    """
+    Moves the joints of a simulated leader arm, as a hand would, until the block ends.
+
+    :param control: control socket of the leader.
+    """
+
+    def __init__(self, control: str) -> None:
+        self._control = control
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='hand', daemon=True)
+
+    def __enter__(self) -> ScriptedHand:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        # Looked up by name, because nothing imports the simulation.
+        client = import_module('reflex_ros.sim.arm.client')
+        arm = client.ArmControl(self._control)
+        began = time.monotonic()
+        try:
+            while not self._is_over.wait(HAND_S):
+                phase = (time.monotonic() - began) * math.tau / WAVE_S
+                arm.set(pose=[middle + swing * math.sin(phase + index) for index, (middle, swing)
+                              in enumerate(zip(MIDDLE, SWING, strict=True))])
+        finally:
+            arm.close()

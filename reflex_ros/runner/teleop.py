@@ -75,6 +75,8 @@ class Teleop:
         self._speed = speed
         self._rows: Vector | None = None
         self._rows_at = 0.0
+        self._target: Vector | None = None
+        self._began_at = self._heard_at = self._due_at = 0.0
         self.statistics = TeleopStatistics()
 
     def follow(self, seconds: float | None = None) -> None:
@@ -84,24 +86,36 @@ class Teleop:
         :param seconds: duration; None follows until interrupted.
         :raises ReflexError: when the leader is lost, or something stops the follower.
         """
-        began = heard_at = due = time.monotonic()
-        target = self._target()
+        began = time.monotonic()
         while seconds is None or time.monotonic() - began < seconds:
-            try:
-                target = self._target()
-                heard_at = time.monotonic()
-            except BusTimeout as exc:
-                self.statistics.misses += 1
-                if time.monotonic() - heard_at > LOST_S:
-                    raise ReflexError(f'the leader was lost: {exc}') from exc
-            self._lead_to(target)
-            self._follower.step()
-            self.statistics.turns += 1
-            self.statistics.seconds = time.monotonic() - began
-            due = max(due + 1.0 / RATE_HZ, time.monotonic())
-            time.sleep(max(due - time.monotonic(), 0.0))
+            self.turn()
 
-    def _target(self) -> Vector:
+    def turn(self) -> None:
+        """
+        Follow the leader for one turn; blocks until the next one is due, about 20 ms.
+
+        :raises ReflexError: when the leader is lost, or something stops the follower.
+        """
+        now = time.monotonic()
+        if self._target is None:
+            # The first look may fail like no other: nothing moves yet.
+            self._target = self._read_target()
+            self._began_at = self._heard_at = self._due_at = now
+        try:
+            self._target = self._read_target()
+            self._heard_at = time.monotonic()
+        except BusTimeout as exc:
+            self.statistics.misses += 1
+            if time.monotonic() - self._heard_at > LOST_S:
+                raise ReflexError(f'the leader was lost: {exc}') from exc
+        self._lead_to(self._target)
+        self._follower.step()
+        self.statistics.turns += 1
+        self.statistics.seconds = time.monotonic() - self._began_at
+        self._due_at = max(self._due_at + 1.0 / RATE_HZ, time.monotonic())
+        time.sleep(max(self._due_at - time.monotonic(), 0.0))
+
+    def _read_target(self) -> Vector:
         """Read the leader's pose, in the follower's limits (joints,) [rad]."""
         pose = self._leader.read(retries=1).position.copy()
         # The trigger of a leader travels less than the jaw of a follower: share of the travel.

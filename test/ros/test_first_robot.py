@@ -30,13 +30,6 @@ pytest.importorskip('aiohttp')
 pytest.importorskip('mcap_ros2')
 pytest.importorskip('pyarrow')
 
-sys.path.append(str(Path(__file__).parents[1] / 'unit' / 'recording'))
-
-from lerobot_runs import run  # noqa: E402
-
-from reflex_ros.hardware.so101 import SO101  # noqa: E402
-from reflex_ros.recording import lerobot  # noqa: E402
-
 from ..unit.conftest import no_settings, Service  # noqa: E402, F401
 
 PAGE = Path(__file__).parents[2] / 'doc' / 'first-robot.md'
@@ -144,7 +137,6 @@ def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
     camera.write_text(CAMERA)
     group.start(Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
                         parameter_files=(camera,)))
-    lerobot.export([run(tmp_path / 'run.mcap')], tmp_path / 'cubes', SO101)
     (tmp_path / 'robot.yaml').write_text(blocks('yaml', 6)[0])
     walking = Walker(tmp_path, domain, service)
     yield walking

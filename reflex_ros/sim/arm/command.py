@@ -41,6 +41,7 @@ _DEFAULTS = Settings()
 @click.option('--linger-s', type=click.FloatRange(0, 60), default=0.0,
               help='Seconds to keep running after the first signal; a second signal ends at '
                    'once.')
+@click.option('--with-parent', is_flag=True, help='End with the process that has started it.')
 @click.option('--seed', type=int, default=0, help='Seed of the random generator.')
 @click.option('--speed', type=float, default=1.0,
               help='Simulated seconds per real second, up to 50.')
@@ -77,7 +78,7 @@ _DEFAULTS = Settings()
               help='In a sync read, let a missing servo silence all servos after it.')
 def command(link: Path | None, control: Path | None, image: Path | None, at: Path | None,
             faults: tuple[str, ...], clear: bool, list_faults: bool, chain: str | None,
-            linger_s: float, **chosen: Any) -> None:
+            linger_s: float, with_parent: bool, **chosen: Any) -> None:
     """
     Simulate an SO-101 arm.
 
@@ -101,7 +102,7 @@ def command(link: Path | None, control: Path | None, image: Path | None, at: Pat
         gc.freeze()
         gc.disable()
         run(settings, announce=click.echo, link=link, control=control, image=image,
-            requests=requests, linger_s=linger_s)
+            requests=requests, linger_s=linger_s, with_parent=with_parent)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 

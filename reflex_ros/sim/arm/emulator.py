@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import json
+import os
 from pathlib import Path
 import signal
 import tempfile
@@ -30,7 +31,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run(settings: Settings, *, announce: Callable[[str], None], link: Path | None = None,
         control: Path | None = None, image: Path | None = None,
         requests: Sequence[Mapping[str, object]] = (), linger_s: float = 0.0,
-        stop: threading.Event | None = None) -> None:
+        with_parent: bool = False, stop: threading.Event | None = None) -> None:
     """
     Run a simulated arm until `stop` is set or, when `stop` is None, until a signal arrives.
 
@@ -43,6 +44,7 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
     :param requests: operations of the control channel to execute at the start, such as faults.
     :param linger_s: time to keep running after the first signal [s], so that a driver that got
         the same signal can still bring the arm to rest. A second signal ends the arm at once.
+    :param with_parent: whether the end of the parent process ends the arm too.
     :raises OSError: when link, socket or image cannot be created.
     :raises ValueError: when the image file is not valid, or a request is refused.
     """
@@ -60,7 +62,7 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
                 reply = operations.handle(request, clock.now_ns())
                 if not reply['ok']:
                     raise ValueError(reply['error'])
-            with _end_condition(stop, linger_s) as is_ended:
+            with _end_condition(stop, linger_s, with_parent=with_parent) as is_ended:
                 announce(json.dumps({
                     'ready': True, 'port': port.path, 'control': str(socket.path),
                     'joints': [spec.name for spec in JOINTS], 'model': settings.model.value,
@@ -78,8 +80,8 @@ def run(settings: Settings, *, announce: Callable[[str], None], link: Path | Non
 
 
 @contextmanager
-def _end_condition(stop: threading.Event | None,
-                   linger_s: float) -> Iterator[Callable[[], bool]]:
+def _end_condition(stop: threading.Event | None, linger_s: float, *,
+                   with_parent: bool) -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether to end: `stop`, or `linger_s` after the first signal."""
     if stop is not None:
         yield stop.is_set
@@ -87,13 +89,15 @@ def _end_condition(stop: threading.Event | None,
     # The handler takes no lock: a second signal in the middle of it would wait for that lock for
     # ever.
     signals: list[float] = []
+    parent = os.getppid()
 
     def record_signal(number: int, frame: FrameType | None) -> None:
         signals.append(time.monotonic())
 
     def is_over() -> bool:
         return len(signals) > 1 or (
-            bool(signals) and time.monotonic() - signals[0] >= linger_s)
+            bool(signals) and time.monotonic() - signals[0] >= linger_s) or (
+            with_parent and os.getppid() != parent)
 
     before = {number: signal.signal(number, record_signal) for number in _SIGNALS}
     try:

@@ -2,10 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run ``reflex`` in this process, and look at what it did."""
 
+import contextlib
+import fcntl
 import json
+import os
 from pathlib import Path
+import pty
+import select
 import signal
+import subprocess
 import sys
+import termios
+import time
 
 import pytest
 
@@ -15,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
 from conftest_arms import instant_arm, moving_arm  # noqa: E402, F401
 
 KEY = 'rfx_canary_7c1d9e'
+DEADLINE_S = 20.0
 
 
 class Outcome:
@@ -79,3 +88,72 @@ def reflex(monkeypatch, capsys):
 def ask(reflex, service):
     """Run the command against the simulated service."""
     return lambda *argv, **options: reflex(*argv, **{'url': service.url} | options)
+
+
+class Terminal:
+    """A command on a pseudo-terminal."""
+
+    def __init__(self, argv, environment):
+        self.text = ''
+        self._ours, theirs = pty.openpty()
+        self._command = subprocess.Popen(
+            [sys.executable, '-m', 'reflex_ros.cli.main', *argv], stdin=theirs, stdout=theirs,
+            stderr=theirs, env=os.environ | environment, start_new_session=True,
+            # As a shell does: the command is the foreground of its own session.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(theirs)
+
+    def wait_for(self, text):
+        """Read until a text has come, and forget everything up to it."""
+        deadline = time.monotonic() + DEADLINE_S
+        while text not in self.text:
+            ready, _, _ = select.select([self._ours], [], [], deadline - time.monotonic())
+            assert ready, f'{text!r} did not come, but {self.text!r}'
+            self._read()
+        before, _, self.text = self.text.partition(text)
+        return before
+
+    def type(self, text):
+        """Type a line."""
+        self.press(f'{text}\n')
+
+    def press(self, keys):
+        """Press single keys."""
+        os.write(self._ours, keys.encode())
+
+    def send(self, number):
+        """Send a signal to the command."""
+        self._command.send_signal(number)
+
+    def end(self):
+        """Wait for the end; return exit code and the rest of what was written."""
+        with contextlib.suppress(OSError):
+            while self._read():
+                pass
+        return self._command.wait(DEADLINE_S), self.text
+
+    def close(self):
+        """Leave nothing behind."""
+        self._command.kill()
+        self._command.wait()
+        os.close(self._ours)
+
+    def _read(self):
+        data = os.read(self._ours, 4096).decode(errors='replace')
+        self.text += data
+        return data
+
+
+@pytest.fixture
+def terminal(service):
+    """Start commands on terminals, against the simulated service."""
+    started = []
+
+    def start(*argv, **environment):
+        started.append(Terminal(argv, {
+            'REFLEX_CONVEX_URL': service.url, 'REFLEX_PLATFORM_URL': service.url} | environment))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()

@@ -2,78 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What only shows on a terminal: prompts that do not echo, and that a call is tried again."""
 
-import contextlib
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
 
 import pytest
 
 DEADLINE_S = 20.0
 PASSWORD = 'correct-horse-77'
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings')
-
-
-class Terminal:
-    """A command on a pseudo-terminal."""
-
-    def __init__(self, argv, environment):
-        self.text = ''
-        self._ours, theirs = pty.openpty()
-        self._command = subprocess.Popen(
-            [sys.executable, '-m', 'reflex_ros.cli.main', *argv], stdin=theirs, stdout=theirs,
-            stderr=theirs, env=os.environ | environment, start_new_session=True)
-        os.close(theirs)
-
-    def wait_for(self, text):
-        """Read until a text has come, and forget everything up to it."""
-        deadline = time.monotonic() + DEADLINE_S
-        while text not in self.text:
-            ready, _, _ = select.select([self._ours], [], [], deadline - time.monotonic())
-            assert ready, f'{text!r} did not come, but {self.text!r}'
-            self._read()
-        before, _, self.text = self.text.partition(text)
-        return before
-
-    def type(self, text):
-        """Type a line."""
-        os.write(self._ours, f'{text}\n'.encode())
-
-    def end(self):
-        """Wait for the end; return exit code and the rest of what was written."""
-        with contextlib.suppress(OSError):
-            while self._read():
-                pass
-        return self._command.wait(DEADLINE_S), self.text
-
-    def close(self):
-        """Leave nothing behind."""
-        self._command.kill()
-        self._command.wait()
-        os.close(self._ours)
-
-    def _read(self):
-        data = os.read(self._ours, 4096).decode(errors='replace')
-        self.text += data
-        return data
-
-
-@pytest.fixture
-def terminal(service):
-    """Start commands on terminals, against the simulated service."""
-    started = []
-
-    def start(*argv, **environment):
-        started.append(Terminal(argv, {
-            'REFLEX_CONVEX_URL': service.url, 'REFLEX_PLATFORM_URL': service.url} | environment))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
 
 
 def test_password_is_asked_for_twice_and_never_shown(terminal):

@@ -1,0 +1,256 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex record``: show a task again and again, and keep it as a data set for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, ExitStack, suppress
+import math
+from pathlib import Path
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from reflex_ros.cli import keys, text
+from reflex_ros.cli.init import camera_of
+from reflex_ros.cli.interrupt import interruptible, shielded
+from reflex_ros.cli.options import CommonOptions, local_command
+from reflex_ros.cli.so101_move import HOLDS
+from reflex_ros.cli.so101_port import confirm, open_bus
+from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
+from reflex_ros.cli.so101_teleop import led_arm, require_two
+from reflex_ros.errors import ConfigurationError, ReflexError
+
+if TYPE_CHECKING:
+    from reflex_ros.cameras.source import CameraThread
+    from reflex_ros.recording.sampler import Figures
+    from reflex_ros.runner.demonstration import Demonstrator
+    from reflex_ros.runner.sitting import Progress, Sitting
+
+SHOW_S = 0.2
+SIM_CAMERA = 'front'
+
+
+@local_command('reflex record --task "put the cube in the box" --leader /dev/so101_leader '
+               '--port /dev/so101_follower --camera front=/dev/video0',
+               'reflex record --sim --task wave --episodes 3 --episode-s 5 --pause-s 1')
+@click.option('--task', required=True, metavar='TEXT', help='What is shown, in words: the prompt '
+              'that the policy will get.')
+@click.option('--episodes', type=click.IntRange(1), default=20, show_default=True,
+              help='Episodes to keep in this sitting.')
+@click.option('--out', metavar='DIR', type=click.Path(file_okay=False, path_type=Path),
+              help='Folder of the data set; one that exists is continued (default: a folder '
+              'named after the task).')
+@click.option('--fps', type=click.IntRange(1, 100), default=30, show_default=True,
+              help='Frames per second of the data set.')
+@click.option('--camera', 'cameras', metavar='NAME=DEVICE', multiple=True,
+              help='A camera, for example front=/dev/video0; repeat it for each.')
+@click.option('--port', metavar='PATH', help='Serial port of the arm that shows the task '
+              '(default: REFLEX_SO101_PORT, then a search).')
+@click.option('--leader', metavar='PATH', help='Serial port of a leader arm, which you move by '
+              'hand. Without it, you guide the arm itself, with its torque off.')
+@click.option('--speed', type=click.FloatRange(0.05, 2.0), default=1.0, show_default=True,
+              help='Largest joint speed of an arm that follows a leader, in rad/s.')
+@click.option('--episode-s', type=click.FloatRange(0.5), metavar='SECONDS',
+              help='End each episode by itself after so long.')
+@click.option('--pause-s', type=click.FloatRange(0.0), metavar='SECONDS',
+              help='Begin each episode by itself, so long after the one before.')
+@click.option('--sim', 'is_simulated', is_flag=True, help='Use two simulated arms, of which a '
+              'scripted hand moves the leader, and a rendered camera.')
+@click.option('--yes', is_flag=True, help='Skip the confirmation prompt.')
+@ACCEPT_RANGE
+def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fps: int,
+           cameras: tuple[str, ...], port: str | None, leader: str | None, speed: float,
+           episode_s: float | None, pause_s: float | None, is_simulated: bool, yes: bool,
+           accept_range: bool) -> None:
+    """
+    Record demonstrations as a LeRobot data set.
+
+    Space starts and ends an episode, r repeats it, x discards it, q quits. Each episode is saved
+    as soon as it ends; an episode that is not ended is dropped, whatever ends the command. Run it
+    again with the same --out to add episodes.
+
+    Angles are stored in degrees and the gripper in percent, as LeRobot's SO-101 has them. With a
+    leader, the action of a frame is what the arm was told to do. Without one, it is the pose of
+    the next frame.
+    """
+    from reflex_ros.recording.dataset_folder import DatasetFolder, UNFINISHED
+    from reflex_ros.recording.sampler import Sampler
+    from reflex_ros.recording.takes import HELP, Takes
+    from reflex_ros.runner.sitting import Sitting
+
+    if pause_s is None and not sys.stdin.isatty():
+        raise ConfigurationError('there is no terminal whose keys start an episode: pass '
+                                 '--pause-s and --episode-s')
+    if pause_s is not None and episode_s is None:
+        raise click.UsageError('--pause-s needs --episode-s: otherwise nothing ends an episode')
+    folder = out or Path(_slug(task))
+    dataset = DatasetFolder(folder, 'so101_follower', fps)
+    before = dataset.episodes
+    names = dict(map(camera_of, cameras))
+    if is_simulated and not names:
+        names = {SIM_CAMERA: 'sim'}
+    if not is_simulated:
+        confirm('The arm will move to the pose of the leader and follow it.' if leader else
+                'Torque will be switched off: the arm FALLS unless it rests or you hold it.',
+                yes=yes)
+    sitting: Sitting | None = None
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(interruptible())
+            arm = stack.enter_context(_arm(port, leader, speed, is_simulated=is_simulated,
+                                           accepts_range=accept_range))
+            sampler = Sampler(arm.pose, arm.description.joint_names, list(names), fps,
+                              folder / UNFINISHED)
+            sitting = Sitting(
+                arm, sampler, Takes(episodes, episode_s or math.inf,
+                                    math.inf if pause_s is None else pause_s),
+                dataset, task, list(names), lambda line: click.echo(f'\n{line}', err=True))
+            stack.enter_context(_reading(names, sitting, arm, fps))
+            has_keys = stack.enter_context(keys.pressed(sitting.press))
+            if has_keys:
+                click.echo(HELP, err=True)
+            with suppress(KeyboardInterrupt):
+                # Ctrl-C is a way to quit: what was kept is saved below.
+                sitting.run(_Line(is_quiet=common.as_json))
+    except KeyboardInterrupt:
+        # It is repeated until the arm is at rest.
+        if sitting is None:
+            raise
+    finally:
+        if sitting is not None:
+            with shielded():
+                sitting.finish()
+    _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
+            sampler.figures)
+    if leader and not common.as_json:
+        click.echo(HOLDS, err=True)
+
+
+@contextmanager
+def _arm(port: str | None, leader: str | None, speed: float, *, is_simulated: bool,
+         accepts_range: bool) -> Iterator[Demonstrator]:
+    """Open the arm that shows the task, and what moves it."""
+    from reflex_ros.hardware.arm import So101Arm
+    from reflex_ros.runner.demonstration import GuidedArm, LedArm
+    from reflex_ros.runner.sim_arm import ScriptedHand, SimArm
+
+    with ExitStack() as stack:
+        if is_simulated:
+            follower, guide = SimArm(), SimArm('--part', 'c001', '--pose', '0,-0.7,0.7,0.7,0,0.5')
+            for each in (follower, guide):
+                stack.callback(each.end)
+                each.start()
+            port, leader = follower.port, guide.port
+            stack.enter_context(ScriptedHand(guide.control))
+        if leader:
+            if port is None:
+                raise click.UsageError('--leader needs --port: with two arms, name both')
+            require_two(leader, port)
+            teleop, drive = stack.enter_context(
+                led_arm(leader, port, speed, accepts_range=accepts_range))
+            yield LedArm(teleop, drive)
+            return
+        bus = stack.enter_context(open_bus(port))
+        own = So101Arm(bus, accepts_range=accepts_range)
+        own.bring_up()
+        own.torque_off()
+        yield GuidedArm(own)
+
+
+@contextmanager
+def _reading(names: Mapping[str, str], sitting: Sitting, arm: Demonstrator,
+             fps: int) -> Iterator[None]:
+    """Read the cameras for the block."""
+    from reflex_ros.cameras.frame import Frame
+    from reflex_ros.cameras.settings import CameraSettings
+    from reflex_ros.cameras.source import CameraThread
+    from reflex_ros.cameras.still import to_jpeg
+    from reflex_ros.config.robot.cameras import SimCamera, V4l2Camera
+    from reflex_ros.runner.connect.cameras import check_packages, make_source
+
+    found = {name: SimCamera(kind='sim', fps=min(fps, 60)) if device == 'sim' else
+             V4l2Camera(kind='v4l2', device=device) for name, device in names.items()}
+    check_packages(found)
+    threads: list[CameraThread] = []
+
+    def start(name: str) -> None:
+        plain = CameraSettings(name)
+
+        def put(frame: Frame, at: float) -> None:
+            sitting.put(name, to_jpeg(frame, plain), at)
+        source = make_source(name, found[name], Path())(arm.measure)
+        thread = CameraThread(name, source, put)
+        thread.start()
+        threads.append(thread)
+    try:
+        for name in found:
+            start(name)
+        yield
+    finally:
+        for thread in threads:
+            thread.end()
+
+
+class _Line:
+    """Shows the progress in one line of a terminal; elsewhere, a line for each change."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+        self._is_live = sys.stderr.isatty()
+        self._shown_at = 0.0
+        self._state: tuple[int, bool, str] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        state = progress.number, progress.is_recording, progress.problem
+        is_due = now - self._shown_at > SHOW_S if self._is_live else state != self._state
+        if self._is_quiet or not is_due:
+            return
+        self._shown_at, self._state = now, state
+        doing = 'recording' if progress.is_recording else progress.problem or 'waiting'
+        parts = [f'episode {progress.number} of {progress.wanted}: {doing} '
+                 f'{progress.seconds:.1f} s', f'{progress.frames} frames',
+                 f'{progress.late} late', *(f'{name} {hz:.0f} Hz' for name, hz
+                                            in progress.rates_hz.items())]
+        if progress.saving:
+            parts.append(f'saving {progress.saving}')
+        line = ', '.join(parts)
+        click.echo(f'\r\x1b[K{line}' if self._is_live else line, err=True, nl=not self._is_live)
+
+
+def _report(common: CommonOptions, folder: Path, episodes: int, added: int, frames: int,
+            figures: Figures) -> None:
+    """Say what was kept, and how well it was sampled."""
+    if not added:
+        raise ReflexError(f'no episode was kept; {folder} has {episodes}')
+    repeated = {name: round(count / max(figures.frames, 1), 3)
+                for name, count in figures.repeated.items()}
+    numbers = {
+        'frames_sampled': figures.frames, 'late_frames': figures.late,
+        'repeated_pictures': repeated, 'joint_offset_ms_p99': _p99_ms(figures.joint_offset_s),
+        'camera_offset_ms_p99': _p99_ms(figures.camera_offset_s)}
+    quoted = shlex.quote(str(folder))
+    following = [f'reflex datasets check {quoted}', f'reflex datasets upload {quoted}']
+    text.report(
+        common, {'ok': True, 'dataset': str(folder), 'episodes': episodes, 'added': added,
+                 'frames': frames, **numbers, 'next': following},
+        f'{folder}: {added} episodes added, {episodes} in all, {frames} frames',
+        f'{figures.late} of {figures.frames} frames came late; at p99 the pose was '
+        f'{numbers["joint_offset_ms_p99"]} ms old, the pictures '
+        f'{numbers["camera_offset_ms_p99"]} ms', *text.next_lines(following))
+
+
+def _p99_ms(values: list[float]) -> float:
+    ordered = sorted(values)
+    return round(ordered[int(0.99 * (len(ordered) - 1))] * 1e3, 1) if ordered else 0.0
+
+
+def _slug(task: str) -> str:
+    """Return the name of a folder for a task."""
+    words = ''.join(char if char.isalnum() else ' ' for char in task.lower()).split()
+    return '-'.join(words)[:60] or 'dataset'

@@ -1,0 +1,122 @@
+# Copyright 2026 The reflex_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``reflex record`` with two simulated arms, a scripted hand and a rendered camera."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip('av')
+pytest.importorskip('PIL')
+parquet = pytest.importorskip('pyarrow.parquet')
+
+from reflex_ros.cli.record import _slug  # noqa: E402
+from reflex_ros.recording import dataset_check  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures('no_settings')
+
+
+def record(folder, *argv, **options):
+    return subprocess.run(
+        [sys.executable, '-m', 'reflex_ros.cli.main', 'record', '--sim', '--task', 'wave',
+         '--out', str(folder), *argv], capture_output=True, text=True, timeout=90, check=False,
+        stdin=subprocess.DEVNULL, **options)
+
+
+def errors(folder):
+    return [finding.text for finding in dataset_check.check(dataset_check.read(folder))
+            if finding.is_error]
+
+
+@pytest.mark.slow
+def test_episodes_of_the_clock_are_a_data_set_that_passes_the_check(tmp_path):
+    folder = tmp_path / 'data'
+    done = record(folder, '--episodes', '2', '--episode-s', '2', '--pause-s', '0.3', '--json')
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document['ok'], document['episodes'], document['added']) == (True, 2, 2)
+    assert document['next'] == [f'reflex datasets check {folder}',
+                                f'reflex datasets upload {folder}']
+    assert errors(folder) == []
+    rows = parquet.read_table(folder / 'data').to_pydict()
+    assert 2 * 55 <= len(rows['action']) == document['frames'] <= 2 * 65
+    state, action = (np.array(rows[name]) for name in ('observation.state', 'action'))
+    # The scripted hand moves every joint; the arm follows it by its lag.
+    assert (np.ptp(state[:, :5], axis=0) > 5.0).all() and np.abs(action - state).max() < 15.0
+    assert state[:, 5].min() >= 0.0 and state[:, 5].max() <= 100.0
+    # Continued, by the same command.
+    done = record(folder, '--episodes', '1', '--episode-s', '1', '--pause-s', '0.3')
+    assert f'{folder}: 1 episodes added, 3 in all' in done.stdout, done.stderr
+    assert errors(folder) == []
+
+
+@pytest.mark.slow
+def test_keys_of_a_person_and_ctrl_c_keep_what_was_ended(terminal, tmp_path):
+    asked = terminal('record', '--sim', '--task', 'wave', '--out', str(tmp_path / 'data'))
+    asked.wait_for('space starts and ends an episode')
+    asked.wait_for('episode 1 of 20: waiting')
+    asked.press(' ')
+    asked.wait_for('recording 1.')
+    asked.press(' ')
+    asked.wait_for('episode 2 of 20: waiting')
+    asked.press(' ')
+    asked.wait_for('episode 2 of 20: recording 0.')
+    asked.send(signal.SIGINT)
+    code, text = asked.end()
+    assert code == 0, text
+    assert '1 episodes added, 1 in all' in text and 'Traceback' not in text
+    assert errors(tmp_path / 'data') == []
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_the_episodes_before_are_whole(tmp_path):
+    folder = tmp_path / 'data'
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'reflex_ros.cli.main', 'record', '--sim', '--task', 'wave',
+         '--out', str(folder), '--episodes', '9', '--episode-s', '1', '--pause-s', '0.2'],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if 'episode 3 of 9: recording' in line:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert (folder / '.episode').exists(), 'it was killed while it recorded'
+    done = record(folder, '--episodes', '1', '--episode-s', '1', '--pause-s', '0.2', '--json')
+    document = json.loads(done.stdout)
+    assert document['added'] == 1 and document['episodes'] in (2, 3)
+    assert errors(folder) == [] and not (folder / '.episode').exists()
+
+
+@pytest.mark.parametrize('argv, text', [
+    ((), 'no terminal whose keys start an episode: pass --pause-s and --episode-s'),
+    (('--pause-s', '1'), '--pause-s needs --episode-s'),
+    (('--pause-s', '1', '--episode-s', '2', '--camera', 'front'), 'expected NAME=DEVICE'),
+])
+def test_what_cannot_work_is_said_before_anything_is_opened(tmp_path, argv, text):
+    done = record(tmp_path / 'data', *argv)
+    assert done.returncode != 0 and text in done.stderr and 'Traceback' not in done.stderr
+    assert not os.path.exists(tmp_path / 'data')
+
+
+def test_leader_needs_the_other_port(ask, tmp_path):
+    outcome = ask('record', '--task', 'wave', '--leader', '/dev/so101_leader', '--yes', '--out',
+                  str(tmp_path / 'data'), '--pause-s', '1', '--episode-s', '2')
+    assert outcome.code == 2 and '--leader needs --port' in outcome.err
+
+
+def test_folder_of_a_data_set_at_another_rate_is_left_alone(tmp_path):
+    (tmp_path / 'mine.txt').write_text('mine')
+    done = record(tmp_path, '--pause-s', '1', '--episode-s', '2')
+    assert done.returncode == 1 and 'is not empty, and holds no data set' in done.stderr
+
+
+@pytest.mark.parametrize('task, name', [
+    ('Put the cube in the box!', 'put-the-cube-in-the-box'), ('...', 'dataset'),
+    ('../../etc', 'etc')])
+def test_folder_is_named_after_the_task(task, name):
+    assert _slug(task) == name
