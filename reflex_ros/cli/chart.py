@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE = (1200, 260)
@@ -33,18 +35,49 @@ class Panel:
     least: float = 0.0
 
 
-def draw(path: Path, panels: Sequence[Panel]) -> None:
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """
+    Pictures of one camera in a row, from the earliest to the latest.
+
+    :param pictures: (height, width, 3) of uint8 each.
+    """
+
+    title: str
+    pictures: Sequence[NDArray[np.uint8]]
+
+
+def draw(path: Path, panels: Sequence[Panel], strips: Sequence[Strip] = ()) -> None:
     """
     Draw panels below each other with a common time axis [s], whose numbers are the points' own.
 
+    :param strips: stand above the panels, along the same axis.
     :raises OSError: if the file cannot be written.
     """
-    image = Image.new('RGB', (SIZE[0], SIZE[1] * len(panels)), 'white')
+    heights = [_height(strip) for strip in strips]
+    image = Image.new('RGB', (SIZE[0], sum(heights) + SIZE[1] * len(panels)), 'white')
     canvas = ImageDraw.Draw(image)
     xs = [x for panel in panels for line in panel.lines.values() for x, _ in line] or [0.0]
     for index, panel in enumerate(panels):
-        _panel(canvas, panel, index * SIZE[1], (min(xs), max(xs)))
+        _panel(canvas, panel, sum(heights) + index * SIZE[1], (min(xs), max(xs)))
+    for index, strip in enumerate(strips):
+        _strip(image, strip, sum(heights[:index]))
     image.save(path, format='PNG')
+
+
+def _height(strip: Strip) -> int:
+    height, width = strip.pictures[0].shape[:2]
+    return TOP + int((SIZE[0] - LEFT - RIGHT) / len(strip.pictures) * height / width)
+
+
+def _strip(image: Image.Image, strip: Strip, top: int) -> None:
+    ImageDraw.Draw(image).text((LEFT, top + 8), strip.title, fill=INK,
+                               font=ImageFont.load_default())
+    width = (SIZE[0] - LEFT - RIGHT) / len(strip.pictures)
+    for index, pixels in enumerate(strip.pictures):
+        size = round(width) - 2, _height(strip) - TOP - 2
+        image.paste(Image.fromarray(pixels).resize(size),
+                    (LEFT + round(index * width), top + TOP))
 
 
 def _panel(canvas: ImageDraw.ImageDraw, panel: Panel, top: int,

@@ -11,7 +11,7 @@ import shlex
 
 import click
 
-from reflex_ros.cli import next_steps, progress, text
+from reflex_ros.cli import dataset_pages, next_steps, progress, text
 from reflex_ros.cli.named import id_argument, real
 from reflex_ros.cli.options import CommonOptions, local_command, service_command
 from reflex_ros.cli.remote import ask
@@ -19,6 +19,8 @@ from reflex_ros.client.messages.datasets import Dataset
 from reflex_ros.client.resources import datasets as calls
 
 VALIDATE = next_steps.VALIDATE
+folder_argument = click.argument(
+    'path', metavar='DIR', type=click.Path(exists=True, file_okay=False, path_type=Path))
 size_option = click.option('--size', 'size_bytes', type=click.IntRange(1),
                            help='File size in bytes.')
 
@@ -76,7 +78,7 @@ def upload(common: CommonOptions, path: Path, name: str | None, request_id: str 
 
 
 @local_command('reflex datasets check ~/lerobot/pick-2', group=datasets)
-@click.argument('path', type=click.Path(exists=True, file_okay=False, path_type=Path))
+@folder_argument
 def check(common: CommonOptions, path: Path) -> None:
     """
     Check a LeRobot dataset on this machine.
@@ -102,6 +104,59 @@ def check(common: CommonOptions, path: Path) -> None:
         text.fail(common, f'{path} would be refused: {errors[0]}', about, head, *lines)
     following = [f'reflex datasets upload {shlex.quote(str(path))}']
     text.report(common, {'ok': True, **about, 'next': following}, head, *lines,
+                *text.next_lines(following))
+
+
+@local_command('reflex datasets show ~/lerobot/pick-2', 'reflex datasets show pick-2 --episode 3',
+               group=datasets)
+@folder_argument
+@click.option('--episode', type=click.IntRange(0), help='Draw this episode as a PNG: pictures of '
+              'each camera, and each joint as measured and as told.')
+@click.option('--out', metavar='FILE', type=click.Path(dir_okay=False, path_type=Path),
+              help='File to write (default: DIR-episode-N.png beside the folder).')
+def show(common: CommonOptions, path: Path, episode: int | None, out: Path | None) -> None:
+    """List the episodes of a local LeRobot dataset, or draw one."""
+    from reflex_ros.recording.dataset_reader import Dataset
+
+    found = Dataset(path)
+    if episode is not None:
+        dataset_pages.draw(common, found, episode, out)
+        return
+    dataset_pages.show_list(common, found)
+
+
+@local_command('reflex datasets edit pick --drop 3,7 --out pick-clean',
+               'reflex datasets edit monday tuesday --out both',
+               'reflex datasets edit pick --trim 2:0.5-6.0 --task "pick the cube" --out pick-2',
+               group=datasets)
+@click.argument('paths', metavar='DIR...', nargs=-1, required=True,
+                type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option('--out', metavar='DIR', required=True, type=click.Path(path_type=Path),
+              help='Folder of the new dataset.')
+@click.option('--keep', metavar='N,N-N', help='Keep only these episodes, for example 0-9,12.')
+@click.option('--drop', metavar='N,N-N', help='Leave these episodes out.')
+@click.option('--task', default='', metavar='TEXT', help='Another task for all episodes.')
+@click.option('--trim', 'trims', metavar='N:FROM-TO', multiple=True,
+              help='Keep these seconds of an episode; repeat it for each.')
+def edit(common: CommonOptions, paths: tuple[Path, ...], out: Path, keep: str | None,
+         drop: str | None, task: str, trims: tuple[str, ...]) -> None:
+    """
+    Make a new LeRobot dataset of the episodes of others.
+
+    Several folders are merged. Their episodes are numbered one after the other, from 0. The
+    folders stay as they are. Pictures are encoded once more, which costs a little quality.
+    """
+    from reflex_ros.recording.dataset_reader import Edit, write_edited
+
+    made = write_edited(paths, out, Edit(
+        dataset_pages.numbers(keep, '--keep') if keep else None,
+        dataset_pages.numbers(drop, '--drop') if drop else (), task,
+        dict(dataset_pages.trim(words) for words in trims)))
+    quoted = shlex.quote(str(out))
+    following = [f'reflex datasets check {quoted}', f'reflex datasets upload {quoted}']
+    text.report(common, {'ok': True, 'dataset': str(out), 'episodes': made.episodes,
+                         'frames': made.frames, 'next': following},
+                f'{out}: {made.episodes} episodes, {made.frames} frames',
                 *text.next_lines(following))
 
 

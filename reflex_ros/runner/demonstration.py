@@ -15,7 +15,7 @@ from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout, ReflexError
 from reflex_ros.hardware.arm import So101Arm
-from reflex_ros.hardware.calibration import calibrated_arm, gripper_travel
+from reflex_ros.hardware.calibration import calibrated_arm
 from reflex_ros.recording.sampler import Pose
 from reflex_ros.runner.manual_drive import ManualDrive
 from reflex_ros.runner.teleop import Teleop
@@ -58,8 +58,7 @@ class LedArm:
     def __init__(self, teleop: Teleop, drive: ManualDrive) -> None:
         self._teleop = teleop
         self._drive = drive
-        self.description = drive.bounds.arm.with_gripper_travel(
-            gripper_travel(drive.arm.calibration))
+        self.description = drive.bounds.arm
 
     @property
     def problem(self) -> str:
@@ -93,8 +92,7 @@ class GuidedArm:
 
     def __init__(self, arm: So101Arm) -> None:
         self._arm = arm
-        self.description = calibrated_arm(arm.calibration, 1.0).with_gripper_travel(
-            gripper_travel(arm.calibration))
+        self.description = calibrated_arm(arm.calibration, 1.0)
         self._sample: JointSample = arm.read(retries=1)
 
     @property

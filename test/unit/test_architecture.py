@@ -50,7 +50,8 @@ OWNERS = {
     'PIL': ('reflex_ros.cameras', 'reflex_ros.recording.dataset_folder', 'reflex_ros.cli.chart',
             'reflex_ros.sim.picture'),
     # The simulated service reads the protocol with models of its own.
-    'pyarrow': ('reflex_ros.recording.dataset_folder', 'reflex_ros.recording.dataset_check'),
+    'pyarrow': ('reflex_ros.recording.dataset_folder', 'reflex_ros.recording.dataset_check',
+                'reflex_ros.recording.dataset_reader'),
     'pydantic': ('reflex_ros.client.messages', 'reflex_ros.config.robot',
                  'reflex_ros.sim.service'),
     'rcl_interfaces': 'reflex_ros.nodes',
