@@ -269,15 +269,15 @@ class FaultCode(Enum):
 
     # Named by the safety design; nothing detects them yet.
     UNITS = FaultRow(
-        'the rows look like other units or are constant', Reaction.NONE, Recovery.FIX, _POLICY,
-        False, is_planned=True)
+        'the rows of the dry run look like other units, or are constant: the gate is red',
+        Reaction.NONE, Recovery.FIX, _POLICY, False)
     TWO_COMMANDERS = FaultRow(
         'another program could command the arm: it publishes commands, permits or states, or '
         'owns a lifecycle service', Reaction.HOLD, Recovery.RESET,
         'End the program that is named.', 'at once; not active: refused')
     OP_LOCK_LOST = FaultRow(
-        'the configured stop device is silent', Reaction.HOLD, Recovery.RESET,
-        'Check the stop device.', is_planned=True)
+        'a configured stop device has been silent for 0.2 s', Reaction.HOLD, Recovery.RESET,
+        'Check the stop device, its cable and its program.')
     MEM_FULL = FaultRow(
         'memory or descriptors run out', Reaction.HOLD, Recovery.RESET,
         'Restart the processes.', is_planned=True)
@@ -286,5 +286,5 @@ class FaultCode(Enum):
         Recovery.RESET, 'Make room on the disk, or set `required` of the recorder to false.',
         'only with the parameter `required` of the recorder')
     HW_COMMAND = FaultRow(
-        'a connector that runs as a command failed', Reaction.HOLD, Recovery.RESET,
-        'Look at the output of the command.', is_planned=True)
+        'a connector that runs as a command failed; its safe-stop command runs', Reaction.HOLD,
+        Recovery.RESET, 'Look at the output of the command.')

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import (
     DRIVER,
     DriverBeat,
@@ -52,6 +53,8 @@ class GateInputs:
     :param stream_age_s: time since the stream's last beat that showed progress [s].
     :param latch_obstacle: why a stop could not be latched on disk; empty when it could.
     :param duplicates: names under which two processes run.
+    :param stop_device: why a stop device bars the motion; empty when none does.
+    :param allow_remarks: whether rows that look like a mistake in units bar nothing.
     :param dry_run_s: time for which the stream must have been open [s].
     :param max_age_ms: largest age of an observation that a chunk may answer [ms].
     :param min_expiry_s: time that must be left until the session ends [s].
@@ -67,6 +70,8 @@ class GateInputs:
     dry_run_s: float
     max_age_ms: float
     min_expiry_s: float = MIN_EXPIRY_S
+    stop_device: str = ''
+    allow_remarks: bool = False
 
 
 BEFORE_MOTION = ('driver', 'standstill', 'session', 'dry_run')
@@ -108,6 +113,8 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('validation', ratio >= MIN_ACCEPTED and not is_new,
               f'{stream.session_accepted} of {stream.session_received} chunks accepted'
               + (f'; the newest refusal: {stream.refusal}' if stream.refusal else '')),
+        _item('units', not stream.policy_remark or inputs.allow_remarks,
+              f'{FaultCode.UNITS.name}: {stream.policy_remark}'),
         _item('latency', stream.session_received > 0 and stream.age_ms_p95 < age_limit,
               f'chunk age p95 {stream.age_ms_p95:.0f} ms, allowed {age_limit:.0f} ms'
               if stream.session_received else 'no chunk yet'),
@@ -115,6 +122,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
               not driver.intruders and (driver.foreign_s < 0 or driver.foreign_s > FOREIGN_S),
               driver.intruders or
               f'another program published on {DRIVER}/command {driver.foreign_s:.1f} s ago'),
+        _item('stop_device', not inputs.stop_device, inputs.stop_device),
         _item('graph', not inputs.duplicates,
               f'two processes run under the name {", ".join(inputs.duplicates)}'),
     )

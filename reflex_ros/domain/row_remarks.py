@@ -4,13 +4,15 @@
 What the accepted rows of a dry run look like, when they look like a mistake in units.
 
 Such rows pass every check: a gripper may be told to go anywhere, and near the middle of the arm
-radians are small degrees. So this is a remark for a person and never stops anything. It takes many
-chunks in a row, because a single one proves nothing. Nothing here reads a clock.
+radians are small degrees. So this is a remark for a person, which bars the promotion and stops
+nothing. It takes many chunks in a row, because a single one proves nothing. Nothing here reads a
+clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,9 @@ MIRRORED = 0.1
 """Of the travel: how near a mirrored number must be to what is observed."""
 NEAR_THE_END = 0.1
 """Of the travel: a gripper this near to an end cannot be told from one that goes to the other."""
+
+SAME_RAD, AWAY_RAD = 1e-6, 0.05
+"""Rows that differ by less are one pose; one that is nearer to the present one is a hold [rad]."""
 
 
 class RowRemarks:
@@ -82,6 +87,19 @@ def _looks(rows: NDArray[np.float64], observed: Vector,
                 f'the joints in mapping.joints, and set mapping.{name}.closed to {ends[1]:g} and '
                 f'mapping.{name}.open to {ends[0]:g}')
     yield from _angles(numbers, state, arm)
+    yield from _constant(rows, observed, arm)
+
+
+def _constant(rows: NDArray[np.float64], observed: Vector,
+              arm: ArmDescription) -> Iterator[tuple[str, str]]:
+    """Yield a remark on rows that are one pose which is not the present one."""
+    away = np.abs(rows[0] - observed)
+    away[list(arm.grippers)] = 0.0
+    if np.ptp(rows, axis=0).max() < SAME_RAD and away.max() > AWAY_RAD:
+        yield 'constant', (
+            f'all rows of each chunk are one pose, {math.degrees(away.max()):.0f} degrees away in '
+            f'{arm.joint_names[int(away.argmax())]}: a policy that moves answers with a way. Does '
+            'it fit this arm, and does it get its pictures?')
 
 
 def _angles(numbers: NDArray[np.float64], state: Vector,

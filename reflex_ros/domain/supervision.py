@@ -354,7 +354,8 @@ def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], no
         return f'not evaluated yet: {why_nothing_moves(machine, seen, gate, now)}'
     lines = [f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()
              for item in gate]
-    if seen.stream.policy_remark:
+    if seen.stream.policy_remark and all(
+            item.is_green for item in gate if item.name == 'units'):
         lines.append(f'    {"remark":<11} {seen.stream.policy_remark}')
     return '\n'.join(lines)
 

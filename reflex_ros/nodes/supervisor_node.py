@@ -13,14 +13,14 @@ each change of state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import os
 import sys
 import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from reflex_ros.config.parameters.supervisor import TABLE
@@ -77,6 +77,7 @@ class SupervisorNode(ReflexNode):
             self.create_service(Trigger, f'~/{name}', self._handler(event))
         self.create_service(Trigger, '~/gate', self._on_gate)
         self._own_timers: list[Any] = []
+        self._locks: list[Any] = []
 
     @property
     def _supervisor(self) -> Supervisor | None:
@@ -87,9 +88,13 @@ class SupervisorNode(ReflexNode):
         latch = latch_path(settings['state_dir'], self.get_namespace(), os.environ)
         self._made = Supervisor(
             GateSettings(settings['gate.dry_run_s'], settings['gate.chunk_age_s'],
-                         settings['gate.min_expiry_s']),
+                         settings['gate.min_expiry_s'], settings['gate.allow_remarks']),
             LatchFile(latch), self._on_change, auto_dry_run=settings['auto_dry_run'],
-            allow_remote_promotion=settings['allow_remote_promotion'])
+            allow_remote_promotion=settings['allow_remote_promotion'],
+            stop_devices=settings['stop_devices'])
+        self._locks = [self.create_subscription(
+            Bool, f'safety/locks/{name}', self._lock_handler(name), qos.LEASE)
+            for name in settings['stop_devices']]
         self._own_timers = [self.every(1.0 / PERMIT_HZ, self._tick),
                             self.every(GATE_S, self._evaluate_gate)]
 
@@ -100,7 +105,9 @@ class SupervisorNode(ReflexNode):
             self._publish_state(supervisor)
         for timer in self._own_timers:
             self.destroy_timer(timer)
-        self._own_timers = []
+        for lock in self._locks:
+            self.destroy_subscription(lock)
+        self._own_timers, self._locks = [], []
 
     # Messages and requests.
 
@@ -121,6 +128,12 @@ class SupervisorNode(ReflexNode):
         request, supervisor = convert.from_stop(message), self._supervisor
         if supervisor is not None and request.source != self.get_name():
             supervisor.stop(request.cause, is_fault=request.source == STREAM)
+
+    def _lock_handler(self, name: str) -> Callable[[Bool], None]:
+        def handle(message: Bool) -> None:
+            if (supervisor := self._supervisor) is not None:
+                supervisor.see_stop_device(name, is_released=bool(message.data))
+        return handle
 
     def _handler(self, event: Event) -> Any:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

@@ -13,7 +13,7 @@ Belongs to one thread. Nothing blocks, except for writing the latch file, at eac
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 import logging
 import math
@@ -35,6 +35,7 @@ from reflex_ros.domain.heartbeats import (
 )
 from reflex_ros.domain.permit import Permit
 from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State
+from reflex_ros.domain.stop_devices import StopDevices
 from reflex_ros.domain.supervision import Happening, NodesSeen, SafetyState
 from reflex_ros.runner.latch_file import ARMED, LatchFile
 
@@ -58,11 +59,13 @@ class GateSettings:
     :param dry_run_s: time for which the policy must have run in dry_run [s].
     :param chunk_age_s: largest age of the observation that a chunk answers [s].
     :param min_expiry_s: time that must be left until the session ends [s].
+    :param allow_remarks: whether rows that look like a mistake in units bar nothing.
     """
 
     dry_run_s: float = 10.0
     chunk_age_s: float = 2.0
     min_expiry_s: float = MIN_EXPIRY_S
+    allow_remarks: bool = False
 
 
 class Supervisor:
@@ -74,16 +77,20 @@ class Supervisor:
         it; the permit that follows from it should go out at once.
     :param auto_dry_run: whether STANDBY opens a session by itself.
     :param allow_remote_promotion: whether a promotion at the service counts as a request.
+    :param stop_devices: names of the devices that must be released while the arm may move.
+    :raises ConfigurationError: for a name that is none.
     """
 
     def __init__(self, gate: GateSettings, latch: LatchFile | None,
                  on_change: Callable[[SafeStop, SafeStop], None], *, auto_dry_run: bool = True,
-                 allow_remote_promotion: bool = False) -> None:
+                 allow_remote_promotion: bool = False,
+                 stop_devices: Sequence[str] = ()) -> None:
         self._settings = gate
         self._latch = latch
         self._on_change = on_change
         self._auto_dry_run = auto_dry_run
         self._allow_remote_promotion = allow_remote_promotion
+        self._stop_devices = StopDevices(stop_devices)
         self._ticked_at = time.monotonic()
         self._instances = {name: InstanceWatch() for name in (SUPERVISOR, DRIVER, STREAM)}
         causes = latch.load() if latch is not None else ()
@@ -128,6 +135,11 @@ class Supervisor:
         self._instances[name].record(beat.instance, now)
         self._apply_all(supervision.duplicate_events(self.machine, self._duplicates(now)))
 
+    def see_stop_device(self, name: str, *, is_released: bool) -> None:
+        """Use what a stop device says; one that is pressed stops the arm at once."""
+        self._stop_devices.record(name, time.monotonic(), is_released=is_released)
+        self._obey_stop_devices(time.monotonic())
+
     def stop(self, cause: Cause, *, is_fault: bool) -> None:
         """
         Stop the arm and latch.
@@ -154,8 +166,10 @@ class Supervisor:
 
     def refusal_reason(self, event: Event) -> str:
         """Return why a request would be refused now, and the next step; empty if it would not."""
-        return supervision.refusal_reason(self.machine, self.seen, self.gate, event,
-                                          time.monotonic())
+        now = time.monotonic()
+        bar = self._stop_devices.problem(now) if event is Event.RESET else None
+        return supervision.refusal_reason(self.machine, self.seen, self.gate, event, now) or (
+            f'refused: {bar.text}. Release it, then reset again' if bar is not None else '')
 
     def shut_down(self) -> None:
         """Permit nothing any more."""
@@ -170,22 +184,32 @@ class Supervisor:
         late_s = now - self._ticked_at - 1.0 / PERMIT_HZ
         self._ticked_at = now
         self.seen = self.seen.after_stall(late_s, now)
+        if late_s > supervision.OWN_STALL_S:
+            self._stop_devices.after_stall(late_s)
         machine = elapse(self.machine, now, time.time())
         if machine is not self.machine:
             self._adopt(machine)
         self._apply_all(supervision.silence_events(self.machine, self.seen, now))
+        self._obey_stop_devices(now)
+
+    def _obey_stop_devices(self, now: float) -> None:
+        cause = self._stop_devices.problem(now)
+        if cause is not None and self.machine.state in MOTION:
+            self.apply(Happening(Event.FAULT, cause))
 
     def evaluate_gate(self) -> None:
         """Evaluate the gate and apply the result; due 10 times a second."""
         now = time.monotonic()
         self._rehearse_latch(now)
+        bar = self._stop_devices.problem(now)
         self.gate = evaluate(GateInputs(
             driver=self.seen.driver, stream=self.seen.stream,
             driver_age_s=now - self.seen.driver_at, stream_age_s=now - self.seen.worked_at,
             is_latched=self.machine.is_latched, latch_obstacle=self._obstacle,
             duplicates=self._duplicates(now),
             dry_run_s=self._settings.dry_run_s, max_age_ms=self._settings.chunk_age_s * 1e3,
-            min_expiry_s=self._settings.min_expiry_s))
+            min_expiry_s=self._settings.min_expiry_s, stop_device=bar.text if bar else '',
+            allow_remarks=self._settings.allow_remarks))
         is_green = all(item.is_green for item in self.gate)
         self.apply(Happening(Event.GATE_GREEN if is_green else Event.GATE_RED))
 

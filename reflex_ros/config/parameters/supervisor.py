@@ -13,6 +13,11 @@ TABLE = (
          'is red from 70 % of it on.', 's', 0.1, 2.5),
     Spec('gate.min_expiry_s', 300.0, 'Time that must be left until the session ends.', 's', 0.0,
          3600.0),
+    Spec('gate.allow_remarks', False, 'Promote although the rows of the dry run look like a '
+         'mistake in units. Only for a policy that is known to be right.'),
+    Spec('stop_devices', [], 'Names of stop devices. Each must publish true (std_msgs/Bool) on '
+         'safety/locks/NAME at least 10 times a second; false, or silence for 0.2 s, stops the '
+         'arm.'),
     Spec('auto_dry_run', True, 'Open a session in dry_run as soon as all nodes are configured.'),
     Spec('allow_remote_promotion', False, 'Promote when somebody promotes the session at the '
          'service (dashboard, `reflex sessions promote`) and the gate is green. Otherwise the arm '

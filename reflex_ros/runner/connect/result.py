@@ -26,6 +26,7 @@ class RunResult:
     :param applied_steps: of these, how many moved the robot.
     :param safe_stops: how often the robot was stopped because of an error.
     :param errors: why, in order; the first 100.
+    :param codes: fault code of each of them; empty for what is no fault of the table.
     :param last_action_chunk: rows of the newest answer, in the units of the policy.
     :param timing: figures for people, by name; times in seconds or, if the name says so, in
         milliseconds.
@@ -35,6 +36,7 @@ class RunResult:
     applied_steps: int = 0
     safe_stops: int = 0
     errors: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
     last_action_chunk: Sequence[Sequence[float]] | None = None
     timing: dict[str, float] = field(default_factory=dict)
     failed_step: int = 0
@@ -62,19 +64,21 @@ class RunResult:
             # A caller's mistake must not stop the robot.
             _log.exception('on_heartbeat failed')
 
-    def add_error(self, text: str) -> None:
-        """Record an error."""
+    def add_error(self, text: str, code: str = '') -> None:
+        """Record an error, with the name of its fault code."""
         if not self.errors:
             self.failed_step = self.steps
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(text)
+            self.codes.append(code)
 
     def document(self, config: str) -> dict[str, Any]:
         """Return the result as ``reflex connect --json`` prints it (protocol, section f.7)."""
         failure = {'error': self.error} if self.errors else {}
         return {'ok': not self.errors, **failure, 'config': config, 'steps': self.steps,
                 'appliedSteps': self.applied_steps, 'safeStops': self.safe_stops,
-                'errors': list(self.errors), 'timing': dict(self.timing)}
+                'errors': list(self.errors), 'codes': list(self.codes),
+                'timing': dict(self.timing)}
 
 
 def error_text(exc: BaseException) -> str:

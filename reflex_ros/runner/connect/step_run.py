@@ -22,7 +22,9 @@ import threading
 import time
 from typing import Any, Protocol
 
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.errors import ConfigurationError
+from reflex_ros.runner.connect.commands import CommandError
 from reflex_ros.runner.connect.result import error_text, RunResult
 from reflex_ros.runner.connect.signals import Interrupted, StopRequest
 from reflex_ros.runner.connect.steps import (
@@ -37,6 +39,7 @@ from reflex_ros.runner.connect.steps import (
     StepTransport,
     TRANSPORT_METHODS,
 )
+from reflex_ros.runner.session_errors import fault_code
 
 _log = logging.getLogger(__name__)
 
@@ -243,13 +246,14 @@ class StepRun:
                 observation.cameras[name] = picture
         return _Inference(self._transport, observation, step)
 
-    def _fail(self, exc: BaseException) -> None:
+    def _fail(self, exc: Exception) -> None:
         result = self.result
         text = error_text(exc)
-        _log.error('Safe stop fired at step %d: %s', result.steps, text)
+        code = FaultCode.HW_COMMAND if isinstance(exc, CommandError) else fault_code(exc)
+        _log.error('Safe stop fired at step %d: %s (%s)', result.steps, text, code.name)
         _log.debug('where it came from', exc_info=exc)
         self._next = None
-        result.add_error(text)
+        result.add_error(text, code.name)
         self._stop_robot(text)
 
     def _stop_robot(self, reason: str) -> None:

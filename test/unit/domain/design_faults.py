@@ -122,8 +122,10 @@ DESIGN_FAULTS = {
     22: DesignFault('rows in other units, or constant', ('UNITS',), (
         *_in('unit/domain/test_row_remarks.py',
              'mistake_in_units_is_remarked_on_after_20_chunks'),
-        *_in('ros/test_stream_node.py', 'gripper_in_0_to_1_is_a_remark_in_beat_and_diagnostics')),
-        gap='it is a remark; the gate stays green, and constant rows are not remarked on'),
+        *_in('unit/domain/test_gate.py',
+             'one_thing_that_is_wrong_makes_one_item_red_and_is_named'),
+        *_in('ros/test_stream_node.py',
+             'gripper_in_0_to_1_is_a_remark_in_beat_and_diagnostics'))),
     23: DesignFault('goals that swing', ('OSCILLATION',), (
         *_in(_HEALTH, 'goals_that_swing_are_an_oscillation'),
         *_in(_ARM, 'policy_that_shakes_the_arm_is_stopped'))),
@@ -221,8 +223,10 @@ DESIGN_FAULTS = {
         no_code='the driver is not configured'),
     55: DesignFault('the operator stops', ('OP_STOP',), (
         _demo('stop'), *_in(_STATES, 'stop_is_accepted_in_every_state_and_may_be_repeated'))),
-    56: DesignFault('the stop device is silent', ('OP_LOCK_LOST',), (),
-                    gap='no stop device can be configured'),
+    56: DesignFault('the stop device is silent', ('OP_LOCK_LOST',), (
+        *_in('ros/test_stop_device.py', 'button_that_is_pressed_or_gone_stops_the_arm'),
+        *_in('unit/runner/test_supervisor.py',
+             'stop_device_that_is_pressed_or_silent_stops'))),
     57: DesignFault('a promotion that must not be', (), (
         *_in(_SUPERVISOR, 'promotion_is_refused_by_the_state_and_by_the_gate'),
         *_in(_SUPERVISION, 'promotion_is_refused_while_the_gate_is_red')),
@@ -244,8 +248,7 @@ DESIGN_FAULTS = {
         'run_that_cannot_be_recorded_stops_the_arm_only_when_told')),
     62: DesignFault('a connector that is a command fails', ('HW_COMMAND',), _in(
         _COMMAND, 'observe_command_that_hangs_stops_the_robot_by_its_command',
-        'command_that_takes_too_long_is_ended_with_its_whole_group', 'output_is_bounded'),
-        gap='the run ends with CommandError and no fault code'),
+        'command_that_takes_too_long_is_ended_with_its_whole_group', 'output_is_bounded')),
     63: DesignFault('two nodes of one name', ('DUP_NODE',), (
         *_in(_AUTHORITY, 'two_drivers_under_one_name_stop_the_system'),
         *_in(_SUPERVISOR, 'two_nodes_of_one_name_stop_the_arm'))),

@@ -80,6 +80,8 @@ RED = [
     ('latency', {'age_ms_p95': math.nan}, 'nan ms'),
     ('commander', {'foreign_s': 0.0}, 'another program'),
     ('commander', {'foreign_s': 5.0}, '5.0 s ago'),
+    ('units', {'policy_remark': 'all rows are 0'}, 'UNITS: all rows are 0'),
+    ('stop_device', {'stop_device': 'the stop device button is pressed'}, 'button is pressed'),
     ('disk', {'latch_obstacle': 'No space left on device'}, 'No space'),
     ('graph', {'duplicates': ('so101', 'action_stream')}, 'so101, action_stream'),
 ]
@@ -139,3 +141,8 @@ def test_bounds_of_the_settings_count() -> None:
     red = [item.name for item in evaluate(with_changes(
         dry_run_s=12.1, max_age_ms=500.0, min_expiry_s=1500.0)) if not item.is_green]
     assert red == ['expiry', 'dry_run', 'latency']
+
+
+def test_remark_on_units_bars_nothing_where_a_person_knows_better() -> None:
+    items = evaluate(with_changes(policy_remark='all rows are 0', allow_remarks=True))
+    assert all(item.is_green for item in items)

@@ -51,6 +51,8 @@ def remark_after(count: int, change: Change, state: list[float] = STATE, seed: i
     (lambda rows: np.column_stack((np.radians(rows[:, :5]), rows[:, 5])), STATE,
      'no row has an angle above 0.1. degrees, observed are up to 7'),
     (lambda rows: rows * [0, 0, 0, 0, 0, 1], STATE, 'all rows are 0'),
+    (lambda rows: np.tile([1.0, 0.0, 7.0, 4.0, 0.0, 30.0], (50, 1)), STATE,
+     'all rows of each chunk are one pose, 6 degrees away in shoulder_lift'),
 ])
 def test_mistake_in_units_is_remarked_on_after_20_chunks(
         change: Change, state: list[float], text: str) -> None:
@@ -60,6 +62,8 @@ def test_mistake_in_units_is_remarked_on_after_20_chunks(
 
 @pytest.mark.parametrize(('change', 'state'), [
     (lambda rows: rows, STATE),
+    # It holds, to the digit.
+    (lambda rows: np.tile(STATE, (50, 1)), STATE),
     # It closes, it opens wide, it goes a good way.
     (gripper(lambda column: 0.0), STATE),
     (gripper(lambda column: 100.0), STATE),

@@ -20,6 +20,7 @@ from reflex_ros.domain.heartbeats import (
 )
 from reflex_ros.domain.permit import Mode
 from reflex_ros.domain.safe_stop import Event, State
+from reflex_ros.errors import ConfigurationError
 from reflex_ros.runner.latch_file import LatchFile
 from reflex_ros.runner.supervisor import GateSettings, Supervisor
 
@@ -29,12 +30,12 @@ IDLE, LIVE = Lifecycle.INACTIVE, Lifecycle.ACTIVE
 class Robot:
     """A supervisor and the beats of a driver and a stream that work."""
 
-    def __init__(self, latch=None):
+    def __init__(self, latch=None, **options):
         self.changes = []
         self.supervisor = Supervisor(
             GateSettings(dry_run_s=1.0), latch,
             lambda before, after: self.changes.append(after.state)
-            if after.state is not before.state else None)
+            if after.state is not before.state else None, **options)
         self.driver = {'at_rest': True, 'cycles': 100, 'cycle_ms_p99': 5.0, 'lifecycle': IDLE}
         self.stream = {'progress': 0, 'link': Link.OPEN, 'session_mode': SessionMode.DRY_RUN,
                        'session_received': 100, 'session_accepted': 100, 'open_s': 60.0,
@@ -111,6 +112,72 @@ def test_stop_of_the_stream_and_of_a_person_latch(is_fault):
     robot.supervisor.stop(Cause(FaultCode.NET_CLOSED, 'cut'), is_fault=is_fault)
     assert robot.supervisor.machine.state is State.STOPPING
     assert robot.supervisor.permit().mode is Mode.HOLD
+
+
+@pytest.mark.parametrize(('is_released', 'code', 'text'), [
+    (False, FaultCode.OP_STOP, 'the stop device button is pressed'),
+    (None, FaultCode.OP_LOCK_LOST, 'the stop device button has been silent for 0.3 s')])
+def test_stop_device_that_is_pressed_or_silent_stops(monkeypatch, is_released, code, text):
+    robot = Robot(stop_devices=['foot', 'button'])
+    supervisor = robot.supervisor
+
+    def release():
+        for name in ('foot', 'button'):
+            supervisor.see_stop_device(name, is_released=True)
+    for _ in range(3):
+        robot.beat()
+    assert 'RED stop_device the stop device foot was never heard on safety/locks/foot' in (
+        supervisor.gate_report())
+    release()
+    robot.arm()
+    if is_released is None:
+        later = time.monotonic() + 0.25
+        monkeypatch.setattr(time, 'monotonic', lambda: later)
+        supervisor.see_stop_device('foot', is_released=True)
+        supervisor._ticked_at = later - 0.02
+        supervisor.tick()
+    else:
+        supervisor.see_stop_device('button', is_released=False)
+    assert supervisor.machine.state is State.STOPPING
+    cause = supervisor.machine.causes[0]
+    assert cause.code is code and cause.text.startswith(text[:-5])
+
+
+def test_reset_waits_until_the_stop_device_is_released(monkeypatch):
+    robot = Robot(stop_devices=['button'])
+    supervisor = robot.supervisor
+    supervisor.see_stop_device('button', is_released=True)
+    robot.arm()
+    supervisor.see_stop_device('button', is_released=False)
+    robot.beat(lifecycle=IDLE, motion=MotionState.HOLD, s_lifecycle=IDLE)
+    for _ in range(3):
+        robot.beat()
+    assert supervisor.machine.state is State.LATCHED
+    later = time.monotonic() + 1.0
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    robot.beat()
+    supervisor.see_stop_device('button', is_released=False)
+    assert supervisor.request(Event.RESET) == (
+        'refused: the stop device button is pressed. Release it, then reset again')
+    supervisor.see_stop_device('button', is_released=True)
+    assert supervisor.request(Event.RESET) == ''
+
+
+def test_own_stall_is_no_silence_of_a_stop_device(monkeypatch):
+    robot = Robot(stop_devices=['button'])
+    robot.supervisor.see_stop_device('button', is_released=True)
+    robot.arm()
+    later = time.monotonic() + 0.5
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    # The timer comes before the messages that waited meanwhile.
+    robot.supervisor.tick()
+    assert robot.supervisor.machine.state is State.ACTIVE
+
+
+@pytest.mark.parametrize('names', [['a/b'], [''], ['a', 'a'], ['1st']])
+def test_name_of_a_stop_device_that_no_topic_can_have_is_refused(names):
+    with pytest.raises(ConfigurationError, match='stop_devices'):
+        Robot(stop_devices=names)
 
 
 def test_second_process_under_one_name_stops():

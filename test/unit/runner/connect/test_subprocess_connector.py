@@ -240,7 +240,7 @@ def test_observe_command_that_hangs_stops_the_robot_by_its_command(script, tmp_p
     result = run_session(connector=connector, transport=Policy())
     assert result.errors[0].startswith('RuntimeError: The observe command timed out after 0.5s: ')
     assert result.errors[1] == 'safe_stop_failed: The safe stop command failed (1): jammed'
-    assert result.safe_stops == 1
+    assert result.safe_stops == 1 and result.codes == ['HW_COMMAND', '']
     assert 'timed out' in json.loads(said.read_text())['reason']
 
 
