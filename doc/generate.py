@@ -171,18 +171,14 @@ def fault_codes() -> str:
     for code in FaultCode:
         row = code.row
         latches = {True: 'at once', False: 'no'}.get(row.latches, row.latches)
-        if not row.is_planned:
-            rows.append((code, row.meaning, row.reaction.name.lower(), latches,
-                         row.recovery.name.lower(), row.next_step,
-                         ', '.join(demo.get(code.name, []))))
+        rows.append((code, row.meaning, row.reaction.name.lower(), latches,
+                     row.recovery.name.lower(), row.next_step,
+                     ', '.join(demo.get(code.name, []))))
     legend = ''.join(f'- *{item.name.lower()}*: {item.value}\n'
                      for item in (*Reaction, *Recovery))
-    planned = ', '.join(f'{code} ({code.row.meaning})' for code in FaultCode
-                        if code.row.is_planned)
     header = ('code', 'what happened', 'reaction', 'latches', 'recovery', 'next step', 'demo')
     return (f'{table(header, rows)}\nReactions, from the mildest to the strongest, and '
-            f'recoveries:\n\n{legend}\nNamed by the design, and detected by nothing yet: '
-            f'{planned}.\n')
+            f'recoveries:\n\n{legend}')
 
 
 def states() -> str:

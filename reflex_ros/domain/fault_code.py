@@ -44,7 +44,6 @@ class FaultRow:
     :param next_step: what the person does, as an imperative sentence.
     :param latches: True: at once. False: never. A text says after what.
     :param is_late: the item says nothing against the policy; it only came too late.
-    :param is_planned: named by the safety design, and detected by nothing yet.
     """
 
     meaning: str
@@ -53,7 +52,6 @@ class FaultRow:
     next_step: str
     latches: bool | str = True
     is_late: bool = False
-    is_planned: bool = False
 
 
 _NETWORK = 'Check the network between this machine and the service.'
@@ -267,7 +265,7 @@ class FaultCode(Enum):
         'no standstill was seen after a stop', Reaction.HOLD, Recovery.RESET,
         'Switch the servo supply off if the arm moves.')
 
-    # Named by the safety design; nothing detects them yet.
+    # Authority, the host and its storage.
     UNITS = FaultRow(
         'the rows of the dry run look like other units, or are constant: the gate is red',
         Reaction.NONE, Recovery.FIX, _POLICY, False)
@@ -279,8 +277,8 @@ class FaultCode(Enum):
         'a configured stop device has been silent for 0.2 s', Reaction.HOLD, Recovery.RESET,
         'Check the stop device, its cable and its program.')
     MEM_FULL = FaultRow(
-        'memory or descriptors run out', Reaction.HOLD, Recovery.RESET,
-        'Restart the processes.', is_planned=True)
+        'a process holds over 1000 MB of memory, or 80 % of its descriptors', Reaction.HOLD,
+        Recovery.RESET, 'Restart the named process; report it if it grows again.')
     DISK_FULL = FaultRow(
         'a run cannot be recorded, and the recorder is told that it must be', Reaction.HOLD,
         Recovery.RESET, 'Make room on the disk, or set `required` of the recorder to false.',

@@ -86,6 +86,9 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
     age_limit = AGE_SHARE * inputs.max_age_ms
     return (
         _item('latch', not inputs.is_latched, 'a stop is latched: run `reflex reset`'),
+        _item('resources', not driver.shortage and not stream.shortage,
+              '; '.join(f'{name}: {beat.shortage}' for name, beat in (
+                  (DRIVER, driver), (STREAM, stream)) if beat.shortage)),
         _item('disk', not inputs.latch_obstacle, inputs.latch_obstacle),
         _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle is Lifecycle.INACTIVE,
               f'{DRIVER} is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0

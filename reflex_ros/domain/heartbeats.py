@@ -97,11 +97,13 @@ class Beat:
 
     :param instance: id of the process. It differs for two nodes with the same name.
     :param problem: why the last transition failed, in one line; empty if it succeeded.
+    :param shortage: memory or descriptors that run out, in one line; mostly empty.
     """
 
     instance: str = ''
     lifecycle: Lifecycle = Lifecycle.UNKNOWN
     problem: str = ''
+    shortage: str = ''
 
 
 @dataclass(frozen=True)

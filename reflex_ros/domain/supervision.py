@@ -197,6 +197,8 @@ def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Hap
     is_ours = driver.epoch == machine.epoch
     if driver.cause is not None and is_ours and state in MOTION:
         found.append(Happening(Event.FAULT, driver.cause))
+    if driver.shortage and state in MOTION:
+        found.append(Happening(Event.FAULT, _shortage(DRIVER, driver)))
     if state is State.STOPPING:
         is_still = driver.at_rest and driver.motion in (MotionState.HOLD, MotionState.PASSIVE)
         if is_still and seen.driver_beats >= STANDSTILL_BEATS:
@@ -213,6 +215,10 @@ def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Hap
         if event is not None:
             found.append(Happening(event))
     return found
+
+
+def _shortage(name: str, beat: Beat) -> Cause:
+    return Cause(FaultCode.MEM_FULL, f'{name}: {beat.shortage}')
 
 
 def _progress(state: State, driver: DriverBeat) -> Event | None:
@@ -240,6 +246,8 @@ def stream_events(machine: SafeStop, seen: NodesSeen) -> list[Happening]:
                     FaultCode.DEACTIVATED, f'{STREAM} was deactivated or shut down by hand'))]
             return [Happening(Event.FAULT, stream.fault or stream.lost or Cause(
                 FaultCode.NET_CLOSED, f'the action stream is {stream.link.value}'))]
+        if stream.shortage:
+            return [Happening(Event.FAULT, _shortage(STREAM, stream))]
         if 0.0 <= stream.expires_s < EXPIRY_STOP_S and state is State.ACTIVE:
             return [Happening(Event.DEMOTE, remark='the session ends soon: stopping as planned')]
         if stream.service_change is ServiceChange.DEMOTED \

@@ -30,6 +30,7 @@ from reflex_ros.domain.heartbeats import Beat, Lifecycle
 from reflex_ros.errors import ReflexError
 from reflex_ros.nodes import qos, status_codec
 from reflex_ros.nodes.parameters import Parameters
+from reflex_ros.runner import own_process
 
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -59,6 +60,8 @@ class ReflexNode(LifecycleNode):
         self.lifecycle = Lifecycle.UNCONFIGURED
         self.problem = ''
         """Why the last transition failed, in one line."""
+        self.shortage = ''
+        """Memory or descriptors that run out, in one line."""
         self.session_id = ''
         """Session at the service that this node holds; empty without one."""
         self._said = ''
@@ -87,9 +90,9 @@ class ReflexNode(LifecycleNode):
         logging.getLogger('reflex_ros').removeHandler(self._log_handler)
         super().destroy_node()
 
-    def identity(self) -> tuple[str, Lifecycle, str]:
+    def identity(self) -> tuple[str, Lifecycle, str, str]:
         """Return the first fields of every beat. Any thread; never blocks."""
-        return self.instance, self.lifecycle, self.problem
+        return self.instance, self.lifecycle, self.problem, self.shortage
 
     # Each node writes these. They run in the executor's thread.
 
@@ -216,6 +219,7 @@ class ReflexNode(LifecycleNode):
             message=self.problem or self.lifecycle.value, with_empty=False))
 
     def _publish_diagnostics(self) -> None:
+        self._look_at_itself()
         message = DiagnosticArray(status=self.diagnostics())
         # All robots of a machine share this topic: names and hardware must tell them apart.
         robot = self.get_namespace().strip('/')
@@ -224,6 +228,11 @@ class ReflexNode(LifecycleNode):
             status.hardware_id = status.hardware_id or robot
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+
+    def _look_at_itself(self) -> None:
+        before, self.shortage = self.shortage, own_process.shortage()
+        if self.shortage and not before:
+            self.get_logger().error(self.shortage)
 
 
 class _RosLogHandler(logging.Handler):

@@ -14,7 +14,7 @@ from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, Link, StreamBeat
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.runner.session_status import SessionStatus
 
-Identity = tuple[str, Lifecycle, str]
+Identity = tuple[str, Lifecycle, str, str]
 """The first fields of every beat."""
 NONE: Mapping[FaultCode, int] = {}
 

@@ -42,9 +42,10 @@ class ManagedPart:
         self._thread: CallThread | None = None
 
     @property
-    def identity(self) -> tuple[str, Lifecycle, str]:
+    def identity(self) -> tuple[str, Lifecycle, str, str]:
         """The first fields of its beats."""
-        return self.name, self.lifecycle, self.problem
+        # No shortage: the classes of the user are in this process, with the memory they need.
+        return self.name, self.lifecycle, self.problem, ''
 
     def configured(self) -> None:
         """Record that the part is ready to be started."""

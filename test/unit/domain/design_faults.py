@@ -156,8 +156,9 @@ DESIGN_FAULTS = {
     32: DesignFault('DDS loses messages', ('STREAM_DEAD', 'SUPERVISOR_DEAD'), _in(
         _DRIVER, 'supervisor_that_falls_silent_stops_the_arm',
         'stream_that_falls_silent_stops_the_arm')),
-    33: DesignFault('memory or descriptors run out', ('MEM_FULL',), (),
-                    gap='nobody reads the memory and the descriptors of the processes'),
+    33: DesignFault('memory or descriptors run out', ('MEM_FULL',), (
+        *_in('ros/test_shortage.py', 'process_whose_descriptors_run_out_stops_the_arm'),
+        *_in('unit/runner/test_supervisor.py', 'shortage_of_a_process_stops_the_arm'))),
     34: DesignFault('Ctrl+C, also twice, and the other signals', (), (
         *_in('ros/test_process_end.py', 'second_ctrl_c_does_not_kill_a_node_that_ends'),
         *_in('ros/test_demo.py', 'ctrl_c_ends_everything_without_a_traceback'),

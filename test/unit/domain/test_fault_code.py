@@ -15,7 +15,6 @@ from reflex_ros.domain.fault_code import FaultCode, Reaction
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__)
 TABLE = ROOT / 'reflex_ros' / 'domain' / 'fault_code.py'
-LIVE = [code for code in FaultCode if not code.row.is_planned]
 
 
 def text_of(folder: str) -> str:
@@ -32,15 +31,10 @@ def test_only_codes_of_the_table_are_used() -> None:
     assert used <= set(FaultCode.__members__)
 
 
-@pytest.mark.parametrize('code', LIVE, ids=str)
+@pytest.mark.parametrize('code', FaultCode, ids=str)
 def test_code_is_raised_and_a_test_provokes_it(code: FaultCode) -> None:
     assert re.search(rf'FaultCode\.{code}\b', SOURCE), 'nothing raises it'
     assert re.search(rf"FaultCode\.{code}\b|'{code}'", TESTS), 'no test provokes it'
-
-
-@pytest.mark.parametrize('code', [code for code in FaultCode if code.row.is_planned], ids=str)
-def test_planned_code_is_not_raised(code: FaultCode) -> None:
-    assert f'FaultCode.{code}' not in SOURCE, 'it is used: it is no longer planned'
 
 
 @pytest.mark.parametrize('code', FaultCode, ids=str)
@@ -50,7 +44,6 @@ def test_row_reads_as_a_person_needs_it(code: FaultCode) -> None:
     assert not row.meaning.endswith('.') and len(row.meaning) > 10
     assert row.next_step[0].isupper() and row.next_step.endswith('.')
     assert row.latches is not True or row.reaction is not Reaction.IGNORE
-    assert row.latches is not False or not row.is_planned or row.reaction is Reaction.NONE
 
 
 def test_unknown_name_is_kept_in_the_text() -> None:

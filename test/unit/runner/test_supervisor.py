@@ -174,6 +174,21 @@ def test_own_stall_is_no_silence_of_a_stop_device(monkeypatch):
     assert robot.supervisor.machine.state is State.ACTIVE
 
 
+@pytest.mark.parametrize('part', ['shortage', 's_shortage'])
+def test_shortage_of_a_process_stops_the_arm(part):
+    robot = Robot()
+    robot.arm()
+    robot.beat(**{part: 'the process has 900 of 1024 descriptors open'})
+    cause = robot.supervisor.machine.causes[0]
+    assert cause.code is FaultCode.MEM_FULL and '900 of 1024' in cause.text
+    # While nothing moves, it bars the promotion.
+    robot = Robot()
+    for _ in range(3):
+        robot.beat(**{part: 'the process has 900 of 1024 descriptors open'})
+    assert robot.supervisor.machine.state is State.DRY_RUN
+    assert 'RED resources' in robot.supervisor.gate_report()
+
+
 @pytest.mark.parametrize('names', [['a/b'], [''], ['a', 'a'], ['1st']])
 def test_name_of_a_stop_device_that_no_topic_can_have_is_refused(names):
     with pytest.raises(ConfigurationError, match='stop_devices'):
