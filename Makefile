@@ -29,7 +29,7 @@ endif
 # Use all cores. The tests of one xdist_group run one after the other.
 PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup
 
-.PHONY: where interpreter help env demo check test lint bench faults docs
+.PHONY: where interpreter help env demo check test lint bench faults fuzz soak docs
 
 where:
 	@echo $(VENV)
@@ -60,6 +60,12 @@ bench: $(READY)  ## measure, and append to bench/results.jsonl (ONLY=name)
 
 faults: $(READY)  ## break one thing at a time, and measure what the arm does (ARGS='--n 3 --load')
 	@$(RUN) -m bench.campaign $(ARGS)
+
+fuzz: $(READY)  ## feed mutated input to everything that reads bytes of others (MINUTES=5)
+	@$(RUN) -m bench.fuzz --minutes $(or $(MINUTES),1)
+
+soak: $(READY)  ## run the whole graph with benign faults, and look at what grows (HOURS=2)
+	@$(RUN) -m bench.soak --hours $(or $(HOURS),2)
 
 docs: $(READY)  ## write the generated pages of doc/
 	@if [ -f doc/generate.py ]; then $(RUN) -m doc.generate; else echo 'docs: nothing is generated yet'; fi

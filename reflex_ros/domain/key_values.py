@@ -326,9 +326,16 @@ def _json_of_dataclass(kind: type[Any]) -> tuple[_Convert, _Convert]:
 
 
 def _build_float(data: Any) -> float:
-    if type(data) not in (int, float) or not math.isfinite(data):
+    if type(data) not in (int, float):
         raise ValueError(data)
-    return float(data)
+    try:
+        value = float(data)
+    except OverflowError as exc:
+        # A whole number of more than 308 digits.
+        raise ValueError('too large') from exc
+    if not math.isfinite(value):
+        raise ValueError(data)
+    return value
 
 
 def _expect(kind: type[Value], data: object) -> Value:
