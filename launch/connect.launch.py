@@ -27,8 +27,10 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
 from reflex_ros.bringup import configuration, dds, process_table
+from reflex_ros.domain import secret_variables
 
 LINGER_S = 1.0
+RVIZ = ('rviz2', 'robot_state_publisher', 'tf2_ros')
 # The executable names the interpreter that has the dependencies; that of launch may lack them.
 REFLEX = ExecutableInPackage('reflex', 'reflex_ros')
 # launch has no handler for SIGTERM: without this the simulated parts would outlive it, as the
@@ -47,6 +49,8 @@ def generate_launch_description() -> LaunchDescription:
                               description='of all nodes; several, with commas: a robot each'),
         DeclareLaunchArgument('network', default_value='false', choices=['true', 'false'],
                               description='let other machines see the nodes'),
+        DeclareLaunchArgument('rviz', default_value='false', choices=['true', 'false'],
+                              description='show the arm, and what the policy wants, in RViz'),
     ]
     # A wider range is for the user to choose.
     discovery = {} if dds.RANGE in os.environ else dds.local_range()
@@ -84,7 +88,50 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     inherited = {**context.environment, **({dds.RANGE: 'SUBNET'} if network else {})}
     return [*(LogInfo(msg=f'Warning: {warning}') for warning in config.warnings),
             *(action for namespace in namespaces
-              for action in robot(config, namespace, inherited, has_sim=has_sim))]
+              for action in robot(config, namespace, inherited, has_sim=has_sim)),
+            *(action for namespace in namespaces if arguments['rviz'] == 'true'
+              for action in rviz(namespace, inherited))]
+
+
+def rviz(namespace: str, inherited: Mapping[str, str]) -> list[LaunchDescriptionEntity]:
+    """
+    Describe what shows the arm in RViz, and a second arm where the policy wants it to be.
+
+    :param inherited: environment of launch; none of these programs needs the API key.
+    """
+    missing = [name for name in RVIZ if not is_installed(name)]
+    if missing:
+        packages = ' '.join(f'ros-$ROS_DISTRO-{name.replace("_", "-")}' for name in missing)
+        return [LogInfo(msg=f'Warning: rviz:=true needs {" and ".join(missing)}, which is not '
+                        f'installed: sudo apt install {packages}. Everything else starts')]
+    folder = process_table.share_folder() / 'config'
+    urdf = (folder / 'so101.urdf').read_text()
+    env = secret_variables.without(inherited)
+
+    def model(name: str, prefix: str, *remappings: tuple[str, str]) -> Node:
+        return Node(package='robot_state_publisher', executable='robot_state_publisher', name=name,
+                    namespace=namespace, remappings=list(remappings), env=env,
+                    parameters=[{'robot_description': urdf, 'frame_prefix': prefix}])
+    return [
+        model('robot_state_publisher', ''),
+        model('ghost_state_publisher', 'ghost/', ('joint_states', 'policy/joint_states'),
+              ('robot_description', 'ghost/robot_description')),
+        Node(package='tf2_ros', executable='static_transform_publisher', namespace=namespace,
+             env=env,
+             arguments=['--frame-id', 'base_link', '--child-frame-id', 'ghost/base_link']),
+        Node(package='rviz2', executable='rviz2', namespace=namespace, env=env,
+             arguments=['-d', str(folder / 'reflex.rviz')])]
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a package is in the ament index."""
+    from ament_index_python.packages import get_package_prefix, PackageNotFoundError
+
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def robot(config: configuration.Configuration, namespace: str,

@@ -40,7 +40,7 @@ from reflex_ros.client.loop_thread import Job, LoopThread
 from reflex_ros.client.resources import account
 from reflex_ros.config.parameters.action_stream import TABLE
 from reflex_ros.config.parameters.mapping import adapted
-from reflex_ros.domain.action import ActionChunk, ChunkBounds
+from reflex_ros.domain.action import ActionChunk, ChunkBounds, row_at
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.cdr import DamagedMessage
 from reflex_ros.domain.fault_code import FaultCode
@@ -77,6 +77,7 @@ from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 BEAT_HZ = 50.0
 LOOK_S = 1.0
+WANTED_S = 0.1
 SILENT_S = 5.0
 """Time without a joint state after which they are subscribed to anew."""
 """How often the topics of the cameras are looked for."""
@@ -113,6 +114,9 @@ class ActionStreamNode(ReflexNode):
         self._watch = LoopWatch()
         self._progress = 0
         self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
+        self._wanted = self.create_publisher(JointState, 'policy/joint_states', qos.JOINT_STATES)
+        self._newest: ActionChunk | None = None
+        self._wanted_timer = self.every(WANTED_S, self._publish_wanted)
         self._commands = self.create_publisher(JointTrajectory, f'{DRIVER}/command', qos.CHUNK)
         self._stop_request = self.create_publisher(String, 'safety/stop', qos.STOP)
         self.create_subscription(DiagnosticStatus, 'safety/permit', self._on_permit, qos.LEASE)
@@ -321,6 +325,18 @@ class ActionStreamNode(ReflexNode):
             self._commands.publish(message)
             message.header.frame_id = ''
         self._chunks.publish(message)
+        self._newest = chunk
+
+    def _publish_wanted(self) -> None:
+        """Publish where the policy wants the arm to be now, for a second arm in a viewer."""
+        chunk = self._newest
+        if chunk is None or not self._wanted.get_subscription_count():
+            return
+        place = (time.monotonic() - chunk.observed_at) * chunk.rate_hz
+        if place <= len(chunk.rows) - 1:
+            self._wanted.publish(convert.to_goals(
+                row_at(chunk.rows, max(place, 0.0)), chunk.joint_names,
+                self.get_clock().now().to_msg()))
 
     def _on_fault(self, cause: Cause) -> None:
         self._stop_request.publish(convert.to_stop(STREAM, cause))

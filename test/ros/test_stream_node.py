@@ -297,6 +297,19 @@ def test_gripper_in_0_to_1_is_a_remark_in_beat_and_diagnostics(world):
                 and (link.level, link.message) == (DiagnosticStatus.WARN, remark), 'warning')
 
 
+def test_viewers_see_where_the_policy_wants_the_arm_to_be(world):
+    heard = []
+    world.open()
+    world.further_chunks()
+    world.rig.peer.create_subscription(JointState, 'policy/joint_states', heard.append, 10)
+    world.until(lambda: len(heard) >= 5, 'wanted poses')
+    assert list(heard[0].name) == list(JOINT_NAMES) and len(heard[0].position) == 6
+    rows = np.array([point.positions for point in world.chunks[-1].points])
+    low, high = rows.min(axis=0) - 0.2, rows.max(axis=0) + 0.2
+    assert all((low <= message.position).all() and (message.position <= high).all()
+               for message in heard)
+
+
 def test_dry_run_publishes_chunks_of_standard_meaning_and_commands_nothing(world):
     world.open()
     world.further_chunks()

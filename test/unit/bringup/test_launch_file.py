@@ -137,6 +137,33 @@ def test_key_of_the_person_is_in_the_environment_of_the_stream_alone(
         assert action.env['PATH'] == os.environ['PATH']
 
 
+def test_rviz_that_is_not_installed_is_named_and_everything_else_starts(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch_file, 'is_installed', lambda name: name == 'tf2_ros')
+    found = describe(launch_file, rviz='true')
+    [line] = [each.msg for each in of_kind(found, 'LogInfo')]
+    assert 'rviz:=true needs rviz2 and robot_state_publisher, which is not installed' in line
+    assert 'sudo apt install ros-$ROS_DISTRO-rviz2 ros-$ROS_DISTRO-robot-state-publisher' in line
+    assert len(of_kind(found, 'Node')) == 4
+
+
+def test_rviz_shows_the_arm_and_what_the_policy_wants_and_gets_no_key(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('REFLEX_API_KEY', 'rfx_of_the_person')
+    monkeypatch.setattr(launch_file, 'is_installed', lambda name: True)
+    found = of_kind(describe(launch_file, rviz='true', namespace='left'), 'Node')[4:]
+    assert [node.executable for node in found] == [
+        'robot_state_publisher', 'robot_state_publisher', 'static_transform_publisher', 'rviz2']
+    real, ghost, _, rviz = found
+    assert real.parameters[0]['robot_description'].startswith('<?xml')
+    assert ghost.parameters[0]['frame_prefix'] == 'ghost/'
+    assert ('joint_states', 'policy/joint_states') in ghost.remappings
+    assert Path(rviz.arguments[1]).name == 'reflex.rviz' and Path(rviz.arguments[1]).exists()
+    for node in found:
+        assert node.namespace == 'left' and 'REFLEX_API_KEY' not in node.env
+        assert node.env['PATH'] == os.environ['PATH']
+
+
 def test_every_namespace_is_a_robot(launch_file: Any) -> None:
     found = of_kind(describe(launch_file, namespace='left,right'), 'Node')
     assert [node.namespace for node in found] == 4 * ['left'] + 4 * ['right']
