@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from reflex_ros.bringup.demo import Demo
+
 MAX_STEP_RAD = 4.7 * 0.01 + 2 * math.pi / 4096
 FOLDER = os.path.join(os.path.dirname(__file__), '')
 
@@ -41,6 +43,19 @@ def ros(domain, monkeypatch):
         finally:
             rclpy.try_shutdown()
     return started
+
+
+@pytest.fixture
+def demo(domain, monkeypatch, tmp_path):
+    """Start the whole simulated system, in the test's own domain."""
+    for name, value in domain.items():
+        monkeypatch.setenv(name, value)
+    made = Demo(tmp_path, dry_run_s=1.0)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 def wait_for(condition, timeout_s, what):

@@ -7,23 +7,10 @@ import resource
 
 import pytest
 
-from reflex_ros.bringup.demo import Demo
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import State
 
 pytest.importorskip('rclpy')
-
-
-@pytest.fixture
-def demo(domain, monkeypatch, tmp_path):
-    for name, value in domain.items():
-        monkeypatch.setenv(name, value)
-    demo = Demo(tmp_path, dry_run_s=1.0)
-    try:
-        demo.start()
-        yield demo
-    finally:
-        demo.close()
 
 
 def test_process_whose_descriptors_run_out_stops_the_arm(demo):

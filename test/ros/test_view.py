@@ -14,24 +14,11 @@ pytest.importorskip('rclpy')
 pytest.importorskip('aiohttp')
 
 from bench.browser import browser, missing  # noqa: E402
-from reflex_ros.bringup.demo import Demo  # noqa: E402
 from reflex_ros.domain.safe_stop import State  # noqa: E402
 
 from .conftest import wait_for  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def demo(domain, monkeypatch, tmp_path):
-    for name, value in domain.items():
-        monkeypatch.setenv(name, value)
-    made = Demo(tmp_path, dry_run_s=1.0)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class Records:
     What is kept.
 
     :param folder: where; None: nothing but an arm under a stream, at the usual place.
-    :param formats: those that are written: ``jsonl``, ``mcap``.
+    :param formats: formats to write, of ``jsonl`` and ``mcap``.
     """
 
     folder: Path | None
