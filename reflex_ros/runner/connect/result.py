@@ -74,11 +74,10 @@ class RunResult:
 
     def document(self, config: str) -> dict[str, Any]:
         """Return the result as ``reflex connect --json`` prints it (protocol, section f.7)."""
-        failure = {'error': self.error} if self.errors else {}
+        failure = {'error': self.error, 'codes': list(self.codes)} if self.errors else {}
         return {'ok': not self.errors, **failure, 'config': config, 'steps': self.steps,
                 'appliedSteps': self.applied_steps, 'safeStops': self.safe_stops,
-                'errors': list(self.errors), 'codes': list(self.codes),
-                'timing': dict(self.timing)}
+                'errors': list(self.errors), 'timing': dict(self.timing)}
 
 
 def error_text(exc: BaseException) -> str:

@@ -39,7 +39,6 @@ from reflex_ros.runner.connect.steps import (
     StepTransport,
     TRANSPORT_METHODS,
 )
-from reflex_ros.runner.session_errors import fault_code
 
 _log = logging.getLogger(__name__)
 
@@ -247,6 +246,9 @@ class StepRun:
         return _Inference(self._transport, observation, step)
 
     def _fail(self, exc: Exception) -> None:
+        # Not at the top: it needs numpy, and a step loop without an error does not.
+        from reflex_ros.runner.session_errors import fault_code
+
         result = self.result
         text = error_text(exc)
         code = FaultCode.HW_COMMAND if isinstance(exc, CommandError) else fault_code(exc)

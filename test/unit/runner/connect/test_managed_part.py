@@ -40,7 +40,7 @@ def test_part_is_brought_to_a_state_and_back(part):
     part.steer(LIVE)
     part.steer(IDLE)
     wait_for(lambda: part.lifecycle is IDLE, 'inactive')
-    assert part.log == ['start', 'stop'] and part.identity == ('arm', IDLE, '')
+    assert part.log == ['start', 'stop'] and part.identity == ('arm', IDLE, '', '')
 
 
 def test_caller_is_not_held_up_by_a_transition(part):
