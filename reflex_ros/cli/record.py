@@ -125,6 +125,9 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
         if sitting is not None:
             with shielded():
                 sitting.finish()
+            if sys.exc_info()[0] is not None:
+                click.echo(f'{dataset.episodes - before} episodes of this sitting are in {folder}',
+                           err=True)
     _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
             sampler.figures)
     if leader and not common.as_json:

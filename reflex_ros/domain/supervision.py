@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+import time
 
 from reflex_ros.domain import safe_stop
 from reflex_ros.domain.cause import Cause
@@ -382,9 +383,7 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
                        now: float) -> str:
     state = machine.state
     if machine.causes:
-        first = machine.causes[0]
-        text = first.text if first.text.endswith(('.', '?', '!')) else f'{first.text}.'
-        return f'stopped by {first.code.name}: {text} Repair it, then run `reflex reset`'
+        return _stop_sentence(machine.causes[0], seen, now)
     if state is State.UNCONFIGURED:
         for name, beat, at in _both(seen):
             if now - at > NOT_RUNNING_S:
@@ -407,6 +406,21 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
             State.STOPPING: 'stopping', State.PARKING: 'parking', State.SHUTDOWN: 'shut down',
             State.PARKED: 'parked, torque off: run `reflex reset` to go on',
             State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
+
+
+def _stop_sentence(cause: CauseRecord, seen: NodesSeen, now: float) -> str:
+    """Return cause, time, what the arm does now, and the next step; the same in every view."""
+    text = cause.text if cause.text.endswith(('.', '?', '!')) else f'{cause.text}.'
+    if now - seen.driver_at > DRIVER_LOST_S:
+        arm = 'Nobody says what the arm does.'
+    elif not seen.driver.torque:
+        arm = 'Its torque is off.'
+    else:
+        arm = 'The arm holds.' if seen.driver.at_rest else 'The arm is coming to rest.'
+    step = cause.code.row.next_step.rstrip('.')
+    reset = ': `reflex reset`' if 'reset' in step.lower() else '. Then run `reflex reset`'
+    at = time.strftime('%H:%M:%S', time.localtime(cause.at))
+    return f'stopped at {at} by {cause.code.name}: {text} {arm} {step}{reset}'
 
 
 def _service_note(seen: NodesSeen) -> str:

@@ -293,7 +293,7 @@ def test_stop_service_tells_the_driver_and_latches(supervised, tmp_path):
     assert [message.data for message in world.stops] == [
         'supervisor: OP_STOP: a person asked to stop']
     assert [cause.code for cause in safety.causes] == [FaultCode.OP_STOP]
-    assert 'stopped by OP_STOP' in safety.why and '`reflex reset`' in safety.why
+    assert 'by OP_STOP: ' in safety.why and '`reflex reset`' in safety.why
     assert [cause['code'] for cause in latch_file(tmp_path)['causes']] == ['OP_STOP']
     assert stat.S_IMODE((tmp_path / 'latch-default.json').stat().st_mode) == 0o600
     world.rig.until(lambda: world.driver.beat.lifecycle is Lifecycle.INACTIVE

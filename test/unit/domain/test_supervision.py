@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+import time
 from typing import Any
 
 from domain_builders import NET_CLOSED, OP_STOP
@@ -366,6 +367,7 @@ def test_promotion_is_refused_while_the_gate_is_red() -> None:
 
 
 RESTING = seen({'lifecycle': IDLE}, {'lifecycle': IDLE})
+STOPPED_AT = time.strftime('%H:%M:%S', time.localtime(1.0))
 STOPPED = system(S.LATCHED, causes=(CauseRecord(FaultCode.OP_STOP, 'asked', 1.0),))
 
 
@@ -442,10 +444,19 @@ def test_stop_is_never_refused(state: S) -> None:
     (system(S.PARKING), SEEN, GREEN, 'parking'),
     (system(S.PARKED), SEEN, GREEN, 'parked, torque off: run `reflex reset` to go on'),
     (system(S.SHUTDOWN), SEEN, GREEN, 'shut down'),
-    (STOPPED, SEEN, GREEN, 'stopped by OP_STOP: asked. Repair it, then run `reflex reset`'),
+    (STOPPED, seen(driver={'torque': True, 'at_rest': True}), GREEN,
+     f'stopped at {STOPPED_AT} by OP_STOP: asked. The arm holds. Look at the arm, then reset: '
+     '`reflex reset`'),
+    (STOPPED, seen(driver={'torque': True, 'at_rest': False}), GREEN,
+     f'stopped at {STOPPED_AT} by OP_STOP: asked. The arm is coming to rest. Look at the arm, '
+     'then reset: `reflex reset`'),
+    (STOPPED, replace(SEEN, driver_at=NOW - 1.0), GREEN,
+     f'stopped at {STOPPED_AT} by OP_STOP: asked. Nobody says what the arm does. Look at the arm, '
+     'then reset: `reflex reset`'),
     (replace(STOPPED, causes=(CauseRecord(FaultCode.UNPOWERED, 'Is the supply on?', 1.0),
-                              *STOPPED.causes)), SEEN, GREEN,
-     'stopped by UNPOWERED: Is the supply on? Repair it, then run `reflex reset`'),
+                              *STOPPED.causes)), seen(driver={'torque': False}), GREEN,
+     f'stopped at {STOPPED_AT} by UNPOWERED: Is the supply on? Its torque is off. Switch the '
+     'servo supply on. Then run `reflex reset`'),
 ])
 def test_one_line_says_why_nothing_moves(machine: SafeStop, nodes: NodesSeen,
                                          gate: tuple[GateItem, ...], why: str) -> None:
@@ -539,5 +550,5 @@ def test_whole_run_from_beats_alone() -> None:
 
 def test_operator_stop_is_the_cause() -> None:
     machine = react(system(S.ACTIVE), E.STOP, NOW, cause=OP_STOP)
-    assert why_nothing_moves(machine, SEEN, (), NOW).startswith('stopped by OP_STOP')
+    assert why_nothing_moves(machine, SEEN, (), NOW).partition(' by ')[2].startswith('OP_STOP')
     assert supervision.WANTED[S.LATCHED] == (IDLE, IDLE)
