@@ -30,7 +30,7 @@ from reflex_ros.bringup import configuration, dds, process_table
 from reflex_ros.domain import secret_variables
 
 LINGER_S = 1.0
-RVIZ = ('rviz2', 'robot_state_publisher', 'tf2_ros')
+STATE_PUBLISHERS = ('robot_state_publisher', 'tf2_ros')
 # The executable names the interpreter that has the dependencies; that of launch may lack them.
 REFLEX = ExecutableInPackage('reflex', 'reflex_ros')
 # launch has no handler for SIGTERM: without this the simulated parts would outlive it, as the
@@ -51,6 +51,9 @@ def generate_launch_description() -> LaunchDescription:
                               description='let other machines see the nodes'),
         DeclareLaunchArgument('rviz', default_value='false', choices=['true', 'false'],
                               description='show the arm, and what the policy wants, in RViz'),
+        DeclareLaunchArgument('description', default_value='false', choices=['true', 'false'],
+                              description='publish the model of the arm and its frames; '
+                              'rviz:=true does it too'),
     ]
     # A wider range is for the user to choose.
     discovery = {} if dds.RANGE in os.environ else dds.local_range()
@@ -89,24 +92,27 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [*(LogInfo(msg=f'Warning: {warning}') for warning in config.warnings),
             *(action for namespace in namespaces
               for action in robot(config, namespace, inherited, has_sim=has_sim)),
+            *(action for namespace in namespaces
+              if 'true' in (arguments['rviz'], arguments['description'])
+              for action in description(config.path, namespace, inherited)),
             *(action for namespace in namespaces if arguments['rviz'] == 'true'
               for action in rviz(namespace, inherited))]
 
 
-def rviz(namespace: str, inherited: Mapping[str, str]) -> list[LaunchDescriptionEntity]:
+def description(config: Path, namespace: str,
+                inherited: Mapping[str, str]) -> list[LaunchDescriptionEntity]:
     """
-    Describe what shows the arm in RViz, and a second arm where the policy wants it to be.
+    Describe what publishes the model of the arm, and of a second one where the policy wants it.
 
     :param inherited: environment of launch; none of these programs needs the API key.
     """
-    missing = [name for name in RVIZ if not is_installed(name)]
-    if missing:
-        packages = ' '.join(f'ros-$ROS_DISTRO-{name.replace("_", "-")}' for name in missing)
-        return [LogInfo(msg=f'Warning: rviz:=true needs {" and ".join(missing)}, which is not '
-                        f'installed: sudo apt install {packages}. Everything else starts')]
-    folder = process_table.share_folder() / 'config'
-    urdf = (folder / 'so101.urdf').read_text()
-    env = secret_variables.without(inherited)
+    process = process_table.description(config)
+    env = process.complete_environment(inherited)
+    if not all(map(is_installed, STATE_PUBLISHERS)):
+        return [Node(package='reflex_ros', executable=process.executable, namespace=namespace,
+                     name=process.name, parameters=[*map(str, process.parameter_files)], env=env,
+                     respawn=process.respawns, respawn_delay=process_table.RESPAWN_DELAY_S)]
+    urdf = (process_table.share_folder() / 'config' / 'so101.urdf').read_text()
 
     def model(name: str, prefix: str, *remappings: tuple[str, str]) -> Node:
         return Node(package='robot_state_publisher', executable='robot_state_publisher', name=name,
@@ -118,9 +124,17 @@ def rviz(namespace: str, inherited: Mapping[str, str]) -> list[LaunchDescription
               ('robot_description', 'ghost/robot_description')),
         Node(package='tf2_ros', executable='static_transform_publisher', namespace=namespace,
              env=env,
-             arguments=['--frame-id', 'base_link', '--child-frame-id', 'ghost/base_link']),
-        Node(package='rviz2', executable='rviz2', namespace=namespace, env=env,
-             arguments=['-d', str(folder / 'reflex.rviz')])]
+             arguments=['--frame-id', 'base_link', '--child-frame-id', 'ghost/base_link'])]
+
+
+def rviz(namespace: str, inherited: Mapping[str, str]) -> list[LaunchDescriptionEntity]:
+    """Describe RViz, or say in one line that it is not installed."""
+    if not is_installed('rviz2'):
+        return [LogInfo(msg='Warning: rviz:=true needs rviz2, which is not installed: sudo apt '
+                        'install ros-$ROS_DISTRO-rviz2. Everything else starts')]
+    return [Node(package='rviz2', executable='rviz2', namespace=namespace,
+                 env=secret_variables.without(inherited),
+                 arguments=['-d', str(process_table.share_folder() / 'config' / 'reflex.rviz')])]
 
 
 def is_installed(package: str) -> bool:

@@ -238,6 +238,12 @@ def monitor() -> Process:
     return Process('monitor', 'reflex_ros.nodes.monitor_node', 'monitor_node', respawns=True)
 
 
+def description(config: Path) -> Process:
+    """Describe the process that publishes the model of the arm, for viewers."""
+    return Process('description', 'reflex_ros.nodes.description_node', 'description_node',
+                   parameter_files=(config,), respawns=True)
+
+
 def share_folder() -> Path:
     """
     Find config/ and launch/: beside the sources, or where the package was installed.

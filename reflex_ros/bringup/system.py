@@ -138,12 +138,14 @@ class System:
     :param world: simulated arm and service, which are started too; None starts none.
     :param namespace: ROS namespace of the nodes.
     :param environment: variables that are added to the environment of every process.
+    :param has_description: publish the model of the arm too, for viewers.
     :raises ConfigurationError: for a configuration with mistakes, each with its line.
     """
 
     def __init__(self, folder: Path, *, config: Path | None = None,
                  world: process_table.World | None = None, namespace: str = '',
-                 environment: dict[str, str] | None = None) -> None:
+                 environment: dict[str, str] | None = None,
+                 has_description: bool = False) -> None:
         packages.check_packages(sim=world is not None)
         self.view = View()
         self.world = world
@@ -151,6 +153,8 @@ class System:
         read = configuration.read(config, (namespace,), sim=world is not None)
         self.warnings = read.warnings
         self._nodes = process_table.nodes(read.path, world, read.cameras)
+        if has_description:
+            self._nodes += (process_table.description(read.path),)
         self._changed = threading.Condition()
         self._answers: dict[str, dict[str, Any]] = {}
         self._hang_watch = HangWatch()

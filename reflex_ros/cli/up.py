@@ -32,10 +32,12 @@ HELP = 'Space stop   p promote   d demote   r reset   k park   q end'
 @click.option('--namespace', default='', help='ROS namespace of all nodes (default: none).')
 @click.option('--network', is_flag=True,
               help='Let other machines see the nodes (default: this machine only).')
+@click.option('--description', is_flag=True,
+              help='Publish the model of the arm and its frames, for RViz and Foxglove.')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process (default: a temporary folder).')
 def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
-       network: bool, logs: Path | None) -> None:
+       network: bool, description: bool, logs: Path | None) -> None:
     """
     Start driver, stream and supervisor and show their state.
 
@@ -50,7 +52,7 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     # A simulated robot must not meet a real one, so it gets its own ROS domain.
     environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}
     system = System(folder, config=config, world=world, namespace=namespace,
-                    environment=environment)
+                    environment=environment, has_description=description)
     for warning in system.warnings:
         click.echo(f'Warning: {warning}', err=True)
     domain = environment.get('ROS_DOMAIN_ID') or os.environ.get('ROS_DOMAIN_ID') or '0'

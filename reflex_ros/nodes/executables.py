@@ -25,6 +25,11 @@ def camera_node() -> None:
     _run('camera_node')
 
 
+def description_node() -> None:
+    """Run the node ``description``."""
+    _run('description_node')
+
+
 def monitor_node() -> None:
     """Run the node ``monitor``."""
     _run('monitor_node')

@@ -40,3 +40,6 @@ STATE = _profile(1, latched=True)
 """Transient local: a node that starts later must learn that the system is stopped."""
 DIAGNOSTICS = _profile(10)
 PROMPT = _profile(1)
+TF = _profile(100)
+TF_STATIC = _profile(1, latched=True)
+"""As tf2 publishes them."""

@@ -16,6 +16,8 @@ import numpy as np
 from reflex_ros.errors import ConfigurationError
 
 Triple = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+"""A rotation: x, y, z, w."""
 ORIGIN: Triple = (0.0, 0.0, 0.0)
 
 
@@ -54,6 +56,17 @@ class Joint:
     axis: Triple
     is_fixed: bool
 
+    def rotation(self, angle: float) -> Quaternion:
+        """
+        Return how the child is turned in the frame of the parent; it stays at ``xyz``.
+
+        :param angle: of the joint [rad]; a fixed joint ignores it.
+        """
+        roll, pitch, yaw = self.rpy
+        turned = _times(_times(_around((0.0, 0.0, 1.0), yaw), _around((0.0, 1.0, 0.0), pitch)),
+                        _around((1.0, 0.0, 0.0), roll))
+        return turned if self.is_fixed else _times(turned, _around(self.axis, angle))
+
 
 @dataclass(frozen=True, slots=True)
 class ArmModel:
@@ -77,10 +90,8 @@ class ArmModel:
         children = {joint.child for joint in self.joints}
         found = {name: np.eye(4) for name in self.links if name not in children}
         for joint in self.joints:
-            turned = np.eye(4)
-            if not joint.is_fixed:
-                turned[:3, :3] = _around(joint.axis, positions.get(joint.name, 0.0))
-            found[joint.child] = found[joint.parent] @ _pose(joint.xyz, joint.rpy) @ turned
+            found[joint.child] = found[joint.parent] @ _pose(
+                joint.xyz, joint.rotation(positions.get(joint.name, 0.0)))
         return found
 
 
@@ -148,19 +159,27 @@ def _triple(text: str | None) -> Triple:
     return x, y, z
 
 
-def _pose(xyz: Triple, rpy: Triple) -> np.ndarray:
-    roll, pitch, yaw = rpy
+def _pose(xyz: Triple, rotation: Quaternion) -> np.ndarray:
+    """Return the matrix (4, 4) of a place and a rotation."""
+    x, y, z, w = rotation
     pose = np.eye(4)
-    pose[:3, :3] = (_around((0.0, 0.0, 1.0), yaw) @ _around((0.0, 1.0, 0.0), pitch)
-                    @ _around((1.0, 0.0, 0.0), roll))
+    pose[:3, :3] = ((1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+                    (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+                    (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)))
     pose[:3, 3] = xyz
     return pose
 
 
-def _around(axis: Triple, angle: float) -> np.ndarray:
-    """Return the rotation around a unit axis (3, 3), by Rodrigues' formula."""
+def _around(axis: Triple, angle: float) -> Quaternion:
+    """Return the rotation around a unit axis."""
     x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    turned: np.ndarray = (np.eye(3) + math.sin(angle) * cross
-                          + (1.0 - math.cos(angle)) * cross @ cross)
-    return turned
+    sine = math.sin(angle / 2)
+    return x * sine, y * sine, z * sine, math.cos(angle / 2)
+
+
+def _times(first: Quaternion, second: Quaternion) -> Quaternion:
+    """Return the rotation that turns by the second in the frame of the first."""
+    a, b, c, d = first
+    x, y, z, w = second
+    return (d * x + a * w + b * z - c * y, d * y - a * z + b * w + c * x,
+            d * z + a * y - b * x + c * w, d * w - a * x - b * y - c * z)

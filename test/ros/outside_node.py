@@ -14,6 +14,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -23,10 +24,11 @@ LATE_JOINER = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 class Outsider(Node):
     def __init__(self):
         super().__init__('outsider')
-        self.chunks, self.poses, self.states = [], [], []
+        self.chunks, self.poses, self.states, self.models = [], [], [], []
         self.said = {}
         self.create_subscription(JointTrajectory, 'action_chunk', self.chunks.append, 10)
         self.create_subscription(JointState, 'joint_states', self.poses.append, 10)
+        self.create_subscription(String, 'robot_description', self.models.append, LATE_JOINER)
         self.create_subscription(DiagnosticStatus, 'safety/state', self.on_state, LATE_JOINER)
 
     def on_state(self, message):
@@ -53,6 +55,7 @@ def main():
     rclpy.init()
     node = Outsider()
     node.until(lambda: len(node.chunks) >= 3 and len(node.poses) >= 50, 'chunks in dry_run')
+    node.until(lambda: node.models, 'model of the arm')
     resting = [list(pose.position) for pose in node.poses]
     moved_dry = max(max(column) - min(column) for column in zip(*resting, strict=True))
     node.until(lambda: node.states[-1:] == ['READY'], 'READY')

@@ -14,7 +14,7 @@ JOINTS = ['shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_ro
 
 
 def test_another_ros_process_can_watch_promote_and_stop(domain):
-    with running('up', '--sim', env=domain) as system:
+    with running('up', '--sim', '--description', env=domain) as system:
         outsider = subprocess.run(
             [sys.executable, str(Path(__file__).with_name('outside_node.py'))],
             env={**os.environ, **domain}, capture_output=True, text=True, timeout=90, check=False)

@@ -11,7 +11,7 @@ from reflex_ros.errors import ConfigurationError
 pytest.importorskip('rclpy')
 
 NODES = ('so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node',
-         'camera_node', 'monitor_node', 'recorder_node', 'view_node')
+         'camera_node', 'description_node', 'monitor_node', 'recorder_node', 'view_node')
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ LAYERS = {
 OWNERS = {
     'builtin_interfaces': 'reflex_ros.nodes',
     'diagnostic_msgs': 'reflex_ros.nodes',
+    'geometry_msgs': 'reflex_ros.nodes',
     'httpx': 'reflex_ros.client',
     'mcap': 'reflex_ros.recording',
     'mcap_ros2': 'reflex_ros.recording',
@@ -60,6 +61,7 @@ OWNERS = {
     'serial': 'reflex_ros.hardware.port',
     'std_msgs': 'reflex_ros.nodes',
     'std_srvs': 'reflex_ros.nodes',
+    'tf2_msgs': 'reflex_ros.nodes',
     'trajectory_msgs': 'reflex_ros.nodes',
     'websockets': 'reflex_ros.client',
 }

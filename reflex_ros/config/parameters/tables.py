@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from reflex_ros.config.parameters import (
     action_stream,
     camera,
+    description,
     monitor,
     recorder,
     sim_camera,
@@ -25,6 +26,7 @@ TABLES: Mapping[str, tuple[Spec, ...]] = {
     'camera': camera.TABLE,
     'sim_camera': sim_camera.TABLE,
     'recorder': recorder.TABLE,
+    'description': description.TABLE,
     'view': view.TABLE,
     'monitor': monitor.TABLE,
 }

@@ -142,9 +142,22 @@ def test_rviz_that_is_not_installed_is_named_and_everything_else_starts(
     monkeypatch.setattr(launch_file, 'is_installed', lambda name: name == 'tf2_ros')
     found = describe(launch_file, rviz='true')
     [line] = [each.msg for each in of_kind(found, 'LogInfo')]
-    assert 'rviz:=true needs rviz2 and robot_state_publisher, which is not installed' in line
-    assert 'sudo apt install ros-$ROS_DISTRO-rviz2 ros-$ROS_DISTRO-robot-state-publisher' in line
-    assert len(of_kind(found, 'Node')) == 4
+    assert 'rviz:=true needs rviz2, which is not installed' in line
+    assert 'sudo apt install ros-$ROS_DISTRO-rviz2' in line
+    assert [node.executable for node in of_kind(found, 'Node')[4:]] == ['description_node']
+
+
+@pytest.mark.parametrize('argument', ['rviz', 'description'])
+def test_our_node_publishes_the_model_where_robot_state_publisher_is_not_installed(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+    monkeypatch.setenv('REFLEX_API_KEY', 'rfx_of_the_person')
+    monkeypatch.setattr(launch_file, 'is_installed', lambda name: name == 'rviz2')
+    node, *others = of_kind(describe(launch_file, namespace='left', **{argument: 'true'}),
+                            'Node')[4:]
+    assert (node.package, node.executable) == ('reflex_ros', 'description_node')
+    assert (node.name, node.namespace) == ('description', 'left') and node.respawn
+    assert node.parameters[0].endswith('config/robot.yaml') and 'REFLEX_API_KEY' not in node.env
+    assert [other.executable for other in others] == ['rviz2'] * (argument == 'rviz')
 
 
 def test_rviz_shows_the_arm_and_what_the_policy_wants_and_gets_no_key(

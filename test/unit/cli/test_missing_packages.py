@@ -54,7 +54,7 @@ def test_help_needs_no_extra(arguments):
 
 @pytest.mark.parametrize('name', ['so101_driver_node', 'action_stream_node', 'supervisor_node',
                                   'monitor_node', 'recorder_node', 'camera_node',
-                                  'sim_camera_node', 'view_node'])
+                                  'sim_camera_node', 'view_node', 'description_node'])
 def test_node_ends_at_once_and_names_the_extra(name):
     done = subprocess.run(
         [sys.executable, '-c', 'import sys\nsys.modules["rclpy"] = None\n'

@@ -14,8 +14,6 @@ from reflex_ros.hardware.so101 import JOINT_NAMES
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / 'config'
-FOREIGN = {'/robot_description', '/ghost/robot_description'}
-"""Published by the two robot_state_publisher of the launch file."""
 
 
 def test_files_have_their_form():
@@ -47,7 +45,7 @@ def texts(value):
     ('plotjuggler.xml', lambda text: re.findall('name="([^"]+)"', text))])
 def test_topics_are_those_of_the_graph(name, read):
     known = {f'/{topic.replace("<camera>", "front").lstrip("/")}' for topic in re.findall(
-        r'`([\w/<>]+)`', (ROOT / 'doc' / 'interfaces.md').read_text())} | FOREIGN
+        r'`([\w/<>]+)`', (ROOT / 'doc' / 'interfaces.md').read_text())}
     # A field follows after a dot, or in PlotJuggler after the name of a joint.
     used = {re.sub(rf'\..*|/({"|".join(JOINT_NAMES)})/.*', '', text)
             for text in texts(read((CONFIG / name).read_text())) if text.startswith('/')}
