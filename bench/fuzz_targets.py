@@ -1,16 +1,17 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What is fuzzed: each place where bytes of others come in, and what must hold there.
+Decoders that are fuzzed: each place where bytes of others come in, and what must hold there.
 
-A target takes the bytes of one case and either returns or raises an ``AssertionError`` (a promise
-is broken) or anything else that is not an error of ours (a finding too).
+``fuzz_systems`` has the whole parts behind them, ``fuzz_messages`` what needs ROS. A target takes
+the bytes of one case and either returns or raises an ``AssertionError`` (a promise is broken) or
+anything else that is not an error of ours (a finding too).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 import json
 import math
 from pathlib import Path
@@ -25,6 +26,7 @@ from reflex_ros.client.messages import datasets, logins, models, robots, trainin
 from reflex_ros.client.stream_protocol import ChunkFrame, parse_frame
 from reflex_ros.config.robot import file as robot_file
 from reflex_ros.domain import key_values
+from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat, SupervisorBeat
 from reflex_ros.domain.permit import Permit
 from reflex_ros.domain.supervision import SafetyState
@@ -49,7 +51,7 @@ class Target:
     One place.
 
     :param seeds: inputs that are as they should be.
-    :param share: how many cases of a thousand it gets.
+    :param share: percent of the time that it gets.
     """
 
     run: Callable[[bytes], None]
@@ -99,11 +101,15 @@ def answer(data: bytes) -> None:
 
 
 def beat(data: bytes) -> None:
-    """Read a message of another node; whatever its texts are, nothing is raised."""
+    """Read a message of another node; nothing is raised, and a terminal may show its texts."""
     words = data.decode(errors='replace').split('\x1f')
     pairs = dict(zip(words[::2], words[1::2], strict=False))
     for kind in VALUES:
-        key_values.decode(kind, pairs)
+        value = key_values.decode(kind, pairs)
+        for field in fields(value):
+            found = getattr(value, field.name)
+            text = found.text if isinstance(found, Cause) else found
+            assert not isinstance(text, str) or text.isprintable(), f'{field.name}: {text!r:.80}'
     for kind in WHOLE:
         key_values.decode_complete(kind, pairs)
 
@@ -128,7 +134,8 @@ def config(data: bytes) -> None:
             assert str(exc), 'refused without a reason'
 
 
-def _json(*values: object) -> list[bytes]:
+def json_lines(*values: object) -> list[bytes]:
+    """Return each value as JSON without line breaks."""
     return [json.dumps(value).encode() for value in values]
 
 
@@ -145,26 +152,26 @@ def _configs() -> list[bytes]:
     return [yaml.safe_dump(small).encode(), CONFIG.read_bytes()]
 
 
-TARGETS = {
-    'frame': Target(frame, _json(
+DECODERS = {
+    'frame': Target(frame, json_lines(
         {'type': 'session.ready', 'session_id': 'sess_1', 'accepts': ['action_prefix']},
         {'type': 'action_chunk', 'seq': 3, 'actions': [[0.1, -20.0, 3, 4, 5, 60.0]] * 4,
          'infer_ms': 20.5, 'total_ms': 30},
         {'type': 'error', 'code': 'session_expired', 'message': 'over'},
-        {'type': 'action_chunk', 'seq': 4, 'actions_so101': [[1e-9] * 6], 'actions': None}), 400),
+        {'type': 'action_chunk', 'seq': 4, 'actions_so101': [[1e-9] * 6], 'actions': None}), 8),
     'servo': Target(servo, [
         codec.encode(1, 0, bytes(8)), codec.encode(6, 32, b'\x01\x02'),
         b''.join(codec.encode(each, 0, bytes(range(each, each + 15))) for each in range(1, 7)),
-        b'\xff\xff\xff\xff\x01\x02\x00\xfc'], 300),
-    'answer': Target(answer, _json(
+        b'\xff\xff\xff\xff\x01\x02\x00\xfc'], 6),
+    'answer': Target(answer, json_lines(
         {'ok': True, 'sessionId': 's', 'token': 't', 'expiresAt': 1.7e12, 'model': 'pi0.5'},
         {'ok': True, 'robots': [{'_id': 'r', 'id': 'r', 'robotId': 'r', 'name': 'bench'}]},
         {'ok': True, 'trainingRun': {'_id': 'run', 'status': 'running', 'progressPercent': 40}},
         {'ok': True, 'checks': [{'name': 'a', 'status': 'failed', 'message': 'why'}],
-         'status': 'blocked'}, {'status': 'approved', 'apiKey': 'rfx_x'}), 100),
-    'beat': Target(beat, _beats(), 120),
+         'status': 'blocked'}, {'status': 'approved', 'apiKey': 'rfx_x'}), 6),
+    'beat': Target(beat, _beats(), 5),
     'picture': Target(picture, [
         b'\x00\x01\x00\x00' + bytes(8) + b'\x01\x00\x00\x00\x00\x00\x00\x00'
-        + b'\x05\x00\x00\x00jpeg\x00\x00\x00\x00' + b'\x04\x00\x00\x00\xff\xd8\xff\xd9'], 77),
-    'config': Target(config, _configs(), 3),
+        + b'\x05\x00\x00\x00jpeg\x00\x00\x00\x00' + b'\x04\x00\x00\x00\xff\xd8\xff\xd9'], 3),
+    'config': Target(config, _configs(), 7),
 }

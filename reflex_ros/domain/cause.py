@@ -10,16 +10,28 @@ from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.errors import ReflexError
 
 
+def one_line(text: str) -> str:
+    """Return a text as one line that a terminal may show: anybody on the graph may send texts."""
+    if text.isprintable():
+        return text
+    return ''.join(char if char.isprintable() else ' ' for char in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """
     A fault that happened.
 
-    :param text: what happened this time, in one line for a person.
+    :param text: what happened this time, in one line for a person. Line breaks and control
+        characters become blanks.
     """
 
     code: FaultCode
     text: str
+
+    def __post_init__(self) -> None:
+        """Make the text one line."""
+        object.__setattr__(self, 'text', one_line(self.text))
 
     @classmethod
     def named(cls, name: str, text: str) -> Cause:

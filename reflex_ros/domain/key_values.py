@@ -33,7 +33,7 @@ from operator import attrgetter
 import types
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar, Union
 
-from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.cause import Cause, one_line
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import GateItem
 
@@ -70,7 +70,8 @@ def decode(kind: type[Value], pairs: Mapping[str, str]) -> Value:
     Read a dataclass whose fields all have defaults.
 
     A field gets its default when its key is missing or its text does not fit its type. Unknown
-    keys are ignored. Raises nothing, whatever the texts are.
+    keys are ignored. Line breaks and control characters become blanks. Raises nothing, whatever
+    the texts are.
     """
     return kind(**_read(kind, pairs))
 
@@ -178,7 +179,8 @@ class _GateForm(_Form):
     def read(self, name: str, text: str | None, pairs: Mapping[str, str]) -> Any:
         start = f'{name}.'
         return tuple(
-            GateItem(key[len(start):], found == GREEN, '' if found == GREEN else found)
+            GateItem(one_line(key[len(start):]), found == GREEN,
+                     '' if found == GREEN else one_line(found))
             for key, found in pairs.items() if key.startswith(start))
 
 
@@ -226,8 +228,8 @@ def _form(hint: Any) -> _Form:
         return _GateForm(str)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _Form(_member_finder(hint), _enum_text)
-    simple = {str: _Form(str, str), int: _Form(_to_int, str), float: _Form(_to_float, _float_text),
-              bool: _Form(_to_bool, _bool_text)}
+    simple = {str: _Form(one_line, str), int: _Form(_to_int, str),
+              float: _Form(_to_float, _float_text), bool: _Form(_to_bool, _bool_text)}
     if hint in simple:
         return simple[hint]
     dump, build = _json_functions(hint)

@@ -21,7 +21,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from reflex_ros.domain import key_values
 from reflex_ros.domain.action import ActionChunk
-from reflex_ros.domain.cause import Cause, ChunkRejected
+from reflex_ros.domain.cause import Cause, ChunkRejected, one_line
 from reflex_ros.domain.command_tag import CommandTag
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.joints import Vector
@@ -188,6 +188,6 @@ def from_stop(message: String) -> StopRequest:
     """
     parts = [part.strip() for part in message.data[:500].split(':', 2)]
     if len(parts) == 3 and re.fullmatch('[A-Z][A-Z_0-9]*', parts[1]):
-        return StopRequest(parts[0], Cause.named(parts[1], f'{parts[0]}: {parts[2]}'))
+        return StopRequest(one_line(parts[0]), Cause.named(parts[1], f'{parts[0]}: {parts[2]}'))
     text = ''.join(filter(str.isprintable, message.data[:200])) or 'asked to'
     return StopRequest('', Cause(FaultCode.OP_STOP, text))

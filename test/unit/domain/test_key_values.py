@@ -17,7 +17,7 @@ from property_examples import examples
 import pytest
 
 from reflex_ros.domain import key_values
-from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.cause import Cause, one_line
 from reflex_ros.domain.command_tag import CommandTag
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.gate import GateItem
@@ -39,6 +39,7 @@ BEATS = (Beat, DriverBeat, StreamBeat, SupervisorBeat)
 WITH_DEFAULTS = (*BEATS, SafetyState)
 
 NUMBERS = st.integers(-10 ** 10, 10 ** 10).map(lambda tenths: tenths / 10 ** 4)
+LINES = st.text(max_size=20).map(one_line)
 GARBAGE = st.one_of(st.text(), st.sampled_from([
     'nan', '-inf', '1e999', '9' * 5000, '\u00b2', '-1', '1.5', 'TRUE', 'null', '[]', '{}', '[[1]]',
     '[' * 3000, '{"OP_STOP": "x"}', '[{"code": "OP_STOP"}]', '[null, 1]', 'ok', 'ACTIVE',
@@ -55,7 +56,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if kind is float:
         return NUMBERS
     if kind is Cause:
-        return st.builds(Cause, st.sampled_from(FaultCode), st.text(max_size=20))
+        return st.builds(Cause, st.sampled_from(FaultCode), LINES)
     if kind is Mapping:
         return st.dictionaries(*map(values_of, get_args(hint)), max_size=4)
     if kind is tuple:
@@ -63,7 +64,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         if items[-1] is not Ellipsis:
             return st.tuples(*map(values_of, items))
         if items[0] is GateItem:
-            return st.dictionaries(st.text(), st.text().filter(lambda text: text != 'ok')).map(
+            return st.dictionaries(LINES, LINES.filter(lambda text: text != 'ok')).map(
                 lambda pairs: tuple(GateItem(name, text == '0', '' if text == '0' else text)
                                     for name, text in pairs.items()))
         return st.lists(values_of(items[0]), max_size=4).map(tuple)
@@ -75,7 +76,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         hints = get_type_hints(kind)
         return st.builds(kind, **{field.name: values_of(hints[field.name])
                                   for field in fields(kind)})
-    return st.text(max_size=20) if kind is str else st.from_type(kind)
+    return LINES if kind is str else st.from_type(kind)
 
 
 # Made once: the strategy of thirty fields takes longer to build than to draw from.
@@ -205,7 +206,7 @@ def test_gripper_travel_that_is_none_is_not_used() -> None:
 
 
 @given(st.builds(StateChange, st.sampled_from(State), NUMBERS,
-                 values_of(tuple[CauseRecord, ...]), st.text()))
+                 values_of(tuple[CauseRecord, ...]), LINES))
 def test_change_of_state_travels_as_json(change: StateChange) -> None:
     data = json.loads(json.dumps(key_values.to_plain(change)))
     assert data.keys() == {'state', 'at', 'causes', 'why'}
@@ -240,3 +241,12 @@ def test_line_that_is_no_tag_is_none(line: str) -> None:
 @given(st.text())
 def test_no_line_is_an_error(line: str) -> None:
     key_values.from_line(CommandTag, line)
+
+
+def test_text_from_another_node_is_one_line() -> None:
+    pairs = {'problem': 'red\x1b[2J\nALL IS WELL', 'fault': 'OP_STOP', 'fault_text': 'a\nb',
+             'gate.x\r': 'no\x07'}
+    beat = key_values.decode(StreamBeat, pairs)
+    assert beat.problem == 'red [2J ALL IS WELL'
+    assert beat.fault == Cause(FaultCode.OP_STOP, 'a b')
+    assert key_values.decode(SafetyState, pairs).gate == (GateItem('x ', False, 'no '),)

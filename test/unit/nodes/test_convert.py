@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip('sensor_msgs')
 
 from sensor_msgs.msg import JointState  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 
 # Where the builders of the domain's tests are: in importlib mode pytest adds no folder.
 sys.path.append(str(Path(__file__).parents[1] / 'domain'))
@@ -66,3 +67,9 @@ def test_chunk_comes_back_as_it_was_sent(arm):
     assert (found.seq, found.epoch, found.joint_names) == (41, 7, arm.joint_names)
     assert found.observed_at == pytest.approx(9.75) and found.rate_hz == pytest.approx(50.0)
     np.testing.assert_array_equal(found.rows, rows)
+
+
+@pytest.mark.parametrize('data', ['a\x1b[2J\nb', 'peer\n: OP_STOP: a\x1b[2Jb\u202e'])
+def test_text_of_a_stop_is_one_line_whoever_sent_it(data):
+    asked = convert.from_stop(String(data=data))
+    assert asked.cause.text.isprintable() and asked.source.isprintable()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from property_examples import examples
 import pytest
 
+from reflex_ros.domain.cause import one_line
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import CauseRecord
 from reflex_ros.runner.latch_file import ARMED, LatchFile
@@ -61,7 +62,8 @@ def test_reset_is_stored_too(path: Path) -> None:
 
 @examples(30)
 @given(st.lists(st.builds(CauseRecord, st.sampled_from(FaultCode),
-                          st.text(st.characters(codec='utf-8')), st.floats(allow_nan=False),
+                          st.text(st.characters(codec='utf-8')).map(one_line),
+                          st.floats(allow_nan=False),
                           st.integers(0, 10 ** 9)), max_size=4))
 def test_any_causes_come_back(shared_path: Path, causes: list[CauseRecord]) -> None:
     LatchFile(shared_path).store(tuple(causes))
