@@ -55,6 +55,18 @@ def refuse_unfit(frame: Frame) -> None:
         refuse_if_wrong(frame)
 
 
+def size_of(frame: Frame) -> tuple[int, int]:
+    """
+    Return width and height of a frame [pixels], without decoding it.
+
+    :raises FrameRefused: when its bytes do not say it.
+    """
+    if not frame.is_compressed:
+        return frame.width, frame.height
+    kind = _inspect(frame)
+    return kind.width, kind.height
+
+
 def convert(frame: Frame, camera: CameraSettings) -> Picture:
     """
     Make the picture that is sent.

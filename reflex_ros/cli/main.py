@@ -25,6 +25,7 @@ os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 
 COMMANDS = {
     'artifacts': ('models', 'List and show models (the service calls them artifacts).'),
+    'cameras': ('cameras', 'Find the cameras of this machine, and look at what one delivers.'),
     'completion': ('completion', 'Print the completion script for a shell.'),
     'connect': ('connect', 'Run a robot with its policy in one process, without ROS.'),
     'datasets': ('datasets', 'Register, upload, validate and list datasets.'),

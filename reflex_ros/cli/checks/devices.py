@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-import time
 from typing import TYPE_CHECKING
 
+from reflex_ros.cameras.trial import try_camera
 from reflex_ros.cli.checks.check import Check, failed, passed, warning
 from reflex_ros.cli.checks.ros import SLOW_HZ
 from reflex_ros.errors import ReflexError
@@ -44,14 +44,4 @@ def _rate(name: str, camera: Camera, folder: Path) -> float:
     """Return the rate of a camera [1/s]; 0 when fewer than two frames came."""
     from reflex_ros.runner.connect.cameras import make_source
 
-    source = make_source(name, camera, folder)(lambda: None)
-    times: list[float] = []
-    try:
-        source.open()
-        ends_at = time.monotonic() + LISTEN_S
-        while time.monotonic() < ends_at:
-            if source.read() is not None:
-                times.append(time.monotonic())
-    finally:
-        source.close()
-    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
+    return try_camera(name, make_source(name, camera, folder)(lambda: None), LISTEN_S).rate_hz

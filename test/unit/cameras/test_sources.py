@@ -95,11 +95,12 @@ def test_other_formats_are_decoded(video):
 
 def test_missing_device_and_file_that_is_no_camera_are_said(tmp_path):
     pytest.importorskip('av')
-    with pytest.raises(CameraLost, match='V4L2Camera failed to open /dev/video99: it does not'):
+    with pytest.raises(CameraLost, match='V4L2Camera failed to open /dev/video99: it is not'):
         V4l2Source(99).open()
     file = tmp_path / 'video'
     file.write_text('no camera')
-    with pytest.raises(CameraLost, match='V4L2Camera failed to open .*video'):
+    with pytest.raises(CameraLost, match='V4L2Camera failed to open .*video: it is no '
+                       'camera, or only the second node'):
         V4l2Source(str(file)).open()
     with pytest.raises(ConfigurationError, match="fourcc 'XXXX' is not known"):
         V4l2Source(0, fourcc='XXXX')
