@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 import shlex
+import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -171,7 +172,8 @@ def upload(common: CommonOptions, name: str, folder: str, yes: bool) -> None:
     It shows what the cameras saw.
 
     NAME is the name of a recording, a part of it, or a file (default: the newest recording).
-    Nothing else uploads a recording.
+    Nothing else uploads a recording. After an interruption, the same command continues the upload
+    if the service supports that, and repeats it otherwise.
     """
     from reflex_ros.cli import progress
     from reflex_ros.cli.remote import ask_at
@@ -198,6 +200,7 @@ def delete(common: CommonOptions, name: str, folder: str, yes: bool) -> None:
     confirm(f'{path} will be deleted.', yes=yes)
     try:
         path.unlink()
+        _memory(path).unlink(missing_ok=True)
     except OSError as exc:
         raise ConfigurationError(f'{path} cannot be deleted: {exc.strerror}') from exc
     text.report(common, {'ok': True, 'deleted': str(path)}, f'Deleted: {path}')
@@ -210,11 +213,21 @@ async def _upload(service: AsyncReflex, path: Path, messages: int, bar: Progress
     with tempfile.TemporaryDirectory(prefix='.upload-', dir=path.parent) as temporary:
         packed = Path(temporary) / path.stem
         packed.mkdir()
-        os.link(path, packed / path.name)
+        try:
+            os.link(path, packed / path.name)
+        except OSError:
+            # Not every file system has links.
+            shutil.copy2(path, packed / path.name)
         return await calls.upload(
             service, packed, session_id=path.stem,
             user_slug=calls.user_slug(service.key),
-            formats=('mcap',), summary={'messages': messages}, on_progress=bar)
+            formats=('mcap',), summary={'messages': messages}, on_progress=bar,
+            memory=_memory(path))
+
+
+def _memory(path: Path) -> Path:
+    """Return the file that remembers an upload which is not complete."""
+    return path.with_name(f'.{path.name}.upload')
 
 
 def _find(folder: str, name: str) -> Path:

@@ -163,9 +163,9 @@ class _Upload:
                 if self._offset > furthest:
                     failures.restart()
                 attempt = failures.add(str(exc), exc.retry_after_s)
-                # A second POST would store the file twice.
-                if (attempt.number >= TRIES or self._target.method == 'POST'
-                        or exc.retry_after_s > LONGEST_S):
+                # A second POST of the whole file would store it twice.
+                if (attempt.number >= TRIES or exc.retry_after_s > LONGEST_S
+                        or (self._target.method == 'POST' and not self._target.is_resumable)):
                     raise
                 await self._transport.pause(attempt)
             furthest = max(furthest, self._offset)

@@ -47,9 +47,15 @@ class ModelList(Row):
 
 
 class StorageTicket(Row):
-    """URL for the upload of a file by POST."""
+    """
+    URL for the upload of a file by POST.
+
+    :param is_resumable: whether the URL understands ``Content-Range``; an extension of this
+        package, not of the vendor.
+    """
 
     upload_url: str = Field('', alias='uploadUrl')
+    is_resumable: bool = Field(False, alias='uploadResumable')
 
 
 class RecordingTicket(StorageTicket):

@@ -9,25 +9,29 @@ leaves the machine only by a command. Recordings are never deleted here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 import contextlib
 import hashlib
 from pathlib import Path
-import tarfile
 
-from reflex_ros.client import retry
+from reflex_ros.client import private_file, retry
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
-from reflex_ros.client.file_source import FileSource
+from reflex_ros.client.folder_source import FolderSource
 from reflex_ros.client.messages import parse, Row
 from reflex_ros.client.messages.models import RecordingTicket
 from reflex_ros.client.resources.storage import store
 from reflex_ros.client.transfer import Progress
-from reflex_ros.errors import ConfigurationError, ServiceProtocolError, ServiceUnavailable
+from reflex_ros.errors import (
+    ConfigurationError,
+    ServiceProtocolError,
+    ServiceRefused,
+    ServiceUnavailable,
+)
 
 COMMIT_WAITS_S = (0.5, 1.0, 2.0)
 """Waits between the four attempts to commit; after 24 h the service deletes the upload."""
+WHAT = 'The upload'
 
 
 async def begin(service: AsyncReflex, session_id: str, user_slug: str, formats: Sequence[str],
@@ -76,52 +80,86 @@ def user_slug(key: Secret | None) -> str:
 async def upload(service: AsyncReflex, directory: Path, *, session_id: str, user_slug: str,
                  formats: Sequence[str] = ('lerobot',),
                  summary: Mapping[str, object] | None = None,
-                 on_progress: Progress | None = None) -> Row:
+                 on_progress: Progress | None = None, memory: Path | None = None) -> Row:
     """
-    Pack the directory of a session, upload the archive and commit it.
+    Upload the directory of a session and commit it; it is packed as a tar archive on the way.
 
-    The archive is written beside the directory and always removed at the end.
+    With ``memory``, the same call with the same unchanged directory goes on with an interrupted
+    upload: it sends what the storage does not have yet, or only commits. A storage that cannot
+    resume gets the whole file again.
 
     :param user_slug: slug of the account that owns the recording.
     :param summary: sent with the commit, e.g. counts of steps.
-    :raises ConfigurationError: if the directory does not exist or cannot be packed.
+    :param memory: file that remembers an upload until it is committed.
+    :raises ConfigurationError: if the directory cannot be read, or changes during the upload.
     :raises ServiceError: as in the three calls.
     """
-    archive = await asyncio.to_thread(pack, directory)
-    try:
-        with FileSource(archive) as source:
-            sha256 = await source.sha256()
-            ticket = await begin(service, session_id, user_slug, formats, source.size, sha256)
-            storage_id = await store(service, ticket.upload_url, source, 'application/x-tar',
-                                     'Recording upload', on_progress)
-            return await commit(service, ticket.recording_id, storage_id, source.size, sha256,
-                                summary or {})
-    finally:
-        with contextlib.suppress(OSError):
-            archive.unlink(missing_ok=True)
+    with FolderSource(directory) as source:
+        sha256 = await source.sha256()
+        started = _Started(memory, {'service': service.rpc.url, 'session_id': session_id,
+                                    'sha256': sha256, 'size_bytes': source.size})
+        if started.read():
+            with contextlib.suppress(ServiceRefused):
+                # Refused: the service has removed what was not committed within a day.
+                return await _finish(service, source, started, sha256, summary, on_progress)
+        started.ticket = await begin(service, session_id, user_slug, formats, source.size, sha256)
+        started.storage_id = ''
+        return await _finish(service, source, started, sha256, summary, on_progress)
 
 
-def pack(directory: Path) -> Path:
+async def _finish(service: AsyncReflex, source: FolderSource, started: _Started, sha256: str,
+                  summary: Mapping[str, object] | None, on_progress: Progress | None) -> Row:
+    """Send what is missing, and commit."""
+    started.write()
+    ticket = started.ticket
+    if not started.storage_id:
+        started.storage_id = await store(
+            service, ticket.upload_url, source, 'application/x-tar', 'Recording upload',
+            on_progress, is_resumable=ticket.is_resumable)
+        started.write()
+    kept = await commit(service, ticket.recording_id, started.storage_id, source.size, sha256,
+                        summary or {})
+    started.forget()
+    return kept
+
+
+class _Started:
     """
-    Pack a directory into an uncompressed tar file beside it; return the path of the file.
+    An upload that is not committed yet, and the file that remembers it.
 
-    :raises ConfigurationError: if it is not a directory, or the file exists or cannot be written.
+    :param identity: which bytes go where; what is remembered of others does not count.
     """
-    if not directory.is_dir():
-        raise ConfigurationError(f'{directory} is not a directory. Pass the directory of a '
-                                 'recording')
-    archive = directory.with_name(f'{directory.name}.tar')
-    try:
-        with archive.open('xb') as file:
-            try:
-                with tarfile.open(fileobj=file, mode='w', format=tarfile.PAX_FORMAT) as tar:
-                    tar.add(directory, directory.name)
-            except BaseException:
-                archive.unlink(missing_ok=True)
-                raise
-    except FileExistsError as exc:
-        raise ConfigurationError(f'{archive} exists already, maybe from an interrupted upload. '
-                                 'Move or remove it') from exc
-    except OSError as exc:
-        raise ConfigurationError(f'Cannot pack {directory}: {exc.strerror}') from exc
-    return archive
+
+    def __init__(self, file: Path | None, identity: Mapping[str, object]) -> None:
+        self._file = file
+        self._identity = dict(identity)
+        self.ticket = RecordingTicket.model_validate({})
+        self.storage_id = ''
+
+    def read(self) -> bool:
+        """Return whether an upload of these bytes can go on."""
+        try:
+            found = private_file.read(self._file, WHAT) if self._file is not None else None
+            if found is None or any(found.get(key) != value
+                                    for key, value in self._identity.items()):
+                return False
+            self.ticket = parse(RecordingTicket, found['ticket'], WHAT)
+        except (ConfigurationError, ServiceProtocolError, KeyError):
+            return False
+        self.storage_id = str(found.get('storage_id', ''))
+        return bool(self.storage_id) or self.ticket.is_resumable
+
+    def write(self) -> None:
+        """Remember it, if that is possible: an upload needs no memory."""
+        if self._file is not None:
+            with contextlib.suppress(ConfigurationError):
+                # The URL gives write access: only the owner may read it.
+                private_file.write(self._file, {
+                    **self._identity, 'ticket': self.ticket.as_sent(),
+                    'storage_id': self.storage_id}, WHAT)
+
+    def forget(self) -> None:
+        """Remove the file."""
+        if self._file is not None:
+            with contextlib.suppress(ConfigurationError):
+                private_file.remove(self._file, WHAT)

@@ -176,11 +176,26 @@ def test_upload_asks_first_and_leaves_the_file_where_it_is(reflex, recorded, ser
     assert [file.name for file in recorded.folder.iterdir()] == [path.name]
 
 
+def test_upload_that_failed_is_made_good_by_the_same_command(reflex, recorded, service):
+    path = write_run(recorded.folder / 'a.mcap')
+    call = 'recordings', 'upload', '--yes'
+    at = {'key': service.key, 'url': service.url}
+    service.fault('upload_corrupt', times=1)
+    reflex(*call, **at).failed('sha256')
+    # A later run commits what has arrived; what cannot be committed is sent again.
+    assert (recorded.folder / '.a.mcap.upload').exists()
+    assert '.upload' not in recorded('recordings', 'list')
+    assert reflex(*call, **at).code == 0
+    assert [row['committed'] for row in service.state()['recordings']] == [False, True]
+    assert [file.name for file in recorded.folder.iterdir()] == [path.name]
+
+
 def test_delete_asks_first(recorded):
     path = write_run(recorded.folder / 'a.mcap')
+    (recorded.folder / '.a.mcap.upload').write_text('{}')
     assert 'pass --yes' in recorded('recordings', 'delete', 'a', code=2) and path.exists()
     recorded('recordings', 'delete', 'a', '--yes')
-    assert not path.exists()
+    assert list(recorded.folder.iterdir()) == []
 
 
 def test_replay_moves_the_arm_as_recorded(recorded, moving_arm, monkeypatch):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings: packed, uploaded, committed, and never deleted."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -9,8 +10,11 @@ import tarfile
 
 import pytest
 
+from reflex_ros.client.async_client import AsyncReflex
+from reflex_ros.client.credentials import Secret
 from reflex_ros.client.resources import recordings
-from reflex_ros.errors import ConfigurationError, ServiceError, ServiceRefused, ServiceUnavailable
+from reflex_ros.client.transfer import PIECE
+from reflex_ros.errors import ConfigurationError, ServiceRefused, ServiceUnavailable
 
 pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
 
@@ -67,9 +71,7 @@ def test_wire_is_that_of_the_reference(ask_at, listen, recording):
     assert commit['args'] == {'recordingId': 'rec1', 'storageId': 's1', 'sizeBytes': len(body),
                               'sha256': digest, 'meta': {'summary': {'steps': 3}}}
     with tarfile.open(fileobj=io.BytesIO(body)) as tar:
-        assert sorted(tar.getnames()) == ['session_1', 'session_1/data',
-                                          'session_1/data/episode_0.parquet',
-                                          'session_1/meta.json']
+        assert tar.getnames() == ['session_1/data/episode_0.parquet', 'session_1/meta.json']
 
 
 @pytest.mark.parametrize('failures', [0, 1, 3])
@@ -96,18 +98,94 @@ def test_refused_commit_is_final(ask_service, service):
         ask_service(recordings.commit, 'rec_none', 's', 1, 'a' * 64, {})
 
 
-def test_archive_is_removed_when_the_upload_fails(ask_at, closed_port, recording):
-    with pytest.raises(ServiceError):
-        ask_at(f'http://127.0.0.1:{closed_port}', lambda client: recordings.upload(
-            client, recording, **SESSION), window_s=0.0)
-    assert not recording.with_name('session_1.tar').exists()
+def test_what_is_no_directory_is_refused(ask_service, recording):
+    with pytest.raises(ConfigurationError, match='Cannot read .*meta.json: Not a directory'):
+        ask_service(recordings.upload, recording / 'meta.json', **SESSION)
 
 
-def test_what_stands_in_the_archives_place_is_left_alone(ask_service, recording):
-    theirs = recording.with_name('session_1.tar')
-    theirs.write_text('precious')
-    with pytest.raises(ConfigurationError, match='session_1.tar exists already'):
-        ask_service(recordings.upload, recording, **SESSION)
-    assert theirs.read_text() == 'precious'
-    with pytest.raises(ConfigurationError, match='is not a directory. Pass the directory'):
-        ask_service(recordings.upload, theirs, **SESSION)
+def uploaded(service):
+    """Return the rows of the service, and how many of them are committed."""
+    rows = service.state()['recordings']
+    return len(rows), sum(row['committed'] for row in rows)
+
+
+def test_interrupted_upload_goes_on_where_it_ended(run, ask_service, service, recording, tmp_path):
+    (recording / 'big.bin').write_bytes(bytes(3 * PIECE))
+    memory = tmp_path / '.session_1.upload'
+
+    async def interrupted():
+        async with AsyncReflex(Secret(service.key), convex_url=service.url) as client:
+            second = asyncio.Event()
+            job = asyncio.ensure_future(recordings.upload(
+                client, recording, memory=memory, **SESSION,
+                on_progress=lambda sent, size: sent > PIECE and second.set()))
+            await second.wait()
+            job.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await job
+
+    run(interrupted())
+    assert uploaded(service) == (1, 0)
+    # It holds an address that gives write access.
+    assert memory.stat().st_mode & 0o777 == 0o600
+    seen = []
+    ask_service(recordings.upload, recording, memory=memory, **SESSION,
+                on_progress=lambda sent, size: seen.append(sent))
+    assert uploaded(service) == (1, 1)
+    # A question has no bytes.
+    assert min(filter(None, seen)) > PIECE
+    assert not memory.exists()
+
+
+def test_connection_that_is_cut_is_made_again(ask_service, service, recording):
+    service.fault('upload_cut', 1000)
+    assert ask_service(recordings.upload, recording, **SESSION)
+    assert uploaded(service) == (1, 1)
+
+
+def test_upload_that_was_only_not_committed_is_only_committed(
+        ask_service, service, recording, short_commit_waits, tmp_path):
+    memory = tmp_path / '.session_1.upload'
+
+    def failing(sent, size):
+        if sent == size:
+            service.fault('rpc_status', '503', times=4)
+
+    with pytest.raises(ServiceUnavailable):
+        ask_service(recordings.upload, recording, memory=memory, on_progress=failing, **SESSION)
+    sent = []
+    ask_service(recordings.upload, recording, memory=memory, **SESSION,
+                on_progress=lambda *at: sent.append(at))
+    assert sent == [] and uploaded(service) == (1, 1)
+
+
+@pytest.mark.parametrize('changed', ['file', 'session', 'memory', 'service'])
+def test_what_is_remembered_of_another_upload_does_not_count(
+        ask_service, service, recording, short_commit_waits, tmp_path, changed):
+    memory = tmp_path / '.session_1.upload'
+    session = dict(SESSION)
+
+    def failing(sent, size):
+        if sent == size:
+            service.fault('rpc_status', '503', times=4)
+
+    with pytest.raises(ServiceUnavailable):
+        ask_service(recordings.upload, recording, memory=memory, on_progress=failing, **session)
+    if changed == 'file':
+        (recording / 'meta.json').write_text('[]')
+    elif changed == 'session':
+        session['session_id'] = 'sess_2'
+    elif changed == 'memory':
+        memory.write_text('half a docu')
+    else:
+        service.advance(25 * 3600)
+    ask_service(recordings.upload, recording, memory=memory, **session)
+    assert uploaded(service) == ((1, 1) if changed == 'service' else (2, 1))
+    assert not memory.exists()
+
+
+def test_place_that_cannot_remember_does_not_prevent_the_upload(ask_service, service, recording,
+                                                               tmp_path):
+    tmp_path.chmod(0o777)
+    assert ask_service(recordings.upload, recording, memory=tmp_path / '.x.upload', **SESSION)
+    assert uploaded(service) == (1, 1)

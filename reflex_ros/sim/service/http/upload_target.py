@@ -3,9 +3,9 @@
 """
 The addresses that files are sent to: ``/uploads/<token>``.
 
-A PUT or POST of the whole file is what the protocol knows (h.5, i.5, i.7). Beyond that, a PUT
-target can be resumed; the vendor's service is not known to. The convention is that of the large
-storage services:
+A PUT or POST of the whole file is what the protocol knows (h.5, i.5, i.7). Beyond that, the target
+of a dataset (PUT) and that of a recording (POST) can be resumed; those of the vendor's service are
+not known to. The convention is that of the large storage services:
 
     PUT  Content-Range: bytes 0-99/250    -> 308, Range: bytes=0-99      (go on with byte 100)
     PUT  Content-Range: bytes 100-249/250 -> 200, {"size_bytes": 250, "sha256": "..."}
@@ -26,7 +26,7 @@ import re
 from aiohttp import web
 
 from reflex_ros.sim.service.http.rest import error, wrong_method
-from reflex_ros.sim.service.resources.uploads import LIMITS, METHODS, Upload
+from reflex_ros.sim.service.resources.uploads import LIMITS, METHODS, RESUMABLE, Upload
 from reflex_ros.sim.service.state import ServiceState
 
 # Of the whole file: RFC 9530, and RFC 3230 before it. Content-Digest is of one request's body.
@@ -208,9 +208,10 @@ def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
     if text is None:
         return None
     match = _CONTENT_RANGE.fullmatch(text)
-    if match is None or METHODS[upload.purpose] != 'PUT':
-        raise _refusal(
-            400, 'bad_content_range', 'a PUT takes "bytes A-B/TOTAL" or "bytes */TOTAL"')
+    if match is None or upload.purpose not in RESUMABLE:
+        raise _refusal(400, 'bad_content_range',
+                       'this target takes a whole file' if match else
+                       'expected "bytes A-B/TOTAL" or "bytes */TOTAL"')
     total = int(match[3])
     if total > LIMITS[upload.purpose]:
         raise _refusal(413, 'too_large', f'more than {LIMITS[upload.purpose]} bytes')

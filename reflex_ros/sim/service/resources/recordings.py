@@ -74,7 +74,7 @@ class Recordings:
         recording = self.table.add(Recording(
             new_id('rec'), session_id, user_slug, formats, size_bytes, sha256.lower(), upload.id,
             self._clock.now_ms()))
-        return recording.ids() | {'uploadUrl': self._uploads.url(upload)}
+        return recording.ids() | {'uploadUrl': self._uploads.url(upload), 'uploadResumable': True}
 
     @rpc('publicApi:commitRecordingUpload')
     def commit(

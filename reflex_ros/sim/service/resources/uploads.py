@@ -35,6 +35,7 @@ class Purpose(str, Enum):
 
 
 METHODS = {Purpose.DATASET: 'PUT', Purpose.MODEL: 'POST', Purpose.RECORDING: 'POST'}
+RESUMABLE = {Purpose.DATASET, Purpose.RECORDING}
 # [bytes] The 500 MiB are documented (i.7); the other two only keep a disk from filling up.
 LIMITS = {
     Purpose.DATASET: 65536 * _MIB, Purpose.MODEL: 500 * _MIB, Purpose.RECORDING: 65536 * _MIB,
