@@ -176,7 +176,8 @@ def test_joints_that_are_never_heard_are_listened_to_anew(world, monkeypatch):
     node = world.rig.node
     # As a subscription that the middleware or the executor has lost: it exists, and hears nothing.
     node.destroy_subscription(node._joint_states)
-    node._joint_states = deaf = node.create_subscription(JointState, 'nowhere', print, 1)
+    node._joint_states = deaf = node.create_subscription(
+        JointState, 'nowhere', lambda _: None, 1)
     world.until(lambda: node._joint_states is not deaf, 'another subscription')
     heard = node._joints_at
     world.until(lambda: node._joints_at > heard and not node._observer.joint_states(
