@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+import errno
 import math
 import re
 from typing import Any
 
 import click
 
+from reflex_ros import small_file
 from reflex_ros.cli.options import Function
 
 MAX_IMAGE = 4 * 2 ** 20
@@ -37,8 +39,7 @@ def numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[floa
     text = value
     if not re.fullmatch(r'[-+0-9.,eE\s]+', value):
         try:
-            with open(value, encoding='utf-8') as file:
-                text = file.read(MAX_STATE)
+            text = small_file.read(value, MAX_STATE, takes_pipes=True).decode('utf-8')
         except (OSError, ValueError) as exc:
             raise click.BadParameter(f'{value} is neither a list of numbers nor a readable '
                                      f'file ({getattr(exc, "strerror", None) or exc})') from exc
@@ -69,16 +70,13 @@ def image_files(ctx: click.Context, param: click.Parameter,
 
 def _image(name: str) -> dict[str, str]:
     try:
-        with open(name, 'rb') as file:
-            data = file.read(MAX_IMAGE + 1)
+        data = small_file.read(name, MAX_IMAGE, takes_pipes=True)
     except OSError as exc:
-        raise click.BadParameter(f'{name} cannot be read: {exc.strerror}') from exc
+        hint = ': make it smaller, for example 640 x 480' if exc.errno == errno.EFBIG else ''
+        raise click.BadParameter(f'{name} cannot be read: {exc.strerror}{hint}') from exc
     encoding = next((known for head, known in ENCODINGS.items() if data.startswith(head)), None)
     if encoding is None:
         raise click.BadParameter(f'{name} is neither a JPEG nor a PNG file')
-    if len(data) > MAX_IMAGE:
-        raise click.BadParameter(f'{name} is larger than {MAX_IMAGE >> 20} MiB: make it smaller, '
-                                 'for example 640 x 480')
     return {'encoding': encoding, 'data': base64.b64encode(data).decode('ascii')}
 
 

@@ -16,6 +16,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from reflex_ros import small_file
 from reflex_ros.client.texts import printable
 from reflex_ros.errors import ConfigurationError
 
@@ -49,7 +50,7 @@ def _problems(folder: Path) -> Iterator[str]:
             f' (it is in the folder {inner}: upload that one)' if inner else '')
         return
     try:
-        info = json.loads((folder / INFO).read_bytes())
+        info = json.loads(small_file.read(folder / INFO))
     except (OSError, ValueError, RecursionError) as exc:
         yield f'{INFO} cannot be read ({exc})'
         return

@@ -9,9 +9,9 @@ import json
 import math
 from pathlib import Path
 
+from reflex_ros import small_file
 from reflex_ros.errors import ConfigurationError
 
-MAX_SIZE = 2 ** 20
 MAX_VALUES, MAX_DEPTH = 100_000, 64
 
 
@@ -24,13 +24,10 @@ def read(file: Path, what: str) -> dict[str, object]:
         syntax, is not a mapping, or contains a value that JSON cannot represent.
     """
     try:
-        with open(file, 'rb') as stream:
-            data = stream.read(MAX_SIZE + 1)
+        data = small_file.read(file, takes_pipes=True)
     except OSError as exc:
-        raise ConfigurationError(f'Failed to read {what}: {exc}') from exc
+        raise ConfigurationError(f'Failed to read {what}: {exc.strerror}: {file}') from exc
     name = what[:1].upper() + what[1:]
-    if len(data) > MAX_SIZE:
-        raise ConfigurationError(f'{name} must not be larger than 1 MiB: {file}')
     is_yaml = file.suffix.lower() in ('.yaml', '.yml')
     try:
         content = _yaml(data) if is_yaml else json.loads(data)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from reflex_ros import small_file
 from reflex_ros.errors import ConfigurationError
 
 MAX_SIZE = 2 ** 20
@@ -60,8 +61,7 @@ def read(path: Path) -> YamlFile:
     :raises NotReadable: if it does not exist, cannot be read, or as :func:`parse`.
     """
     try:
-        with open(path, 'rb') as stream:
-            data = stream.read(MAX_SIZE + 1)
+        data = small_file.read(path, MAX_SIZE)
     except FileNotFoundError as exc:
         raise NotReadable(path, 'the file does not exist') from exc
     except OSError as exc:

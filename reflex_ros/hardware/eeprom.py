@@ -18,6 +18,7 @@ from pathlib import Path
 import re
 import time
 
+from reflex_ros import small_file
 from reflex_ros.errors import BusError, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.bring_up import read_configuration
@@ -165,7 +166,7 @@ def load_backup(path: Path) -> dict[int, dict[Register, int]]:
     """
     names = {register.name: register for register in KEPT}
     try:
-        servos = json.loads(path.read_text(encoding='utf-8'))['servos']
+        servos = json.loads(small_file.read(path))['servos']
         values = {int(servo_id): {names[name]: value for name, value in registers.items()}
                   for servo_id, registers in servos.items()}
         for registers in values.values():

@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 import tempfile
 
+from reflex_ros import small_file
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import from_range, JointCalibration
 from reflex_ros.hardware.so101 import ServoJoint, SO101_JOINTS
@@ -89,7 +90,7 @@ def load(path: Path) -> tuple[JointCalibration, ...]:
     """
     try:
         # A byte order mark is allowed: editors on Windows write one.
-        content = json.loads(path.read_text(encoding='utf-8-sig'), object_pairs_hook=_unique)
+        content = json.loads(small_file.read(path).decode('utf-8-sig'), object_pairs_hook=_unique)
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f'calibration file {path} cannot be read: {exc}') from exc
     except RecursionError:

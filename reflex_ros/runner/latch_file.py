@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from reflex_ros import small_file
 from reflex_ros.client.user_folders import base, expanded
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
@@ -56,7 +57,7 @@ class LatchFile:
     def load(self) -> tuple[CauseRecord, ...]:
         """Return the causes; a file that cannot be read is a cause itself."""
         try:
-            rows = json.loads(self._path.read_text(encoding='utf-8'))['causes']
+            rows = json.loads(small_file.read(self._path))['causes']
             if not isinstance(rows, list):
                 raise TypeError('causes are no list')
             return tuple(map(_record, rows))

@@ -39,9 +39,11 @@ def draw(pose: Sequence[float], caption: str, size: tuple[int, int] = (640, 360)
     """
     Draw a pose (joints,) [rad]; the first six joints bend the picture, missing ones are at 0.
 
+    :param pose: finite numbers; turns beyond one do not change the picture.
     :param caption: changes from frame to frame, as sensor noise does in a real camera.
     """
-    pose = (*pose, *[0.0] * 6)[:6]
+    # The joint states of a stranger may hold any number, and sums of huge ones have no cosine.
+    pose = [math.remainder(angle, math.tau) for angle in (*pose, *[0.0] * 6)[:6]]
     image = Image.new('RGB', size, (236, 238, 240))
     canvas = ImageDraw.Draw(image)
     canvas.rectangle((0, 300, size[0], size[1]), fill=(196, 178, 150))

@@ -70,11 +70,11 @@ def test_short_file_that_stands_for_billions_is_refused(write):
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path, write):
-    with pytest.raises(ConfigurationError, match='Failed to read robot schema: .*No such file'):
+    with pytest.raises(ConfigurationError, match='Failed to read robot schema: No such file'):
         mapping_file.read(tmp_path / 'none.json', 'robot schema')
     with pytest.raises(ConfigurationError, match='Failed to read robot schema: .*directory'):
         mapping_file.read(tmp_path, 'robot schema')
-    with pytest.raises(ConfigurationError, match='must not be larger than 1 MiB'):
+    with pytest.raises(ConfigurationError, match='it is larger than 1 MiB'):
         mapping_file.read(write(b' ' * (2 ** 20 + 1)), 'robot schema')
 
 
