@@ -24,8 +24,8 @@ class Panel:
     """
     One chart.
 
-    :param lines: name -> points (x, y), x in seconds.
-    :param marks: instants [s] with a word each.
+    :param lines: name -> points (x, y), x in the unit of the axis, usually seconds.
+    :param marks: places on that axis, with a word each.
     :param least: smallest range of y that is drawn, so that noise does not fill the chart.
     """
 
@@ -47,11 +47,13 @@ class Strip:
     pictures: Sequence[NDArray[np.uint8]]
 
 
-def draw(path: Path, panels: Sequence[Panel], strips: Sequence[Strip] = ()) -> None:
+def draw(path: Path, panels: Sequence[Panel], strips: Sequence[Strip] = (), *,
+         unit: str = 's') -> None:
     """
-    Draw panels below each other with a common time axis [s], whose numbers are the points' own.
+    Draw panels below each other with a common axis, whose numbers are the points' own.
 
     :param strips: stand above the panels, along the same axis.
+    :param unit: of the axis.
     :raises OSError: if the file cannot be written.
     """
     heights = [_height(strip) for strip in strips]
@@ -59,7 +61,7 @@ def draw(path: Path, panels: Sequence[Panel], strips: Sequence[Strip] = ()) -> N
     canvas = ImageDraw.Draw(image)
     xs = [x for panel in panels for line in panel.lines.values() for x, _ in line] or [0.0]
     for index, panel in enumerate(panels):
-        _panel(canvas, panel, sum(heights) + index * SIZE[1], (min(xs), max(xs)))
+        _panel(canvas, panel, sum(heights) + index * SIZE[1], (min(xs), max(xs)), unit)
     for index, strip in enumerate(strips):
         _strip(image, strip, sum(heights[:index]))
     image.save(path, format='PNG')
@@ -81,7 +83,7 @@ def _strip(image: Image.Image, strip: Strip, top: int) -> None:
 
 
 def _panel(canvas: ImageDraw.ImageDraw, panel: Panel, top: int,
-           span: tuple[float, float]) -> None:
+           span: tuple[float, float], unit: str) -> None:
     font = ImageFont.load_default()
     low, high = _range([y for line in panel.lines.values() for _, y in line], panel.least)
     width, height = SIZE[0] - LEFT - RIGHT, SIZE[1] - TOP - BOTTOM
@@ -97,7 +99,9 @@ def _panel(canvas: ImageDraw.ImageDraw, panel: Panel, top: int,
         x = span[0] + (span[1] - span[0]) * step / 4
         canvas.line([at(span[0], y), (LEFT + width, at(span[0], y)[1])], fill=GRID)
         canvas.text((8, at(span[0], y)[1] - 6), f'{y:.4g}', fill=INK, font=font)
-        canvas.text((LEFT + width * step / 4 - 8, bottom + 6), f'{x:.3g} s', fill=INK, font=font)
+        number = f'{x:.3g}' if abs(x) < 1000 else f'{x:.0f}'
+        canvas.text((LEFT + width * step / 4 - 8, bottom + 6), f'{number} {unit}', fill=INK,
+                    font=font)
     for x, word in panel.marks:
         if span[0] <= x <= span[1]:
             canvas.line([at(x, low), at(x, high)], fill=MARK, width=2)

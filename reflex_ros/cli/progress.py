@@ -20,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from reflex_ros.cli.loss_curve import LossCurve
 from reflex_ros.client.messages.training import TrainingRun
 from reflex_ros.client.texts import printable
 
@@ -48,10 +49,12 @@ def upload_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]
 
 
 @contextmanager
-def training_view(run_id: str, *, quiet: bool) -> Iterator[Callable[[TrainingRun], None]]:
+def training_view(run_id: str, curve: LossCurve, *,
+                  quiet: bool) -> Iterator[Callable[[TrainingRun], None]]:
     """
     Show the progress of a training run: a bar on a terminal, else a line for each change.
 
+    :param curve: gets each state, and is shown behind the bar.
     :param quiet: show nothing, even on a terminal.
     :returns: function to call with the present state of the run.
     """
@@ -65,8 +68,10 @@ def training_view(run_id: str, *, quiet: bool) -> Iterator[Callable[[TrainingRun
         task = progress.add_task(run_id, total=None, loss='')
 
         def show(run: TrainingRun) -> None:
+            curve.add(run)
             loss = '' if run.loss is None else f'loss {run.loss:.4g}'
-            progress.update(task, description=f'{run_id} {run.status}', loss=loss,
+            progress.update(task, description=f'{run_id} {run.status}',
+                            loss=f'{loss} {curve.blocks}'.rstrip(),
                             total=None if run.fraction is None else 1.0, completed=run.fraction)
             share = '' if run.fraction is None else f'{run.fraction:.0%}'
             place = '' if run.queue_place is None else f'position {run.queue_place}'

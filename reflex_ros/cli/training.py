@@ -14,7 +14,9 @@ from typing import Any
 
 import click
 
+from reflex_ros import small_file
 from reflex_ros.cli import next_steps, progress, text
+from reflex_ros.cli.loss_curve import check_plot, LossCurve
 from reflex_ros.cli.named import id_argument, IdOf, real
 from reflex_ros.cli.options import CommonOptions, Function, service_command
 from reflex_ros.cli.remote import ask, ask_next
@@ -117,30 +119,58 @@ def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | No
                      note=note, next=[WATCH.format(found.run_id)])
 
 
-@service_command('reflex training status run_01 --watch', group=training)
+@service_command('reflex training status run_01 --watch',
+                 'reflex training status @last --watch --plot loss.png', group=training)
 @id_argument('run_id', 'run', 'TRAINING_RUN_ID')
 @click.option('--watch', is_flag=True, help='Poll until the run is finished; exit with 1 if it '
                                             'failed.')
 @click.option('--poll-interval', type=click.FloatRange(1.0), default=10.0, show_default=True,
               help='Seconds between polls.')
-def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float) -> None:
+@click.option('--plot', type=click.Path(dir_okay=False, path_type=Path),
+              help='Draw the loss over the steps as a PNG file.')
+def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float,
+           plot: Path | None) -> None:
     """
     Show one training run.
 
-    With --json and --watch, the command prints one document per poll.
+    With --json and --watch, the command prints one document per poll. The service sends only the
+    first and the newest loss: watch a run from its start to see the whole curve.
     """
+    check_plot(plot)
+    curve = LossCurve()
     if not watch:
         found, following = ask_next(common, calls.get, _following, run_id)
+        if found.run is not None:
+            curve.add(found.run)
         _report(common, found, following)
+        _draw(common, curve, plot)
         if found.run is not None and not common.as_json:
             _warn(found.run)
         return
-    following = []
-    with progress.training_view(run_id, quiet=common.as_json) as view:
+    last, following = _watch(common, run_id, poll_interval, curve, plot)
+    if last is not None and not common.as_json:
+        _report(common, last, following)
+    _draw(common, curve, plot)
+    if last is not None and last.run is not None and last.run.status == 'failed':
+        if common.as_json:
+            sys.exit(1)
+        raise click.ClickException(_failure(last.run))
+
+
+def _watch(common: CommonOptions, run_id: str, poll_s: float, curve: LossCurve,
+           plot: Path | None) -> tuple[TrainingRunAnswer | None, list[str]]:
+    """
+    Poll a run until it has finished; return the last answer, and the commands that follow.
+
+    :param plot: drawn also when a person ends the watching.
+    """
+    with progress.training_view(run_id, curve, quiet=common.as_json) as view:
         async def follow(service: AsyncReflex, run_id: str) -> TrainingRunAnswer | None:
             last, is_warned = None, common.as_json
-            async for last in calls.watch(service, run_id, poll_s=poll_interval):
+            async for last in calls.watch(service, run_id, poll_s=poll_s):
                 if common.as_json:
+                    if last.run is not None:
+                        curve.add(last.run)
                     _report(common, last, await _following(service, last), is_watched=True)
                 elif last.run is not None:
                     view(last.run)
@@ -148,17 +178,24 @@ def status(common: CommonOptions, run_id: str, watch: bool, poll_interval: float
             return last
 
         try:
-            last, following = ask_next(common, follow, _following, run_id)
+            return ask_next(common, follow, _following, run_id)
         except KeyboardInterrupt:
+            if plot is not None and curve.points:
+                curve.draw(plot)
             click.echo(f'The run continues. Watch it with `{WATCH.format(real(run_id))}`',
                        err=True)
             raise
-    if last is not None and not common.as_json:
-        _report(common, last, following)
-    if last is not None and last.run is not None and last.run.status == 'failed':
-        if common.as_json:
-            sys.exit(1)
-        raise click.ClickException(_failure(last.run))
+
+
+def _draw(common: CommonOptions, curve: LossCurve, plot: Path | None) -> None:
+    """Print the loss as a line, and draw the plot that was asked for."""
+    points = curve.points
+    if not common.as_json and curve.blocks:
+        click.echo(f'\nLoss: {points[0][1]:.4g} -> {points[-1][1]:.4g}  {curve.blocks}')
+    if plot is not None:
+        curve.draw(plot)
+        # With --json, stdout has the documents of the run.
+        click.echo(f'Loss curve: {plot}', err=common.as_json)
 
 
 training.add_command(status, 'get')
@@ -222,7 +259,7 @@ def _read(parameters_json: str) -> str:
     if not parameters_json.startswith('@'):
         return parameters_json
     try:
-        return Path(parameters_json[1:]).read_text(encoding='utf-8')
+        return small_file.read(parameters_json[1:], takes_pipes=True).decode('utf-8')
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f'Failed to read parameters-json: {exc}') from exc
 

@@ -51,18 +51,32 @@ class TrainingRun(Row):
     def loss(self) -> float | None:
         """Newest loss that the service sent: of the run, its last checkpoint or its start."""
         final = self.first_number('loss', 'currentLoss', 'modalFinalLoss')
-        if final is not None:
-            return final
+        saved = self._checkpoint('loss')
+        return next((value for value in (final, saved) if value is not None),
+                    self.first_number('modalInitialLoss'))
+
+    @property
+    def losses(self) -> dict[int, float]:
+        """Step -> loss, for every loss that the service sent with a step that is known."""
+        done, of = self.first_number('stepsCompleted'), self.first_number('estimatedTotalSteps')
+        pairs = ((0.0, self.first_number('modalInitialLoss')),
+                 (self._checkpoint('step'), self._checkpoint('loss')),
+                 (done, self.first_number('loss', 'currentLoss')),
+                 (of, self.first_number('modalFinalLoss')))
+        return {int(step): loss for step, loss in pairs if step is not None and loss is not None}
+
+    def _checkpoint(self, name: str) -> float | None:
+        """Return a number that the service saved with the last checkpoint; None without one."""
         text = self.as_sent().get('latestCheckpointMetricsJson')
         try:
             metrics = json.loads(text) if isinstance(text, str) else {}
         except (ValueError, RecursionError):
             metrics = {}
-        value = metrics.get('loss') if isinstance(metrics, dict) else None
+        value = metrics.get(name) if isinstance(metrics, dict) else None
         if (isinstance(value, (int, float)) and not isinstance(value, bool)
                 and math.isfinite(value)):
             return float(value)
-        return self.first_number('modalInitialLoss')
+        return None
 
     @property
     def queue_place(self) -> int | None:

@@ -314,3 +314,104 @@ def test_terminal_gets_a_bar_with_the_loss(service, no_settings, run_id):
     os.close(master)
     assert job.returncode == 0 and b'100%' in shown
     assert b'Status: succeeded' in out and b'\x1b' not in out
+
+
+# ---- the loss as a curve
+
+
+def test_loss_of_a_finished_run_is_drawn(ask, service, run_id, tmp_path):
+    from PIL import Image
+
+    service.advance(3600)
+    path = tmp_path / 'loss.png'
+    outcome = ask('training', 'status', run_id, '--plot', str(path))
+    assert outcome.code == 0 and f'Loss curve: {path}' in outcome.out
+    [line] = [line for line in outcome.out.splitlines() if line.startswith('Loss: ')]
+    assert re.fullmatch(r'Loss: [\d.]+ -> 0\.\d+  █▁', line)
+    with Image.open(path) as picture:
+        assert picture.format == 'PNG' and len(picture.convert('RGB').getcolors(10_000)) > 3
+
+
+def test_plot_in_json_leaves_one_document_on_stdout(ask, service, run_id, tmp_path):
+    service.advance(3600)
+    path = tmp_path / 'loss.png'
+    outcome = ask('training', 'status', run_id, '--plot', str(path), '--json')
+    assert outcome.document['ok'] and path.exists() and f'Loss curve: {path}' in outcome.err
+
+
+def test_run_without_a_loss_is_not_drawn(ask, run_id, tmp_path):
+    path = tmp_path / 'loss.png'
+    outcome = ask('training', 'status', run_id, '--plot', str(path))
+    assert outcome.code == 1 and not path.exists()
+    assert 'The service has sent no loss of this run yet: nothing was drawn' in outcome.err
+    assert 'Loss: ' not in outcome.out
+
+
+def test_place_that_cannot_be_written_is_said_before_the_run_is_watched(ask, run_id, tmp_path):
+    ask('training', 'status', run_id, '--watch', '--plot', str(tmp_path / 'no' / 'loss.png')
+        ).failed('loss.png cannot be written: there is no folder')
+
+
+@pytest.mark.slow
+def test_watched_run_has_a_whole_curve(ask, service, dataset, monkeypatch, tmp_path):
+    from reflex_ros.client.resources import training
+
+    real = training.get
+
+    async def moving(client, wanted):
+        answer = await real(client, wanted)
+        service.advance(15)
+        return answer
+
+    started = ask('training', 'start', '--dataset', dataset, '--max-steps', '200', '--save-freq',
+                  '50', '--json')
+    run_id = started.document['trainingRun']['trainingRunId']
+    monkeypatch.setattr(training, 'get', moving)
+    path = tmp_path / 'loss.png'
+    outcome = ask('training', 'status', run_id, '--watch', '--poll-interval', '1', '--plot',
+                  str(path))
+    assert outcome.code == 0 and path.exists()
+    [line] = [line for line in outcome.out.splitlines() if line.startswith('Loss: ')]
+    blocks = line.split()[-1]
+    assert len(blocks) >= 3 and blocks[0] == '█' and blocks[-1] == '▁', line
+
+
+def test_watching_that_is_interrupted_leaves_its_curve(service, no_settings, run_id, tmp_path):
+    service.advance(70)
+    path = tmp_path / 'loss.png'
+    environment = {**os.environ, 'REFLEX_API_KEY': KEY, 'REFLEX_CONVEX_URL': service.url,
+                   'PYTHONPATH': str(Path(__file__).parents[3])}
+    with subprocess.Popen(
+            [sys.executable, '-m', 'reflex_ros.cli.main', 'training', 'status', run_id, '--watch',
+             '--plot', str(path)], env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as job:
+        assert b'loss' in job.stderr.readline()
+        job.send_signal(signal.SIGINT)
+        job.communicate(timeout=20)
+    assert job.returncode == 130 and path.exists()
+
+
+@pytest.mark.parametrize(('sent', 'losses'), [
+    ({}, {}),
+    ({'modalInitialLoss': 1.6}, {0: 1.6}),
+    ({'modalInitialLoss': 1.6, 'latestCheckpointMetricsJson': '{"step": 50, "loss": 0.5}',
+      'estimatedTotalSteps': 200, 'modalFinalLoss': 0.1}, {0: 1.6, 50: 0.5, 200: 0.1}),
+    ({'loss': 0.7, 'stepsCompleted': 20}, {20: 0.7}), ({'loss': 0.7}, {}),
+    ({'latestCheckpointMetricsJson': '{"step": null, "loss": "x"}'}, {}),
+    ({'latestCheckpointMetricsJson': '[1'}, {})])
+def test_loss_counts_where_its_step_is_known(sent, losses):
+    from reflex_ros.client.messages.training import TrainingRun
+
+    assert TrainingRun.model_validate(sent).losses == losses
+
+
+def test_blocks_show_the_curve_along_the_steps():
+    from reflex_ros.cli.loss_curve import LossCurve
+    from reflex_ros.client.messages.training import TrainingRun
+
+    curve = LossCurve()
+    for step, loss in ((0, 8.0), (10, 7.0), (20, 6.0), (90, 1.0), (100, 1.0)):
+        curve.add(TrainingRun.model_validate({'loss': loss, 'stepsCompleted': step}))
+    # Between the steps 20 and 90 nothing came: the loss stays.
+    assert curve.blocks == '█▆▆▆▁'
+    assert curve.points[0] == (0.0, 8.0)
