@@ -33,8 +33,9 @@ def lines(graph: Graph, seen: GraphStatus) -> Iterator[str]:
         yield f'Why nothing moves: {safety.why}'
     details = {
         DRIVER: (driver.lifecycle.value, driver.motion.value,
-                 f'torque {"on" if driver.torque else "off"}', driver.problem),
+                 driver.torque_text, driver.problem),
         STREAM: (stream.lifecycle.value, f'link {stream.link.value}',
+                 stream.commander.text,
                  _named('session', graph.session_id), stream.session_mode.value,
                  _named('prompt', stream.prompt), stream.problem),
         SUPERVISOR: (seen.supervisor.lifecycle.value, seen.supervisor.problem),

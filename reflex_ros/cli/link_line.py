@@ -67,7 +67,7 @@ def _pieces(stream: StreamBeat, driver: DriverBeat,
     yield _Piece(5, f'commands {_number(driver.rate_hz, has_driver, ".1f")} of '
                  f'{_number(driver.target_hz, has_driver)} Hz')
     yield _Piece(9, f'cycle {_number(driver.cycle_ms_p99, has_driver, ".1f")} ms')
-    yield _Piece(4, f'torque {"on" if driver.torque else "off"}')
+    yield _Piece(4, driver.torque_text if has_driver else f'torque {UNKNOWN}')
 
 
 def _number(value: float, is_known: bool, form: str = '.0f') -> str:

@@ -44,7 +44,8 @@ SILENCE_S = 1.0
 SERVO_IDS = [joint.servo_id for joint in SO101_JOINTS]
 MIDDLE_POSE = ('Hold the arm with EVERY joint in the middle of its travel: upper arm up, forearm '
                'forward, gripper half open')
-SWEEP = 'Move every joint except wrist_roll slowly to both ends of its travel'
+SWEEP = ('Move every joint except wrist_roll slowly to both ends of its travel. At the end, close '
+         'the gripper')
 
 
 @arm_command(

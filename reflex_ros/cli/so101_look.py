@@ -115,7 +115,8 @@ def info(common: CommonOptions, role: str, port: str | None, arm_id: str) -> Non
             **({'error': _silence(survey.absent)} if survey.absent else {}),
             'absent': list(survey.absent),
             'calibration_file': file_note,
-            'servos': [{'id': servo.servo_id, 'joint': servo.name, 'firmware': servo.firmware,
+            'servos': [{'id': servo.servo_id, 'joint': servo.name,
+                        'model': servo.values[reg.MODEL_NUMBER], 'firmware': servo.firmware,
                         'part': build.parts[JOINT_INDEX[id_]],
                         'gear': build.gears[JOINT_INDEX[id_]],
                         'calibrated': servo.calibration is not None,
@@ -136,9 +137,9 @@ def _print_info(name: str, survey: Survey, readings: Mapping[int, Reading],
                 file_note: str, build: ArmBuild) -> None:
     click.echo(f'port {name}\n')
     text.show_grid(
-        ('id', 'joint', 'part', 'gear', 'firmware', 'range [tick]', 'offset', 'P I D', 'supply',
-         'torque', 'calibrated'), [
-            (id_, servo.name, build.parts[JOINT_INDEX[id_]],
+        ('id', 'joint', 'model', 'part', 'gear', 'firmware', 'range [tick]', 'offset', 'P I D',
+         'supply', 'torque', 'calibrated'), [
+            (id_, servo.name, servo.values[reg.MODEL_NUMBER], build.parts[JOINT_INDEX[id_]],
              f'1/{build.gears[JOINT_INDEX[id_]]}', servo.firmware,
              f'{servo.values[reg.MIN_POSITION_LIMIT]}..{servo.values[reg.MAX_POSITION_LIMIT]}',
              servo.values[reg.HOMING_OFFSET],
@@ -150,6 +151,9 @@ def _print_info(name: str, survey: Survey, readings: Mapping[int, Reading],
              'yes' if servo.calibration else 'no') for id_, servo in survey.servos.items()])
     click.echo(f'\nLeRobot calibration: {file_note}')
     for servo in survey.servos.values():
+        if servo.values[reg.MODEL_NUMBER] != reg.MODEL_STS3215:
+            click.echo(f'servo {servo.servo_id} ({servo.name}) is no STS3215 (model '
+                       f'{reg.MODEL_STS3215}): replace it', err=True)
         if servo.uncalibrated:
             click.echo(servo.uncalibrated, err=True)
 

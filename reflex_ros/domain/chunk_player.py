@@ -42,6 +42,8 @@ LEAST_PACE = 0.2
 BLIND_MARGIN_S = 0.3
 """Over this time the playback slows to rest before the observation is too old."""
 BLIND_SHARE = 0.6
+FEW_MARGIN_S = 1.0
+"""Instead of ``BLIND_MARGIN_S``, beyond what the first chunks needed: they may have been quick."""
 LOOK_AHEAD_S = (0.1, 0.35, 0.6)
 """Where two plans are compared, after the present."""
 SAME_SIDE = 0.8
@@ -397,14 +399,15 @@ class ChunkPlayer:
         if math.isfinite(self._newest_at):
             self._spans_s.append(now - self._newest_at)
         self._newest_at = chunk.observed_at
-        if len(self._spans_s) >= LEAST_SPANS:
+        is_known = len(self._spans_s) >= LEAST_SPANS
+        # The first chunk takes about as long as the next one.
+        needed = 2.0 * (now - chunk.observed_at)
+        if self._spans_s:
             ordered = sorted(self._spans_s)
-            needed = ordered[int(0.95 * (len(ordered) - 1))]
-            self._blind_s = min(self._motion.max_blind_s,
-                                needed + max(BLIND_MARGIN_S, BLIND_SHARE * needed))
-        else:
-            # The next one takes about as long as this one.
-            needed = 2.0 * (now - chunk.observed_at)
+            span = ordered[int(0.95 * (len(ordered) - 1))]
+            margin = BLIND_MARGIN_S if is_known else FEW_MARGIN_S
+            self._blind_s = min(self._motion.max_blind_s, span + max(margin, BLIND_SHARE * span))
+            needed = span if is_known else needed
         self.pace = min(max((chunk.duration_s - PACE_MARGIN_S) / max(needed, 1e-3), LEAST_PACE),
                         1.0)
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.control_figures import ControlFigures
@@ -17,10 +18,12 @@ class ConnectorReport(ControlFigures):
     A snapshot of a connector.
 
     :param has_torque: whether all joints were under torque when they were last measured.
+    :param knows_torque: whether that is known: servos that do not answer may hold all the same.
     :param at_rest: whether neither the commanded nor the measured joints move.
     :param is_parked: whether the last motion ended in the rest pose, with torque off.
     :param is_alone: whether it parks by itself, because it is hot and nobody moves it.
     :param heat: what a person must know about hot joints under torque, or an empty text.
+    :param unfit: what speaks against moving the robot now, by item of the gate.
     :param epoch: epoch of the present activation, or of the last one.
     :param cause: what stopped the present activation, or None.
     :param accepted: number of accepted chunks.
@@ -41,8 +44,10 @@ class ConnectorReport(ControlFigures):
     accepted: int
     is_starved: bool
     setpoint: tuple[float, ...]
+    knows_torque: bool = True
     link_lost: bool = False
     bad_share: float = 0.0
     is_degraded: bool = False
     is_alone: bool = False
     heat: str = ''
+    unfit: Mapping[str, str] = field(default_factory=dict)

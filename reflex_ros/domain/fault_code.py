@@ -189,6 +189,10 @@ class FaultCode(Enum):
         'the joint state is missing, or a servo repeats its values while it is told to move',
         Reaction.SLOW, Recovery.AUTO,
         'Check the driver and the servo that is named.', _INPUTS)
+    LEADER_LOST = FaultRow(
+        'the leader arm has said nothing for 1 s while a person guides the arm with it',
+        Reaction.HOLD, Recovery.RESET,
+        'Check the cable and the supply of the leader arm, and the log of its node.')
     BUS_NOISE = FaultRow(
         'too many damaged answers on the servo bus; three missed cycles in a row slow down',
         Reaction.HOLD, Recovery.RESET,

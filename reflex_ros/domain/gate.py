@@ -74,7 +74,9 @@ class GateInputs:
     allow_remarks: bool = False
 
 
-BEFORE_MOTION = ('driver', 'standstill', 'session', 'dry_run')
+ARM_ITEMS = ('servos', 'supply', 'heat', 'pose', 'calibration')
+"""Items of which the connector itself says why they are red (``DriverBeat.unfit``)."""
+BEFORE_MOTION = ('driver', 'standstill', 'session', 'dry_run', *ARM_ITEMS)
 """Items that only a system before the promotion can fulfil; an arm that moves has passed them."""
 
 
@@ -94,10 +96,9 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
               f'{DRIVER} is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0
               else f'no beat from {DRIVER} for {inputs.driver_age_s:.1f} s'),
         _item('bus', driver.cycles > 0 and driver.cycle_ms_p99 < MAX_CYCLE_MS
-              and not driver.port_lost,
-              'the port is gone' if driver.port_lost else 'no bus cycle yet'
-              if not driver.cycles
-              else f'cycle p99 {driver.cycle_ms_p99:.1f} ms, allowed {MAX_CYCLE_MS:g} ms'),
+              and not driver.port_lost and not driver.unfit.get('bus'), _bus_text(driver)),
+        *(_item(name, name not in driver.unfit, driver.unfit.get(name, ''))
+          for name in ARM_ITEMS),
         _item('standstill', driver.at_rest, 'the arm is moving'),
         _item('stream', inputs.stream_age_s < 1.0 and stream.link is Link.OPEN,
               f'the action stream is {stream.link.value} ({stream.remark or "no reason given"})'
@@ -141,6 +142,15 @@ def _deployment_items(stream: StreamBeat) -> Iterator[GateItem]:
     else:
         for name, text in (stream.unready or {'deployment': 'not checked yet'}).items():
             yield GateItem(name, False, text)
+
+
+def _bus_text(driver: DriverBeat) -> str:
+    if driver.port_lost:
+        return 'the port is gone'
+    if not driver.cycles:
+        return 'no bus cycle yet'
+    return driver.unfit.get('bus') or (
+        f'cycle p99 {driver.cycle_ms_p99:.1f} ms, allowed {MAX_CYCLE_MS:g} ms')
 
 
 def _item(name: str, is_green: bool, text: str) -> GateItem:

@@ -60,6 +60,8 @@ class GraphStatus:
         if self.driver.motion is MotionState.HOLD or self.driver.torque:
             return 'the driver holds the arm' if self.driver.at_rest else \
                 'the driver brings the arm to rest'
+        if not self.driver.torque_known:
+            return 'the driver has lost the servos, which may still hold the arm'
         return 'the arm is without torque'
 
 

@@ -27,6 +27,10 @@ STREAM = 'action_stream'
 """Name of the transport's node."""
 SUPERVISOR = 'supervisor'
 """Name of the supervisor's node."""
+LEADER = 'leader'
+"""Name of the node that reads the arm with which a person takes over."""
+LEADER_TOPIC = f'{LEADER}/joint_states'
+"""Pose of that arm, in the angles of the arm that follows it."""
 
 
 class Lifecycle(Enum):
@@ -81,6 +85,22 @@ class ServiceChange(Enum):
     """The service said dry_run while actions were applied."""
 
 
+class Commander(Enum):
+    """Who says where the arm goes while actions are applied."""
+
+    POLICY = 'policy'
+    PERSON = 'person'
+    """A person guides it with a leader arm."""
+    RETURNING = 'returning'
+    """A person has handed it back; it rests until the policy has seen where it is now."""
+
+    @property
+    def text(self) -> str:
+        """What a person must know about it; empty while the policy commands."""
+        return {Commander.POLICY: '', Commander.PERSON: 'a person guides the arm',
+                Commander.RETURNING: 'the arm rests until the policy has seen where it is'}[self]
+
+
 class Readiness(Enum):
     """Whether the deployment may apply actions; UNCHECKED when a setting allows it unchecked."""
 
@@ -114,11 +134,14 @@ class DriverBeat(ControlFigures, Beat):
     :param gripper_closed_rad: closed end of the gripper's calibrated travel [rad]; None before
         configure, and for an arm that has not exactly one gripper.
     :param gripper_open_rad: open end of that travel [rad].
-    :param torque: whether all servos are under torque.
+    :param torque: whether all servos were under torque when they answered last.
+    :param torque_known: whether they have answered since the last fault; until then they may hold
+        the arm or not.
     :param at_rest: whether no joint moves.
     :param parked: whether the arm is in its rest pose with torque off, after a park.
     :param alone: whether it parks by itself, because it is hot and nobody moves it.
     :param heat: what a person must know about hot joints under torque, or an empty text.
+    :param unfit: what speaks against moving the arm now, by item of the gate.
     :param epoch: epoch of the present activation, or of the last one.
     :param cause: what stopped the present activation.
     :param port_lost: whether the port is gone. Then the driver must be configured again.
@@ -137,11 +160,13 @@ class DriverBeat(ControlFigures, Beat):
     gripper_open_rad: float | None = None
     motion: MotionState = MotionState.PASSIVE
     torque: bool = False
+    torque_known: bool = True
     epoch: int = 0
     at_rest: bool = False
     parked: bool = False
     alone: bool = False
     heat: str = ''
+    unfit: Mapping[str, str] = field(default_factory=dict)
     cause: Cause | None = None
     port_lost: bool = False
     degraded: bool = False
@@ -151,6 +176,13 @@ class DriverBeat(ControlFigures, Beat):
     foreign_s: float = -1.0
     intruders: str = ''
     setpoint: tuple[float, ...] = ()
+
+    @property
+    def torque_text(self) -> str:
+        """What is known of the torque, in two words."""
+        if not self.torque_known:
+            return 'torque unknown'
+        return 'torque on' if self.torque else 'torque off'
 
     @property
     def gripper_travel(self) -> GripperTravel | None:
@@ -172,6 +204,7 @@ class StreamBeat(Beat):
     :param remark: what the link waits for, or why it was lost.
     :param session_mode: mode that the arm asked the service for.
     :param service_change: what somebody else did to the session at the service since then.
+    :param commander: who says where the arm goes while actions are applied.
     :param prompt: task text for the policy.
     :param chunk_prompt: task text that the last accepted chunk answers; empty before the first.
     :param fault: why no further session is opened.
@@ -212,6 +245,7 @@ class StreamBeat(Beat):
     remark: str = ''
     session_mode: SessionMode = SessionMode.NONE
     service_change: ServiceChange = ServiceChange.NONE
+    commander: Commander = Commander.POLICY
     prompt: str = ''
     chunk_prompt: str = ''
     policy_remark: str = ''

@@ -14,8 +14,13 @@ from collections.abc import Sequence
 import math
 import struct
 
-from reflex_ros.domain.cdr import CdrReader
+import numpy as np
 
+from reflex_ros.domain.cdr import CdrReader
+from reflex_ros.domain.joints import Vector
+
+MOST_RAD = 1e3
+"""Some 160 turns: no arm is there, and in other units a number may become infinite."""
 _SHOWN = 8
 _LATELY_S = 1.0
 _LITTLE_ENDIAN = b'\0\1\0\0'
@@ -59,8 +64,13 @@ class JointStates:
         if not self._refusal:
             wrong = [self._names[place] for place, index in self._places
                      if not math.isfinite(positions[index])]
+            far = [self._names[place] for place, index in self._places
+                   if abs(positions[index]) > MOST_RAD]
             if wrong:
                 self._refusal = f'the position of {", ".join(wrong)} is not a finite number'
+            elif far:
+                self._refusal = (f'the position of {", ".join(far)} is beyond {MOST_RAD:.0f} rad, '
+                                 'so it is not measured')
         if self._refusal or not self._places:
             return None
         for place, index in self._places:
@@ -114,6 +124,19 @@ class JointStates:
         """Return the names of the messages that came lately."""
         return list(dict.fromkeys(name for names, at in self._came.items()
                                   if now - at <= _LATELY_S for name in names))
+
+
+def in_order(names: Sequence[str], positions: Sequence[float], wanted: Sequence[str]) -> Vector:
+    """
+    Return the positions of these joints in this order (joints,) [rad].
+
+    :raises KeyError: when one is missing or not a finite number.
+    """
+    found = dict(zip(names, positions, strict=False))
+    pose = np.array([found[name] for name in wanted])
+    if not np.isfinite(pose).all():
+        raise KeyError('a position is not finite')
+    return pose
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -84,6 +84,8 @@ class MotionGuard:
         """Epoch of the present activation, or of the last one."""
         self.cause: Cause | None = None
         """What stopped this activation, or None. Only the first cause counts."""
+        self.codes: frozenset[FaultCode] = frozenset()
+        """All that went wrong in this activation, the first cause and what came after it."""
         self.longest_permit_gap_s = 0.0
         """Longest time between two permits in this activation [s]."""
         self.longest_beat_gap_s = 0.0
@@ -155,6 +157,7 @@ class MotionGuard:
             self._has_played = False
             self.longest_permit_gap_s = self.longest_beat_gap_s = 0.0
             self.cause = self._early
+            self.codes = frozenset({self._early.code} if self._early else ())
 
     def disarm(self) -> None:
         """End the activation; ``cause`` stays until the next one."""
@@ -271,8 +274,9 @@ class MotionGuard:
         return ''
 
     def _latch(self, cause: Cause) -> None:
-        if self._phase is _Phase.ARMED and self.cause is None:
-            self.cause = cause
+        if self._phase is _Phase.ARMED:
+            self.codes |= {cause.code}
+            self.cause = self.cause or cause
         elif self._phase is _Phase.ARMING and self._early is None:
             self._early = cause
 

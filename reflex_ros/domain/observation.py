@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-import math
 import threading
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.joint_states import JointStates
+from reflex_ros.domain.joint_states import JointStates, MOST_RAD
 from reflex_ros.domain.timing import wait_for_fresher
 
 IDENTICAL_FRAMES = 4
@@ -283,9 +282,9 @@ class Observer:
             return Cause(FaultCode.DESYNC,
                          f'{oldest_name} is {(newest - oldest) * 1e3:.0f} ms behind '
                          f'{newest_name}, allowed are {self._bounds.skew_s * 1e3:.0f} ms')
-        if not all(map(math.isfinite, position)):
+        if not all(abs(angle) <= MOST_RAD for angle in position):
             return Cause(FaultCode.JOINTS_STALE,
-                         'the joint state holds a value that is not a finite number')
+                         'the joint state holds a value that is not a finite number, or no angle')
         return Observation(oldest, wall_ns - round((at - oldest) * 1e9), position, {
             name: camera.frame for name, camera in self._cameras.items()})
 

@@ -413,6 +413,8 @@ def _stop_sentence(cause: CauseRecord, seen: NodesSeen, now: float) -> str:
     text = cause.text if cause.text.endswith(('.', '?', '!')) else f'{cause.text}.'
     if now - seen.driver_at > DRIVER_LOST_S:
         arm = 'Nobody says what the arm does.'
+    elif not seen.driver.torque_known:
+        arm = 'Its torque is unknown: the servos may still hold it.'
     elif not seen.driver.torque:
         arm = 'Its torque is off.'
     else:

@@ -9,7 +9,7 @@ answer, and moves the arm only if its docstring says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import logging
 import math
 import statistics
@@ -23,7 +23,7 @@ from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusError, BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import arming, codec
 from reflex_ros.hardware import registers as reg
-from reflex_ros.hardware.arm_build import ArmBuild, FOLLOWER
+from reflex_ros.hardware.arm_build import ArmBuild, FOLLOWER, Supply
 from reflex_ros.hardware.bring_up import (
     find_servos,
     identify,
@@ -53,6 +53,8 @@ from reflex_ros.hardware.written_goals import (
 _log = logging.getLogger(__name__)
 
 SERVO_IDS = tuple(joint.servo_id for joint in SO101_JOINTS)
+CALIBRATED = (reg.HOMING_OFFSET, reg.MIN_POSITION_LIMIT, reg.MAX_POSITION_LIMIT)
+"""The registers that hold the calibration of a joint."""
 MEASURED_CYCLES = 15
 PATIENCE = 3
 """A measurement is requested again after ``PATIENCE`` times 5 ms of silence, so that a machine
@@ -94,8 +96,8 @@ class So101Arm:
         self._is_noisy = False
         self.cycle_s = 0.0
         """Duration of one measurement on this bus [s]; known after ``bring_up``."""
-        self.has_torque = False
-        """Whether all joints were under torque when last measured."""
+        self.has_torque: bool | None = None
+        """Whether all joints were under torque when last measured; None when that is unknown."""
 
     def bring_up(self) -> None:
         """
@@ -256,6 +258,44 @@ class So101Arm:
             found = read_configuration(self.bus, SERVO_IDS[index])
         return None if found == before else self._compare(index, found)
 
+    def calibration_problem(self, index: int) -> str:
+        """
+        Return how one joint's calibration differs from that at bring-up; mostly empty.
+
+        :raises BusTimeout: when the servo does not answer.
+        """
+        before, joint = self._configuration[index], SO101_JOINTS[index]
+        text = ''
+        for _ in range(2):
+            # Read again: a valid checksum does not make a value right.
+            found = read_configuration(self.bus, joint.servo_id)
+            row = next((row for row in CALIBRATED
+                        if row.decode_in(found) != row.decode_in(before)), None)
+            if row is None:
+                return ''
+            text = (f'servo {joint.servo_id} ({joint.name}) has {row.decode_in(found)} in '
+                    f'{row.name}, at the start it was {row.decode_in(before)}: another program '
+                    'wrote it. Calibrate again, or start the driver again if that was meant')
+        return text
+
+    def unfitness(self, sample: JointSample) -> dict[str, str]:
+        """Return what speaks against putting the arm under torque, by item of the gate."""
+        limp = _limp([reg.Control.from_block(block) for block in self._control])
+        found: dict[str, str] = {}
+        checks: tuple[tuple[str, Callable[[], None]], ...] = (
+                ('servos', lambda: arming.check_errors(sample, self._configuration)),
+                ('pose', lambda: arming.check_range(sample, self.calibration)),
+                # A joint that holds is looked at too: moving would soon make it too hot.
+                ('heat', lambda: arming.check_heat(sample, SERVO_IDS)),
+                ('supply', lambda: self._check_supply(sample)),
+                ('supply', lambda: arming.check_feed(sample, self._supplies, limp)))
+        for name, check in checks:
+            try:
+                check()
+            except ServoFault as exc:
+                found.setdefault(name, str(exc))
+        return found
+
     def arm(self, bounds: GoalBounds | None = None) -> Vector:
         """
         Put the joints under torque where they are; return the pose that they hold [rad].
@@ -282,11 +322,12 @@ class So101Arm:
         self._check_unchanged()
         sample = self.read()
         told = [reg.Control.from_block(block) for block in self._control]
-        limp = [servo_id for servo_id, own in zip(SERVO_IDS, told, strict=True)
-                if own.torque != 1 or own.torque_limit == 0]
+        limp = _limp(told)
         self._check_supply(sample)
         arming.check_errors(sample, self._configuration)
-        arming.check_state(sample, self.calibration, [servo.supply for servo in self.servos], limp)
+        arming.check_range(sample, self.calibration)
+        arming.check_heat(sample, limp)
+        arming.check_feed(sample, self._supplies, limp)
         again = self.read()
         arming.check_still(sample, again)
         goals = arming.goals_to_hold(again, self.calibration, [
@@ -353,6 +394,10 @@ class So101Arm:
     def damaged(self) -> int:
         """Number of exchanges with damaged bytes so far."""
         return self.bus.counters.damaged
+
+    @property
+    def _supplies(self) -> list[Supply]:
+        return [servo.supply for servo in self.servos]
 
     def _release(self, servo_id: int) -> bool:
         # A sync write needs no acknowledgement, so it also reaches a servo that is set not to
@@ -448,3 +493,9 @@ class So101Arm:
             if wanted != value:
                 raise ServoFault(f'servo {joint.servo_id} ({joint.name}) holds {value} in '
                                  f'{register.name}, {wanted} was written', joint.servo_id)
+
+
+def _limp(control: Sequence[reg.Control]) -> list[int]:
+    """Return the ids of the servos without torque."""
+    return [servo_id for servo_id, own in zip(SERVO_IDS, control, strict=True)
+            if own.torque != 1 or own.torque_limit == 0]

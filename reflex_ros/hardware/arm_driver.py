@@ -36,12 +36,15 @@ from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout, PacketError, PortLost, ReflexError, ServoFault
 from reflex_ros.hardware import parking
 from reflex_ros.hardware.arm_monitor import ArmMonitor
+from reflex_ros.hardware.back_off import BackOff
 from reflex_ros.hardware.bus_loop import BusLoop
 from reflex_ros.hardware.chunk_check import ChunkCheck
 from reflex_ros.hardware.clock import suspended_s
 from reflex_ros.hardware.driven_arm import DrivenArm
+from reflex_ros.hardware.fitness import Fitness
 from reflex_ros.hardware.goal_gate import GoalBounds, SLACK_RAD
 from reflex_ros.hardware.heat_guard import HeatGuard
+from reflex_ros.hardware.servo_health import FAULT_BITS
 from reflex_ros.hardware.shown_plan import ShownPlan
 
 _log = logging.getLogger(__name__)
@@ -61,13 +64,14 @@ class ArmDriver:
     :param bounds: the arm's description, with the limits that hold, and the checks of chunks.
     :param suspended: returns how long the machine has been suspended so far [s].
     :param diagnose: makes the health of the arm's components from a report and a sample.
+    :param back_off_rad: how far the arm goes back from what it has hit [rad]; 0: it holds there.
     """
 
     def __init__(
             self, arm: DrivenArm, guard: MotionGuard, bounds: ChunkBounds, motion: Motion,
             suspended: Callable[[], float] = suspended_s,
             diagnose: Callable[[ConnectorReport, JointSample], Sequence[ComponentStatus]]
-            = lambda report, sample: ()) -> None:
+            = lambda report, sample: (), back_off_rad: float = 0.0) -> None:
         self.description: ArmDescription = bounds.arm
         self._arm = arm
         self._guard = guard
@@ -86,10 +90,13 @@ class ArmDriver:
         self._suspended = suspended
         self._suspended_s = suspended()
         self._armed = False
+        self._armed_at = 0.0
         self._is_parked = False
         self._parking = False
         self._is_alone = False
         self._heat = HeatGuard(bounds.arm.joint_names)
+        self._fitness = Fitness(arm, bounds.arm)
+        self._back_off = BackOff(bounds.arm, back_off_rad)
         self._stopped_at = 0.0
         self._link_lost = False
         self._sample: JointSample | None = None
@@ -201,8 +208,10 @@ class ArmDriver:
         accepted, player, monitor = self._chunks.accepted, self._player, self._monitor
         times = self._loop.times.summary()
         return ConnectorReport(
-            state=self._state(), has_torque=self._arm.has_torque, at_rest=self._is_at_rest(),
+            state=self._state(), has_torque=bool(self._arm.has_torque),
+            knows_torque=self._arm.has_torque is not None, at_rest=self._is_at_rest(),
             is_parked=self._is_parked, is_alone=self._is_alone, heat=self._heat.text,
+            unfit=self._fitness.problems,
             epoch=self._guard.epoch, cause=self._guard.cause,
             accepted=accepted, rejected=self._chunks.rejected, is_starved=player.is_starved,
             setpoint=tuple(player.setpoint.tolist()), link_lost=self._link_lost,
@@ -236,9 +245,9 @@ class ArmDriver:
 
     # Everything below runs in the bus thread, except where ``report`` or ``hold`` calls it.
 
-    def _cycle(self, planned: float) -> None:
+    def _cycle(self, due: float) -> None:
         try:
-            self._measure_and_play(planned)
+            self._measure_and_play(due)
         except (BusTimeout, PacketError) as exc:
             self._go_passive(Cause(FaultCode.BUS_NOISE, str(exc)))
         except ServoFault as exc:
@@ -257,7 +266,7 @@ class ArmDriver:
         self._disarm()
         self._link_lost = not self._loop.is_stopping
 
-    def _measure_and_play(self, planned: float) -> None:
+    def _measure_and_play(self, due: float) -> None:
         self._check_suspension()
         measured, problem = self._monitor.measure()
         if measured is not None:
@@ -271,11 +280,13 @@ class ArmDriver:
         if measured is not None:
             self._watch_heat(measured, now)
         if not self._armed:
+            self._fitness.look(measured, self._monitor.silence, now)
             return
         may_write = measured is not None and self._monitor.check(
             measured, self._player.setpoint, now, played_s=self._player.played_s,
             is_parking=self._guard.mode is Mode.PARK, is_alone=self._is_alone)
-        if self._guard.check_stall(now - planned):
+        due = max(due, self._armed_at)
+        if self._guard.check_stall(now - due):
             # The arm has come to rest meanwhile: the rest of a ramp would move it again.
             self._player.drop()
         before = self._player.setpoint
@@ -285,16 +296,18 @@ class ArmDriver:
         if self._parking or not self._player.is_starved:
             self._guard.record_playing(now)
         # Lateness before this cycle or in it: the work of a cycle alone is far below the bounds.
-        verdict = self._guard.evaluate(now, now - planned)
+        verdict = self._guard.evaluate(now, now - due)
+        self._player.speed_scale = self._guard.speed_scale
         if verdict is Verdict.GO and not self._monitor.bus.is_degraded:
             self._player.resume()
+            self._back_off.record(self._player.setpoint)
         else:
             self._player.stop()
-        self._player.speed_scale = self._guard.speed_scale
+            self._go_back(measured, now)
         if not self._armed or measured is None or not may_write:
             return
         wanted = self._player.tick(measured.position, now)
-        if self._guard.check_stall(self._clock.monotonic() - planned):
+        if self._guard.check_stall(self._clock.monotonic() - due):
             # Held up since the verdict: what was planned then is not written now.
             self._player.seed(before)
             return
@@ -302,6 +315,25 @@ class ArmDriver:
         if not self._parking and self._chunks.last_seq >= 0:
             self._plan.show(self._player, now, self._guard.epoch, self._chunks.last_seq)
         self._finish_parking(verdict, measured)
+
+    def _go_back(self, measured: JointSample | None, now: float) -> None:
+        """Go back from what the arm has hit, if that is wanted: the only motion after a latch."""
+        back_off, player = self._back_off, self._player
+        if measured is not None and any(bits & FAULT_BITS for bits in measured.errors):
+            # A servo that protects itself has hardly any force: its joint must not be led away.
+            back_off.end()
+        if not back_off.update(self._guard.codes, now) or self._monitor.bus.is_degraded:
+            return
+        if not back_off.has_begun and player.is_at_rest and measured is not None:
+            way = back_off.begin(player.setpoint, measured.position, now)
+            player.drop()
+            if way is not None:
+                player.play(way, now)
+        if back_off.has_begun:
+            player.resume()
+            player.speed_scale = 1.0
+            if player.is_starved and player.is_at_rest:
+                back_off.end()
 
     def _write(self, wanted: Vector) -> None:
         written = self._arm.command(wanted)
@@ -323,7 +355,7 @@ class ArmDriver:
             self._heat.bar('a person has stopped it')
         # After a stop, a living supervisor parks a hot arm itself: give it the time for that.
         is_idle = not self._armed or now - self._stopped_at > ORPHANED_S
-        if not self._heat.evaluate(measured, now, has_torque=self._arm.has_torque,
+        if not self._heat.evaluate(measured, now, has_torque=bool(self._arm.has_torque),
                                    is_idle=is_idle):
             return
         _log.error('%s', self._heat.text)
@@ -388,9 +420,12 @@ class ArmDriver:
         self._loop.clear()
         self._plan.forget()
         self._chunks.reset()
+        self._back_off.reset()
         self._monitor.reset()
+        self._fitness.clear()
         self._is_parked = self._parking = False
-        self._guard.arm(self._clock.monotonic())
+        self._armed_at = self._clock.monotonic()
+        self._guard.arm(self._armed_at)
         self._armed, self._is_alone = True, is_alone
         if parks:
             self._begin_parking(pose, parking.ALONE_SPEED if is_alone
@@ -413,6 +448,8 @@ class ArmDriver:
     def _begin_parking(self, pose: Vector, speed: float) -> None:
         now = self._clock.monotonic()
         self._player.play(parking.way_to_rest(self.description, pose, speed, now), now)
+        # On its way to the rest pose the arm holds where it hits something.
+        self._back_off.end()
         self._parking = True
 
     def _finish_parking(self, verdict: Verdict, measured: JointSample) -> None:
@@ -429,8 +466,10 @@ class ArmDriver:
         self._disarm()
 
     def _is_at_rest(self) -> bool:
-        return (not self._armed or self._player.is_at_rest) and (
-            self._sample is None or self._sample.is_at_rest())
+        if self._armed and (not self._player.is_at_rest
+                            or self._back_off.is_wanted(self._guard.codes)):
+            return False
+        return self._sample is None or self._sample.is_at_rest()
 
     def _state(self) -> MotionState:
         if not self._armed:
@@ -446,7 +485,9 @@ class ArmDriver:
         self._guard.fail(cause)
         self._player.drop()
         self._armed = self._parking = self._is_alone = False
-        self._arm.has_torque = False
+        if self._arm.has_torque:
+            # Until the next measurement: servos that do not answer may hold the arm all the same.
+            self._arm.has_torque = None
 
 
 def _is_done(future: Future[Any], timeout_s: float) -> bool:

@@ -59,6 +59,8 @@ class ArmMonitor:
         self._checked_at = self._asked_at
         self._next_check = 0
         self._unconfirmed = 0
+        self.silence: Cause | None = None
+        """Why no servo, or not every servo, has answered for too long; None while all do."""
         self.bus = BusHealth()
         """Health of the bus in this activation."""
         self.cycles = 0
@@ -96,7 +98,7 @@ class ArmMonitor:
             self._record_silence(exc)
             return None, ''
         self.bus.record_cycle(is_bad=self._arm.damaged != before)
-        self._silence = Silence()
+        self._silence, self.silence = Silence(), None
         self._asked_at = sample.taken_at
         self.cycles += 1
         is_usable, problem = self._filter.check(sample)
@@ -113,6 +115,7 @@ class ArmMonitor:
         if silence.was_busy:
             cause = replace(cause, text=f'{cause.text} (or the machine is too busy: '
                             f'{silence.asked_s * 1e3:.0f} ms without an answer under load)')
+        self.silence = cause
         self._go_passive(cause)
 
     def check(self, sample: JointSample, setpoint: Vector, now: float, *, played_s: float,

@@ -53,19 +53,15 @@ def check_errors(sample: JointSample, configuration: Sequence[bytes]) -> None:
                          f'{error_remedy(bits) or "unknown"}{supply}', joint.servo_id)
 
 
-def check_state(sample: JointSample, calibration: Sequence[JointCalibration],
-                supplies: Sequence[Supply], limp: Collection[int]) -> None:
+def check_range(sample: JointSample, calibration: Sequence[JointCalibration]) -> None:
     """
-    Check that every joint is inside its range, and that those that are limp are cool and fed.
+    Check that every joint is inside its range.
 
-    Joints that are under torque already keep it when they are warm or weak.
+    A servo clamps its goal to its range: the first goal would move a joint that is outside.
 
-    :param limp: ids of the servos without torque.
     :raises ServoFault: naming the servo.
     """
-    for index, (joint, own, supply) in enumerate(zip(SO101_JOINTS, calibration, supplies,
-                                                     strict=True)):
-        # A servo clamps its goal to its range: the first goal would move a joint that is outside.
+    for index, (joint, own) in enumerate(zip(SO101_JOINTS, calibration, strict=True)):
         ticks = own.to_ticks(sample.position[index])
         if not (own.lower_ticks - BEYOND_LIMIT_TICKS <= ticks
                 <= own.upper_ticks + BEYOND_LIMIT_TICKS):
@@ -73,12 +69,31 @@ def check_state(sample: JointSample, calibration: Sequence[JointCalibration],
                 f'{_where(joint)} is outside its calibrated range: at {ticks}, allowed '
                 f'{own.lower_ticks}..{own.upper_ticks}. Move it inside by hand, or calibrate '
                 'again', joint.servo_id)
-        if joint.servo_id not in limp:
-            continue
-        if sample.temperature[index] >= WARM_C:
+
+
+def check_heat(sample: JointSample, servo_ids: Collection[int]) -> None:
+    """
+    Check that servos are cool. Joints that are under torque already keep it when they are warm.
+
+    :param servo_ids: servos to look at: those without torque, before they get it.
+    :raises ServoFault: naming the servo.
+    """
+    for index, joint in enumerate(SO101_JOINTS):
+        if joint.servo_id in servo_ids and sample.temperature[index] >= WARM_C:
             raise ServoFault(f'{_where(joint)} is at {sample.temperature[index]:.0f} degC. Let it '
                              f'cool down below {WARM_C:g}', joint.servo_id)
-        if sample.voltage[index] < supply.torque_from:
+
+
+def check_feed(sample: JointSample, supplies: Sequence[Supply],
+               servo_ids: Collection[int]) -> None:
+    """
+    Check that servos have the voltage to get torque. Those that have it already keep it.
+
+    :param servo_ids: as for ``check_heat``.
+    :raises ServoFault: naming the servo.
+    """
+    for index, (joint, supply) in enumerate(zip(SO101_JOINTS, supplies, strict=True)):
+        if joint.servo_id in servo_ids and sample.voltage[index] < supply.torque_from:
             raise ServoFault(f'{_where(joint)} has only {sample.voltage[index]:.1f} V. Check the '
                              'servo supply', joint.servo_id)
 

@@ -33,11 +33,11 @@ class BusLoop(Generic[Item]):
     """
     A thread that calls ``cycle`` every ``period_s``, with a mailbox and jobs.
 
-    After a cycle that ends more than a period late, the next one begins at once, and the cycles
-    between are not caught up.
+    A cycle that begins late is told when it was due, so that it can see that the thread was held
+    up, wherever that was. The cycles that were missed meanwhile are not caught up.
 
     :param clock: clock of the bus.
-    :param cycle: called in the bus thread with the time at which this cycle was planned [s]. An
+    :param cycle: called in the bus thread with the time at which this cycle was due [s]. An
         exception ends the thread.
     :param on_end: called in the bus thread when it ends, with the exception that ended it, or
         None. Afterwards no cycle and no job runs.
@@ -127,20 +127,20 @@ class BusLoop(Generic[Item]):
 
     def _loop(self) -> None:
         clock, period_s = self._clock, self._period_s
-        planned = clock.monotonic()
+        due = clock.monotonic()
         while not self._stopping.is_set():
             began = clock.monotonic()
-            late_s = began - planned
+            late_s = began - due
             self.late_cycles += late_s > 0.5 * period_s
-            self._cycle(planned)
+            self._cycle(due)
             self._run_jobs()
             now = clock.monotonic()
             self.times.record(began, late_s, now - began)
-            planned += period_s
-            if now > planned + period_s:
-                planned = now
-            elif now < planned:
-                clock.sleep(planned - now)
+            # From the begin of this cycle, not from its end: otherwise time in which it was held
+            # up after its last check would be lost, and the next cycle would go on as before.
+            due = (began if late_s > period_s else due) + period_s
+            if now < due:
+                clock.sleep(due - now)
 
     def _run_jobs(self) -> None:
         # Only the jobs that wait now: jobs that submit jobs must not delay the next cycle.

@@ -24,8 +24,8 @@ class DrivenArm(Protocol):
     when the port is gone.
     """
 
-    has_torque: bool
-    """Whether all joints were under torque when last measured."""
+    has_torque: bool | None
+    """Whether all joints were under torque when last measured; None when that is unknown."""
 
     @property
     def clock(self) -> Clock:
@@ -53,6 +53,16 @@ class DrivenArm(Protocol):
 
     def check_configuration(self, index: int) -> Deviation | None:
         """Compare the permanent settings of one joint with those at bring-up."""
+
+    def calibration_problem(self, index: int) -> str:
+        """Return how one joint's calibration differs from that at bring-up; mostly empty."""
+
+    def unfitness(self, sample: JointSample) -> dict[str, str]:
+        """
+        Return what in a measurement speaks against putting the arm under torque.
+
+        :returns: text by item of the gate (``domain.gate.ARM_ITEMS``).
+        """
 
     def supply_problem(self, sample: JointSample) -> str:
         """Return what is wrong with the supply in a sample, or an empty text."""

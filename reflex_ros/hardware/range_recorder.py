@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.calibration import from_range, JointCalibration, WRIST_ROLL
-from reflex_ros.hardware.so101 import SO101_JOINTS
+from reflex_ros.hardware.so101 import GRIPPER, SO101_JOINTS
 
 TURN = 4096
 MIDDLE = 2047
 SHORTEST_TRAVEL = 500
+CLOSED_SHARE = 0.25
+"""Share of its travel, from the lower end, in which a gripper counts as closed."""
 
 
 @dataclass(slots=True)
@@ -78,8 +80,10 @@ class RangeRecorder:
         """
         Make the calibration; wrist_roll has no ends, so its range is the whole turn.
 
+        The gripper must be closed now: only that shows which end of its range is the closed one.
+
         :raises ConfigurationError: naming the joint that was not moved from end to end, or that
-            crossed the seam of its encoder.
+            crossed the seam of its encoder; for a gripper that is open, or turns the other way.
         """
         made = []
         for index, (joint, sweep) in enumerate(zip(SO101_JOINTS, self.joints, strict=True)):
@@ -96,7 +100,21 @@ class RangeRecorder:
                     f'servo {joint.servo_id} ({joint.name}) moved by {travel} ticks only. Start '
                     'again, and move every joint from end to end')
             made.append(from_range(index, sweep.lower, sweep.upper, sweep.offset_ticks))
+        self._check_gripper()
         return tuple(made)
+
+    def _check_gripper(self) -> None:
+        sweep, servo_id = self.joints[GRIPPER], SO101_JOINTS[GRIPPER].servo_id
+        share = (sweep.present - sweep.lower) / (sweep.upper - sweep.lower)
+        if share > 1.0 - CLOSED_SHARE:
+            raise ConfigurationError(
+                f'servo {servo_id} (gripper) is at the upper end of its range. If the gripper is '
+                'open, close it before the recording ends. If it is closed, it turns the other '
+                'way round: this program would open it to close it. Mount its servo as in the '
+                'SO-101, then start again')
+        if share > CLOSED_SHARE:
+            raise ConfigurationError(f'servo {servo_id} (gripper) is half open. Start again, and '
+                                     'close the gripper before the recording ends')
 
     def _raw(self, positions: Sequence[int]) -> list[int]:
         return [(position + offset) % TURN

@@ -52,7 +52,7 @@ class So101Factory:
         found. Reads these settings: port, baud, rate_hz, profile, calibration_file, accept_range,
         trim.<joint>,
         limits.velocity, limits.acceleration, limits.jump, limits.lead, limits.chunk_age_s,
-        limits.clamp, interpolation, fade_s, ensemble and stop.acceleration.
+        limits.clamp, interpolation, fade_s, ensemble, stop.acceleration and stop.back_off.
 
         :raises ConfigurationError: when the port is not found or in use, the arm is not a
             calibrated SO-101, or ``rate_hz`` is more than the bus can carry.
@@ -77,7 +77,8 @@ class So101Factory:
                             interpolation=Interpolation(settings['interpolation']),
                             fade_s=settings['fade_s'], ensemble=settings['ensemble'],
                             max_blind_s=settings['limits.chunk_age_s'])
-            return ArmDriver(arm, guard, bounds, motion, diagnose=partial(diagnose, arm))
+            return ArmDriver(arm, guard, bounds, motion, diagnose=partial(diagnose, arm),
+                             back_off_rad=settings['stop.back_off'])
         except BaseException:
             arm.close()
             raise

@@ -139,6 +139,7 @@ class ConnectorNode(ReflexNode):
         if self._planner is not None:
             self._planner.end()
         self._connector = self._planner = None
+        gc.unfreeze()
 
     def _required(self) -> Connector:
         if self._connector is None:
@@ -229,7 +230,8 @@ class ConnectorNode(ReflexNode):
         """Return what the connector does; due at ``BEAT_HZ``, by the executor."""
         self._guard.record_listening(time.monotonic())
         if self._connector is None:
-            return DriverBeat(*self.identity())
+            # Nobody asks the servos: those that were under torque hold the arm as before.
+            return DriverBeat(*self.identity(), torque_known=False)
         report = self._connector.report()
         return driver_beat(
             self.identity(), replace(report, cause=report.cause or self._leaving),

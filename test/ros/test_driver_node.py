@@ -3,6 +3,7 @@
 """The driver in this process, on a simulated arm, with a plain node as supervisor and stream."""
 
 from functools import partial
+import gc
 from pathlib import Path
 import sys
 import time
@@ -155,6 +156,7 @@ def test_unconfigured_driver_publishes_its_beat_and_nothing_else(world):
     world.until(lambda: len(world.beat.messages) > 3, 'beats')
     assert world.beat().lifecycle is Lifecycle.UNCONFIGURED
     assert world.beat().motion is MotionState.PASSIVE and world.beat().gripper_travel is None
+    assert world.beat().torque_text == 'torque unknown'
     assert not world.joints and world.arm.requests() == 0
 
 
@@ -468,6 +470,16 @@ def test_second_activation_at_once_is_refused_by_the_state_machine(world):
     assert world.rig.node.lifecycle is Lifecycle.ACTIVE and all(world.arm.torque())
 
 
+def test_what_was_frozen_for_the_motion_is_collected_after_a_cleanup(world, monkeypatch):
+    done = []
+    for name in ('freeze', 'unfreeze'):
+        monkeypatch.setattr(gc, name, partial(done.append, name))
+    world.configure()
+    assert done == ['freeze']
+    assert world.rig.trigger('cleanup')
+    assert done == ['freeze', 'unfreeze']
+
+
 def test_cleanup_releases_the_port_and_leaves_the_torque_as_it_is(world):
     world.configure()
     world.activate()
@@ -479,7 +491,8 @@ def test_cleanup_releases_the_port_and_leaves_the_torque_as_it_is(world):
         other.bring_up()
     finally:
         other.close()
-    assert world.rig.node.beat() == DriverBeat(world.rig.node.instance, Lifecycle.UNCONFIGURED)
+    assert world.rig.node.beat() == DriverBeat(
+        world.rig.node.instance, Lifecycle.UNCONFIGURED, torque_known=False)
     world.configure()
 
 

@@ -48,5 +48,8 @@ TABLE = (
          'the newest chunk.', '', 0.0, 0.9),
     Spec('stop.acceleration', 10.0, 'Deceleration with which the arm comes to rest.', 'rad/s^2',
          2.0, 10.0),
+    Spec('stop.back_off', 0.0, 'How far a joint goes back after it was blocked or overloaded; '
+         'then the arm holds. 0: it holds where it is, and keeps on pushing with its lead.', 'rad',
+         0.0, 0.0873),
     *STOP_TABLE,
 )

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """All figures of the link in one line, and the important ones in a narrow one."""
 
+from dataclasses import replace
 import io
 
+import pytest
 from rich.console import Console
 
 from reflex_ros.bringup.system import CameraFigures, View
 from reflex_ros.cli.link_line import link_line
 from reflex_ros.cli.render import live_view
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.heartbeats import DriverBeat, Lifecycle, StreamBeat
+from reflex_ros.domain.heartbeats import Commander, DriverBeat, Lifecycle, StreamBeat
 
 STREAM = StreamBeat(
     lifecycle=Lifecycle.ACTIVE, accepted=41, received=46, round_trip_ms=(480.2, 512.0, 530.4),
@@ -48,7 +50,14 @@ def test_before_anything_is_known_there_are_dashes_and_no_zeros():
     line = link_line(StreamBeat(), DriverBeat(), {}, 300)
     assert line == ('chunks 0 of 0   round trip - ms   service - + network - ms   age - ms   '
                     'rows left -   holds -   pace -   drops 0   commands - of - Hz   cycle - ms   '
-                    'torque off')
+                    'torque -')
+
+
+@pytest.mark.parametrize('torque, known, text', [
+    (True, True, 'torque on'), (False, True, 'torque off'), (False, False, 'torque unknown')])
+def test_torque_of_servos_that_do_not_answer_is_not_off(torque, known, text):
+    beat = replace(DRIVER, torque=torque, torque_known=known)
+    assert link_line(STREAM, beat, {}, 300).endswith(text)
 
 
 def test_only_the_most_frequent_reasons_of_drops_are_named():
@@ -70,3 +79,13 @@ def test_view_takes_the_cameras_from_a_snapshot_and_fits_them_into_its_frame():
     narrow.print(live_view(view, ''))
     assert 'round trip' in narrow.export_text()
     assert 'front 30 Hz' not in narrow.export_text()
+
+
+@pytest.mark.parametrize('commander, text', [
+    (Commander.PERSON, 'Guidance: a person guides the arm'),
+    (Commander.RETURNING, 'Guidance: the arm rests until the policy has seen where it is'),
+    (Commander.POLICY, '')])
+def test_view_says_who_guides_the_arm(commander, text):
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(live_view(View(stream=replace(STREAM, commander=commander)), ''))
+    assert ('Guidance: ' in (shown := console.export_text())) is bool(text) and text in shown

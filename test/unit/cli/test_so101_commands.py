@@ -167,6 +167,18 @@ def test_info_of_an_arm_without_a_servo_fails_and_shows_the_others(reflex: Comma
     assert 'servo 1 does not answer' in outcome.err and outcome.out.count(' yes') == 5
 
 
+def test_info_has_a_column_for_the_model_and_names_the_servo_that_does_not_belong(
+        reflex: Command, arm: SimulatedArm) -> None:
+    # Field fault h3.
+    arm.control.fault('other_model', ids=[2], model=2825, major=3, minor=10)
+    outcome = reflex('info')
+    head, *rows = [line.split() for line in outcome.out.splitlines()[2:9]]
+    assert [row[head.index('model')] for row in rows] == ['777', '2825', *['777'] * 4]
+    assert 'servo 2 (shoulder_lift) is no STS3215' in outcome.err
+    assert [servo['model'] for servo in reflex('info', '--json').document['servos']] == [
+        777, 2825, *[777] * 4]
+
+
 def test_info_of_an_arm_that_was_never_calibrated_says_so(reflex: Command,
                                                           arm: SimulatedArm) -> None:
     arm.control.set(id=2, register='min_position_limit', value=0)
@@ -302,6 +314,20 @@ def test_jog_beyond_the_limits_is_refused(reflex: Command, arm: SimulatedArm, jo
     assert 'The arm holds its position under torque' in outcome.err
     assert arm.joint(JOINT_NAMES.index(joint))['position_rad'] == pytest.approx(
         READY[JOINT_NAMES.index(joint)], abs=0.003)
+
+
+@pytest.mark.parametrize('angle, delta, where', (
+    (176.0, -20.0, r'176\.\d deg, 13\.\d deg outside of -157\.2 to 162\.8'),
+    (-172.0, 20.0, r'-172\.\d deg, 14\.\d deg outside of -157\.2 to 162\.8')))
+def test_jog_of_a_joint_far_outside_its_limits_says_where_it_is_and_how_to_get_back(
+        reflex: Command, arm: SimulatedArm, angle: float, delta: float, where: str) -> None:
+    # Field fault h11: 0.1.0 said "refused: JUMP".
+    arm.control.set(pose=[*READY[:4], math.radians(angle), READY[5]])
+    arm.control.mark()
+    outcome = reflex('jog', 'wrist_roll', str(delta), '--yes')
+    assert outcome.code == 1 and re.search(f'wrist_roll is at {where} deg', outcome.err)
+    assert 'move the joint inside by hand' in outcome.err and 'JUMP' not in outcome.err
+    assert arm.joint(4)['travel_rad'] < 0.003
 
 
 def test_jog_that_never_got_torque_does_not_say_that_the_arm_holds(reflex: Command,
@@ -505,8 +531,9 @@ def reported(arm: SimulatedArm) -> list[int]:
 
 def sweep(arm: SimulatedArm) -> None:
     """Move every joint to both of its ends and stay there until that was surely read."""
+    closed = [*MIDDLE[:5], NEW_RANGES[5][0]]
     for target in ([low for low, _ in NEW_RANGES], MIDDLE, [high for _, high in NEW_RANGES],
-                   MIDDLE):
+                   closed):
         target[4] = MIDDLE[4]
         place(arm, target)
         seen = arm.requests()

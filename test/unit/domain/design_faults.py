@@ -41,7 +41,9 @@ def _in(file: str, *names: str) -> tuple[str, ...]:
 
 _ACTION = 'unit/domain/test_action.py'
 _ARM = 'unit/hardware/test_arm_driver.py'
+_ATTACKS = 'ros/test_attacks.py'
 _AUTHORITY = 'ros/test_authority.py'
+_BLIND = 'ros/test_blind_motion.py'
 _CAMERAS = 'ros/test_cameras.py'
 _COMMAND = 'unit/runner/connect/test_subprocess_connector.py'
 _DEMO = 'ros/test_demo.py'
@@ -63,12 +65,15 @@ DESIGN_FAULTS = {
         *_in(_SESSION, 'failure_ends_a_session_that_applies'))),
     2: DesignFault('open, and nothing arrives', ('NET_SILENT',), (
         *_in(_DEMO, 'arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent'),
+        *_in(_BLIND, 'arm_rests_before_it_moves_blind_and_the_cause_names_why'),
         *_in(_SESSION, 'failure_ends_a_session_that_applies'))),
     3: DesignFault('latency above the limit of age', ('CHUNK_STALE',),
                    _in(_SESSION, 'stale_chunk_is_refused')),
-    4: DesignFault('one direction of the link is dead', ('NET_SILENT',),
-                   _in(_SESSION, 'service_that_stops_reading_is_silence')),
+    4: DesignFault('one direction of the link is dead', ('NET_SILENT',), (
+        *_in(_BLIND, 'arm_rests_before_it_moves_blind_and_the_cause_names_why'),
+        *_in(_SESSION, 'service_that_stops_reading_is_silence'))),
     5: DesignFault('a frame arrives byte by byte', ('NET_SILENT',), (
+        *_in(_BLIND, 'arm_rests_before_it_moves_blind_and_the_cause_names_why'),
         *_in(_STREAM, 'deadline_is_of_the_message_and_not_of_its_bytes'),
         *_in(_SESSION, 'failure_ends_a_session_that_applies'))),
     6: DesignFault('the handshake is refused for a while', (),
@@ -104,9 +109,10 @@ DESIGN_FAULTS = {
     16: DesignFault('a frame that is too large', ('OVERSIZE',), (
         *_in(_STREAM, 'frame_that_would_fill_the_memory_ends_the_stream'),
         *_in(_SESSION, 'failure_ends_a_session_that_applies'))),
-    17: DesignFault('a sequence number that is old or unknown', ('SEQ_OLD',),
-                    _in(_SESSION, 'wrong_sequence_number_is_ignored_and_counted',
-                        'answers_with_wrong_numbers_are_called_so_and_not_silence')),
+    17: DesignFault('a sequence number that is old or unknown', ('SEQ_OLD',), (
+        *_in(_BLIND, 'arm_rests_before_it_moves_blind_and_the_cause_names_why'),
+        *_in(_SESSION, 'wrong_sequence_number_is_ignored_and_counted',
+             'answers_with_wrong_numbers_are_called_so_and_not_silence'))),
     18: DesignFault('a chunk of an earlier promotion', ('SEQ_EPOCH',), (
         *_in(_DRIVER, 'command_of_another_epoch_is_counted_and_not_played'),
         *_in(_ACTION, 'only_the_next_chunk_of_the_present_epoch_counts'))),
@@ -215,6 +221,7 @@ DESIGN_FAULTS = {
         _ARM, 'calibration_and_limits_are_looked_at_while_running')),
     # Command authority, operator, configuration, storage.
     53: DesignFault('two commanders', ('TWO_COMMANDERS',), (
+        *_in(_ATTACKS, 'takeover_with_the_public_tag_stops_the_arm'),
         *_in(_AUTHORITY, 'a_second_commander_stops_the_moving_arm_before_it_is_heard'),
         *_in(_DRIVER,
              'other_program_that_could_command_the_arm_latches_and_bars_the_next_activation'))),
@@ -258,5 +265,6 @@ DESIGN_FAULTS = {
 BEYOND_THE_DESIGN = {
     'REFUSED', 'CAM_REFUSED', 'CAM_LATE', 'SERVO_FAULT', 'SENSOR_JUMP', 'DEACTIVATED',
     'ARM_REFUSED', 'ARM_TIMEOUT', 'PARK_TIMEOUT', 'PARK_FAILED', 'STOP_FAILED',
+    'LEADER_LOST',
 }
 """Codes that were added after the design; ``test_fault_code.py`` asks for their tests."""

@@ -13,7 +13,7 @@ import pytest
 
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.gate import evaluate, GateInputs
+from reflex_ros.domain.gate import ARM_ITEMS, evaluate, GateInputs
 from reflex_ros.domain.heartbeats import (
     DriverBeat,
     Lifecycle,
@@ -60,6 +60,9 @@ RED = [
     ('bus', {'cycle_ms_p99': 30.0}, 'cycle p99 30.0 ms, allowed 30 ms'),
     ('bus', {'cycle_ms_p99': math.nan}, 'cycle p99'),
     ('bus', {'port_lost': True}, 'port'),
+    ('bus', {'unfit': {'bus': 'UNPOWERED: no servo answers'}}, 'no servo answers'),
+    *((name, {'unfit': {name: 'servo 3 (elbow_flex) has it'}}, 'servo 3 (elbow_flex) has it')
+      for name in ARM_ITEMS),
     ('standstill', {'at_rest': False}, 'the arm is moving'),
     ('stream', {'link': Link.OPENING, 'remark': 'attempt 3 failed'}, 'opening (attempt 3 failed)'),
     ('stream', {'link': Link.CLOSED}, 'closed'),

@@ -21,6 +21,8 @@ HOLDS = DriverBeat(motion=MotionState.HOLD, torque=True, at_rest=True, permit_ag
     (DriverBeat(), {DRIVER: 0.0}, 'no news from the supervisor; the arm is without torque'),
     (DriverBeat(), {DRIVER: 0.0, SUPERVISOR: 7.4},
      'no news from the supervisor for 7 s; the arm is without torque'),
+    (DriverBeat(torque_known=False), {DRIVER: 0.0},
+     'no news from the supervisor; the driver has lost the servos, which may still hold the arm'),
     (DriverBeat(motion=MotionState.STOPPING, torque=True, permit_age_s=0.3), {DRIVER: 0.0},
      'no news from the supervisor for 0 s; the driver brings the arm to rest'),
     (HOLDS, {DRIVER: 2.0}, 'no news from the supervisor; none from the driver either: the servos '

@@ -66,7 +66,8 @@ def test_one_joint_at_a_time_gives_the_newest_of_each(
     (('pan', 'lift'), (1.0,), '2 names and 1 positions'),
     (ARM, (), '3 names and 0 positions'),
     (ARM, (1.0, float('nan'), 3.0), 'the position of lift is not a finite number'),
-    (ARM, (float('inf'), 0.0, float('-inf')), 'of pan, gripper is not')])
+    (ARM, (float('inf'), 0.0, float('-inf')), 'of pan, gripper is not'),
+    (ARM, (1e308, 0.0, -1001.0), 'of pan, gripper is beyond 1000 rad, so it is not measured')])
 def test_message_that_is_wrong_is_refused_by_name(names: tuple[str, ...],
                                                   positions: tuple[float, ...],
                                                   words: str) -> None:

@@ -187,7 +187,7 @@ def test_unknown_camera_is_a_mistake_of_the_caller() -> None:
         observer('top').put_frame('tpo', b'jpeg', 0.0)
 
 
-@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf'), 1e308, -1001.0])
 def test_joint_state_that_is_no_number_is_not_sent(value: float) -> None:
     target = observer()
     target.put_joints((0.0, value), 0.0, 0)

@@ -457,6 +457,9 @@ def test_stop_is_never_refused(state: S) -> None:
                               *STOPPED.causes)), seen(driver={'torque': False}), GREEN,
      f'stopped at {STOPPED_AT} by UNPOWERED: Is the supply on? Its torque is off. Switch the '
      'servo supply on. Then run `reflex reset`'),
+    (STOPPED, seen(driver={'torque': False, 'torque_known': False}), GREEN,
+     f'stopped at {STOPPED_AT} by OP_STOP: asked. Its torque is unknown: the servos may still '
+     'hold it. Look at the arm, then reset: `reflex reset`'),
 ])
 def test_one_line_says_why_nothing_moves(machine: SafeStop, nodes: NodesSeen,
                                          gate: tuple[GateItem, ...], why: str) -> None:

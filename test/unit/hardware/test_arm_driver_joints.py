@@ -76,6 +76,12 @@ class SevenJoints:
             return None
         return Deviation(index, FaultCode.CALIBRATION, 'its offset changed')
 
+    def calibration_problem(self, index: int) -> str:
+        return ''
+
+    def unfitness(self, sample: JointSample) -> dict[str, str]:
+        return {}
+
     def supply_problem(self, sample: JointSample) -> str:
         return ''
 

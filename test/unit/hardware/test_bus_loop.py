@@ -22,16 +22,16 @@ class Bench:
 
     def __init__(self, cycles: int, work: Callable[[int], None] = lambda number: None) -> None:
         self.clock = VirtualClock()
-        self.planned: list[float] = []
+        self.due: list[float] = []
         self.ended: list[Exception | None] = []
         self._cycles = cycles
         self._work = work
         self.loop: BusLoop[str] = BusLoop(PERIOD_S, self.clock, self._cycle, self._end)
 
-    def _cycle(self, planned: float) -> None:
-        self.planned.append(planned)
-        self._work(len(self.planned))
-        if len(self.planned) == self._cycles:
+    def _cycle(self, due: float) -> None:
+        self.due.append(due)
+        self._work(len(self.due))
+        if len(self.due) == self._cycles:
             # From inside, so that no other thread decides how many cycles there are.
             self.loop._stopping.set()
 
@@ -47,7 +47,7 @@ class Bench:
 def test_cycles_come_at_the_period() -> None:
     bench = Bench(5)
     bench.run()
-    assert bench.planned == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.04])
+    assert bench.due == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.04])
     assert (bench.loop.late_cycles, bench.ended) == (0, [None])
     assert bench.loop.times.summary().rate_hz == pytest.approx(100.0)
 
@@ -55,8 +55,9 @@ def test_cycles_come_at_the_period() -> None:
 def test_long_cycle_delays_the_next_one_which_is_not_caught_up() -> None:
     bench = Bench(5, lambda number: bench.clock.sleep(0.035 if number == 2 else 0.001))
     bench.run()
-    # The second ends at 0.045; from there on, one period after the other.
-    assert bench.planned == pytest.approx([0.0, 0.01, 0.045, 0.055, 0.065])
+    # The second ends at 0.045: the third is told that it was due at 0.02. From there on, one
+    # period after the other.
+    assert bench.due == pytest.approx([0.0, 0.01, 0.02, 0.055, 0.065])
     assert bench.loop.times.summary().work_ms_p99 == pytest.approx(1.0)
 
 
@@ -65,7 +66,7 @@ def test_cycle_that_begins_more_than_half_a_period_late_is_counted() -> None:
     bench.run()
     # 6 ms late counts, 4 ms do not; less than a period is caught up.
     assert bench.loop.late_cycles == 1
-    assert bench.planned == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.04])
+    assert bench.due == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.04])
     assert bench.loop.times.summary().late_ms_max == pytest.approx(6.0)
 
 
@@ -104,7 +105,7 @@ def test_job_that_submits_jobs_does_not_delay_the_next_cycle() -> None:
     ran: list[int] = []
 
     def again() -> None:
-        ran.append(len(bench.planned))
+        ran.append(len(bench.due))
         bench.loop.submit(again)
 
     def work(number: int) -> None:

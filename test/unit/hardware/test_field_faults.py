@@ -3,7 +3,7 @@
 """
 Faults of arms as people have them, each with the number of the reference (field faults, 1).
 
-Those of commands are in ``test/unit/cli/test_so101_commands.py``.
+Those of commands, parameter files and nodes are elsewhere; ``PROVOKED`` names a test of each.
 """
 
 from __future__ import annotations
@@ -31,6 +31,34 @@ from reflex_ros.hardware.lerobot_file import load
 from reflex_ros.hardware.port import SerialPort
 
 ALL = range(1, 7)
+TESTS = Path(__file__).parents[2]
+HERE = 'unit/hardware/test_field_faults.py'
+COMMANDS = 'unit/cli/test_so101_commands.py'
+PROVOKED = {
+    1: (HERE, 'standard_kit_on_its_5_v_supply_can_be_driven'),
+    2: (HERE, 'supply_above_what_the_servos_allow_says_so_with_both_numbers'),
+    3: (HERE, 'servo_of_another_model_is_named_and_no_cable_is_blamed'),
+    4: (HERE, 'servos_with_other_ids_are_listed'),
+    5: (HERE, 'arm_at_an_unusual_speed_is_found'),
+    6: (HERE, 'servo_at_another_speed_is_named_with_it'),
+    7: (COMMANDS, 'file_whose_joint_was_not_swept_is_refused_without_an_explicit_yes'),
+    8: ('unit/hardware/test_arm_driver.py', 'arm_that_cannot_reach_its_rest_pose_is_not_parked'),
+    9: ('unit/hardware/test_range_recorder.py', 'gripper_that_does_not_end_closed_is_refused'),
+    10: (HERE, 'swept_roll_has_the_angle_of_lerobot'),
+    11: (COMMANDS,
+         'jog_of_a_joint_far_outside_its_limits_says_where_it_is_and_how_to_get_back'),
+    12: (COMMANDS, 'file_of_another_arm_is_shown_in_angles_and_refused'),
+    13: (COMMANDS, 'teleop_with_exchanged_ports_does_not_drive_the_arm_in_the_hand'),
+    14: ('unit/bringup/test_configuration.py',
+         'section_or_parameter_that_reaches_no_node_is_refused_with_its_line'),
+    15: ('ros/test_driver_node.py',
+         'simulated_time_without_a_clock_gives_no_negative_stamp_and_a_warning'),
+    16: (HERE, 'device_that_a_container_may_not_open_gets_one_sentence'),
+    17: (HERE, 'file_with_other_joints_names_those_missing_and_those_found'),
+    18: (HERE, 'file_that_is_nonsense_gets_one_line'),
+    19: ('ros/test_parameters.py', 'parameter_of_another_node_is_warned_about_and_ignored'),
+}
+"""Number of the fault -> a test that provokes it, below ``test``."""
 
 
 @pytest.fixture
@@ -68,6 +96,12 @@ def armed(sim: SimulatedArm) -> None:
         arm.arm()
     finally:
         arm.close()
+
+
+@pytest.mark.parametrize('number', range(1, 20), ids='h{}'.format)
+def test_fault_has_a_test_that_provokes_it(number: int) -> None:
+    file, name = PROVOKED[number]
+    assert f'def test_{name}(' in (TESTS / file).read_text()
 
 
 # h1, h2: the supply

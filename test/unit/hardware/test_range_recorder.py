@@ -18,7 +18,7 @@ NO_OFFSETS = (0,) * 6
 
 def swept(recorder: RangeRecorder, lower: int, upper: int, offsets: list[int]) -> None:
     """Sweep every joint from the middle to both ends, in steps of at most 50 ticks."""
-    for target in (lower, upper):
+    for target in (upper, lower):
         for position in (*range(2047, target, 50 if target > 2047 else -50), target):
             # The servos still have other offsets.
             recorder.record([(position + sweep.offset_ticks - offset) % 4096
@@ -63,6 +63,27 @@ def test_sweep_over_the_seam_is_refused() -> None:
         recorder.record([position] * 6)
     with pytest.raises(ConfigurationError, match='crossed the seam of its encoder'):
         recorder.result()
+
+
+# Field fault h9: a mirrored gripper was recorded, and every policy then closed it to open it.
+
+
+@pytest.mark.parametrize('position, text', (
+    (3100, 'gripper. is at the upper end .* If it is closed, it turns the other way round'),
+    (2600, 'gripper. is at the upper end'), (2000, 'gripper. is half open'),
+    (1500, 'gripper. is half open')))
+def test_gripper_that_does_not_end_closed_is_refused(calibrated: RangeRecorder, position: int,
+                                                     text: str) -> None:
+    for each in (*range(1000, position, 500), position):
+        calibrated.record([1000] * 5 + [each])
+    with pytest.raises(ConfigurationError, match=text):
+        calibrated.result()
+
+
+@pytest.mark.parametrize('position', (850, 900, 1400))
+def test_gripper_that_ends_closed_is_recorded(calibrated: RangeRecorder, position: int) -> None:
+    calibrated.record([1000] * 5 + [position])
+    assert calibrated.result()[5].lower_ticks == min(position, 900)
 
 
 def test_wrist_roll_may_go_round(calibrated: RangeRecorder) -> None:

@@ -56,7 +56,7 @@ def settings(arm: SimulatedArm, **changes: Any) -> dict[str, Any]:
             'limits.velocity': 2.0, 'limits.acceleration': 10.0, 'interpolation': 'spline',
             'fade_s': 0.45, 'ensemble': 0.0, 'limits.jump': 0.1745, 'limits.lead': 0.1745,
             'limits.chunk_age_s': 1.0, 'limits.clamp': False, 'stop.acceleration': 10.0,
-            **changes}
+            'stop.back_off': 0.0,             **changes}
 
 
 @pytest.fixture
