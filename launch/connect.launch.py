@@ -9,7 +9,6 @@ Nothing is brought up here: that is the supervisor's job, and the same with ``re
 from collections.abc import Mapping
 import os
 from pathlib import Path
-import shutil
 import sys
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -27,15 +26,14 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
 from reflex_ros.bringup import configuration, dds, process_table
+from reflex_ros.bringup import rviz as rviz_config
 from reflex_ros.domain import secret_variables
+from reflex_ros.errors import ConfigurationError
 
 LINGER_S = 1.0
 STATE_PUBLISHERS = ('robot_state_publisher', 'tf2_ros')
 # The executable names the interpreter that has the dependencies; that of launch may lack them.
 REFLEX = ExecutableInPackage('reflex', 'reflex_ros')
-# launch has no handler for SIGTERM: without this the simulated parts would outlive it, as the
-# nodes would without their own check.
-DIE_WITH_PARENT = ['setpriv', '--pdeathsig', 'TERM'] if shutil.which('setpriv') else []
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -54,6 +52,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument('description', default_value='false', choices=['true', 'false'],
                               description='publish the model of the arm and its frames; '
                               'rviz:=true does it too'),
+        DeclareLaunchArgument('leader', default_value='',
+                              description='port of a leader arm, with which a person may take '
+                              'over; with sim:=true also sim, a simulated one'),
     ]
     # A wider range is for the user to choose.
     discovery = {} if dds.RANGE in os.environ else dds.local_range()
@@ -83,6 +84,10 @@ def typed_arguments(argv: list[str]) -> list[str]:
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     arguments = context.launch_configurations
     namespaces = process_table.namespaces(arguments['namespace'])
+    leader = arguments['leader']
+    if leader not in ('', process_table.SIM_LEADER) and len(namespaces) > 1:
+        raise ConfigurationError(f'leader {leader!r} can guide one robot, and {len(namespaces)} '
+                                 'are started. Start a launch file for each')
     has_sim = arguments['sim'] == 'true'
     config = configuration.read(
         Path(arguments['config']).expanduser() if arguments['config'] else None, namespaces,
@@ -91,7 +96,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     inherited = {**context.environment, **({dds.RANGE: 'SUBNET'} if network else {})}
     return [*(LogInfo(msg=f'Warning: {warning}') for warning in config.warnings),
             *(action for namespace in namespaces
-              for action in robot(config, namespace, inherited, has_sim=has_sim)),
+              for action in robot(config, namespace, inherited, leader, has_sim=has_sim)),
             *(action for namespace in namespaces
               if 'true' in (arguments['rviz'], arguments['description'])
               for action in description(config.path, namespace, inherited)),
@@ -112,19 +117,21 @@ def description(config: Path, namespace: str,
         return [Node(package='reflex_ros', executable=process.executable, namespace=namespace,
                      name=process.name, parameters=[*map(str, process.parameter_files)], env=env,
                      respawn=process.respawns, respawn_delay=process_table.RESPAWN_DELAY_S)]
+    prefix = rviz_config.frame_prefix(namespace)
     urdf = (process_table.share_folder() / 'config' / 'so101.urdf').read_text()
 
-    def model(name: str, prefix: str, *remappings: tuple[str, str]) -> Node:
+    def model(name: str, frames: str, *remappings: tuple[str, str]) -> Node:
         return Node(package='robot_state_publisher', executable='robot_state_publisher', name=name,
                     namespace=namespace, remappings=list(remappings), env=env,
-                    parameters=[{'robot_description': urdf, 'frame_prefix': prefix}])
+                    parameters=[{'robot_description': urdf, 'frame_prefix': frames}])
     return [
-        model('robot_state_publisher', ''),
-        model('ghost_state_publisher', 'ghost/', ('joint_states', 'policy/joint_states'),
+        model('robot_state_publisher', prefix),
+        model('ghost_state_publisher', f'{prefix}ghost/', ('joint_states', 'policy/joint_states'),
               ('robot_description', 'ghost/robot_description')),
         Node(package='tf2_ros', executable='static_transform_publisher', namespace=namespace,
              env=env,
-             arguments=['--frame-id', 'base_link', '--child-frame-id', 'ghost/base_link'])]
+             arguments=['--frame-id', f'{prefix}base_link',
+                        '--child-frame-id', f'{prefix}ghost/base_link'])]
 
 
 def rviz(namespace: str, inherited: Mapping[str, str]) -> list[LaunchDescriptionEntity]:
@@ -134,7 +141,7 @@ def rviz(namespace: str, inherited: Mapping[str, str]) -> list[LaunchDescription
                         'install ros-$ROS_DISTRO-rviz2. Everything else starts')]
     return [Node(package='rviz2', executable='rviz2', namespace=namespace,
                  env=secret_variables.without(inherited),
-                 arguments=['-d', str(process_table.share_folder() / 'config' / 'reflex.rviz')])]
+                 arguments=['-d', str(rviz_config.config(namespace))])]
 
 
 def is_installed(package: str) -> bool:
@@ -149,11 +156,13 @@ def is_installed(package: str) -> bool:
 
 
 def robot(config: configuration.Configuration, namespace: str,
-          inherited: Mapping[str, str], *, has_sim: bool) -> list[LaunchDescriptionEntity]:
+          inherited: Mapping[str, str], leader: str, *,
+          has_sim: bool) -> list[LaunchDescriptionEntity]:
     """
     Describe the processes of one robot.
 
     :param inherited: environment of launch; each process gets what it may have of it.
+    :param leader: as in ``process_table.nodes``.
     """
     world = process_table.make_world() if has_sim else None
     nodes = [Node(package='reflex_ros', executable=process.executable,
@@ -161,13 +170,16 @@ def robot(config: configuration.Configuration, namespace: str,
                   parameters=[*map(str, process.parameter_files), dict(process.parameters)],
                   env=process.complete_environment(inherited), respawn=process.respawns,
                   respawn_delay=process_table.RESPAWN_DELAY_S, output='screen', emulate_tty=True)
-             for process in process_table.nodes(config.path, world, config.cameras)]
+             for process in process_table.nodes(config.path, world, config.cameras, leader)]
     if world is None:
         return nodes
     simulation = [ExecuteProcess(
-        cmd=[*DIE_WITH_PARENT, REFLEX, *process.subcommand, *process.arguments], name=process.name,
+        # launch has no handler for SIGTERM: without this they would outlive it, as the nodes would
+        # without their own check.
+        cmd=[*process_table.DIE_WITH_PARENT, REFLEX, *process.subcommand, *process.arguments],
+        name=process.name,
         env=process.complete_environment(inherited))
-        for process in process_table.simulation(world, linger_s=LINGER_S)]
+        for process in process_table.simulation(world, linger_s=LINGER_S, leader=leader)]
     return [*simulation, *when_ready(simulation, nodes)]
 
 

@@ -46,7 +46,10 @@ def environment(now: Mapping[str, str] = os.environ) -> dict[str, str]:
     if now.get('RMW_IMPLEMENTATION', FAST_DDS[0]) not in FAST_DDS:
         return {} if RANGE in now else local_range(now)
     wanted = now.get(RANGE, 'LOCALHOST').upper()
-    if wanted == 'OFF' or any(now.get(name) for name in (TRANSPORTS, *PROFILES)):
+    if wanted == 'OFF' or _chosen(now):
+        return {}
+    if wanted == 'SYSTEM_DEFAULT' and any(now.get(name) for name in PROFILES):
+        # The parent process has chosen.
         return {}
     is_open = wanted in OPEN or bool(now.get(PEERS))
     changes = dict.fromkeys(_profile_variables(), str(_profile(is_open=is_open)))

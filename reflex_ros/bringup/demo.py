@@ -64,17 +64,19 @@ class Demo:
 
     :param folder: for logs.
     :param say: told in a few words what happens next.
+    :param leader: as in ``process_table.nodes``.
     :param changes: to the fields of :class:`process_table.World`.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None,
-                 **changes: Any) -> None:
+                 leader: str = '', **changes: Any) -> None:
         packages.check_packages(sim=True)
         world = process_table.make_world()
         self.link: Any = import_module('reflex_ros.sim.link').Link(world.service_port)
         self.world = replace(world, stream_port=self.link.port, **changes)
         self.environment = private_domain()
-        self.system = System(folder, world=self.world, environment=self.environment)
+        self.system = System(folder, world=self.world, environment=self.environment,
+                             leader=leader)
         self.arm: Any = None
         self._say = say
         self._began = time.monotonic()

@@ -16,15 +16,21 @@ from difflib import get_close_matches
 import os
 from pathlib import Path
 import re
+import shutil
 import socket
 import sys
 
-from reflex_ros.bringup import run_folders
+from reflex_ros.bringup import run_folders, sros2
 from reflex_ros.domain import secret_variables
 from reflex_ros.errors import ConfigurationError
 
 SIM_KEY = 'rfx_sim'
 RESPAWN_DELAY_S = 1.0
+SIM_LEADER = 'sim'
+_SETPRIV = shutil.which('setpriv')
+DIE_WITH_PARENT = (_SETPRIV, '--pdeathsig', 'TERM') if _SETPRIV else ()
+"""Put before a command, this lets the kernel end the process when its parent dies. ``preexec_fn``
+would do the same, but it runs Python after a fork: it hangs when another thread held a lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class Process:
     def complete_environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """Return all variables of the process: those inherited that it may have, and its own."""
         allowed = inherited if self.has_key else secret_variables.without(inherited)
-        return {**allowed, **self.environment}
+        enclave = sros2.environment(self.name, inherited) if self.executable else {}
+        return {**allowed, **enclave, **self.environment}
 
     def command(self, namespace: str = '') -> list[str]:
         """Make the argument list that starts it without ``launch``."""
@@ -110,6 +117,11 @@ class World:
         """URL of the action stream."""
         return f'ws://127.0.0.1:{self.stream_port or self.service_port}/v1/actions'
 
+    @property
+    def leader(self) -> Path:
+        """Stable name of the port of a simulated leader arm, if one runs."""
+        return self.link.with_name(f'{self.link.name}_leader')
+
 
 def make_world() -> World:
     """Choose a folder and a free port for a simulated world of our own."""
@@ -125,10 +137,11 @@ def free_port() -> int:
         return port
 
 
-def simulation(world: World, *, linger_s: float = 0.0) -> tuple[Process, Process]:
+def simulation(world: World, *, linger_s: float = 0.0, leader: str = '') -> tuple[Process, ...]:
     """
-    Describe the simulated arm and service; each prints a line of JSON when it is ready.
+    Describe the simulated arms and service; each prints a line of JSON when it is ready.
 
+    :param leader: as in ``nodes``.
     :param linger_s: how long the arm stays after it was told to end [s], so that a driver which
         was told at the same moment can still bring it to rest.
     """
@@ -140,18 +153,28 @@ def simulation(world: World, *, linger_s: float = 0.0) -> tuple[Process, Process
                 arguments=('--port', str(world.service_port),
                            '--latency-ms', str(world.latency_ms),
                            '--jitter-ms', str(world.jitter_ms)),
-                environment={'REFLEX_SIM_KEY': SIM_KEY}))
+                environment={'REFLEX_SIM_KEY': SIM_KEY}),
+        *([Process('sim_leader', 'reflex_ros.sim.arm', subcommand=('sim', 'arm'),
+                   arguments=('--link', str(world.leader), '--control',
+                              f'{world.leader}.sock', '--part', 'c001', '--hand'))]
+          if leader == SIM_LEADER else []))
 
 
 def nodes(config: Path | None = None, world: World | None = None,
-          cameras: Collection[str] = ()) -> tuple[Process, ...]:
+          cameras: Collection[str] = (), leader: str = '') -> tuple[Process, ...]:
     """
     Describe the nodes.
 
     :param config: ROS parameter file of the robot (``bringup.configuration``); ours when None.
     :param world: the simulated world, or None for a real arm and the hosted service.
     :param cameras: names of the cameras of this machine; a simulated world has simulated ones.
+    :param leader: port of an arm with which a person may take over; ``sim``: a simulated one,
+        which a hand moves. Empty: none.
+    :raises ConfigurationError: for a simulated leader outside a simulated world.
     """
+    if leader == SIM_LEADER and world is None:
+        raise ConfigurationError('leader `sim` is for a simulated arm. Name the port of the '
+                                 'leader arm, or add --sim (launch file: sim:=true)')
     config = config or share_folder() / 'config' / 'robot.yaml'
     files: tuple[Path, ...] = (config,)
     environment: dict[str, str] = {}
@@ -186,6 +209,9 @@ def nodes(config: Path | None = None, world: World | None = None,
                 parameter_files=files, parameters=supervisor, respawns=True),
         Process('recorder', 'reflex_ros.nodes.recorder_node', 'recorder_node',
                 parameter_files=files, respawns=True),
+        *([Process('leader', 'reflex_ros.nodes.leader_node', 'leader_node', parameter_files=files,
+                   parameters={'port': str(world.leader) if world and leader == SIM_LEADER
+                               else leader}, respawns=True)] if leader else []),
         *publishers)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 import contextlib
-import ctypes
 import json
 import os
 from pathlib import Path
@@ -23,15 +22,13 @@ import threading
 import time
 from typing import Any
 
-from reflex_ros.bringup.process_table import Process, RESPAWN_DELAY_S
+from reflex_ros.bringup.process_table import DIE_WITH_PARENT, Process, RESPAWN_DELAY_S
 from reflex_ros.errors import ConfigurationError
 
 READY_S = 10.0
 END_S = 0.9
 """For each group: three of them end in less than 3 s, whatever hangs."""
 CRASHES_PER_MINUTE = 3
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Forking:
@@ -131,10 +128,11 @@ class Child:
         environment = self.process.complete_environment({**os.environ, **self._environment})
         with self.log.open('a', encoding='utf-8') as log, _forking:
             popen = subprocess.Popen(
-                self.process.command(self._namespace), env=environment, text=True,
+                [*DIE_WITH_PARENT, *self.process.command(self._namespace)], env=environment,
+                text=True,
                 stdin=subprocess.PIPE if self._on_line else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if self._on_line else log, stderr=log,
-                start_new_session=True, preexec_fn=_die_with_parent)
+                start_new_session=True)
         if self._on_line is not None:
             threading.Thread(target=self._read, args=(popen, self._on_line), daemon=True).start()
         return popen
@@ -256,10 +254,6 @@ class ProcessGroup:
             return
         crashes.append(now)
         child.restart()
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _signal(child: Child, number: int) -> None:

@@ -33,8 +33,10 @@ from reflex_ros.errors import ReflexError
 
 ANSWER_S = 10.0
 DOMAINS = range(60, 100)
-END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_service'))
+END_ORDER = (('so101',), ('supervisor', 'action_stream'), ('sim_arm', 'sim_leader', 'sim_service'))
 """The driver first: the arm holds before anything else ends. The simulation comes last."""
+_claims: dict[str, socket.socket] = {}
+"""Domain -> what keeps it for a graph that this process has started."""
 
 
 class NotInTime(ReflexError):
@@ -139,20 +141,22 @@ class System:
     :param namespace: ROS namespace of the nodes.
     :param environment: variables that are added to the environment of every process.
     :param has_description: publish the model of the arm too, for viewers.
+    :param leader: as in ``process_table.nodes``.
     :raises ConfigurationError: for a configuration with mistakes, each with its line.
     """
 
     def __init__(self, folder: Path, *, config: Path | None = None,
                  world: process_table.World | None = None, namespace: str = '',
                  environment: dict[str, str] | None = None,
-                 has_description: bool = False) -> None:
+                 has_description: bool = False, leader: str = '') -> None:
         packages.check_packages(sim=world is not None)
         self.view = View()
         self.world = world
+        self._domain = (environment or {}).get('ROS_DOMAIN_ID')
         self.group = ProcessGroup(folder, namespace=namespace, environment=environment)
         read = configuration.read(config, (namespace,), sim=world is not None)
         self.warnings = read.warnings
-        self._nodes = process_table.nodes(read.path, world, read.cameras)
+        self._nodes = process_table.nodes(read.path, world, read.cameras, leader)
         if has_description:
             self._nodes += (process_table.description(read.path),)
         self._changed = threading.Condition()
@@ -160,7 +164,7 @@ class System:
         self._hang_watch = HangWatch()
         self.group.find_hung = self._find_hung
         self.group.on_crash_loop = self._stop_crash_loop
-        self._simulation = process_table.simulation(world) if world else ()
+        self._simulation = process_table.simulation(world, leader=leader) if world else ()
 
     def start(self) -> None:
         """
@@ -177,7 +181,10 @@ class System:
 
     def end(self) -> list[str]:
         """End all processes, the driver first; return the names of those that had to be killed."""
-        return self.group.end(END_ORDER)
+        try:
+            return self.group.end(END_ORDER)
+        finally:
+            _release(self._domain)
 
     def request(self, name: str) -> None:
         """Call a service of the supervisor, and show the answer in the view. Any thread."""
@@ -268,21 +275,40 @@ class System:
 
 
 def private_domain() -> dict[str, str]:
-    """Choose a DDS domain without a robot; return the variables that select it for a process."""
+    """
+    Choose a DDS domain without a robot; return the variables that select it for a process.
+
+    This process keeps the domain until the system in it has ended: another one that starts at the
+    same moment, before there is a node to be seen, chooses another domain.
+    """
     domain = os.environ.get('ROS_DOMAIN_ID') or str(next(
-        filter(_is_free, random.sample(DOMAINS, len(DOMAINS))), DOMAINS[0]))
+        filter(_claim, random.sample(DOMAINS, len(DOMAINS))), DOMAINS[0]))
     # Whatever a person has chosen for the real robot, this graph stays on this machine.
     known = {name: os.environ[name] for name in ('RMW_IMPLEMENTATION', 'ROS_DISTRO')
              if name in os.environ}
     return {'ROS_DOMAIN_ID': domain, **dds.environment(known)}
 
 
-def _is_free(domain: int) -> bool:
-    """Tell whether the port of a domain's first participant is free on this machine."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Port rule of the RTPS specification, section 9.6.1.1.
-            probe.bind(('127.0.0.1', 7400 + 250 * domain + 10))
-        except OSError:
-            return False
+def _claim(domain: int) -> bool:
+    """Keep a domain for this process, if nobody on this machine has or uses it."""
+    # Port rule of the RTPS specification, section 9.6.1.1.
+    first = 7400 + 250 * domain
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        # No participant uses this port of the domain, and it is free again when we have ended.
+        claim.bind(('127.0.0.1', first + 5))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # That of its first participant.
+            probe.bind(('127.0.0.1', first + 10))
+    except OSError:
+        claim.close()
+        return False
+    _claims[str(domain)] = claim
     return True
+
+
+def _release(domain: str | None) -> None:
+    """Give a domain free that this process has kept."""
+    claim = _claims.pop(domain or '', None)
+    if claim is not None:
+        claim.close()

@@ -11,6 +11,8 @@ import sys
 import threading
 import webbrowser
 
+from reflex_ros.domain import secret_variables
+
 START_S = 2.0
 
 
@@ -24,7 +26,8 @@ def open_link(url: str) -> bool:
     try:
         started = subprocess.Popen(
             [*command, url], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True)
+            stderr=subprocess.DEVNULL, start_new_session=True,
+            env=secret_variables.without(os.environ))
     except OSError:
         return False
     try:

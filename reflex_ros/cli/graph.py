@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The commands of the operator: status, gate, promote, demote, stop, reset and park.
+The commands of the operator: status, gate, promote, demote, take-over, stop and so on.
 
 They find the running graph by the notes of its nodes (``runner.running_graphs``) and visit it over
 ROS. The visitor is looked up by name, because only a ROS installation can import it.
@@ -25,6 +25,7 @@ import click
 
 from reflex_ros.bringup import dds, packages
 from reflex_ros.cli.options import CommonOptions, Function, local_command
+from reflex_ros.domain import secret_variables
 from reflex_ros.errors import ReflexError
 from reflex_ros.runner import running_graphs
 from reflex_ros.runner.running_graphs import Graph, VARIABLES
@@ -115,6 +116,30 @@ def park(common: CommonOptions, domain: int | None, namespace: str | None) -> No
     _call(common, 'park', domain, namespace)
 
 
+@local_command('reflex take-over')
+@graph_options
+def take_over(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """
+    Guide the arm with the leader arm, in place of the policy.
+
+    The arm approaches the pose of the leader slowly, then follows it. The checks of the driver,
+    `reflex stop` and the recording stay as they are. The policy is still asked, and `reflex
+    hand-back` lets it move the arm again. Start the graph with `reflex up --leader PORT`.
+    """
+    _call(common, 'take_over', domain, namespace)
+
+
+@local_command('reflex hand-back')
+@graph_options
+def hand_back(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+    """
+    Let the policy move the arm again, after `reflex take-over`.
+
+    The arm rests until the policy has seen where it is now.
+    """
+    _call(common, 'hand_back', domain, namespace)
+
+
 @local_command('reflex stop')
 @graph_options
 def stop(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
@@ -165,7 +190,7 @@ def _stop_all(common: CommonOptions, graphs: Sequence[Graph]) -> None:
         done = subprocess.run(
             [sys.executable, '-m', 'reflex_ros', 'stop', '--json', '--domain', str(graph.domain),
              '--namespace', graph.namespace], capture_output=True, text=True, check=False,
-            timeout=OTHERS_S)
+            timeout=OTHERS_S, env=secret_variables.without(os.environ))
         try:
             answer: dict[str, object] = json.loads(done.stdout)
         except ValueError:

@@ -21,7 +21,7 @@ def interruptible() -> Iterator[None]:
     Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
 
     The exception is raised again every 0.2 s until the block ends, and never while a process is
-    being started: Python prints and ignores an exception in the hooks that it calls around a fork.
+    being started: it would run on, and nobody would know of it.
     """
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, AGAIN_S)

@@ -36,6 +36,7 @@ COMMANDS = {
     'doctor': ('doctor', 'Check whether a deployment may apply actions, or check this '
                'machine.'),
     'gate': ('graph', 'List every check of the promotion gate.'),
+    'hand-back': ('graph', 'Let the policy move the arm again, after `reflex take-over`.'),
     'infer': ('policy', 'Send one observation to a policy and print the actions.'),
     'init': ('init', 'Write a robot.yaml by asking.'),
     'keys': ('models', 'Choose the model that an API key uses.'),
@@ -58,6 +59,7 @@ COMMANDS = {
     'stop': ('graph', 'Stop the arm and latch the stop.'),
     'stops': ('stops', 'Look at the last seconds before each stop.'),
     'stream': ('policy', 'Open an action stream, send observations and print chunks.'),
+    'take-over': ('graph', 'Guide the arm with the leader arm, in place of the policy.'),
     'training': ('training', 'Start, watch and stop training runs.'),
     'up': ('up', 'Start driver, stream and supervisor and show their state.'),
     'view': ('view', 'Serve a page that shows the running graph.'),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+import math
 import sys
 from typing import Any
 
@@ -20,6 +21,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from reflex_ros.bringup.process_table import share_folder
+from reflex_ros.bringup.rviz import frame_prefix
 from reflex_ros.config.parameters.description import TABLE
 from reflex_ros.nodes import qos
 from reflex_ros.nodes.base import ReflexNode
@@ -47,7 +49,7 @@ class DescriptionNode(ReflexNode):
         self._stamps: dict[str, Any] = {}
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
-        self._prefix = settings['frame_prefix']
+        self._prefix = settings['frame_prefix'] or frame_prefix(self.get_namespace())
         path = share_folder() / 'config' / 'so101.urdf'
         self._model = read_model(path)
         description = self.create_publisher(String, 'robot_description', qos.STATE)
@@ -93,9 +95,11 @@ class DescriptionNode(ReflexNode):
         self._inputs, self._stamps, self._positions = {}, {}, {}
 
     def _on_joints(self, topic: str, message: JointState) -> None:
-        # Joint states may come in several messages.
+        # Joint states may come in several messages, from anybody, with joints that are not ours.
+        joints = {joint.name for joint in self._model.joints}
         self._positions.setdefault(topic, {}).update(
-            zip(message.name, message.position, strict=False))
+            (name, angle) for name, angle in zip(message.name, message.position, strict=False)
+            if name in joints and math.isfinite(angle))
         self._stamps[topic] = message.header.stamp
 
     def _publish(self) -> None:

@@ -28,6 +28,8 @@ from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from reflex_ros.bringup import sros2
+from reflex_ros.domain.operations import NODES, SERVICES
 from reflex_ros.nodes import qos
 
 if TYPE_CHECKING:
@@ -67,9 +69,10 @@ class Answer:
 def visit(domain: int, namespace: str) -> Iterator[GraphClient]:
     """Enter the graph of a domain and a namespace; leave it when the block ends."""
     context = Context()
-    # An empty list: the arguments of the command are none of rclpy's.
-    rclpy.init(args=[], context=context, domain_id=domain,
-               signal_handler_options=SignalHandlerOptions.NO)
+    # The arguments of the command are none of rclpy's.
+    enclave = sros2.environment(sros2.OPERATOR, os.environ).get(sros2.OVERRIDE)
+    rclpy.init(args=['--ros-args', '--enclave', enclave] if enclave else [], context=context,
+               domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     # Its warnings are about the environment, which is that of the graph.
     set_logger_level('rmw_fastrtps_shared_cpp', LoggingSeverity.ERROR)
     client: GraphClient | None = None
@@ -108,16 +111,17 @@ class GraphClient:
 
     def call(self, name: str) -> Answer:
         """
-        Call a service of the supervisor; blocks for 9 s at most.
+        Call a service of the graph; blocks for 9 s at most.
 
-        :param name: promote, demote, park, reset or gate.
+        :param name: of ``domain.operations``.
         """
-        client: Any = self._node.create_client(Trigger, f'{SUPERVISOR}/{name}')
+        node = NODES[name]
+        client: Any = self._node.create_client(Trigger, SERVICES[name])
         if not self._spin(client.service_is_ready, FIND_S):
-            return Answer(False, f'no {SUPERVISOR} was found within {FIND_S:g} s', is_heard=False)
+            return Answer(False, f'no {node} was found within {FIND_S:g} s', is_heard=False)
         future = client.call_async(Trigger.Request())
         if not self._spin(future.done, ANSWER_S):
-            return Answer(False, f'the {SUPERVISOR} does not answer within {ANSWER_S:g} s. '
+            return Answer(False, f'the {node} does not answer within {ANSWER_S:g} s. '
                           '`reflex status` says what the arm does; `reflex stop` works without '
                           f'the {SUPERVISOR}')
         response = future.result()

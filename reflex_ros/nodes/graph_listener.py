@@ -12,7 +12,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from reflex_ros.domain.graph_status import GraphStatus, NAMES
+from reflex_ros.domain.graph_status import GraphStatus
 from reflex_ros.domain.heartbeats import (
     DRIVER,
     DriverBeat,
@@ -47,11 +47,11 @@ class GraphListener:
                 (f'_beat/{STREAM}', STREAM, StreamBeat, 'stream', qos.LEASE),
                 (f'_beat/{SUPERVISOR}', SUPERVISOR, SupervisorBeat, 'supervisor', qos.LEASE),
                 (STATE_TOPIC, SUPERVISOR, SafetyState, 'safety', qos.STATE))]
-        self._has_state = False
+        self._heard: set[str] = set()
 
     def has_heard_all(self) -> bool:
         """Whether every node and the state were heard."""
-        return self._has_state and self._heard_at.keys() >= {*NAMES}
+        return len(self._heard) == len(self._subscriptions)
 
     def status(self) -> GraphStatus:
         """Return the newest messages, and their age now."""
@@ -77,7 +77,7 @@ class GraphListener:
             sent_ns = info.get('source_timestamp') or time.time_ns()
             at = time.monotonic() - max(time.time_ns() - sent_ns, 0) * 1e-9
             self._heard_at[sender] = max(at, self._heard_at.get(sender, at))
-            self._has_state |= field == 'safety'
+            self._heard.add(field)
             changes: dict[str, Any] = {field: status_codec.decode(kind, message)}
             self._status = replace(self._status, **changes)
         return receive

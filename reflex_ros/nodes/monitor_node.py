@@ -32,13 +32,13 @@ from reflex_ros.domain import key_values
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DRIVER, STREAM, SUPERVISOR
+from reflex_ros.domain.operations import NODES, SERVICES
 from reflex_ros.domain.supervision import SafetyState, StateChange
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.process import run
 from reflex_ros.runner.supervisor import ASKED_TO_STOP
 
-CALLS = ('promote', 'demote', 'stop', 'park', 'reset', 'gate')
 CAMERA_ENTRY = 'cameras/'
 """How the entry of a camera in /diagnostics begins, after the name of its node."""
 INPUT_S = 0.02
@@ -69,7 +69,7 @@ class MonitorNode(ReflexNode):
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics,
                                  qos.DIAGNOSTICS)
         self._calls: dict[str, Any] = {
-            name: self.create_client(Trigger, f'supervisor/{name}') for name in CALLS}
+            name: self.create_client(Trigger, service) for name, service in SERVICES.items()}
         self._stops = self.create_publisher(String, 'safety/stop', qos.STOP)
         self._own_timers: list[Any] = []
 
@@ -102,7 +102,7 @@ class MonitorNode(ReflexNode):
             self._calls[name]
         except (ValueError, KeyError, TypeError):
             _emit({'answer': line.strip()[:80], 'success': False,
-                   'message': f'this line is not a call. Known calls: {", ".join(CALLS)}'})
+                   'message': f'this line is not a call. Known calls: {", ".join(SERVICES)}'})
             return
         if name == 'stop':
             # The driver obeys by itself, also without a supervisor that could answer.
@@ -123,7 +123,7 @@ class MonitorNode(ReflexNode):
             self._waiting.append((name, asked_at))
         else:
             _emit({'answer': name, 'success': False,
-                   'message': 'the supervisor is not running: no such service was found'})
+                   'message': f'the {NODES[name]} is not running: no such service was found'})
 
     @staticmethod
     def _tell_answer(name: str, answer: Any) -> None:

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from rclpy.node import Node
+
+from reflex_ros.domain.authority import UNKNOWN
 
 NEW_S = 3.0
 """A node that was seen first so long ago has told all its services [s]."""
@@ -38,13 +42,24 @@ class Owners:
         found = {topic: [_full_name(info.node_name, info.node_namespace)
                          for info in self._node.get_publishers_info_by_topic(topic)]
                  for topic in self._topics}
-        for (name, namespace), services in self._served(now).items():
+        nodes = Counter(self._node.get_node_names_and_namespaces())
+        served, known = self._served(nodes, now), Counter[str]()
+        for key, services in served.items():
             for service in services:
-                found.setdefault(service, []).append(_full_name(name, namespace))
+                found.setdefault(service, []).append(_full_name(*key))
+                known[service] += nodes[key]
+        # Of several nodes with one name, ROS tells the services of one: the others hide behind it.
+        # The number of servers tells them.
+        count: Any = getattr(self._node, 'count_services', lambda service: 0)   # before Iron
+        for service in self._services:
+            if count(service) > known[service]:
+                twins = [_full_name(*key) for key, number in nodes.items()
+                         if number > 1 and service not in served[key]]
+                found.setdefault(service, []).extend(twins or [f'/{UNKNOWN}'])
         return found
 
-    def _served(self, now: float) -> dict[tuple[str, str], frozenset[str]]:
-        nodes = set(self._node.get_node_names_and_namespaces())
+    def _served(self, nodes: Iterable[tuple[str, str]],
+                now: float) -> dict[tuple[str, str], frozenset[str]]:
         self._read = {key: read for key, read in self._read.items() if key in nodes}
         for key in nodes:
             first, last, _ = self._read.get(key, (now, 0.0, frozenset()))

@@ -19,7 +19,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import QoSProfile
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
@@ -111,12 +110,10 @@ class RecorderNode(ReflexNode):
             also(data)
 
     def _on_state(self, data: bytes) -> None:
-        before = self._safety
-        self._safety = safety = status_codec.decode(
-            SafetyState, deserialize_message(data, DiagnosticStatus))
-        recorder = self._recorder
-        if recorder is None:
+        safety, recorder = status_codec.decode_bytes(SafetyState, data), self._recorder
+        if safety is None or recorder is None:
             return
+        before, self._safety = self._safety, safety
         if safety.latched and not before.latched and safety.causes:
             first = safety.causes[0]
             recorder.stopped({'code': first.code.name, 'text': first.text,

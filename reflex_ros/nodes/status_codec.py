@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.serialization import deserialize_message
 
 from reflex_ros.domain import key_values
 
@@ -37,6 +38,18 @@ def decode(kind: type[Value], message: DiagnosticStatus) -> Value:
     Raises nothing, whatever the message holds: any program may publish there.
     """
     return key_values.decode(kind, pairs(message))
+
+
+def decode_bytes(kind: type[Value], data: bytes) -> Value | None:
+    """
+    Read a dataclass from a serialized status; return None if the bytes are no such message.
+
+    A subscription that is not raw drops such bytes in the middleware; a raw one passes them on.
+    """
+    try:
+        return decode(kind, deserialize_message(data, DiagnosticStatus))
+    except RuntimeError:
+        return None
 
 
 def decode_complete(kind: type[Value], message: DiagnosticStatus) -> Value | None:

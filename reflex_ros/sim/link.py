@@ -32,8 +32,9 @@ class Link:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._is_cut = False
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._up, self._down = asyncio.Event(), asyncio.Event()
+        self._up.set()
+        self._down.set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.port: int = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5.0)
@@ -43,14 +44,19 @@ class Link:
         """Reset every connection (RST) and refuse new ones."""
         self._run(self._cut())
 
-    def silence(self) -> None:
-        """Keep the connections open and deliver nothing more."""
-        self._run(self._set_flowing(False))
+    def silence(self, *, up: bool = True, down: bool = True) -> None:
+        """
+        Keep the connections open and deliver nothing more.
+
+        :param up: on the way to the service.
+        :param down: on the way back.
+        """
+        self._run(self._set_flowing(up=not up, down=not down))
 
     def restore(self) -> None:
         """Accept and deliver again; what was cut stays cut."""
         self._is_cut = False
-        self._run(self._set_flowing(True))
+        self._run(self._set_flowing(up=True, down=True))
 
     def close(self) -> None:
         """End the relay; may be called twice."""
@@ -71,7 +77,7 @@ class Link:
     async def _end(self) -> None:
         if self._server is not None:
             self._server.close()
-        self._flowing.set()
+        await self._set_flowing(up=True, down=True)
         await self._cut()
         # One more turn for the transports, so that their sockets are really closed.
         await asyncio.sleep(0)
@@ -85,8 +91,9 @@ class Link:
             writer.transport.abort()
         self._writers.clear()
 
-    async def _set_flowing(self, flowing: bool) -> None:
-        (self._flowing.set if flowing else self._flowing.clear)()
+    async def _set_flowing(self, *, up: bool, down: bool) -> None:
+        for event, flows in ((self._up, up), (self._down, down)):
+            (event.set if flows else event.clear)()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
@@ -98,13 +105,16 @@ class Link:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        await asyncio.gather(self._pump(reader, far_writer, self._up),
+                             self._pump(far_reader, writer, self._down))
         self._writers -= {writer, far_writer}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @staticmethod
+    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+                    flowing: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                await self._flowing.wait()
+                await flowing.wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()

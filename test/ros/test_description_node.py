@@ -5,6 +5,7 @@
 from importlib import invalidate_caches
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+import math
 from pathlib import Path
 import subprocess
 import sys
@@ -142,8 +143,22 @@ def test_joints_that_come_in_two_messages_are_one_arm(viewer):
     assert made.place('shoulder_link')[0, 1] != 0.0
 
 
-def test_prefix_tells_two_arms_apart(viewer):
-    made = viewer('-p', 'frame_prefix:=left/')
+@pytest.mark.parametrize('angle', [math.nan, math.inf, -math.inf])
+def test_joint_states_that_are_no_angles_move_no_frame(viewer, angle):
+    made = viewer()
+    made.move('joint_states', POSE)
+    made.rig.until(lambda: 'wrist_link' in made.frames, 'frames')
+    before = made.place('gripper_frame_link')
+    made.move('joint_states', dict.fromkeys((*POSE, 'of another robot'), angle))
+    stamp = made.move('joint_states', {'shoulder_pan': POSE['shoulder_pan']})
+    made.rig.until(lambda: made.frames['shoulder_link'].header.stamp == stamp, 'newest frames')
+    assert made.place('gripper_frame_link') == pytest.approx(before, abs=1e-9)
+
+
+@pytest.mark.parametrize('arguments', [('-p', 'frame_prefix:=left/'), ('-r', '__ns:=/left')],
+                         ids=('prefix', 'namespace'))
+def test_prefix_tells_two_arms_apart(viewer, arguments):
+    made = viewer(*arguments)
     made.move('joint_states', POSE)
     made.move('policy/joint_states', POSE)
     made.rig.until(lambda: 'left/wrist_link' in made.frames

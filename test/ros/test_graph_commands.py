@@ -137,6 +137,8 @@ def test_promotion_at_the_service_is_in_the_status(terminal):
     code, out, _ = console.run('status')
     assert code == 0
     assert 'promoted at the service; the arm waits for `reflex promote`' in out
+    # The state is kept for those who come later, the beat is not: both are waited for.
+    assert 'supervisor: active' in out
 
 
 def test_nobody_in_a_domain_is_said_with_the_next_step(own_places, domain):

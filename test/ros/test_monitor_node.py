@@ -157,7 +157,7 @@ def test_call_is_passed_on_and_its_answer_printed(console):
 def test_line_that_is_no_call_is_answered(console, text):
     console.type(text)
     answer = console.until('answer')
-    assert not answer['success'] and 'promote, demote, stop' in answer['message']
+    assert not answer['success'] and 'demote, gate, park, promote' in answer['message']
 
 
 def test_call_without_a_supervisor_is_answered_after_a_while(console, monkeypatch):

@@ -15,8 +15,8 @@ import pytest
 
 from .conftest import is_alive, wait_for
 
-NODES = ('action_stream_node', 'description_node', 'monitor_node', 'recorder_node',
-         'sim_camera_node', 'so101_driver_node', 'supervisor_node', 'view_node')
+NODES = ('action_stream_node', 'description_node', 'episodes_node', 'monitor_node',
+         'recorder_node', 'sim_camera_node', 'so101_driver_node', 'supervisor_node', 'view_node')
 PARENT = """
 import json, subprocess, sys
 child = subprocess.Popen(json.loads(sys.argv[1]), stdin=subprocess.DEVNULL)

@@ -136,6 +136,17 @@ def test_old_latch_that_the_recorder_finds_when_it_starts_is_a_stop_once(graph):
     assert len(made.files('stops')) == 1
 
 
+def test_bytes_that_are_no_message_change_nothing_that_is_known(graph):
+    made = graph()
+    made.state(ACTIVE)
+    made.rig.until(lambda: made.status().file, 'file')
+    for data in (b'', b'\0', b'\0\1\0\0', b'\0\1\0\0' + b'\xff' * 40):
+        made._states.publish(data)
+    made.joints(0.25)
+    made.rig.until(lambda: made.status().messages >= 2, 'messages')
+    assert made.rig.node._safety == ACTIVE
+
+
 @pytest.mark.parametrize('is_required', [False, True])
 def test_run_that_cannot_be_recorded_stops_the_arm_only_when_told(graph, monkeypatch,
                                                                  is_required):

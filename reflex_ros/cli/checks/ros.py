@@ -15,6 +15,7 @@ import sys
 
 from reflex_ros.bringup import dds
 from reflex_ros.cli.checks.check import Check, failed, passed, skipped, warning
+from reflex_ros.domain import secret_variables
 
 DISTRIBUTIONS = {3: 'humble', 7: 'jazzy', 9: 'kilted', 10: 'lyrical'}
 """Major version of rclpy -> distribution."""
@@ -110,8 +111,8 @@ def _cameras(cameras: Sequence[Mapping[str, str]], *, is_configured: bool) -> It
         # In a process of its own: rclpy must not stay in this one.
         done = subprocess.run(
             [sys.executable, '-m', 'reflex_ros.nodes.camera_rates', json.dumps(list(cameras))],
-            env={**os.environ, **dds.environment()}, capture_output=True, text=True,
-            timeout=PROBE_S, check=False)
+            env={**secret_variables.without(os.environ), **dds.environment()},
+            capture_output=True, text=True, timeout=PROBE_S, check=False)
         rates = json.loads(done.stdout.splitlines()[-1])
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         yield failed('cameras', 'the graph could not be looked at',

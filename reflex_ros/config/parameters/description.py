@@ -8,6 +8,6 @@ from reflex_ros.config.parameters.spec import Spec
 
 TABLE = (
     Spec('rate_hz', 20.0, 'Highest rate of /tf.', 'Hz', 1.0, 100.0),
-    Spec('frame_prefix', '', 'Text before the name of each frame, such as left/ for one of two '
-         'arms.'),
+    Spec('frame_prefix', '', 'Text before the name of each frame, such as left/. If it is empty: '
+         'the namespace.'),
 )

@@ -14,6 +14,7 @@ from collections.abc import Collection
 import random
 from typing import NamedTuple
 
+from reflex_ros.sim.arm import hand
 from reflex_ros.sim.arm.disturbance import Disturbance
 from reflex_ros.sim.arm.fault_set import FaultSet
 from reflex_ros.sim.arm.faults import Fault
@@ -56,6 +57,7 @@ class ArmBus:
 
     def __init__(self, settings: Settings, now_ns: int = 0) -> None:
         self.settings = settings
+        self._began_ns = now_ns
         self.journal = Journal(tuple(spec.name for spec in JOINTS))
         pose = settings.pose or POSES['rest']
         self.servos = [Servo(spec, settings, angle, self.journal)
@@ -101,6 +103,10 @@ class ArmBus:
         if ended:
             self._faults_changed(ended, now_ns)
         self.plant.advance(now_ns)
+        if self.settings.hand:
+            for servo, angle in zip(self.servos, hand.pose((now_ns - self._began_ns) / 1e9),
+                                    strict=True):
+                servo.place(angle)
 
     def mark(self, now_ns: int) -> None:
         """Reset all figures."""

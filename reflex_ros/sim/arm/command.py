@@ -62,6 +62,8 @@ _DEFAULTS = Settings()
 @click.option('--noise-ticks', type=int, default=0, help='Amplitude of the encoder noise.')
 @click.option('--pose', default='rest',
               help='Pose at the start: a name, or six angles in radians, separated by commas.')
+@click.option('--hand', is_flag=True,
+              help='Let a hand move the joints all the time, as those of a leader arm.')
 @click.option('--usb', type=click.Choice([u.value for u in Usb]), default='none',
               help='How the USB adapter delays and groups replies.')
 @click.option('--torque-on-goal-write/--no-torque-on-goal-write', default=True,

@@ -60,6 +60,7 @@ class Settings:
     :param turnaround_us: time between a request and the reply of a servo.
     :param fast: replies leave as soon as they are computed, without the delays of the line.
     :param speed: simulated seconds per real second, behind the pseudo-terminal.
+    :param hand: a hand moves the joints all the time, as those of a leader arm.
     :param torque_on_goal_write: a goal away from the present position switches torque on.
     :param latch_goal_on_torque: torque on keeps the pose instead of moving to an old goal.
     :param chain_stops: in a sync read, a missing servo silences all servos after it.
@@ -86,6 +87,7 @@ class Settings:
     speed: float = 1.0
     seed: int = 0
     pose: tuple[float, ...] | None = None
+    hand: bool = False
     torque_on_goal_write: bool = True
     latch_goal_on_torque: bool = False
     overload_clears: OverloadClears = OverloadClears.TORQUE_OFF

@@ -43,6 +43,13 @@ def test_choice_of_the_parent_process_stays():
     assert dds.environment(parent) == {} and dds.shared_memory(parent) == ''
 
 
+@pytest.mark.parametrize('wanted, name', [('LOCALHOST', 'loopback.xml'), ('SUBNET', 'udp.xml')])
+def test_range_that_is_set_again_counts_also_beside_a_profile_of_ours(wanted, name):
+    # The profile with the range LOCALHOST would have each address twice.
+    parent = {**dds.environment({}), dds.RANGE: wanted}
+    assert profile(parent)[0] == name
+
+
 @pytest.mark.parametrize('version, names', [
     ('9.1.2', dds.PROFILES[:1]), ('10.0.1', dds.PROFILES[:1]), ('7.1.6', dds.PROFILES[1:]),
     ('3.3.16', dds.PROFILES[1:]), ('', dds.PROFILES)])

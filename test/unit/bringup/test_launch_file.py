@@ -18,6 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from reflex_ros.bringup import process_table
 from reflex_ros.errors import ConfigurationError
@@ -169,9 +170,17 @@ def test_rviz_shows_the_arm_and_what_the_policy_wants_and_gets_no_key(
         'robot_state_publisher', 'robot_state_publisher', 'static_transform_publisher', 'rviz2']
     real, ghost, _, rviz = found
     assert real.parameters[0]['robot_description'].startswith('<?xml')
-    assert ghost.parameters[0]['frame_prefix'] == 'ghost/'
+    assert real.parameters[0]['frame_prefix'] == 'left/'
+    assert ghost.parameters[0]['frame_prefix'] == 'left/ghost/'
     assert ('joint_states', 'policy/joint_states') in ghost.remappings
     assert Path(rviz.arguments[1]).name == 'reflex.rviz' and Path(rviz.arguments[1]).exists()
+    shown = yaml.safe_load(Path(rviz.arguments[1]).read_text())['Visualization Manager']
+    assert shown['Global Options']['Fixed Frame'] == 'left/base_link'
+    assert [each['TF Prefix'] for each in shown['Displays'] if 'TF Prefix' in each] == [
+        'left', 'left/ghost']
+    assert {each[key]['Value'] for each in shown['Displays']
+            for key in ('Topic', 'Description Topic') if key in each} == {
+        '/left/robot_description', '/left/front/image_raw/compressed'}
     for node in found:
         assert node.namespace == 'left' and 'REFLEX_API_KEY' not in node.env
         assert node.env['PATH'] == os.environ['PATH']
@@ -239,3 +248,11 @@ def test_typed_argument_that_is_unknown_is_refused(
     monkeypatch.setattr(sys, 'argv', ['ros2', 'launch', str(FILE), 'deployment:=x'])
     with pytest.raises(ConfigurationError, match="argument 'deployment' is unknown. Known"):
         describe(launch_file, deployment='x')
+
+
+def test_leader_is_one_of_the_processes(launch_file: Any) -> None:
+    found = describe(launch_file, leader='/dev/so101_leader', namespace='left')
+    [leader] = [each for each in found if getattr(each, 'executable', '') == 'leader_node']
+    assert leader.namespace == 'left' and {'port': '/dev/so101_leader'} in leader.parameters
+    with pytest.raises(ConfigurationError, match='can guide one robot'):
+        describe(launch_file, leader='/dev/so101_leader', namespace='left,right')

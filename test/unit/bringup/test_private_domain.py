@@ -5,6 +5,8 @@
 import contextlib
 from pathlib import Path
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -15,6 +17,9 @@ from reflex_ros.bringup import system
 def unset(monkeypatch):
     for name in ('ROS_DOMAIN_ID', 'RMW_IMPLEMENTATION'):
         monkeypatch.delenv(name, raising=False)
+    yield
+    for domain in list(system._claims):
+        system._release(domain)
 
 
 def test_domain_that_somebody_is_on_is_not_taken(monkeypatch):
@@ -23,7 +28,28 @@ def test_domain_that_somebody_is_on_is_not_taken(monkeypatch):
         for domain in (60, 61, 63):
             taken = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             taken.bind(('127.0.0.1', 7400 + 250 * domain + 10))
-        assert {system.private_domain()['ROS_DOMAIN_ID'] for _ in range(10)} == {'62'}
+        for _ in range(10):
+            assert system.private_domain()['ROS_DOMAIN_ID'] == '62'
+            system._release('62')
+
+
+def test_graphs_that_start_at_the_same_moment_do_not_meet(monkeypatch):
+    # Seen in a campaign of two systems: no node of the other one was there yet to be seen.
+    monkeypatch.setattr(system, 'DOMAINS', range(60, 70))
+    code = ('from reflex_ros.bringup import system; system.DOMAINS = range(60, 70); '
+            'print(system.private_domain()["ROS_DOMAIN_ID"], flush=True); input()')
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(subprocess.Popen(
+            [sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True)) for _ in range(4)]
+        chosen = [other.stdout.readline().strip() for other in others]
+        chosen += [system.private_domain()['ROS_DOMAIN_ID'] for _ in range(6)]
+        assert sorted(map(int, chosen)) == [*range(60, 70)]
+        for other in others:
+            other.communicate('\n')
+    # Those that have ended have left their domains.
+    again = [system.private_domain()['ROS_DOMAIN_ID'] for _ in range(4)]
+    assert sorted(again) == sorted(chosen[:4])
 
 
 def test_domain_of_the_shell_is_kept(monkeypatch):

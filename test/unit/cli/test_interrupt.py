@@ -4,6 +4,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -51,8 +52,9 @@ def test_nothing_comes_again_when_it_was_heard():
 def test_interrupt_waits_for_the_end_of_a_start(tmp_path):
     started = []
     with pytest.raises(KeyboardInterrupt), interrupt.interruptible():
-        # Python can only print what is raised in here.
-        os.register_at_fork(before=lambda: started or (started.append('fork'), send()))
+        # In the middle of the start: what is raised there loses the process.
+        sys.addaudithook(lambda event, _: event == 'subprocess.Popen' and not started
+                         and (started.append('fork'), send()))
         child = processes.Child(process_table.Process('this', 'this'), tmp_path / 'log')
         started.append('child')
         wait_for_the_next()

@@ -14,6 +14,7 @@ from reflex_ros.domain.permit import Mode, Permit
 pytest.importorskip('diagnostic_msgs')
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
 
 from reflex_ros.nodes import convert, status_codec  # noqa: E402
 
@@ -34,6 +35,17 @@ def test_beat_shows_its_level_and_message_and_leaves_empty_texts_out():
         'action_stream', DiagnosticStatus.ERROR, 'gone')
     assert '' not in status_codec.pairs(message).values()
     assert status_codec.decode(StreamBeat, message) == beat
+
+
+@pytest.mark.parametrize('data', [b'', b'\0', b'\0\1\0\0', b'\0\1\0\0' + b'\xff' * 40])
+def test_bytes_that_are_no_message_are_no_beat(data):
+    assert status_codec.decode_bytes(StreamBeat, data) is None
+
+
+def test_serialized_beat_is_read():
+    beat = StreamBeat('1-2', progress=3)
+    data = serialize_message(status_codec.encode('action_stream', beat))
+    assert status_codec.decode_bytes(StreamBeat, data) == beat
 
 
 def test_permit_that_is_not_whole_is_no_permit():
