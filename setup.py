@@ -118,6 +118,8 @@ setup(
             'action_stream_node = reflex_ros.nodes.executables:action_stream_node',
             'camera_node = reflex_ros.nodes.executables:camera_node',
             'description_node = reflex_ros.nodes.executables:description_node',
+            'episodes_node = reflex_ros.nodes.executables:episodes_node',
+            'leader_node = reflex_ros.nodes.executables:leader_node',
             'monitor_node = reflex_ros.nodes.executables:monitor_node',
             'recorder_node = reflex_ros.nodes.executables:recorder_node',
             'view_node = reflex_ros.nodes.executables:view_node',

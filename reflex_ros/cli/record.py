@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, ExitStack, suppress
 import math
 from pathlib import Path
@@ -19,7 +19,7 @@ from reflex_ros.cli import keys, text
 from reflex_ros.cli.init import camera_of
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions, local_command
-from reflex_ros.cli.so101_move import HOLDS
+from reflex_ros.cli.so101_move import drive_arm, HOLDS
 from reflex_ros.cli.so101_port import confirm, open_bus
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
 from reflex_ros.cli.so101_teleop import led_arm, require_two
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from reflex_ros.cameras.source import CameraThread
     from reflex_ros.recording.sampler import Figures
     from reflex_ros.runner.demonstration import Demonstrator
+    from reflex_ros.runner.keyboard_guide import KeyboardGuide
+    from reflex_ros.runner.sim_arm import SimArm
     from reflex_ros.runner.sitting import Progress, Sitting
 
 SHOW_S = 0.2
@@ -37,6 +39,7 @@ SIM_CAMERA = 'front'
 
 @local_command('reflex record --task "put the cube in the box" --leader /dev/so101_leader '
                '--port /dev/so101_follower --camera front=/dev/video0',
+               'reflex record --task "press the button" --keyboard --camera front=/dev/video0',
                'reflex record --sim --task wave --episodes 3 --episode-s 5 --pause-s 1')
 @click.option('--task', required=True, metavar='TEXT', help='What is shown, in words: the prompt '
               'that the policy will get.')
@@ -53,8 +56,10 @@ SIM_CAMERA = 'front'
               '(default: REFLEX_SO101_PORT, then a search).')
 @click.option('--leader', metavar='PATH', help='Serial port of a leader arm, which you move by '
               'hand. Without it, you guide the arm itself, with its torque off.')
+@click.option('--keyboard', 'has_keyboard', is_flag=True, help='Move the arm by keys, joint by '
+              'joint.')
 @click.option('--speed', type=click.FloatRange(0.05, 2.0), default=1.0, show_default=True,
-              help='Largest joint speed of an arm that follows a leader, in rad/s.')
+              help='Largest joint speed of an arm that follows a leader or keys, in rad/s.')
 @click.option('--episode-s', type=click.FloatRange(0.5), metavar='SECONDS',
               help='End each episode by itself after so long.')
 @click.option('--pause-s', type=click.FloatRange(0.0), metavar='SECONDS',
@@ -64,9 +69,9 @@ SIM_CAMERA = 'front'
 @click.option('--yes', is_flag=True, help='Skip the confirmation prompt.')
 @ACCEPT_RANGE
 def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fps: int,
-           cameras: tuple[str, ...], port: str | None, leader: str | None, speed: float,
-           episode_s: float | None, pause_s: float | None, is_simulated: bool, yes: bool,
-           accept_range: bool) -> None:
+           cameras: tuple[str, ...], port: str | None, leader: str | None, has_keyboard: bool,
+           speed: float, episode_s: float | None, pause_s: float | None, is_simulated: bool,
+           yes: bool, accept_range: bool) -> None:
     """
     Record demonstrations as a LeRobot data set.
 
@@ -75,35 +80,34 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
     again with the same --out to add episodes.
 
     Angles are stored in degrees and the gripper in percent, as LeRobot's SO-101 has them. With a
-    leader, the action of a frame is what the arm was told to do. Without one, it is the pose of
-    the next frame.
+    leader or keys, the action of a frame is what the arm was told to do. When you guide the arm
+    itself, it is the pose of the next frame.
     """
-    from reflex_ros.recording.dataset_folder import DatasetFolder, UNFINISHED
+    from reflex_ros.recording.dataset_folder import claimed, DatasetFolder, UNFINISHED
     from reflex_ros.recording.sampler import Sampler
     from reflex_ros.recording.takes import HELP, Takes
     from reflex_ros.runner.sitting import Sitting
 
-    if pause_s is None and not sys.stdin.isatty():
-        raise ConfigurationError('there is no terminal whose keys start an episode: pass '
-                                 '--pause-s and --episode-s')
-    if pause_s is not None and episode_s is None:
-        raise click.UsageError('--pause-s needs --episode-s: otherwise nothing ends an episode')
+    _check_usage(leader, pause_s, episode_s, has_keyboard=has_keyboard)
     folder = out or Path(_slug(task))
+    names = dict(map(camera_of, cameras))
+    click.get_current_context().with_resource(claimed(folder))
     dataset = DatasetFolder(folder, 'so101_follower', fps)
     before = dataset.episodes
-    names = dict(map(camera_of, cameras))
     if is_simulated and not names:
         names = {SIM_CAMERA: 'sim'}
     if not is_simulated:
         confirm('The arm will move to the pose of the leader and follow it.' if leader else
+                'The arm will be put under torque, and move with your keys.' if has_keyboard else
                 'Torque will be switched off: the arm FALLS unless it rests or you hold it.',
                 yes=yes)
     sitting: Sitting | None = None
     try:
         with ExitStack() as stack:
             stack.enter_context(interruptible())
-            arm = stack.enter_context(_arm(port, leader, speed, is_simulated=is_simulated,
-                                           accepts_range=accept_range))
+            arm, guide = stack.enter_context(_arm(
+                port, leader, speed, is_simulated=is_simulated, has_keyboard=has_keyboard,
+                accepts_range=accept_range))
             sampler = Sampler(arm.pose, arm.description.joint_names, list(names), fps,
                               folder / UNFINISHED)
             sitting = Sitting(
@@ -111,9 +115,11 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
                                     math.inf if pause_s is None else pause_s),
                 dataset, task, list(names), lambda line: click.echo(f'\n{line}', err=True))
             stack.enter_context(_reading(names, sitting, arm, fps))
-            has_keys = stack.enter_context(keys.pressed(sitting.press))
+            has_keys = stack.enter_context(keys.pressed(_obeying(sitting, guide)))
             if has_keys:
                 click.echo(HELP, err=True)
+            if guide:
+                click.echo(guide.help, err=True)
             with suppress(KeyboardInterrupt):
                 # Ctrl-C is a way to quit: what was kept is saved below.
                 sitting.run(_Line(is_quiet=common.as_json))
@@ -130,39 +136,74 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
                            err=True)
     _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
             sampler.figures)
-    if leader and not common.as_json:
+    if (leader or has_keyboard) and not common.as_json:
         click.echo(HOLDS, err=True)
+
+
+def _check_usage(leader: str | None, pause_s: float | None, episode_s: float | None, *,
+                 has_keyboard: bool) -> None:
+    """Refuse options that do not go together, and keys without a terminal."""
+    has_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    if pause_s is None and not sys.stdin.isatty():
+        raise ConfigurationError('there is no terminal whose keys start an episode: pass '
+                                 '--pause-s and --episode-s')
+    if has_keyboard and leader:
+        raise click.UsageError('--keyboard and --leader: choose what moves the arm')
+    if has_keyboard and not has_terminal:
+        raise ConfigurationError('--keyboard needs a terminal')
+    if pause_s is not None and episode_s is None:
+        raise click.UsageError('--pause-s needs --episode-s: otherwise nothing ends an episode')
 
 
 @contextmanager
 def _arm(port: str | None, leader: str | None, speed: float, *, is_simulated: bool,
-         accepts_range: bool) -> Iterator[Demonstrator]:
+         has_keyboard: bool,
+         accepts_range: bool) -> Iterator[tuple[Demonstrator, KeyboardGuide | None]]:
     """Open the arm that shows the task, and what moves it."""
     from reflex_ros.hardware.arm import So101Arm
     from reflex_ros.runner.demonstration import GuidedArm, LedArm
-    from reflex_ros.runner.sim_arm import ScriptedHand, SimArm
+    from reflex_ros.runner.keyboard_guide import KeyboardGuide
+    from reflex_ros.runner.sim_arm import LEADER, SimArm
+    from reflex_ros.runner.teleop import Teleop
 
     with ExitStack() as stack:
         if is_simulated:
-            follower, guide = SimArm(), SimArm('--part', 'c001', '--pose', '0,-0.7,0.7,0.7,0,0.5')
-            for each in (follower, guide):
-                stack.callback(each.end)
-                each.start()
-            port, leader = follower.port, guide.port
-            stack.enter_context(ScriptedHand(guide.control))
+            port = _started(stack, SimArm()).port
+        if is_simulated and not has_keyboard:
+            leader = _started(stack, SimArm(*LEADER)).port
         if leader:
             if port is None:
                 raise click.UsageError('--leader needs --port: with two arms, name both')
             require_two(leader, port)
             teleop, drive = stack.enter_context(
                 led_arm(leader, port, speed, accepts_range=accepts_range))
-            yield LedArm(teleop, drive)
+            yield LedArm(teleop, drive), None
+            return
+        if has_keyboard:
+            drive = stack.enter_context(
+                drive_arm(port, velocity=speed, accepts_range=accepts_range))
+            guide = KeyboardGuide(drive)
+            yield LedArm(Teleop(guide, drive, speed), drive), guide
             return
         bus = stack.enter_context(open_bus(port))
         own = So101Arm(bus, accepts_range=accepts_range)
         own.bring_up()
         own.torque_off()
-        yield GuidedArm(own)
+        yield GuidedArm(own), None
+
+
+def _obeying(sitting: Sitting, guide: KeyboardGuide | None) -> Callable[[str], None]:
+    """Return what takes each key: those that move a joint are the guide's."""
+    def press(key: str) -> None:
+        if guide is None or not guide.press(key):
+            sitting.press(key)
+    return press
+
+
+def _started(stack: ExitStack, arm: SimArm) -> SimArm:
+    stack.callback(arm.end)
+    arm.start()
+    return arm
 
 
 @contextmanager
@@ -243,8 +284,8 @@ def _report(common: CommonOptions, folder: Path, episodes: int, added: int, fram
         common, {'ok': True, 'dataset': str(folder), 'episodes': episodes, 'added': added,
                  'frames': frames, **numbers, 'next': following},
         f'{folder}: {added} episodes added, {episodes} in all, {frames} frames',
-        f'{figures.late} of {figures.frames} frames came late; at p99 the pose was '
-        f'{numbers["joint_offset_ms_p99"]} ms old, the pictures '
+        f'{figures.late} of {figures.frames} frames came late; at p99 the pose is '
+        f'{numbers["joint_offset_ms_p99"]} ms from its frame, the pictures '
         f'{numbers["camera_offset_ms_p99"]} ms', *text.next_lines(following))
 
 

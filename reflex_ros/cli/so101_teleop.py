@@ -20,6 +20,7 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import LEADER
 from reflex_ros.runner.manual_drive import ManualDrive
 from reflex_ros.runner.teleop import (
+    LeaderArm,
     require_follower,
     require_leader,
     require_torque_off,
@@ -53,7 +54,7 @@ def led_arm(leader: str, follower: str, speed: float, *,
         with open_bus(follower) as other:
             require_follower(other, os.environ)
         with drive_arm(follower, velocity=speed, accepts_range=accepts_range) as drive:
-            yield Teleop(arm, drive, speed), drive
+            yield Teleop(LeaderArm(arm, lambda: drive.bounds.arm), drive, speed), drive
 
 
 @declare(['reflex so101 teleop --leader /dev/so101_leader --follower /dev/so101_follower'],

@@ -30,6 +30,16 @@ def description_node() -> None:
     _run('description_node')
 
 
+def episodes_node() -> None:
+    """Run the node ``episodes``."""
+    _run('episodes_node')
+
+
+def leader_node() -> None:
+    """Run the node ``leader``."""
+    _run('leader_node')
+
+
 def monitor_node() -> None:
     """Run the node ``monitor``."""
     _run('monitor_node')

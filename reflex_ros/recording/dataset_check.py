@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from reflex_ros import small_file
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.recording.dataset_folder import require_libraries
 
@@ -67,7 +68,7 @@ def read(folder: Path) -> Contents:
     from pyarrow import parquet
 
     try:
-        info = json.loads((folder / 'meta' / 'info.json').read_text(encoding='utf-8'))
+        info = json.loads(small_file.read(folder / 'meta' / 'info.json'))
         missing = [name for name in NEEDED if name not in info]
         if missing:
             raise ValueError(f'meta/info.json lacks {", ".join(missing)}')
@@ -88,6 +89,31 @@ def check(found: Contents) -> Iterator[Finding]:
         if name in found.frames:
             yield from _vector(found, name)
     yield from _videos(found)
+    if found.info['codebase_version'].startswith('v3'):
+        yield from _tasks(found)
+
+
+def _tasks(found: Contents) -> Iterator[Finding]:
+    """Look at the texts, which LeRobot v3 looks up in the index that pandas keeps."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(found.folder / 'meta' / 'tasks.parquet')
+        numbers = table['task_index'].to_pylist()
+    except (OSError, KeyError, pa.ArrowException) as exc:
+        yield Finding(True, f'meta/tasks.parquet cannot be read: {exc}')
+        return
+    index = (table.schema.pandas_metadata or {}).get('index_columns', [])
+    if not any(isinstance(name, str) and pa.types.is_string(table.schema.field(name).type)
+               for name in index if name in table.column_names):
+        yield Finding(True, 'the texts in meta/tasks.parquet are not its index, so LeRobot would '
+                      'train with a number in place of the task. Write it anew: reflex datasets '
+                      'edit DIR --out NEW')
+    unknown = sorted({*found.frames.get('task_index', ())} - {*numbers})
+    if unknown:
+        yield Finding(True, f'frames have the task {unknown[0]}, which is not in '
+                      'meta/tasks.parquet')
 
 
 def _tables(found: Contents) -> Iterator[Finding]:

@@ -12,7 +12,9 @@ set is opened to be continued.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, ExitStack, suppress
 from dataclasses import dataclass
+import fcntl
 import io
 import json
 import os
@@ -22,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from reflex_ros import small_file
 from reflex_ros.errors import ConfigurationError
 
 VERSION = 'v3.0'
@@ -36,9 +39,20 @@ PART = '.part'
 UNFINISHED = '.episode'
 """Folder inside, for what belongs to the episode that is being recorded."""
 VECTORS = ('observation.state', 'action')
+GUIDED = 'complementary_info.is_intervention'
+"""1 in the frames in which a person has guided the arm, under the name that others use."""
 INDEX_FEATURES = {
     'timestamp': 'float32', 'frame_index': 'int64', 'episode_index': 'int64', 'index': 'int64',
     'task_index': 'int64'}
+TASK_INDEX = {
+    'index_columns': ['task'], 'column_indexes': [], 'pandas_version': '2.0.0',
+    'columns': [
+        {'name': 'task_index', 'field_name': 'task_index', 'pandas_type': 'int64',
+         'numpy_type': 'int64', 'metadata': None},
+        {'name': 'task', 'field_name': 'task', 'pandas_type': 'unicode', 'numpy_type': 'object',
+         'metadata': None}]}
+"""What pandas reads about the tables of tasks: LeRobot looks a task's text up in their index, and
+a policy is trained with the text 0 when there is none."""
 SAMPLES = 100
 """Pictures of an episode that its statistics are made of, at most."""
 _PLACE = re.compile(r'chunk-(\d+)/file-(\d+)\.\w+$')
@@ -53,6 +67,8 @@ class Episode:
     :param state: (frames, joints) as measured [deg, percent].
     :param action: (frames, joints) as written [deg, percent].
     :param pictures: camera -> for each frame a JPEG or PNG, or (height, width, 3) of uint8.
+    :param guided: (frames,) 1 where a person has guided the arm in place of a policy, else 0;
+        None: the data set does not say.
     """
 
     task: str
@@ -60,6 +76,7 @@ class Episode:
     state: np.ndarray
     action: np.ndarray
     pictures: Mapping[str, Iterable[bytes | np.ndarray]]
+    guided: np.ndarray | None = None
 
 
 def require_libraries() -> None:
@@ -74,6 +91,34 @@ def require_libraries() -> None:
     except ImportError as exc:
         raise ConfigurationError('data sets need the libraries pyarrow and av. Install them: pip '
                                  "install 'reflex_ros[lerobot]'") from exc
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """
+    Keep every other program that claims it from writing a data set, for the block.
+
+    The folder is made when it is missing, and removed when it is still empty at the end. The claim
+    ends with the process, however that ends.
+
+    :raises ConfigurationError: when another program writes there, or the folder cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            claim = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, claim)
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise ConfigurationError(f'{folder}: another program writes this data set. Wait until '
+                                     'it has ended, or choose another folder') from exc
+        except OSError as exc:
+            raise ConfigurationError(f'{folder}: {exc.strerror}. Choose another folder') from exc
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 class DatasetFolder:
@@ -126,7 +171,8 @@ class DatasetFolder:
         tasks = list(dict.fromkeys([*self._tasks, episode.task]))
         features = dict(self._features)
         columns = {**dict(zip(VECTORS, (episode.state, episode.action), strict=True)),
-                   **self._scalars(number, length, tasks.index(episode.task))}
+                   **self._scalars(number, length, tasks.index(episode.task)),
+                   **self._marks(episode)}
         row: dict[str, Any] = {
             'episode_index': number, 'tasks': [episode.task], 'length': length,
             'data/chunk_index': place[0], 'data/file_index': place[1],
@@ -149,13 +195,17 @@ class DatasetFolder:
         with self._place(EPISODES, place) as path:
             _write_table(path, {name: [value] for name, value in row.items()})
         _add_vectors(features, episode.joints)
+        if GUIDED in columns:
+            features.setdefault(GUIDED, {'dtype': 'float32', 'shape': [1],
+                                         'names': ['is_intervention']})
         self._commit([*self._rows, row], tasks, features)
 
     def _commit(self, rows: list[dict[str, Any]], tasks: list[str],
                 features: dict[str, Any]) -> None:
         """Write what describes all episodes; from then on the last one counts."""
         with self._place(TASKS) as path:
-            _write_table(path, {'task_index': list(range(len(tasks))), 'task': tasks})
+            _write_table(path, {'task_index': list(range(len(tasks))), 'task': tasks},
+                         {b'pandas': json.dumps(TASK_INDEX).encode()})
         with self._place(STATS) as path:
             path.write_text(json.dumps({
                 name: _combined([_stats_of(row, name) for row in rows])
@@ -184,12 +234,23 @@ class DatasetFolder:
         if own != {camera_key(name) for name in episode.pictures}:
             raise ConfigurationError(f'{self.folder} has other cameras: '
                                      f'{", ".join(sorted(own)) or "none"}')
+        if GUIDED not in self._features and episode.guided is not None and episode.guided.any():
+            raise ConfigurationError(f'{self.folder} does not say in which frames a person has '
+                                     'guided the arm. Choose another folder')
 
     def _scalars(self, number: int, length: int, task: int) -> dict[str, np.ndarray]:
         frame_index = np.arange(length)
         return {'timestamp': (frame_index / self.fps).astype(np.float32),
                 'frame_index': frame_index, 'episode_index': np.full(length, number),
                 'index': self.frames + frame_index, 'task_index': np.full(length, task)}
+
+    def _marks(self, episode: Episode) -> dict[str, np.ndarray]:
+        """Return who has moved the arm, if the data set says it."""
+        has_marks = GUIDED in self._features if self._features else episode.guided is not None
+        if not has_marks:
+            return {}
+        guided = np.zeros(len(episode.state)) if episode.guided is None else episode.guided
+        return {GUIDED: guided.astype(np.float32)}
 
     def _write_frames(self, place: tuple[int, int], columns: Mapping[str, np.ndarray]) -> None:
         import pyarrow as pa
@@ -213,7 +274,14 @@ class DatasetFolder:
     def _continue(self) -> None:
         from pyarrow import parquet
 
-        info = json.loads((self.folder / INFO).read_text(encoding='utf-8'))
+        try:
+            info = json.loads(small_file.read(self.folder / INFO))
+            if not isinstance(info, dict):
+                raise ValueError('it is not a JSON object')
+        except (OSError, ValueError, RecursionError) as exc:
+            raise ConfigurationError(
+                f'{self.folder} cannot be continued: {INFO}: '
+                f'{getattr(exc, "strerror", None) or exc}. Choose another folder') from exc
         for name, wanted in (('codebase_version', VERSION), ('robot_type', self._robot),
                              ('fps', self.fps)):
             if info.get(name) != wanted:
@@ -276,11 +344,12 @@ def _kinds(row: Mapping[str, Any]) -> Iterator[str]:
     yield from (name.removesuffix('chunk_index') for name in row if name.endswith('/chunk_index'))
 
 
-def _write_table(path: Path, columns: Mapping[str, Any]) -> None:
+def _write_table(path: Path, columns: Mapping[str, Any],
+                 metadata: Mapping[bytes, bytes] | None = None) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(pa.table(dict(columns)), path)
+    parquet.write_table(pa.table(dict(columns)).replace_schema_metadata(metadata), path)
 
 
 def _write_video(path: Path, pictures: Iterable[bytes | np.ndarray], length: int,

@@ -12,11 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from reflex_ros import small_file
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.recording import dataset_check
-from reflex_ros.recording.dataset_folder import camera_key, DatasetFolder, Episode, VIDEO
+from reflex_ros.recording.dataset_folder import (
+    camera_key,
+    DatasetFolder,
+    Episode,
+    GUIDED,
+    VIDEO,
+)
 
 CAMERA = camera_key('')
+MAX_TASKS = 64 * 2 ** 20
+"""Largest list of tasks [bytes]."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,8 @@ class Dataset:
         return Episode(
             task or 'no task', self.joints, frames['observation.state'][own],
             frames['action'][own],
-            {name: self._clip(number, name, length) for name in self.cameras})
+            {name: self._clip(number, name, length) for name in self.cameras},
+            frames[GUIDED][own].reshape(length) if GUIDED in frames else None)
 
     def _clip(self, number: int, camera: str, length: int) -> Clip:
         key, row = camera_key(camera), self._rows.get(number, {})
@@ -186,6 +196,7 @@ def _trimmed(episode: Episode, number: int, span: tuple[float, float], fps: int)
                                  f'{span[0]:g} to {span[1]:g} s there is nothing')
     return replace(
         episode, state=episode.state[begin:end], action=episode.action[begin:end],
+        guided=None if episode.guided is None else episode.guided[begin:end],
         pictures={name: clip.part(begin, end) for name, clip in episode.pictures.items()
                   if isinstance(clip, Clip)})
 
@@ -206,7 +217,7 @@ def _tasks(folder: Path) -> dict[int, str]:
 
     old = folder / 'meta' / 'tasks.jsonl'
     if old.exists():
-        rows = [json.loads(line) for line in old.read_text(encoding='utf-8').splitlines() if line]
+        rows = [json.loads(line) for line in small_file.read(old, MAX_TASKS).splitlines() if line]
         return {row['task_index']: row['task'] for row in rows}
     try:
         table = parquet.read_table(folder / 'meta' / 'tasks.parquet').to_pydict()

@@ -19,7 +19,7 @@ import numpy as np
 
 from reflex_ros.domain import key_values
 from reflex_ros.domain.arm_description import ArmDescription
-from reflex_ros.domain.heartbeats import DRIVER, DriverBeat
+from reflex_ros.domain.heartbeats import Commander, DRIVER, DriverBeat, STREAM
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.recording.dataset_folder import DatasetFolder, Episode
@@ -66,7 +66,7 @@ def read_episode(path: Path, arm: ArmDescription, fps: int, task: str = '') -> E
     written = [series.written.get(name, []) for name in series.joints]
     if not series.joints or not all(written):
         raise ConfigurationError(f'the arm was not moved in {path}, so it is no episode')
-    travel, pictures = _travel_and_pictures(path)
+    travel, pictures, guidance = _other_contents(path)
     # Without the calibration in the recording, the range of the maker's model.
     travels = {arm.joint_names[index]: travel or own
                for index, own in zip(arm.grippers, arm.gripper_travels, strict=True)}
@@ -84,28 +84,34 @@ def read_episode(path: Path, arm: ArmDescription, fps: int, task: str = '') -> E
     frames = {name: [data[index] for index in np.searchsorted(
         (np.array(stamps) - series.start_ns) / 1e9, times, side='right') - 1]
         for name, (stamps, data) in pictures.items()}
+    guided = [((stamp_ns - series.start_ns) / 1e9, led) for stamp_ns, led in guidance]
     prompt = next((event.text.partition(': ')[2] for event in series.events
                    if event.text.startswith('prompt: ')), series.prompt)
     return Episode(task or prompt or 'no task', series.joints,
                    table([series.measured[name] for name in series.joints]), table(written),
-                   frames)
+                   frames, _newest(guided, times) if guided else None)
 
 
-def _travel_and_pictures(
-        path: Path) -> tuple[GripperTravel | None, dict[str, tuple[list[int], list[bytes]]]]:
+def _other_contents(path: Path) -> tuple[
+        GripperTravel | None, dict[str, tuple[list[int], list[bytes]]], list[tuple[int, float]]]:
+    """Return the gripper's travel, the pictures with their stamps, and when a person led."""
     travel = None
     pictures: dict[str, tuple[list[int], list[bytes]]] = {}
+    guided: list[tuple[int, float]] = []
     for message in messages(path):
         if message.topic.endswith(f'_beat/{DRIVER}'):
             beat = key_values.decode(DriverBeat, {
                 pair.key: pair.value for pair in message.value.values})
             travel = beat.gripper_travel or travel
+        elif message.topic.endswith(f'_beat/{STREAM}'):
+            said = {pair.key: pair.value for pair in message.value.values}.get('commander')
+            guided.append((message.stamp_ns, float(said == Commander.PERSON.value)))
         elif message.topic.endswith(PICTURES):
             name = message.topic.removesuffix(PICTURES).rpartition('/')[2]
             stamps, data = pictures.setdefault(name, ([], []))
             stamps.append(message.stamp_ns)
             data.append(bytes(message.value.data))
-    return travel, pictures
+    return travel, pictures, guided
 
 
 def _newest(curve: Curve, times: np.ndarray) -> np.ndarray:

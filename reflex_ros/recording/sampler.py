@@ -3,9 +3,10 @@
 """
 Sample an arm and its cameras at a fixed rate, while somebody shows what to do.
 
-A frame has the newest of everything at its instant: the measured pose, the pose that was
-commanded, and the newest picture of each camera. Instants are those of the time line, so that a
-late turn makes no gap: it is filled with what was newest, and counted.
+A frame has what belongs to its instant: the measured pose, the pose that was commanded, and the
+picture of each camera that is nearest in time, so also one that came a moment later. Instants are
+those of the time line, so that a late turn makes no gap: it is filled with what was newest, and
+counted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 from pathlib import Path
 import threading
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,17 @@ from reflex_ros.recording.dataset_folder import Episode
 
 OLD_S = 0.5
 """A picture that is older belongs to a camera that is lost [s]."""
+
+
+KEPT_PERIODS = 3
+"""Pictures are kept for so many frames: the nearest one is looked for one frame later."""
+
+
+class Picture(NamedTuple):
+    """A picture (JPEG or PNG) and the monotonic instant at which it came [s]."""
+
+    data: bytes
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +46,13 @@ class Pose:
     :param at: monotonic instant of the measurement [s].
     :param state: as measured (joints,) [deg, percent].
     :param action: as commanded (joints,) [deg, percent].
+    :param is_guided: whether a person guides the arm in place of a policy; None: nobody knows.
     """
 
     at: float
     state: Sequence[float]
     action: Sequence[float]
+    is_guided: bool | None = None
 
 
 @dataclass(slots=True)
@@ -48,8 +63,8 @@ class Figures:
     :param frames: of all episodes, also those that were dropped.
     :param late: frames that were filled, because a turn came too late.
     :param repeated: camera -> frames that show the same picture as the one before.
-    :param joint_offset_s: ages of the measurement in each frame [s].
-    :param camera_offset_s: ages of the pictures in each frame [s].
+    :param joint_offset_s: distance in time of the measurement from the frame's instant [s].
+    :param camera_offset_s: the same of each picture [s].
     """
 
     frames: int = 0
@@ -114,25 +129,29 @@ class Sampler:
                  cameras: Sequence[str], fps: int, folder: Path) -> None:
         self._pose = pose
         self._joints = joints
-        self._fps = fps
         self.folder = folder
-        self._newest: dict[str, tuple[bytes, float] | None] = dict.fromkeys(cameras)
+        self._period_s = 1.0 / fps
+        # Each value is replaced, never changed: one thread puts, another one reads.
+        self._recent: dict[str, tuple[Picture, ...]] = dict.fromkeys(cameras, ())
         self._thread: threading.Thread | None = None
         self._is_ending = threading.Event()
         self._states: list[Sequence[float]] = []
         self._actions: list[Sequence[float]] = []
+        self._guided: list[bool | None] = []
         self._spools: dict[str, Spool] = {}
         self._count = 0
         self.figures = Figures(repeated=dict.fromkeys(cameras, 0))
 
     def put(self, camera: str, picture: bytes, at: float) -> None:
         """Take a picture (JPEG or PNG) of a camera, received at ``at`` [s]. Any thread."""
-        self._newest[camera] = picture, at
+        oldest = at - KEPT_PERIODS * self._period_s
+        kept = (each for each in self._recent[camera] if each.at > oldest)
+        self._recent[camera] = *kept, Picture(picture, at)
 
     def lost_cameras(self, now: float) -> list[str]:
         """Return the cameras without a fresh picture."""
-        return [name for name, newest in self._newest.items()
-                if newest is None or now - newest[1] > OLD_S]
+        return [name for name, recent in self._recent.items()
+                if not recent or now - recent[-1].at > OLD_S]
 
     @property
     def frames(self) -> int:
@@ -142,9 +161,9 @@ class Sampler:
     def begin(self) -> None:
         """Begin an episode."""
         self._count += 1
-        self._states, self._actions = [], []
+        self._states, self._actions, self._guided = [], [], []
         self._spools = {name: Spool(self.folder / f'{self._count}-{name}.pictures')
-                        for name in self._newest}
+                        for name in self._recent}
         self._is_ending.clear()
         self._thread = threading.Thread(target=self._run, name='sampler')
         self._thread.start()
@@ -160,7 +179,7 @@ class Sampler:
         """Return the episode that has ended, and its pictures, which the caller removes."""
         spools, self._spools = self._spools, {}
         return Episode(task, self._joints, np.array(self._states), np.array(self._actions),
-                       spools), spools
+                       spools, None if None in self._guided else np.array(self._guided)), spools
 
     def drop(self) -> None:
         """Forget the episode."""
@@ -168,34 +187,40 @@ class Sampler:
         for spool in self._spools.values():
             spool.remove()
         self._spools = {}
-        self._states, self._actions = [], []
+        self._states, self._actions, self._guided = [], [], []
 
     def _run(self) -> None:
-        began, period_s = time.monotonic(), 1.0 / self._fps
+        began, period_s = time.monotonic(), self._period_s
         shown: dict[str, bytes | None] = dict.fromkeys(self._spools)
-        while not self._is_ending.is_set():
+        while True:
             due = began + len(self._states) * period_s
             # A person's Ctrl-C ends the thread with its episode, not in the middle of a frame.
-            if self._is_ending.wait(max(due - time.monotonic(), 0.0)):
+            is_over = self._is_ending.wait(max(due - time.monotonic(), 0.0))
+            if self._states:
+                # One period later: what is nearest may have come after the instant.
+                self._choose_pictures(shown, due - period_s)
+            if is_over:
                 return
-            late_s = time.monotonic() - due
-            self.figures.late += late_s > period_s
-            self._take_frame(shown, time.monotonic())
+            self.figures.late += time.monotonic() - due > period_s
+            self._read_pose(due)
 
-    def _take_frame(self, shown: dict[str, bytes | None], now: float) -> None:
+    def _read_pose(self, due: float) -> None:
         pose = self._pose()
         self._states.append(pose.state)
         self._actions.append(pose.action)
+        self._guided.append(pose.is_guided)
         self.figures.frames += 1
-        self.figures.joint_offset_s.append(now - pose.at)
+        self.figures.joint_offset_s.append(abs(due - pose.at))
+
+    def _choose_pictures(self, shown: dict[str, bytes | None], due: float) -> None:
         for name, spool in self._spools.items():
-            newest = self._newest[name]
-            assert newest is not None, 'begin was called without a picture'
-            picture, at = newest
-            self.figures.camera_offset_s.append(now - at)
-            if picture is shown[name]:
+            recent = self._recent[name]
+            assert recent, 'begin was called without a picture'
+            nearest = min(recent, key=lambda picture: abs(picture.at - due))
+            self.figures.camera_offset_s.append(abs(nearest.at - due))
+            if nearest.data is shown[name]:
                 self.figures.repeated[name] += 1
                 spool.repeat()
             else:
-                spool.append(picture)
-                shown[name] = picture
+                spool.append(nearest.data)
+                shown[name] = nearest.data

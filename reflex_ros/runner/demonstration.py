@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who moves the arm while a data set is recorded: a leader arm, or a hand on the arm itself."""
+"""Who moves the arm that a data set is made of: a leader, keys, a hand on it, or somebody else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 
 from reflex_ros.domain.arm_description import ArmDescription
-from reflex_ros.domain.joints import Vector
+from reflex_ros.domain.heartbeats import Commander
+from reflex_ros.domain.joints import GripperTravel, Vector
 from reflex_ros.domain.sample import JointSample
 from reflex_ros.errors import BusTimeout, ReflexError
 from reflex_ros.hardware.arm import So101Arm
@@ -23,6 +24,8 @@ from reflex_ros.runner.teleop import Teleop
 READ_S = 0.01
 """Time between two measurements of an arm that a hand guides [s]."""
 LOST_S = 0.5
+FRESH_S = 0.1
+"""Age from which goals are those of a motion that is over [s]."""
 
 
 class Demonstrator(Protocol):
@@ -118,6 +121,67 @@ class GuidedArm:
         sample = self._sample
         state = to_units(sample.position, self.description)
         return Pose(sample.taken_at, state, state)
+
+
+class HeardArm:
+    """
+    An arm that others move, and of which only messages are heard; a ``Demonstrator``.
+
+    :param arm: without calibrated grippers: ``gripper`` brings their travel.
+    """
+
+    shows_actions = True
+
+    def __init__(self, arm: ArmDescription) -> None:
+        self.description = arm
+        self._knows_travel = not arm.grippers
+        self._measured: tuple[float, Vector] | None = None
+        self._goals: tuple[float, Vector] | None = None
+        self._commander: Commander | None = None
+
+    def put_commander(self, commander: Commander) -> None:
+        """Take who says where the arm goes. Any thread."""
+        self._commander = commander
+
+    def put_measured(self, position: Vector, at: float) -> None:
+        """Take the measured pose (joints,) [rad] at a monotonic instant [s]. Any thread."""
+        self._measured = at, position
+
+    def put_goals(self, goals: Vector, at: float) -> None:
+        """Take the goals (joints,) [rad] that were written at a monotonic instant [s]."""
+        self._goals = at, goals
+
+    def put_travel(self, travel: GripperTravel) -> None:
+        """Take the calibrated travel of the gripper."""
+        if not self._knows_travel:
+            self.description = self.description.with_gripper_travel(travel)
+            self._knows_travel = True
+
+    @property
+    def problem(self) -> str:
+        """Say what of the arm is not heard."""
+        if self._measured is None or time.monotonic() - self._measured[0] > LOST_S:
+            return 'no joint_states are heard (does the driver run?)'
+        return '' if self._knows_travel else 'the range of the gripper is not known yet'
+
+    def turn(self) -> None:
+        """Wait for a moment."""
+        time.sleep(READ_S)
+
+    def measure(self) -> JointSample | None:
+        """There is no sample, only a pose."""
+        return None
+
+    def pose(self) -> Pose:
+        """Return the measured pose and the goal; an arm that nobody commands has its own pose."""
+        measured, goals = self._measured, self._goals
+        assert measured is not None, 'no episode begins before the arm was heard'
+        at, position = measured
+        wanted = goals[1] if goals is not None and at - goals[0] < FRESH_S else position
+        # Without a policy, who moves the arm is no news.
+        is_guided = None if self._commander is None else self._commander is Commander.PERSON
+        return Pose(at, to_units(position, self.description), to_units(wanted, self.description),
+                    is_guided)
 
 
 def to_units(position: Vector, arm: ArmDescription) -> Sequence[float]:

@@ -104,11 +104,13 @@ class ManualDrive:
     @property
     def has_torque(self) -> bool:
         """Whether all joints were under torque in the newest measurement."""
-        return self._arm.has_torque
+        return bool(self._arm.has_torque)
 
     @property
     def torque_text(self) -> str:
         """One sentence for a person who may have to support the arm."""
+        if self._arm.has_torque is None:
+            return 'Its torque is unknown, because not all servos answer: support the arm'
         return 'The arm holds' if self.has_torque else NO_TORQUE
 
     @property

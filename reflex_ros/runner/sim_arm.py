@@ -1,24 +1,22 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated SO-101 arms: their processes, one as a connector, and a hand that moves a leader."""
+"""Simulated SO-101 arms: their processes, and one as a connector."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 import contextlib
-from importlib import import_module
 import json
-import math
+import os
 from pathlib import Path
 import select
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from typing import Any
 
 from reflex_ros.config.parameters.so101 import TABLE
+from reflex_ros.domain import secret_variables
 from reflex_ros.domain.motion_guard import MotionGuard
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arm_driver import ArmDriver
@@ -26,14 +24,10 @@ from reflex_ros.hardware.so101_connector import So101Factory
 
 MODULE = 'reflex_ros.sim.arm'
 """Started by its name: nothing imports the simulation."""
+LEADER = ('--part', 'c001', '--hand')
+"""Options of a simulated leader arm, which a hand moves."""
 START_S = 20.0
 END_S = 3.0
-HAND_S = 0.02
-WAVE_S = 9.0
-"""Period of a scripted hand [s]: slow enough for an arm that approaches its leader."""
-MIDDLE = (0.0, -0.7, 0.7, 0.7, 0.0, 0.5)
-SWING = (0.4, 0.25, 0.25, 0.2, 0.2, 0.4)
-"""The pose that it moves around, and how far [rad]."""
 
 
 class SimArm:
@@ -67,7 +61,8 @@ class SimArm:
         self._process = subprocess.Popen(
             [sys.executable, '-m', MODULE, '--link', str(link), '--control', str(control),
              '--with-parent', *self._options], stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL, text=True, start_new_session=True)
+            stdin=subprocess.DEVNULL, text=True, start_new_session=True,
+            env=secret_variables.without(os.environ))
         assert self._process.stdout is not None
         line = ''
         if select.select([self._process.stdout], (), (), START_S)[0]:
@@ -129,37 +124,3 @@ class SimArmFactory:
     def close(self) -> None:
         """End the simulated arm; may be called twice. Blocks for 3 s at most."""
         self._arm.end()
-
-
-class ScriptedHand:
-    """
-    Moves the joints of a simulated leader arm, as a hand would, until the block ends.
-
-    :param control: control socket of the leader.
-    """
-
-    def __init__(self, control: str) -> None:
-        self._control = control
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name='hand', daemon=True)
-
-    def __enter__(self) -> ScriptedHand:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        # Looked up by name, because nothing imports the simulation.
-        client = import_module('reflex_ros.sim.arm.client')
-        arm = client.ArmControl(self._control)
-        began = time.monotonic()
-        try:
-            while not self._is_over.wait(HAND_S):
-                phase = (time.monotonic() - began) * math.tau / WAVE_S
-                arm.set(pose=[middle + swing * math.sin(phase + index) for index, (middle, swing)
-                              in enumerate(zip(MIDDLE, SWING, strict=True))])
-        finally:
-            arm.close()

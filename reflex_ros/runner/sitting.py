@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 import queue
 import shutil
@@ -85,9 +86,10 @@ class Sitting:
         self._sampler = sampler
         self._takes = takes
         self._dataset = dataset
-        self._task = task
+        self.task = task
+        """What is shown, in words; may change between episodes. Any thread."""
         self._say = say
-        self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._keys: queue.SimpleQueue[tuple[str, Future[str]]] = queue.SimpleQueue()
         self._rates = {name: CameraRate() for name in cameras}
         self._waiting: queue.SimpleQueue[tuple[Episode, Mapping[str, Spool]] | None] = (
             queue.SimpleQueue())
@@ -95,9 +97,15 @@ class Sitting:
         self._failure: Exception | None = None
         self._writer = threading.Thread(target=self._write, name='data set')
 
-    def press(self, key: str) -> None:
-        """Take a key. Any thread."""
-        self._keys.put(key)
+    def press(self, key: str) -> Future[str]:
+        """
+        Take a key. Any thread; never blocks.
+
+        :returns: resolves when the key was obeyed: to an empty text, or to why nothing came of it.
+        """
+        answer: Future[str] = Future()
+        self._keys.put((key, answer))
+        return answer
 
     def put(self, camera: str, picture: bytes, at: float) -> None:
         """Take a picture of a camera. Any thread."""
@@ -150,17 +158,19 @@ class Sitting:
     def _follow(self, now: float) -> None:
         """Do what keys and clock ask for."""
         lost = self._sampler.lost_cameras(now)
-        if lost and self._takes.is_recording:
-            self._say(f'camera {", ".join(lost)} is lost: the episode is dropped')
+        reason = f'camera {", ".join(lost)} is lost' if lost else self._arm.problem
+        if reason and self._takes.is_recording:
+            self._say(f'{reason}: the episode is dropped')
             self._do(self._takes.press('x', now))
         problem = self._problem(now)
         is_barred = bool(problem) and not self._takes.is_recording
         while not self._keys.empty():
-            key = self._keys.get()
+            key, answer = self._keys.get()
             if is_barred and key != 'q':
                 self._say(problem)
+                answer.set_result(problem)
                 continue
-            self._do(self._takes.press(key, now))
+            answer.set_result(self._do(self._takes.press(key, now)))
         if not is_barred:
             self._do(self._takes.tick(now))
 
@@ -169,23 +179,25 @@ class Sitting:
         lost = self._sampler.lost_cameras(now)
         return f'no picture of camera {", ".join(lost)} yet' if lost else self._arm.problem
 
-    def _do(self, act: Act | None) -> None:
+    def _do(self, act: Act | None) -> str:
+        """Do it; return why nothing came of it, mostly empty."""
         if act in (Act.DISCARD, Act.REPEAT):
             self._sampler.drop()
         if act in (Act.BEGIN, Act.REPEAT):
             self._sampler.begin()
-        if act is Act.SAVE:
-            self._save()
+        return self._save() if act is Act.SAVE else ''
 
-    def _save(self) -> None:
+    def _save(self) -> str:
+        """End the episode and hand it to the writer; return why it is dropped, mostly empty."""
         self._sampler.end()
-        episode, spools = self._sampler.take(self._task)
+        episode, spools = self._sampler.take(self.task)
         if len(episode.state) < LEAST_FRAMES:
-            self._say(f'the episode has {len(episode.state)} frames: too short, dropped')
+            refusal = f'the episode has {len(episode.state)} frames: too short, dropped'
+            self._say(refusal)
             self._takes.take_back()
             for spool in spools.values():
                 spool.remove()
-            return
+            return refusal
         if not self._arm.shows_actions:
             episode = replace(episode, action=np.vstack((episode.state[1:], episode.state[-1:])))
         for name, hz in self.progress().rates_hz.items():
@@ -195,6 +207,7 @@ class Sitting:
                           'another mode of the camera')
         self._submitted += 1
         self._waiting.put((episode, spools))
+        return ''
 
     def _write(self) -> None:
         while (job := self._waiting.get()) is not None:

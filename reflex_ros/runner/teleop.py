@@ -1,44 +1,41 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A leader arm, moved by hand, drives a follower arm; an example of what ``ManualDrive`` is for.
+A guide drives a follower arm: a leader arm, moved by hand, or the keys of a terminal.
 
-The leader is only read. The follower gets short chunks that begin where its present motion is and
-lead towards the pose of the leader, at bounded speed and acceleration: however fast the leader
-moves, the follower does not leap. When the leader stops answering, the follower comes to rest.
+A leader is only read. The follower is led towards the pose of the guide without a leap, however
+fast that moves (``domain.guided_motion``). When a leader stops answering, the follower comes to
+rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import time
+from typing import Protocol
 
 import numpy as np
 
-from reflex_ros.domain.action import row_at
+from reflex_ros.domain.arm_description import ArmDescription
+from reflex_ros.domain.guided_motion import GuidedMotion, RATE_HZ
 from reflex_ros.domain.joints import Vector
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError
+from reflex_ros.hardware import host_load
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_build import TWELVE_VOLT
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel, JointCalibration
 from reflex_ros.hardware.lerobot_file import file_of, Role
+from reflex_ros.hardware.silence import Silence
 from reflex_ros.hardware.so101 import GRIPPER, SO101_JOINTS
 from reflex_ros.hardware.survey import Survey, under_torque
 from reflex_ros.runner.manual_drive import ManualDrive
 
-RATE_HZ = 50.0
-ROWS = 12
-"""Rows of one chunk: 0.24 s, so that one late turn of the loop does not stop the arm."""
 LOST_S = 0.2
-APPROACH_SPEED = 0.3
-ACCELERATION = 8.0
-BRAKING = 5.0
-"""Below ``ACCELERATION`` [rad/s^2]: a plan in steps of 20 ms must not overshoot."""
-ASTRAY_RAD = 0.05
-NEAR_RAD = 0.1
-"""Distance to the leader below which the follower moves at full speed [rad]."""
+"""How long a leader may be asked in vain [s]: the follower rests by then."""
+LONGEST_S = 2.0 / RATE_HZ
+"""Time between two looks at the leader [s]: more than that is time in which nobody asked."""
 
 
 @dataclass(slots=True)
@@ -60,28 +57,60 @@ class TeleopStatistics:
     seconds: float = 0.0
 
 
+class Guide(Protocol):
+    """What a follower follows."""
+
+    def target(self) -> Vector:
+        """
+        Return where the follower shall be, in its limits (joints,) [rad].
+
+        :raises BusTimeout: when a leader did not answer this time.
+        """
+
+
+class LeaderArm:
+    """
+    An arm that is moved by hand; a ``Guide``.
+
+    :param arm: brought up; closed by the caller.
+    :param follower: returns the follower, with the limits and the gripper's travel that hold now.
+    """
+
+    def __init__(self, arm: So101Arm, follower: Callable[[], ArmDescription]) -> None:
+        self._arm = arm
+        self._follower = follower
+
+    def target(self) -> Vector:
+        """Read the leader's pose, in the follower's limits (joints,) [rad]."""
+        pose = self._arm.read(retries=1).position.copy()
+        # The trigger of a leader travels less than the jaw of a follower: share of the travel.
+        percent = gripper_travel(self._arm.calibration).to_percent(pose[GRIPPER])
+        arm = self._follower()
+        pose[GRIPPER] = arm.gripper_travels[0].to_rad(percent)
+        inside: Vector = np.clip(pose, arm.lower, arm.upper)
+        return inside
+
+
 class Teleop:
     """
-    One leader and one follower.
+    One guide and one follower.
 
-    :param leader: opened, not brought up; closed by the caller.
     :param follower: open, under torque.
     :param speed: largest speed of a joint of the follower [rad/s].
     """
 
-    def __init__(self, leader: So101Arm, follower: ManualDrive, speed: float) -> None:
-        self._leader = leader
+    def __init__(self, guide: Guide, follower: ManualDrive, speed: float) -> None:
+        self._guide = guide
         self._follower = follower
-        self._speed = speed
-        self._rows: Vector | None = None
-        self._rows_at = 0.0
+        self._motion = GuidedMotion(speed)
         self._target: Vector | None = None
-        self._began_at = self._heard_at = self._due_at = 0.0
+        self._silence = Silence()
+        self._began_at = self._asked_at = self._due_at = 0.0
         self.statistics = TeleopStatistics()
 
     def follow(self, seconds: float | None = None) -> None:
         """
-        Follow the leader until the time is over or the user interrupts; block until then.
+        Follow the guide until the time is over or the user interrupts; block until then.
 
         :param seconds: duration; None follows until interrupted.
         :raises ReflexError: when the leader is lost, or something stops the follower.
@@ -92,22 +121,26 @@ class Teleop:
 
     def turn(self) -> None:
         """
-        Follow the leader for one turn; blocks until the next one is due, about 20 ms.
+        Follow the guide for one turn; blocks until the next one is due, about 20 ms.
 
         :raises ReflexError: when the leader is lost, or something stops the follower.
         """
         now = time.monotonic()
         if self._target is None:
             # The first look may fail like no other: nothing moves yet.
-            self._target = self._read_target()
-            self._began_at = self._heard_at = self._due_at = now
+            self._target = self._guide.target()
+            self._began_at = self._asked_at = self._due_at = now
         try:
-            self._target = self._read_target()
-            self._heard_at = time.monotonic()
+            self._target = self._guide.target()
+            self._silence = Silence()
         except BusTimeout as exc:
             self.statistics.misses += 1
-            if time.monotonic() - self._heard_at > LOST_S:
+            # A process that was held up itself has not asked meanwhile.
+            self._silence.record(time.monotonic() - self._asked_at, LONGEST_S,
+                                 is_busy=host_load.is_busy())
+            if self._silence.is_fault(LOST_S):
                 raise ReflexError(f'the leader was lost: {exc}') from exc
+        self._asked_at = time.monotonic()
         self._lead_to(self._target)
         self._follower.step()
         self.statistics.turns += 1
@@ -115,59 +148,13 @@ class Teleop:
         self._due_at = max(self._due_at + 1.0 / RATE_HZ, time.monotonic())
         time.sleep(max(self._due_at - time.monotonic(), 0.0))
 
-    def _read_target(self) -> Vector:
-        """Read the leader's pose, in the follower's limits (joints,) [rad]."""
-        pose = self._leader.read(retries=1).position.copy()
-        # The trigger of a leader travels less than the jaw of a follower: share of the travel.
-        percent = gripper_travel(self._leader.calibration).to_percent(pose[GRIPPER])
-        pose[GRIPPER] = gripper_travel(self._follower.arm.calibration).to_rad(percent)
-        arm = self._follower.bounds.arm
-        inside: Vector = np.clip(pose, arm.lower, arm.upper)
-        return inside
-
     def _lead_to(self, target: Vector) -> None:
         statistics, setpoint = self.statistics, self._follower.setpoint
-        distance = float(np.abs(target - setpoint).max())
-        statistics.has_met |= distance < NEAR_RAD
+        rows = self._motion.lead(target, setpoint, time.monotonic())
+        statistics.has_met = self._motion.has_met
         if statistics.has_met:
-            statistics.lag_rad = max(statistics.lag_rad, distance)
-        position, velocity = self._present_motion(setpoint)
-        self._rows = approach(position, velocity, target,
-                              self._speed if statistics.has_met else APPROACH_SPEED)
-        self._rows_at = time.monotonic()
-        self._follower.play(self._rows, RATE_HZ)
-
-    def _present_motion(self, setpoint: Vector) -> tuple[Vector, Vector]:
-        """Return position [rad] and velocity [rad/s] of the rows that play now (joints,)."""
-        place = (time.monotonic() - self._rows_at) * RATE_HZ
-        if self._rows is None or place >= ROWS - 1:
-            return setpoint, np.zeros_like(setpoint)
-        position = row_at(self._rows, place)
-        if float(np.abs(position - setpoint).max()) > ASTRAY_RAD:
-            # The player was slowed down: by a joint that lags, or by the guard.
-            return setpoint, np.zeros_like(setpoint)
-        return position, (row_at(self._rows, place + 1.0) - position) * RATE_HZ
-
-
-def approach(position: Vector, velocity: Vector, target: Vector, speed: float) -> Vector:
-    """
-    Plan the next rows of a motion that comes to rest at a target, without a leap in speed.
-
-    :param position: first row (joints,) [rad].
-    :param velocity: velocity in the first row (joints,) [rad/s].
-    :param speed: largest speed of each joint [rad/s].
-    :returns: (rows, joints) [rad].
-    """
-    rows = [position]
-    for _ in range(ROWS - 1):
-        left = target - rows[-1]
-        # As fast as braking allows; the last bit in one step, or it would never end.
-        wanted = np.sign(left) * np.minimum(np.sqrt(2.0 * BRAKING * np.abs(left)), speed)
-        wanted = np.where(np.abs(left) < np.abs(wanted) / RATE_HZ, left * RATE_HZ, wanted)
-        change = ACCELERATION / RATE_HZ
-        velocity = np.clip(wanted, velocity - change, velocity + change)
-        rows.append(rows[-1] + velocity / RATE_HZ)
-    return np.array(rows)
+            statistics.lag_rad = max(statistics.lag_rad, float(np.abs(target - setpoint).max()))
+        self._follower.play(rows, RATE_HZ)
 
 
 def require_torque_off(leader: So101Arm) -> None:

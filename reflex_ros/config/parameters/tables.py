@@ -10,6 +10,8 @@ from reflex_ros.config.parameters import (
     action_stream,
     camera,
     description,
+    episodes,
+    leader,
     monitor,
     recorder,
     sim_camera,
@@ -27,6 +29,8 @@ TABLES: Mapping[str, tuple[Spec, ...]] = {
     'sim_camera': sim_camera.TABLE,
     'recorder': recorder.TABLE,
     'description': description.TABLE,
+    'episodes': episodes.TABLE,
+    'leader': leader.TABLE,
     'view': view.TABLE,
     'monitor': monitor.TABLE,
 }

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.live
+
 pytest.importorskip('av')
 pytest.importorskip('pyarrow')
 

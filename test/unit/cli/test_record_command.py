@@ -16,7 +16,8 @@ pytest.importorskip('PIL')
 parquet = pytest.importorskip('pyarrow.parquet')
 
 from reflex_ros.cli.record import _slug  # noqa: E402
-from reflex_ros.recording import dataset_check  # noqa: E402
+from reflex_ros.errors import ConfigurationError  # noqa: E402
+from reflex_ros.recording import dataset_check, dataset_folder  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures('no_settings')
 
@@ -74,6 +75,50 @@ def test_keys_of_a_person_and_ctrl_c_keep_what_was_ended(terminal, tmp_path):
 
 
 @pytest.mark.slow
+def test_keys_move_a_joint_while_an_episode_is_recorded(terminal, tmp_path):
+    folder = tmp_path / 'data'
+    asked = terminal('record', '--sim', '--keyboard', '--task', 'turn', '--out', str(folder),
+                     '--episodes', '1')
+    asked.wait_for('d a shoulder_pan, w s shoulder_lift')
+    asked.wait_for('episode 1 of 1: waiting')
+    asked.press(' ')
+    asked.wait_for('recording 0.')
+    for _ in range(8):
+        asked.press('d')
+    asked.wait_for('recording 1.')
+    asked.wait_for('recording 2.')
+    asked.press(' ')
+    code, text = asked.end()
+    assert code == 0 and 'The arm holds' in text, text
+    assert errors(folder) == []
+    rows = parquet.read_table(folder / 'data').to_pydict()
+    state, action = (np.array(rows[name]) for name in ('observation.state', 'action'))
+    # Eight presses at once: at most five degrees ahead, so that it stops soon after the key.
+    assert 4.0 < action[-1, 0] - action[0, 0] < 12.5
+    assert abs(state[-1, 0] - action[-1, 0]) < 0.5
+    assert (np.ptp(action[:, 1:], axis=0) < 0.5).all()
+
+
+def test_second_recorder_on_a_data_set_is_refused(tmp_path):
+    folder = tmp_path / 'data'
+    with dataset_folder.claimed(folder):
+        (folder / '.episode').mkdir()
+        done = record(folder, '--pause-s', '1', '--episode-s', '2')
+        assert done.returncode == 1
+        assert f'{folder}: another program writes this data set. Wait until' in done.stderr
+        # Nothing of the other one was taken for a leftover.
+        assert (folder / '.episode').exists()
+    with dataset_folder.claimed(folder), pytest.raises(KeyError), \
+            dataset_folder.claimed(tmp_path / 'a' / 'b'):
+        raise KeyError
+    assert not (tmp_path / 'a' / 'b').exists()
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ConfigurationError, match='file: .*Choose another folder'), \
+            dataset_folder.claimed(tmp_path / 'file'):
+        raise AssertionError
+
+
+@pytest.mark.slow
 def test_killed_in_the_middle_the_episodes_before_are_whole(tmp_path):
     folder = tmp_path / 'data'
     process = subprocess.Popen(
@@ -95,6 +140,9 @@ def test_killed_in_the_middle_the_episodes_before_are_whole(tmp_path):
 @pytest.mark.parametrize('argv, text', [
     ((), 'no terminal whose keys start an episode: pass --pause-s and --episode-s'),
     (('--pause-s', '1'), '--pause-s needs --episode-s'),
+    (('--pause-s', '1', '--episode-s', '2', '--keyboard'), '--keyboard needs a terminal'),
+    (('--pause-s', '1', '--episode-s', '2', '--keyboard', '--leader', 'x'),
+     '--keyboard and --leader: choose what moves the arm'),
     (('--pause-s', '1', '--episode-s', '2', '--camera', 'front'), 'expected NAME=DEVICE'),
 ])
 def test_what_cannot_work_is_said_before_anything_is_opened(tmp_path, argv, text):

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.live
+
 pytest.importorskip('mcap_ros2')
 
 sys.path.append(str(Path(__file__).parents[1] / 'recording'))

@@ -8,7 +8,7 @@ import math
 import messages as made
 from PIL import Image
 
-from reflex_ros.domain.heartbeats import DriverBeat, StreamBeat
+from reflex_ros.domain.heartbeats import Commander, DriverBeat, StreamBeat
 from reflex_ros.recording import encoding
 
 START = 1_790_000_000 * 10 ** 9
@@ -32,6 +32,9 @@ def run(path, prompt='wave', joints=True, is_frozen=False):
     made.status(file, '/_beat/so101', START,
                 DriverBeat(gripper_closed_rad=0.0, gripper_open_rad=2.0))
     made.status(file, '/_beat/action_stream', START, StreamBeat(prompt=prompt))
+    # A person has guided the arm from the third second on.
+    made.status(file, '/_beat/action_stream', START + 2 * 10 ** 9,
+                StreamBeat(prompt=prompt, commander=Commander.PERSON))
     for number in range(int(SECONDS * 100)):
         at = number / 100
         now = START + int(at * 1e9)

@@ -63,6 +63,12 @@ def found(dataset, *, errors):
             if finding.is_error is errors]
 
 
+def retable(dataset, change):
+    """Replace the table of tasks by what a function makes of it."""
+    path = dataset / 'meta' / 'tasks.parquet'
+    parquet.write_table(change(parquet.read_table(path)), path)
+
+
 def edited(values, row, value):
     values[row] = value
     return values
@@ -77,6 +83,13 @@ def test_whole_data_set_has_no_errors(whole):
     (lambda data: describe(data, total_frames=7), '240 frames, but meta/info.json says 7'),
     (lambda data: describe(data, total_episodes=3), '2 episodes, but meta/info.json says 3'),
     (lambda data: describe(data, fps=60), 'frames are missing'),
+    (lambda data: (data / 'meta' / 'tasks.parquet').unlink(), 'tasks.parquet cannot be read'),
+    (lambda data: (data / 'meta' / 'tasks.parquet').write_bytes(b'PAR1'), 'cannot be read'),
+    # As reflex_ros wrote it before LeRobot itself had read it.
+    (lambda data: retable(data, lambda tasks: tasks.replace_schema_metadata(None)),
+     'LeRobot would train with a number in place of the task. Write it anew: reflex datasets'),
+    (lambda data: retable(data, lambda tasks: tasks.slice(0, 0)),
+     'frames have the task 0, which is not in meta/tasks.parquet'),
     (lambda data: change(data, timestamp=lambda t: np.where(np.arange(240) == 50, t + 0.1, t)),
      'episode 0: frame 50 comes 133 ms after the one before'),
     (lambda data: change(data, action=lambda rows: edited(rows, (9, 2), np.nan)),

@@ -10,13 +10,22 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.live
+
 av = pytest.importorskip('av')
 pa = pytest.importorskip('pyarrow')
 from pyarrow import parquet  # noqa: E402
 
 sys.path.append(str(Path(__file__).parent))
 
-from test_dataset_folder import DatasetFolder, episode, errors, FPS, rows  # noqa: E402
+from test_dataset_folder import (  # noqa: E402
+    DatasetFolder,
+    episode,
+    errors,
+    FPS,
+    guided_episode,
+    rows,
+)
 
 from reflex_ros.errors import ConfigurationError  # noqa: E402
 from reflex_ros.recording.dataset_reader import Dataset, Edit, write_edited  # noqa: E402
@@ -124,6 +133,13 @@ def test_trimmed_pictures_fit_the_rows(whole, tmp_path):
     np.testing.assert_allclose(found.state, Dataset(whole).episode(2).state[10:30])
     assert greys(found.pictures['front']) == pytest.approx(
         [90.0 + 5 * index for index in range(20)], abs=8.0)
+
+
+def test_marks_of_guided_frames_stay_with_their_frames(tmp_path):
+    DatasetFolder(tmp_path / 'data', 'so101_follower', FPS).add(guided_episode(0))
+    write_edited([tmp_path / 'data'], tmp_path / 'new', Edit(trim={0: (0.5, 1.5)}))
+    assert Dataset(tmp_path / 'new').episode(0).guided.tolist() == 5 * [0.0] + 15 * [1.0]
+    assert errors(tmp_path / 'new') == []
 
 
 def test_several_are_merged_in_order(whole, tmp_path):

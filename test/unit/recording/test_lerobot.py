@@ -44,6 +44,11 @@ def test_rows_are_degrees_and_percent_at_even_times(dataset):
     assert action[5] == pytest.approx(100 * 0.25 * 2.05 / 2.0, abs=0.01)
 
 
+def test_frames_that_a_person_has_guided_are_marked(dataset):
+    rows = parquet.read_table(dataset / 'data').to_pydict()
+    assert rows['complementary_info.is_intervention'] == 2 * (40 * [0.0] + 40 * [1.0])
+
+
 def test_every_frame_has_the_newest_picture_before_it(dataset):
     frames = []
     for file in sorted((dataset / 'videos/observation.images.front').rglob('*.mp4')):

@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.live
+
 pytest.importorskip('av')
 parquet = pytest.importorskip('pyarrow.parquet')
 

@@ -10,23 +10,33 @@ import math
 from pathlib import Path
 import sys
 import threading
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.live
+
 sys.path.insert(0, str(Path(__file__).parents[1] / 'hardware'))
 from arm_fixture import simulated_arm, SimulatedArm, wait_for  # noqa: E402
-from property_examples import examples
+from property_examples import examples  # noqa: E402
 
-from reflex_ros.errors import ConfigurationError, ReflexError  # noqa: E402
+from reflex_ros.domain.guided_motion import ACCELERATION, approach, RATE_HZ  # noqa: E402
+from reflex_ros.domain.joints import Vector  # noqa: E402
+from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError  # noqa: E402
 from reflex_ros.hardware.arm_build import LEADER  # noqa: E402
+from reflex_ros.recording.takes import KEYS as TAKES_KEYS  # noqa: E402
+from reflex_ros.runner.keyboard_guide import (  # noqa: E402
+    KeyboardGuide,
+    PAIRS,
+    REACH_RAD,
+    STEP_RAD,
+)
 from reflex_ros.runner.manual_drive import ManualDrive  # noqa: E402
 from reflex_ros.runner.teleop import (  # noqa: E402
-    ACCELERATION,
-    approach,
-    RATE_HZ,
+    LeaderArm,
     require_torque_off,
     Teleop,
 )
@@ -82,7 +92,7 @@ def riding(leader: SimulatedArm, follower: SimulatedArm) -> Iterator[Ride]:
         arm.bring_up()
         require_torque_off(arm)
         drive.open()
-        ride = Ride(Teleop(arm, drive, SPEED))
+        ride = Ride(Teleop(LeaderArm(arm, lambda: drive.bounds.arm), drive, SPEED))
         ride.thread.start()
         try:
             yield ride
@@ -179,6 +189,26 @@ def test_follower_holds_when_the_leader_is_lost(leader: SimulatedArm,
     assert goals[-1] == goals[-2] and pose(follower)[0] < 1.3
 
 
+def test_process_that_was_held_up_has_lost_no_leader(
+        leader: SimulatedArm, follower: SimulatedArm, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seen in CI: one answer was missed, after a quarter of a second in which nobody had asked.
+    target, stalls = LeaderArm.target, iter((True,))
+
+    def stalled(self: LeaderArm) -> Vector:
+        if next(stalls, False):
+            time.sleep(0.35)
+            raise BusTimeout('late', [1])
+        return target(self)
+
+    with riding(leader, follower) as ride:
+        wait_for(lambda: ride.statistics.has_met, 'the arms to meet')
+        monkeypatch.setattr(LeaderArm, 'target', stalled)
+        wait_for(lambda: ride.statistics.misses == 1, 'the missed answer')
+        turns = ride.statistics.turns
+        wait_for(lambda: ride.statistics.turns > turns + 10, 'further turns')
+        assert ride.thread.is_alive()
+
+
 @pytest.mark.slow
 def test_gripper_follows_in_percent_of_its_own_travel(leader: SimulatedArm,
                                                       follower: SimulatedArm) -> None:
@@ -223,3 +253,23 @@ def test_fault_of_the_follower_ends_it(leader: SimulatedArm, follower: Simulated
         wait_for(lambda: not ride.thread.is_alive(), 'the fault to be noticed')
         assert 'SERVO_MISSING' in str(ride.error)
     follower.reset()
+
+
+def test_keys_move_the_target_a_little_ahead_and_inside_the_limits(
+        follower: SimulatedArm) -> None:
+    drive = ManualDrive(follower.open(), velocity=SPEED)
+    drive.open()
+    try:
+        guide = KeyboardGuide(drive)
+        start = drive.setpoint
+        assert not guide.press(' ') and not guide.press('q') and guide.press('d')
+        np.testing.assert_allclose(guide.target() - start, [STEP_RAD, 0, 0, 0, 0, 0], atol=1e-9)
+        for key in 'aaaaaaaaaawl':
+            guide.press(key)
+        moved = guide.target() - start
+        assert moved[0] == pytest.approx(-REACH_RAD) and moved[1] == pytest.approx(STEP_RAD)
+        assert moved[5] == pytest.approx(-STEP_RAD)
+        assert set(''.join(PAIRS)).isdisjoint(TAKES_KEYS)
+        assert len(set(''.join(PAIRS))) == 12
+    finally:
+        drive.close()
