@@ -9,6 +9,7 @@ each page with what this module would write: ``test/unit/test_docs.py``.
 
 import ast
 from collections.abc import Iterable
+from dataclasses import fields
 from importlib import import_module
 import json
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import click
 
 from reflex_ros.bringup.demo import FAULTS
+from reflex_ros.bringup.sros2 import policy
 from reflex_ros.cli.main import reflex
 from reflex_ros.config.parameters.tables import TABLES
 from reflex_ros.domain.fault_code import FaultCode, Reaction, Recovery
@@ -222,6 +224,85 @@ def safety() -> str:
     return with_sections('doc/safety.md', fault_codes=fault_codes())
 
 
+def size(number: int) -> str:
+    """Return a number of bytes for a person."""
+    for unit, name in ((2 ** 20, 'MiB'), (2 ** 10, 'KiB')):
+        if number >= unit and not number % unit:
+            return f'{number // unit} {name}'
+    return f'{number} bytes'
+
+
+def bounds() -> str:
+    """Make the table of the sizes and times that every input is held to."""
+    from reflex_ros import small_file
+    from reflex_ros.cameras import convert, pixels
+    from reflex_ros.cli import account, dotenv, observation
+    from reflex_ros.client import (
+        action_stream,
+        folder_source,
+        mapping_file,
+        private_file,
+        proxy,
+        stream_protocol,
+        stream_socket,
+        transfer,
+        transport,
+    )
+    from reflex_ros.client.resources import models
+    from reflex_ros.config import yaml_lines
+    from reflex_ros.domain import action, cdr
+    from reflex_ros.hardware import codec, port
+    from reflex_ros.recording import dataset_reader
+    from reflex_ros.runner.connect import commands as run_commands
+    from reflex_ros.runner.session_status import SessionSettings
+    from reflex_ros.view import server
+
+    session = {field.name: field.default for field in fields(SessionSettings)}
+    return table(('input', 'largest', 'longest wait'), (
+        ('answer of the service', size(transport.MAX_ANSWER), f'{transport.CALL_S:g} s; '
+         f'{transport.UNREACHABLE_S:g} s for a service that cannot be reached'),
+        ('frame of the action stream', f'{size(stream_protocol.MAX_FRAME)}, '
+         f'{stream_protocol.MAX_ROWS} rows, {stream_protocol.MAX_CONTAINERS} lists and objects; '
+         f'{stream_socket.MAX_QUEUE} frames wait',
+         f'{session["first_chunk_s"]:g} s in dry_run; {session["recv_hard_s"]:g} s longer than '
+         'usual while actions are applied'),
+        ('handshake of the action stream', '', f'{action_stream.ATTEMPT_S:g} s'),
+        ('answer of a proxy', size(proxy.MAX_HEAD), f'{action_stream.ATTEMPT_S:g} s'),
+        ('answer of a storage, to an upload', size(transport.MAX_ANSWER),
+         f'{transfer.ANSWER_S:g} s; {transfer.STALL_S:g} s without a byte'),
+        ('folder to upload', f'{folder_source.MAX_FILES} files', ''),
+        ('adapter to upload', f'{size(models.MAX_ADAPTER)}, its configuration '
+         f'{size(models.MAX_CONFIG)}', ''),
+        ('`credentials.json`, `robots.json`', size(private_file.MAX_SIZE), 'none: no pipe'),
+        ('`.env`', size(dotenv.MAX_SIZE), 'none: no pipe'),
+        ('`robot.yaml`, ROS parameter file', f'{size(yaml_lines.MAX_SIZE)}, '
+         f'{yaml_lines.MAX_VALUES} values, {yaml_lines.MAX_DEPTH} levels', 'none: no pipe'),
+        ('file of a schema or a deployment', f'{size(small_file.LIMIT)}, '
+         f'{mapping_file.MAX_VALUES} values, {mapping_file.MAX_DEPTH} levels', 'until Ctrl-C'),
+        ('calibration, backup of a calibration, latch, `meta/info.json` of a data set',
+         size(small_file.LIMIT), 'none: no pipe'),
+        ('`meta/tasks.jsonl` of a data set', size(dataset_reader.MAX_TASKS), 'none: no pipe'),
+        ('`--parameters-json @FILE`', size(small_file.LIMIT), 'until Ctrl-C'),
+        ('`--state FILE`, `--image FILE`', f'{size(observation.MAX_STATE)}, '
+         f'{size(observation.MAX_IMAGE)}', 'until Ctrl-C'),
+        ('line that is typed', size(account.MAX_LINE), 'until Ctrl-C'),
+        ('frame of a camera', f'{size(convert.LARGEST_INPUT)}, '
+         f'{pixels.LARGEST_PICTURE // 10 ** 6} million pixels; {size(convert.LARGEST_OUTPUT)} are '
+         'sent', 'the age that `camera_age_s` allows'),
+        ('output of a command of `robot.yaml`', size(run_commands.MAX_OUTPUT),
+         'its own `timeout_s`'),
+        ('command for the arm', f'{action.MAX_HORIZON} rows', f'{action.MAX_AGE_S:g} s of age'),
+        ('text in a ROS message', f'{cdr.LONGEST_TEXT} bytes where it is a name', ''),
+        ('answer of a servo', size(codec.MAX_FRAME), f'{port.READ_SLICE_S * 1e3:g} ms'),
+        ('message of the page of `reflex view`', size(server.MAX_FRAME),
+         f'{server.HELLO_S:g} s for its token')))
+
+
+def security() -> str:
+    """Make the page of secrets, programs and inputs with the present bounds."""
+    return with_sections('doc/security.md', bounds=bounds())
+
+
 def faults() -> str:
     """Make the page of all faults of the simulated service."""
     kinds = import_module('reflex_ros.sim.service.faults.kinds')
@@ -248,12 +329,14 @@ def faults() -> str:
 
 PAGES = {
     'CONTRIBUTING.md': contributing,
+    'config/sros2_policy.xml': lambda: policy(['front']),
     'doc/cli.md': commands,
     'doc/faults.md': faults,
     'doc/interfaces.md': interfaces,
     'doc/parameters.md': parameters,
     'doc/robot-yaml.md': robot_yaml,
     'doc/safety.md': safety,
+    'doc/security.md': security,
 }
 """Path from the root of the repository -> the function that makes the whole text."""
 

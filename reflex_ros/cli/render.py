@@ -75,6 +75,8 @@ def live_view(view: View, activity: str) -> RenderableType:
     if why:
         lines.append(Text(f'Why nothing moves: {why}'
                           if view.state not in (State.ACTIVE, State.PARKING) else why, 'yellow'))
+    if view.stream.commander.text:
+        lines.append(Text(f'Guidance: {view.stream.commander.text}', 'bold yellow'))
     if view.safety.remark:
         lines.append(Text(f'The policy: {view.safety.remark}', 'yellow'))
     sides = Table.grid(padding=(0, 3))

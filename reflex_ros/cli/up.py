@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import os
 from pathlib import Path
 import signal
@@ -21,8 +22,10 @@ from reflex_ros.domain import key_values
 from reflex_ros.domain.safe_stop import State
 
 KEYS = {' ': 'stop', 'p': 'promote', 'd': 'demote', 'r': 'reset', 'k': 'park'}
-"""Keys of the live view and the services of the supervisor that they call."""
+GUIDE_KEYS = {'t': 'take_over', 'h': 'hand_back'}
+"""Keys of the live view and the services that they call; with a leader arm, two more."""
 HELP = 'Space stop   p promote   d demote   r reset   k park   q end'
+GUIDE_HELP = 't take over   h hand back   '
 
 
 @local_command('reflex up --config my_robot.yaml', 'reflex up --sim')
@@ -34,10 +37,12 @@ HELP = 'Space stop   p promote   d demote   r reset   k park   q end'
               help='Let other machines see the nodes (default: this machine only).')
 @click.option('--description', is_flag=True,
               help='Publish the model of the arm and its frames, for RViz and Foxglove.')
+@click.option('--leader', metavar='PATH', default='', help='Serial port of a leader arm, with '
+              'which you may take over from the policy; with --sim also `sim`, a simulated one.')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process (default: a temporary folder).')
 def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
-       network: bool, description: bool, logs: Path | None) -> None:
+       network: bool, description: bool, leader: str, logs: Path | None) -> None:
     """
     Start driver, stream and supervisor and show their state.
 
@@ -52,7 +57,7 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     # A simulated robot must not meet a real one, so it gets its own ROS domain.
     environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}
     system = System(folder, config=config, world=world, namespace=namespace,
-                    environment=environment, has_description=description)
+                    environment=environment, has_description=description, leader=leader)
     for warning in system.warnings:
         click.echo(f'Warning: {warning}', err=True)
     domain = environment.get('ROS_DOMAIN_ID') or os.environ.get('ROS_DOMAIN_ID') or '0'
@@ -60,12 +65,13 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     if not sys.stderr.isatty():
         click.echo(place, err=True)
     stopped_by_fault = False
+    calls, help_line = (KEYS | GUIDE_KEYS, GUIDE_HELP + HELP) if leader else (KEYS, HELP)
     # Outermost: what restores the terminal must not be interrupted.
-    with keys.pressed(lambda key: _press(key, system), quiet=common.as_json) as has_keys, \
+    with keys.pressed(lambda key: _press(key, calls, system), quiet=common.as_json) as has_keys, \
             interruptible():
         try:
             with render.live_display(
-                    system.view, lambda: f'{place}\n{HELP if has_keys else "Ctrl-C ends"}',
+                    system.view, lambda: f'{place}\n{help_line if has_keys else "Ctrl-C ends"}',
                     quiet=common.as_json):
                 system.start()
                 _follow(system)
@@ -79,13 +85,13 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
         sys.exit(1)
 
 
-def _press(key: str, system: System) -> None:
+def _press(key: str, calls: Mapping[str, str], system: System) -> None:
     """Do what a key of the live view stands for; in the thread that reads the keys."""
     if key == 'q':
         # As Ctrl-C does: the arm is brought to rest first.
         os.kill(os.getpid(), signal.SIGINT)
-    elif key in KEYS:
-        system.request(KEYS[key])
+    elif key in calls:
+        system.request(calls[key])
 
 
 def _follow(system: System) -> None:

@@ -5,12 +5,13 @@
 
 While active, it holds a session with the service: observations go up, action chunks come down.
 Chunks are published for all nodes as ``action_chunk``, and for the connector as commands, only
-under a permit to apply them.
+under a permit to apply them. A person with a leader arm may take over (``runner.intervention``):
+then the commands are theirs, and the policy goes on to be asked and shown.
 
 **Threads.** Transitions, messages and timers run in the executor's thread. The session
 (``runner.policy_session``) runs in an asyncio thread of this node, from activate to deactivate;
-``_on_chunk`` and ``_on_fault`` run there. Between them go: the observer (locked), the permit lease
-and the session's status (single values that are replaced).
+``_on_chunk`` and ``_on_fault`` run there. Between them go: the observer and the intervention
+(locked), the permit lease and the session's status (single values that are replaced).
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.serialization import deserialize_message
+import numpy as np
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.cameras.feed import CameraFeed
@@ -41,12 +43,16 @@ from reflex_ros.client.resources import account
 from reflex_ros.config.parameters.action_stream import TABLE
 from reflex_ros.config.parameters.mapping import adapted
 from reflex_ros.domain.action import ActionChunk, ChunkBounds, row_at
+from reflex_ros.domain.authority import CommanderWatch
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.cdr import DamagedMessage
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.guided_motion import RATE_HZ as GUIDED_HZ
 from reflex_ros.domain.heartbeats import (
     DRIVER,
     DriverBeat,
+    LEADER,
+    LEADER_TOPIC,
     Lifecycle,
     Link,
     Readiness,
@@ -55,7 +61,7 @@ from reflex_ros.domain.heartbeats import (
     STREAM,
     StreamBeat,
 )
-from reflex_ros.domain.joint_states import JointStateReader
+from reflex_ros.domain.joint_states import in_order, JointStateReader
 from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.outlook import SendPrefix
@@ -67,8 +73,10 @@ from reflex_ros.hardware.arms import ARMS
 from reflex_ros.nodes import camera_inputs, convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.camera_inputs import CameraInputs
+from reflex_ros.nodes.owners import Owners
 from reflex_ros.nodes.process import run
 from reflex_ros.runner.beats import stream_beat
+from reflex_ros.runner.intervention import Intervention
 from reflex_ros.runner.loop_watch import LoopWatch
 from reflex_ros.runner.permit_lease import PermitLease
 from reflex_ros.runner.policy_session import PolicySession
@@ -77,10 +85,12 @@ from reflex_ros.runner.session_status import SessionSettings, SessionStatus
 
 BEAT_HZ = 50.0
 LOOK_S = 1.0
+"""How often the topics of the cameras are looked for."""
 WANTED_S = 0.1
 SILENT_S = 5.0
 """Time without a joint state after which they are subscribed to anew."""
-"""How often the topics of the cameras are looked for."""
+GUIDE_S = 2.0 / GUIDED_HZ
+"""How often the arm gets new rows while a person guides it: each plan costs the driver 2 ms."""
 TRAVEL_S = 1.0
 """How often the travel of the gripper is read."""
 CONFIGURE_S = 8.0
@@ -111,6 +121,16 @@ class ActionStreamNode(ReflexNode):
         self._travel: GripperTravel | None = None
         self._travel_due_at = 0.0
         self._lease = PermitLease()
+        self._intervention = Intervention(self._arm)
+        self._leader: Any = None
+        self._leader_at = 0.0
+        self._leader_reader = JointStateReader()
+        topic = self.resolve_topic_name(LEADER_TOPIC)
+        self._leaders = Owners(self, (topic,), ())
+        self._leader_watch = CommanderWatch(
+            {topic: f'{self.get_namespace().rstrip("/")}/{LEADER}'})
+        self._guide_timer = self.every(GUIDE_S, self._guide)
+        self._guide_timer.cancel()
         self._watch = LoopWatch()
         self._progress = 0
         self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
@@ -123,6 +143,8 @@ class ActionStreamNode(ReflexNode):
         self.create_subscription(DiagnosticStatus, f'_beat/{DRIVER}', self._on_driver, qos.LEASE,
                                  raw=True)
         self.create_subscription(String, 'prompt', self._on_prompt, qos.PROMPT)
+        self.create_service(Trigger, '~/take_over', self._on_take_over)
+        self.create_service(Trigger, '~/hand_back', self._on_hand_back)
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
         found = access.resolve(os.environ, convex_url=endpoints.given(
@@ -168,6 +190,8 @@ class ActionStreamNode(ReflexNode):
                                      bounds=bounds, lease=self._lease, on_chunk=self._on_chunk,
                                      on_fault=self._on_fault, make_pictures=self._feed.pictures)
         self._listen_to_joints()
+        self._intervention.set_arm(self._arm)
+        self._listen_to_leader()
         self._plans = self.create_subscription(
             JointTrajectory, 'so101/_plan', self._on_plan, qos.CHUNK) \
             if options.uses_outlook else None
@@ -233,12 +257,13 @@ class ActionStreamNode(ReflexNode):
             self.destroy_timer(self._look_timer)
         if self._cameras is not None:
             self._cameras.close()
-        for subscription in (self._joint_states, self._plans):
+        for subscription in (self._joint_states, self._leader, self._plans):
             if subscription is not None:
                 self.destroy_subscription(subscription)
         if self._feed is not None:
             self._feed.close()
-        self._look_timer = self._cameras = self._feed = self._joint_states = self._plans = None
+        self._look_timer = self._cameras = self._feed = None
+        self._joint_states = self._leader = self._plans = None
         self._presence = self._presence_job = None
         if self._thread is not None:
             self._thread.close()
@@ -251,14 +276,27 @@ class ActionStreamNode(ReflexNode):
         self._joint_states = self.create_subscription(
             JointState, 'joint_states', self._on_joints, qos.JOINT_STATES_INPUT, raw=True)
 
+    def _listen_to_leader(self) -> None:
+        if self._leader is not None:
+            self.destroy_subscription(self._leader)
+        self._leader_at = time.monotonic()
+        self._leader = self.create_subscription(
+            JointState, LEADER_TOPIC, self._on_leader, qos.JOINT_STATES_INPUT, raw=True)
+
     def _look(self) -> None:
-        """Look for cameras, and listen anew to joints that are not heard."""
+        """Look for cameras and strange leaders, and listen anew to joints that are not heard."""
+        strange = self._strange_leaders() if self._intervention.is_guided else ''
+        if strange:
+            self._on_fault(Cause(FaultCode.TWO_COMMANDERS, strange))
         if self._cameras is not None:
             self._cameras.look()
         # Once in some hundred starts on a busy machine, a subscription never hears anything,
         # although the driver publishes and everything else of it is heard.
-        if time.monotonic() - self._joints_at > SILENT_S:
+        now = time.monotonic()
+        if now - self._joints_at > SILENT_S:
             self._listen_to_joints()
+        if now - self._leader_at > SILENT_S and self.count_publishers(LEADER_TOPIC):
+            self._listen_to_leader()
 
     # Messages, in the executor's thread.
 
@@ -282,30 +320,90 @@ class ActionStreamNode(ReflexNode):
 
     def _on_driver(self, message: bytes) -> None:
         now = time.monotonic()
-        if now < self._travel_due_at:
+        if now < self._travel_due_at and not self._intervention.is_guided:
             return
-        try:
-            beat = status_codec.decode(DriverBeat, deserialize_message(message, DiagnosticStatus))
-        except RuntimeError:
-            # A hostile publisher can send bytes that are no message.
+        beat = status_codec.decode_bytes(DriverBeat, message)
+        if beat is None:
             return
+        self._intervention.put_setpoint(np.array(beat.setpoint))
         travel = beat.gripper_travel
         # It changes with a calibration, and to read all fifty beats a second costs 1 % of a core.
         self._travel_due_at = now + TRAVEL_S if travel is not None else 0.0
         if travel is None or travel == self._travel or len(self._arm.grippers) != 1:
             return
         self._travel = travel
+        self._intervention.set_arm(self._arm.with_gripper_travel(travel))
         if self._session is not None:
             self._session.set_gripper_travel(travel)
 
     def _on_plan(self, message: JointTrajectory) -> None:
         outlook = convert.from_plan(message, self._arm.joint_names, time.monotonic())
         if outlook is not None and self._session is not None:
-            self._session.set_outlook(outlook)
+            self._session.set_outlook(replace(
+                outlook, seq=self._intervention.policy_number(outlook.seq)))
 
     def _on_prompt(self, message: String) -> None:
         if self._session is not None:
             self._session.prompt = message.data
+
+    # A person takes over and hands back; in the executor's thread.
+
+    def _on_leader(self, message: bytes) -> None:
+        try:
+            _, names, positions = self._leader_reader.read(message)
+            pose = in_order(names, positions, self._arm.joint_names)
+        except (DamagedMessage, KeyError):
+            # As if nothing had come: a leader that sends nothing else is lost.
+            return
+        self._leader_at = time.monotonic()
+        self._intervention.put_leader(pose, self._leader_at)
+
+    def _on_take_over(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        now, session = time.monotonic(), self._session
+        refusal = self._strange_leaders() or self._intervention.take_over(
+            self._lease.current(now), now,
+            is_applying=session is not None and session.is_applying)
+        if not refusal and session is not None:
+            session.is_followed = False
+            self._guide_timer.reset()
+        return self._answer(response, refusal, 'the leader guides the arm: it approaches the pose '
+                            'of the leader slowly, then follows. Hand back: `reflex hand-back`')
+
+    def _on_hand_back(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        refusal = self._intervention.hand_back(time.monotonic())
+        return self._answer(response, refusal, 'the arm rests, and follows the policy again as '
+                            'soon as that has seen where the arm is')
+
+    def _answer(self, response: Trigger.Response, refusal: str, done: str) -> Trigger.Response:
+        response.success, response.message = not refusal, refusal or done
+        self.get_logger().info(response.message)
+        return response
+
+    def _strange_leaders(self) -> str:
+        """Return why nobody knows whose hand guides the arm, or an empty text."""
+        now = time.monotonic()
+        found = self._leaders.find(now)
+        intruders = self._leader_watch.intruders(found, now, unknown_s=0.0)
+        count = sum(map(len, found.values()))
+        return intruders or ('' if count < 2 else (
+            f'{count} nodes publish {LEADER_TOPIC}, so two hands would pull the arm. End all but '
+            'one'))
+
+    def _command(self, chunk: ActionChunk) -> None:
+        """Command the rows of a guided motion, which begin now."""
+        message = convert.to_trajectory(chunk, self.get_clock().now().to_msg())
+        self._publish_command(chunk, message, 0.0)
+
+    def _guide(self) -> None:
+        """Lead the arm on towards the leader, while a person guides it."""
+        now, session = time.monotonic(), self._session
+        cause = self._intervention.turn(self._lease.current(now), now, self._command)
+        if cause is not None:
+            self._on_fault(cause)
+        if not self._intervention.is_guided:
+            self._guide_timer.cancel()
+        if session is not None:
+            session.is_followed = not self._intervention.is_guided
 
     # In the session's thread.
 
@@ -321,11 +419,17 @@ class ActionStreamNode(ReflexNode):
         if session.is_applying and permit.mode is Mode.APPLY_ACTIONS \
                 and chunk.epoch == permit.epoch:
             # First, because the arm waits for it. Publishing copies the message.
-            message.header.frame_id = convert.command_tag(chunk, age_s)
-            self._commands.publish(message)
+            self._intervention.relay(chunk, lambda numbered: self._publish_command(
+                numbered, message, age_s))
             message.header.frame_id = ''
         self._chunks.publish(message)
         self._newest = chunk
+
+    def _publish_command(self, chunk: ActionChunk, message: JointTrajectory,
+                         age_s: float) -> None:
+        """Command a chunk; in the thread of who commands: this one, or the executor's."""
+        message.header.frame_id = convert.command_tag(chunk, age_s)
+        self._commands.publish(message)
 
     def _publish_wanted(self) -> None:
         """Publish where the policy wants the arm to be now, for a second arm in a viewer."""
@@ -356,7 +460,8 @@ class ActionStreamNode(ReflexNode):
             prompt=self._session.prompt if self._session else '',
             fault=None if failure is None else Cause(
                 FaultCode.INTERNAL, f'the stream thread ended: {failure!r}'))
-        return replace(beat, robot=presence.robot_id, deployment=presence.deployment_id,
+        return replace(beat, commander=self._intervention.commander,
+                       robot=presence.robot_id, deployment=presence.deployment_id,
                        readiness=presence.readiness, unready=presence.unready)
 
     def diagnostics(self) -> list[DiagnosticStatus]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
+import math
 import queue
 import sys
 import time
@@ -26,7 +27,8 @@ from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.bringup.process_table import share_folder
 from reflex_ros.config.parameters.view import TABLE
-from reflex_ros.domain.heartbeats import DRIVER, DriverBeat, STREAM, StreamBeat
+from reflex_ros.domain.heartbeats import DRIVER, DriverBeat, LEADER_TOPIC, STREAM, StreamBeat
+from reflex_ros.domain.operations import NODES, SERVICES
 from reflex_ros.domain.supervision import SafetyState
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
@@ -58,7 +60,7 @@ class ViewNode(ReflexNode):
         self._asked: queue.SimpleQueue[tuple[str, queue.SimpleQueue[tuple[bool, str]]]] = (
             queue.SimpleQueue())
         self._stops = self.create_publisher(String, 'safety/stop', qos.STOP)
-        self._calls: dict[str, Any] = {name: self.create_client(Trigger, f'supervisor/{name}')
+        self._calls: dict[str, Any] = {name: self.create_client(Trigger, SERVICES[name])
                        for name in CALLS if name != 'stop'}
 
     def _setup(self, settings: Mapping[str, Any]) -> None:
@@ -132,7 +134,7 @@ class ViewNode(ReflexNode):
             name, answer = self._asked.get_nowait()
             client = self._calls[name]
             if not client.service_is_ready():
-                answer.put((False, 'the supervisor is not running: no such service was found'))
+                answer.put((False, f'the {NODES[name]} is not running: no such service was found'))
                 continue
             future = client.call_async(Trigger.Request())
             future.add_done_callback(partial(_pass_on, answer))
@@ -163,6 +165,8 @@ class ViewNode(ReflexNode):
             'state': safety.state.value if 'safety/state' in ages else '',
             'why': safety.why, 'causes': [str(cause.text) for cause in safety.causes],
             'codes': [cause.code.name for cause in safety.causes],
+            'guidance': stream.commander.text,
+            'leader': self.count_publishers(LEADER_TOPIC) > 0,
             'for_s': round(safety.for_s, 1), 'prompt': stream.prompt,
             'remark': safety.remark or stream.policy_remark,
             'gate': [{'name': item.name, 'ok': item.is_green, 'text': item.text}
@@ -174,19 +178,22 @@ class ViewNode(ReflexNode):
                      'pace': driver.pace, 'received': stream.received,
                      'accepted': stream.accepted, 'refused': stream.refused},
             'chunks': [self._bar(now, at, chunk) for at, chunk in list(self._chunks)],
-            'torque': driver.torque, 'ages': ages}
+            'torque': driver.torque_text, 'ages': ages}
 
     def _status(self, topic: str, kind: type[Any]) -> Any:
         heard = self._heard.get(topic)
-        return kind() if heard is None else status_codec.decode(
-            kind, deserialize_message(heard[1], DiagnosticStatus))
+        return (heard and status_codec.decode_bytes(kind, heard[1])) or kind()
 
     def _joints(self) -> dict[str, float]:
         heard = self._heard.get('joint_states')
-        if heard is None:
+        try:
+            message = deserialize_message(heard[1], JointState) if heard else JointState()
+        except RuntimeError:
+            # Bytes that are no message, from a stranger.
             return {}
-        message = deserialize_message(heard[1], JointState)
-        return dict(zip(message.name, message.position, strict=False))
+        # JSON has no word for NaN: with one, the page could not read the whole state.
+        return {name: angle for name, angle in zip(message.name, message.position, strict=False)
+                if math.isfinite(angle)}
 
     def _begin(self, at: float, chunk: JointTrajectory) -> float:
         """Return when the first row of a chunk was meant (monotonic) [s]."""

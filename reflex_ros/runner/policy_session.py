@@ -120,6 +120,9 @@ class PolicySession:
         """The newest status; replaced by the loop alone."""
         self.prompt = settings.prompt
         """The task, as text for the policy; sent with the next observation."""
+        self.is_followed = True
+        """Whether the arm does what the policy says; while a person guides it, chunks that are
+        refused stop nothing. Any thread may set it."""
         self._key = key
         self._observer = observer
         self._bounds = bounds
@@ -436,9 +439,10 @@ class PolicySession:
         in_a_row = self._exchange.refused_in_a_row
         level = logging.WARNING if in_a_row == 1 else logging.DEBUG
         _log.log(level, 'chunk refused, %s: %s', exc.code.name, exc)
-        if self.is_applying and in_a_row >= REJECTS_IN_A_ROW:
-            raise exc
-        if not self.is_applying and in_a_row >= HOPELESS_IN_A_ROW:
+        if self.is_applying:
+            if self.is_followed and in_a_row >= REJECTS_IN_A_ROW:
+                raise exc
+        elif in_a_row >= HOPELESS_IN_A_ROW:
             raise PolicyMismatch(exc, in_a_row)
 
     def _show_exchange(self, **changes: Any) -> None:

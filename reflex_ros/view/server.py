@@ -32,7 +32,7 @@ PERIOD_S = 0.1
 HELLO_S = 5.0
 """How long a page may take to send its token."""
 MAX_FRAME = 4096
-CALLS = ('stop', 'promote', 'demote', 'reset', 'park')
+CALLS = ('stop', 'promote', 'demote', 'reset', 'park', 'take_over', 'hand_back')
 LOCAL = ('127.0.0.1', 'localhost', '::1')
 State = Callable[[], Mapping[str, Any]]
 Pictures = Callable[[], Mapping[str, tuple[int, bytes]]]

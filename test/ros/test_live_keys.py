@@ -104,6 +104,22 @@ def test_keys_drive_the_graph_and_leave_the_terminal_as_it_was(screen, domain):
     assert after[3] == shown.before[3], 'the terminal does not show what is typed'
 
 
+def test_keys_take_over_and_hand_back_where_a_leader_is(screen):
+    shown = screen('up', '--sim', '--leader', 'sim')
+    shown.until('t take over   h hand back   Space stop')
+    shown.until(r' READY ')
+    shown.press('t')
+    shown.until('the policy does not move the arm now')
+    shown.press('p')
+    shown.until(r' ACTIVE ')
+    shown.press('t')
+    shown.until('the leader guides the arm')
+    shown.press('h')
+    shown.until('follows the policy again')
+    shown.press('q')
+    assert shown.end() == 0
+
+
 def test_ctrl_c_still_ends_it(screen):
     shown = screen('up', '--sim')
     shown.until('Space stop')

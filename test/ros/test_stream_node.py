@@ -4,6 +4,7 @@
 
 import io
 import json
+import math
 import os
 import time
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.command_tag import CommandTag
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import (
+    Commander,
     DriverBeat,
     Lifecycle,
     Link,
@@ -281,6 +283,91 @@ def test_mapping_that_lacks_a_joint_is_refused_and_one_that_fits_runs(world):
     world.open()
     seen = world.service.observations()[-1]
     assert (len(seen['state']), seen['state'][4:6]) == (14, [-0.3, 0.5])
+
+
+# A person guides the arm.
+
+
+class Leader:
+    """The pose of a leader arm, published by a node of its own."""
+
+    def __init__(self, world, name='leader'):
+        self.pose = [0.1] * 6
+        self._publisher = world.rig.publisher(
+            JointState, 'leader/joint_states', qos.JOINT_STATES, by=name)
+        world.rig.other(name).create_timer(0.02, self._publish)
+
+    def _publish(self):
+        self._publisher.publish(JointState(name=list(reversed(JOINT_NAMES)), position=self.pose))
+
+
+def test_commands_of_person_and_policy_are_one_row_of_numbers(world):
+    world.open()
+    leader = Leader(world)
+    for name in ('take_over', 'hand_back'):
+        world.rig.client(f'action_stream/{name}')
+    refused = world.rig.call('action_stream/take_over')
+    assert not refused.success and 'reflex promote' in refused.message
+    world.driver = DriverBeat('driver-1', Lifecycle.ACTIVE, setpoint=tuple(world.pose))
+    world.apply()
+    assert world.rig.call('action_stream/take_over').success
+    world.until(lambda: world.beat().commander is Commander.PERSON, 'beat')
+    led = len(world.commands)
+    world.until(lambda: len(world.commands) > led + 20, 'guided commands')
+    guided = world.commands[-1]
+    assert len(guided.points) == 12 and guided.joint_names == list(JOINT_NAMES)
+    # Towards the leader, and never back to the policy meanwhile.
+    assert guided.points[-1].positions[1] > guided.points[0].positions[1]
+    assert all(len(message.points) == 12 for message in world.commands[led + 1:])
+    leader.pose = [math.nan] * 6
+    world.until(lambda: world.stops, 'stop')
+    assert 'LEADER_LOST' in world.stops[-1].data
+    leader.pose = [0.1] * 6
+    # Nobody commands until the arm is activated anew.
+    until, count = time.monotonic() + 0.3, len(world.commands)
+    world.until(lambda: time.monotonic() > until, 'leader again')
+    assert len(world.commands) <= count + 1
+    assert not world.rig.call('action_stream/take_over').success
+    world.permit = Permit(EPOCH, Mode.HOLD, 0.0)
+    world.until(lambda: world.beat().commander is Commander.POLICY, 'end of the guidance')
+    world.commands.clear()
+    world.apply(EPOCH + 1)
+    assert world.rig.call('action_stream/take_over').success
+    assert world.rig.call('action_stream/hand_back').success
+    world.until(lambda: world.beat().commander is Commander.POLICY, 'policy again')
+    further = len(world.commands)
+    world.until(lambda: len(world.commands) > further + 2, 'commands of the policy')
+    numbers = [tag.seq for tag in world.tags()]
+    assert numbers == sorted(set(numbers)), numbers
+
+
+def test_leader_that_is_never_heard_is_listened_to_anew(world, monkeypatch):
+    from reflex_ros.nodes import action_stream_node
+
+    monkeypatch.setattr(action_stream_node, 'SILENT_S', 0.2)
+    world.configure()
+    Leader(world)
+    node = world.rig.node
+    node.destroy_subscription(node._leader)
+    node._leader = deaf = node.create_subscription(JointState, 'nowhere', lambda _: None, 1)
+    world.until(lambda: node._leader is not deaf, 'another subscription')
+    heard = node._leader_at
+    world.until(lambda: node._leader_at > heard + 0.05, 'the leader')
+
+
+def test_two_leaders_stop_the_arm_and_are_refused(world):
+    world.open()
+    Leader(world)
+    world.driver = DriverBeat('driver-1', Lifecycle.ACTIVE, setpoint=tuple(world.pose))
+    world.apply()
+    world.rig.client('action_stream/take_over')
+    world.until(lambda: world.rig.call('action_stream/take_over').success, 'take over')
+    Leader(world, 'stranger')
+    world.until(lambda: world.stops and 'TWO_COMMANDERS' in world.stops[-1].data, 'stop')
+    assert '/stranger owns an end of /leader/joint_states' in world.stops[-1].data
+    world.apply(EPOCH + 1)
+    answer = world.rig.call('action_stream/take_over')
+    assert not answer.success and 'which is for /leader alone' in answer.message
 
 
 # Dry run.

@@ -10,6 +10,8 @@ const QUESTIONS = {
   demote: 'Stop the arm as planned and go back to dry_run?',
   reset: 'Is the cause of the stop repaired?',
   park: 'The arm will move to its rest pose. Is its way free?',
+  take_over: 'The arm will follow the leader arm. Is the leader in your hand?',
+  hand_back: 'The policy will move the arm. Is everybody out of its reach?',
 };
 const OLD_S = 3;
 const SPAN_S = 3;
@@ -165,7 +167,8 @@ function showState(state) {
   byId('state').textContent = state.state || 'no state';
   byId('state').className = state.state;
   byId('why').textContent = [state.codes.map((code, i) => `${code}: ${state.causes[i]}`)[0],
-    state.why, state.remark && `The policy: ${state.remark}`].filter(Boolean).join(' — ');
+    state.why, state.guidance, state.remark && `The policy: ${state.remark}`].filter(Boolean).join(' — ');
+  byId('take_over').hidden = byId('hand_back').hidden = !state.leader;
   byId('refusal').textContent = state.accepted ? '' : state.refusal;
   const link = state.link;
   rows('link', [

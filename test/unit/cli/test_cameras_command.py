@@ -14,6 +14,8 @@ from reflex_ros.cameras import trial
 from reflex_ros.cameras.devices import Device, Mode
 from reflex_ros.cli import cameras
 
+pytestmark = pytest.mark.live
+
 av = pytest.importorskip('av')
 
 WEBCAM = Device('/dev/video0', '/dev/v4l/by-id/usb-HD-index0', 'HD Webcam', 'usb-1', (

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.live
+
 RUN = """
 import sys
 sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(',')))
@@ -54,7 +56,8 @@ def test_help_needs_no_extra(arguments):
 
 @pytest.mark.parametrize('name', ['so101_driver_node', 'action_stream_node', 'supervisor_node',
                                   'monitor_node', 'recorder_node', 'camera_node',
-                                  'sim_camera_node', 'view_node', 'description_node'])
+                                  'sim_camera_node', 'view_node', 'description_node',
+                                  'episodes_node'])
 def test_node_ends_at_once_and_names_the_extra(name):
     done = subprocess.run(
         [sys.executable, '-c', 'import sys\nsys.modules["rclpy"] = None\n'

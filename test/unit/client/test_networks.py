@@ -31,7 +31,8 @@ from reflex_ros.errors import (
 
 KEY = 'rfx_canary_7c1d9e'
 ANSWER = b'{"status":"success","value":{"ok":true,"organization":{"name":"Lab"}}}'
-pytestmark = pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')
+pytestmark = [pytest.mark.live,
+              pytest.mark.usefixtures('no_leaks', 'no_settings', 'short_waits')]
 
 
 @pytest.fixture(autouse=True)

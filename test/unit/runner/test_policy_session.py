@@ -768,6 +768,19 @@ def test_three_bad_chunks_in_a_row_end_a_session_that_applies(service, play, unt
     play(service, scene, is_applying=True)
 
 
+def test_bad_chunks_stop_nothing_while_a_person_guides_the_arm(service, play, until):
+    async def scene(rig):
+        rig.session.is_followed = False
+        service.fault('jump', '30')
+        await until(lambda: rig.status.counts.rejected[FaultCode.JUMP] > 3)
+        assert rig.status.refusal.code is FaultCode.JUMP and not rig.faults
+        # Handed back, it counts again.
+        rig.session.is_followed = True
+        await until(lambda: rig.faults)
+
+    play(service, scene, is_applying=True)
+
+
 @pytest.mark.parametrize('name', [
     'no number', 'ragged', 'five joints', 'not JSON', 'range', 'jump'])
 def test_some_bad_chunks_in_dry_run_are_counted_and_shown(service, play, until, name):

@@ -17,6 +17,8 @@ from reflex_ros.runner.connect.signals import StopRequest
 from reflex_ros.runner.connect.step_run import run_session
 from reflex_ros.runner.connect.steps import RobotAction, RobotObservation, StepFailed
 
+pytestmark = pytest.mark.live
+
 
 class Robot:
     """The five methods, without any base class; writes down what happens."""

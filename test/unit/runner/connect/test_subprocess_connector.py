@@ -17,6 +17,8 @@ from reflex_ros.runner.connect.step_run import run_session
 from reflex_ros.runner.connect.steps import RobotAction
 from reflex_ros.runner.connect.subprocess_connector import SubprocessConnector
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture
 def script(tmp_path):
