@@ -46,7 +46,7 @@ demo: $(READY)  ## run a policy on a simulated arm and a simulated service (ARGS
 	@$(VENV)/bin/reflex demo $(ARGS)
 
 check: lint  ## check style and types and run the fast unit tests; takes less than a minute
-	@$(RUN) -m pytest -m 'not slow' --hypothesis-profile=quick $(PARALLEL) test/unit
+	@$(RUN) -m pytest -m 'not slow and not live' --hypothesis-profile=quick $(PARALLEL) test/unit
 
 test: $(READY)  ## run all tests on all cores (ARGS='-k name': some of them, in one process)
 	@$(RUN) -m pytest $(or $(ARGS),$(PARALLEL))

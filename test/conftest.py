@@ -51,6 +51,9 @@ RANGE = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 # gives to clients.
 DOMAINS = deque(random.sample(range(1, 60), 59))
 
+LIVE = {'closed_port', 'instant_arm', 'listen', 'running', 'service', 'terminal'}
+"""Fixtures that open real sockets or pseudo-terminals: the tests that use them are ``live``."""
+
 
 def missing_requirements():
     """
@@ -80,13 +83,26 @@ def pytest_collection():
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what this machine cannot run, and put the slow tests first."""
+    """Skip what this machine cannot run, mark what is live, and put the slow tests first."""
     # A slow test at the end would leave the other cores idle.
     items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+    for item in items:
+        if not LIVE.isdisjoint(item.fixturenames):
+            item.add_marker('live')
     for marker, reason in missing_requirements().items():
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def own_environment():
+    """Undo changes of the environment: commands and nodes choose their transport there."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

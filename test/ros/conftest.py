@@ -2,21 +2,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real rclpy, real DDS on loopback, real processes: each test has a ROS_DOMAIN_ID of its own."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+import gc
 import json
 import math
 import os
 from pathlib import Path
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 
 from reflex_ros.bringup.demo import Demo
+from reflex_ros.domain.safe_stop import State
 
 MAX_STEP_RAD = 4.7 * 0.01 + 2 * math.pi / 4096
 FOLDER = os.path.join(os.path.dirname(__file__), '')
+HEAVY = ('test_two_arms.py', 'test_view.py')
+"""Files whose tests need more than a core each: two graphs, or a browser."""
+BEFORE = {}
+"""Test -> the UDP ports that this process had before it."""
+STILL_THERE = []
+"""Tests whose nodes were not collected."""
 
 
 def pytest_collection_modifyitems(items):
@@ -25,15 +34,22 @@ def pytest_collection_modifyitems(items):
     for index, item in enumerate(graph):
         item.add_marker('ros')
         # A graph of six processes needs about one core; more than two at a time miss deadlines.
-        item.add_marker(pytest.mark.xdist_group(f'ros {index % 2}'))
+        half = 0 if item.path.name in HEAVY else index % 2
+        item.add_marker(pytest.mark.xdist_group(f'ros {half}'))
 
 
 @pytest.fixture
-def ros(domain, monkeypatch):
+def ros(domain, monkeypatch, request):
     """Return a context manager that makes nodes in this process, in the test's own domain."""
     rclpy = pytest.importorskip('rclpy')
     for name, value in domain.items():
         monkeypatch.setenv(name, value)
+    # The driver freezes what it finds, and a node that is frozen is never collected. Afterwards it
+    # unfreezes, and every collection would look at all that pytest holds.
+    for name in ('freeze', 'unfreeze'):
+        monkeypatch.setattr(gc, name, lambda: None)
+    assert not STILL_THERE, f'nodes are still in the domain of a test: {STILL_THERE.pop()}'
+    before = {*udp_ports()}
 
     @contextmanager
     def started(*arguments):
@@ -42,7 +58,36 @@ def ros(domain, monkeypatch):
             yield rclpy
         finally:
             rclpy.try_shutdown()
-    return started
+    yield started
+    BEFORE[request.node.nodeid] = before
+
+
+def pytest_runtest_logfinish(nodeid):
+    """
+    Let the nodes of a test leave its domain.
+
+    A lifecycle node does that when it is collected, not when it is destroyed. Until then the next
+    test in this domain finds a node without topics under its name. This comes after pytest has
+    dropped the fixtures and the log of the test.
+    """
+    before = BEFORE.pop(nodeid, None)
+    if before is not None:
+        gc.collect()
+        if ports := {*udp_ports()} - before:
+            STILL_THERE.append(f'{nodeid}, ports {ports}')
+
+
+def udp_ports():
+    """Return the UDP ports that this process has; each context of rclpy has at least two."""
+    sockets = set()
+    for entry in Path('/proc/self/fd').iterdir():
+        with suppress(OSError):
+            kind, _, inode = os.readlink(entry).partition(':')
+            if kind == 'socket':
+                sockets.add(inode.strip('[]'))
+    lines = Path('/proc/self/net/udp').read_text(encoding='ascii').splitlines()[1:]
+    return [int(fields[1].partition(':')[2], 16) for fields in map(str.split, lines)
+            if fields[9] in sockets]
 
 
 @pytest.fixture
@@ -58,11 +103,48 @@ def demo(domain, monkeypatch, tmp_path):
         made.close()
 
 
+@contextmanager
+def moving_system(**changes):
+    """
+    Run a simulated system in motion for all tests of a file, in a domain and places of its own.
+
+    :param changes: to its world.
+    """
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        for place in ('REFLEX_RECORDINGS_DIR', 'XDG_RUNTIME_DIR', 'XDG_STATE_HOME'):
+            os.mkdir(path := os.path.join(folder, place.lower()), 0o700)
+            patch.setenv(place, path)
+        made = Demo(Path(folder) / 'log', dry_run_s=1.0, **changes)
+        for name, value in made.environment.items():
+            patch.setenv(name, value)
+        try:
+            made.start()
+            made.bring_to_motion()
+            yield made
+        finally:
+            made.close()
+
+
+def bring_back(demo):
+    """Reset what is stopped, promote, and wait until the arm follows the policy."""
+    if demo.system.view.state in (State.STOPPING, State.LATCHED, State.FAULT):
+        wait_for(lambda: demo.system.call('reset')['success'], 40.0, 'reset')
+    if demo.system.view.state not in (State.ACTIVE, State.DEGRADED):
+        # The gate is red while the machine is too busy for the bus.
+        demo.system.wait_state(State.READY, timeout_s=90.0)
+        demo.bring_to_motion()
+
+
 def wait_for(condition, timeout_s, what):
-    """Poll until a condition holds; fail with what was awaited."""
+    """
+    Poll until a condition holds; fail with what was awaited.
+
+    :param what: text, or a function that makes it when it is needed.
+    """
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):
-        assert time.monotonic() < deadline, f'no {what} within {timeout_s} s'
+        assert time.monotonic() < deadline, (
+            f'no {what() if callable(what) else what} within {timeout_s} s')
         time.sleep(0.02)
     return found
 

@@ -25,6 +25,8 @@ from reflex_ros.sim.arm.command import main
 from reflex_ros.sim.arm.emulator import run
 from reflex_ros.sim.arm.settings import Settings
 
+pytestmark = pytest.mark.live
+
 serial = pytest.importorskip('serial')
 
 REPOSITORY = Path(__file__).parents[3]

@@ -17,6 +17,8 @@ import zlib
 import pytest
 import websockets
 
+pytestmark = pytest.mark.live
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import (  # noqa: E402

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.live
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import admin, call, HOME, http_client, KEY, run, serving  # noqa: E402

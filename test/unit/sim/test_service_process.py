@@ -15,6 +15,8 @@ from click.testing import CliRunner
 import httpx
 import pytest
 
+pytestmark = pytest.mark.live
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import COMMAND, ROOT, START_S, started  # noqa: E402

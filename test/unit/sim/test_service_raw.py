@@ -24,6 +24,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.live
+
 ROOT = Path(__file__).resolve().parents[3]
 REFLEX = (sys.executable, '-m', 'reflex_ros.cli.main')
 KEY = 'rfx_raw'

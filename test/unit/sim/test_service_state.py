@@ -23,9 +23,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+pytestmark = pytest.mark.live
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-from property_examples import examples
+from property_examples import examples  # noqa: E402
 from service_fixture import admin, call, run, started, streaming  # noqa: E402
 
 from reflex_ros.sim.service.clock import ServiceClock  # noqa: E402

@@ -15,6 +15,8 @@ import time
 import pytest
 import websockets
 
+pytestmark = pytest.mark.live
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import (  # noqa: E402

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from property_examples import examples
 import pytest
 
+pytestmark = pytest.mark.live
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from service_fixture import (  # noqa: E402
