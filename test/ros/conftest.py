@@ -16,12 +16,16 @@ import time
 import pytest
 
 from reflex_ros.bringup.demo import Demo
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import State
 
 MAX_STEP_RAD = 4.7 * 0.01 + 2 * math.pi / 4096
 FOLDER = os.path.join(os.path.dirname(__file__), '')
 HEAVY = ('test_two_arms.py', 'test_view.py')
 """Files whose tests need more than a core each: two graphs, or a browser."""
+HELD_UP = (FaultCode.DRIVER_DEAD, FaultCode.DRV_STALL, FaultCode.STREAM_DEAD,
+           FaultCode.SUPERVISOR_DEAD)
+"""Causes of a stop by a machine that is too busy."""
 BEFORE = {}
 """Test -> the UDP ports that this process had before it."""
 STILL_THERE = []
@@ -133,6 +137,27 @@ def bring_back(demo):
         # The gate is red while the machine is too busy for the bus.
         demo.system.wait_state(State.READY, timeout_s=90.0)
         demo.bring_to_motion()
+
+
+def first_cause(demo, attack, undo, attempts=4):
+    """
+    Attack a moving arm; return the first cause of its stop.
+
+    A machine that is too busy may stop the arm before the attack does. Then the arm is brought
+    back, and attacked again.
+
+    :param undo: ends the attack, so that the arm may move.
+    """
+    view = demo.system.view
+    for _ in range(attempts):
+        attack()
+        demo.system.wait_state(State.LATCHED, State.FAULT, timeout_s=15.0)
+        cause = wait_for(lambda: view.causes, 5.0, 'cause')[0]
+        if cause.code not in HELD_UP:
+            break
+        undo()
+        bring_back(demo)
+    return cause
 
 
 def wait_for(condition, timeout_s, what):

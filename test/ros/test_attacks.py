@@ -24,7 +24,7 @@ from reflex_ros.domain.action import MAX_AGE_S
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import State
 
-from .conftest import bring_back, moving_system, wait_for
+from .conftest import bring_back, first_cause, moving_system, wait_for
 from .test_authority import trajectory
 
 rclpy = pytest.importorskip('rclpy')
@@ -60,6 +60,8 @@ class Stranger:
         self.system = demo.system
         self.node = rclpy.create_node('stranger')
         self.is_killing = False
+        self.moved_s = self.stopped_s = math.inf
+        """Time from the newest attack to the end of the motion, and to the stopped state [s]."""
 
     @property
     def view(self):
@@ -80,17 +82,31 @@ class Stranger:
             rclpy.spin_once(self.node, timeout_sec=period_s)
 
     def publish_until_stopped(self, publisher, make, timeout_s=15.0):
-        """Publish again and again; return the first cause."""
+        """Publish again and again."""
         deadline = time.monotonic() + timeout_s
         while not self.is_stopped:
             assert time.monotonic() < deadline, f'no stop: {self.view.snapshot}'
             self.publish(publisher, [make()])
-        return self.cause()
 
-    def cause(self):
+    def wait_stopped(self):
         self.system.wait_state(*STOPPED, timeout_s=15.0)
-        wait_for(lambda: self.view.causes, 5.0, 'cause')
-        return self.view.causes[0]
+
+    def first_cause(self, attack):
+        """Attack with this node; return the first cause of the stop."""
+        def timed():
+            # It may have been stopped while this node joined.
+            bring_back(self.demo)
+            before, began = len(self.view.states), time.monotonic()
+            attack()
+            self.wait_stopped()
+            self.stopped_s = time.monotonic() - began
+            self.moved_s = next(at for state, at in self.view.states[before:]
+                                if state not in (State.ACTIVE, State.DEGRADED)) - began
+
+        def renew():
+            self.leave()
+            self.node = rclpy.create_node('stranger')
+        return first_cause(self.demo, timed, renew)
 
     def near(self):
         """Return rows that begin where the arm is: nothing in them is a reason to refuse them."""
@@ -114,10 +130,15 @@ class Stranger:
         for name, child in self.system.group.children.items():
             assert self.is_killing or (child.is_running() and child.pid == pids[name]), \
                 f'{name} has died: {child.last_lines(20)}'
+        def moves():
+            # A busy machine may stop it again.
+            bring_back(self.demo)
+            return max(joint['travel_rad'] for joint in self.demo.arm.state()[
+                'joints'].values()) > 0.02
+
         bring_back(self.demo)
         self.demo.arm.mark()
-        wait_for(lambda: max(joint['travel_rad'] for joint in self.demo.arm.state()[
-            'joints'].values()) > 0.02, 10.0, 'motion')
+        wait_for(moves, 40.0, 'motion')
 
 
 @pytest.fixture(scope='module')
@@ -181,13 +202,13 @@ def _timed(rows, seconds):
 
 
 def test_takeover_with_the_public_tag_stops_the_arm(stranger):
-    before, began = len(stranger.view.states), time.monotonic()
-    publisher = stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK)
-    cause = stranger.publish_until_stopped(
-        publisher, lambda: trajectory(tag(stranger), stranger.near()))
-    left_at = next(at for state, at in stranger.view.states[before:]
-                   if state not in (State.ACTIVE, State.DEGRADED))
-    assert left_at - began < NOTICED_S
+    def attack():
+        publisher = stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK)
+        stranger.publish_until_stopped(
+            publisher, lambda: trajectory(tag(stranger), stranger.near()))
+
+    cause = stranger.first_cause(attack)
+    assert stranger.moved_s < NOTICED_S
     assert cause.code is FaultCode.TWO_COMMANDERS and '/stranger' in cause.text
 
 
@@ -195,20 +216,17 @@ def test_takeover_with_the_public_tag_stops_the_arm(stranger):
     ('safety/permit', DiagnosticStatus), ('safety/state', DiagnosticStatus),
     ('so101/command', JointTrajectory)])
 def test_second_owner_of_a_topic_that_moves_the_arm_stops_it_without_a_word(stranger, topic, kind):
-    began = time.monotonic()
-    stranger.node.create_publisher(kind, topic, 10)
-    cause = stranger.cause()
+    cause = stranger.first_cause(lambda: stranger.node.create_publisher(kind, topic, 10))
     assert cause.code is FaultCode.TWO_COMMANDERS and '/stranger' in cause.text
-    assert topic in cause.text and time.monotonic() - began < LATCHED_S
+    assert topic in cause.text and stranger.stopped_s < LATCHED_S
 
 
 @pytest.mark.parametrize('node', ['so101', 'action_stream'])
 def test_second_owner_of_a_lifecycle_service_stops_the_arm(stranger, node):
-    began = time.monotonic()
-    stranger.node.create_service(ChangeState, f'{node}/change_state', lambda _, answer: answer)
-    cause = stranger.cause()
+    cause = stranger.first_cause(lambda: stranger.node.create_service(
+        ChangeState, f'{node}/change_state', lambda _, answer: answer))
     assert cause.code is FaultCode.TWO_COMMANDERS and '/stranger' in cause.text
-    assert f'{node}/change_state' in cause.text and time.monotonic() - began < LATCHED_S
+    assert f'{node}/change_state' in cause.text and stranger.stopped_s < LATCHED_S
 
 
 @pytest.mark.parametrize('place', [0, -1])
@@ -221,11 +239,16 @@ def test_owner_of_a_service_does_not_hide_behind_nodes_of_its_name(stranger, pla
             rclpy.init(context=context)
             twins.append(rclpy.create_node('stranger', context=context))
         wait_for(lambda: stranger.node.get_node_names().count('stranger') == 5, 10.0, 'twins')
-        # Four programs that join at once may hold up the driver of a busy machine.
-        bring_back(stranger.demo)
-        twins[place].create_service(ChangeState, 'so101/change_state',
-                                    lambda _, answer: answer)
-        cause = stranger.cause()
+        services = []
+
+        def attack():
+            # Four programs that join at once may hold up the driver of a busy machine.
+            bring_back(stranger.demo)
+            services.append(twins[place].create_service(
+                ChangeState, 'so101/change_state', lambda _, answer: answer))
+
+        cause = first_cause(stranger.demo, attack,
+                            lambda: twins[place].destroy_service(services.pop()))
         assert cause.code is FaultCode.TWO_COMMANDERS and '/stranger' in cause.text
     finally:
         for twin, context in zip(twins, contexts, strict=False):
@@ -234,32 +257,34 @@ def test_owner_of_a_service_does_not_hide_behind_nodes_of_its_name(stranger, pla
 
 
 def test_number_from_the_far_future_does_not_shut_the_policy_out(stranger):
-    publisher = stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK)
-    cause = stranger.publish_until_stopped(
-        publisher, lambda: trajectory(tag(stranger, 999999999999), stranger.near()))
+    cause = stranger.first_cause(lambda: stranger.publish_until_stopped(
+        stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK),
+        lambda: trajectory(tag(stranger, 999999999999), stranger.near())))
     assert cause.code is FaultCode.TWO_COMMANDERS, cause
 
 
 def test_broken_commands_with_a_right_tag_move_nothing(stranger):
     publisher = stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK)
     commands = broken_commands(stranger)
-    cause = stranger.publish_until_stopped(publisher, lambda: next(commands))
+    stranger.publish_until_stopped(publisher, lambda: next(commands))
+    cause = stranger.view.causes[0]
     assert len(cause.text) < 500 and cause.text.isprintable()
     # All of them, also to a latched arm.
     stranger.publish(publisher, [next(commands) for _ in range(26)])
 
 
 def test_commands_without_a_tag_stop_the_arm_and_are_not_played(stranger):
-    publisher = stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK)
-    stranger.publish(publisher, [trajectory('base_link', [REST] * 30)] * 200, 0.002)
-    assert stranger.cause().code is FaultCode.TWO_COMMANDERS
+    cause = stranger.first_cause(lambda: stranger.publish(
+        stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK),
+        [trajectory('base_link', [REST] * 30)] * 200, 0.002))
+    assert cause.code is FaultCode.TWO_COMMANDERS
 
 
 def test_command_of_200000_points_stops_the_arm_and_it_comes_back(stranger):
     publisher = stranger.publisher(JointTrajectory, 'so101/command', qos.CHUNK)
     message = trajectory(tag(stranger), [[0.0]] * 200_000)
     stranger.publish(publisher, [message], 0.1)
-    stranger.cause()
+    stranger.wait_stopped()
 
 
 def test_forged_permits_do_not_keep_an_arm_moving_whose_supervisor_died(stranger):
@@ -271,7 +296,7 @@ def test_forged_permits_do_not_keep_an_arm_moving_whose_supervisor_died(stranger
     killed_ns = stranger.demo.arm.mark()
     stranger.system.group.children['supervisor'].kill()
     stranger.publish(publisher, [forged] * 200)
-    stranger.cause()
+    stranger.wait_stopped()
     changed_ns = stranger.demo.arm.state()['goal_last_change_ns'] or killed_ns
     assert (changed_ns - killed_ns) / 1e9 < 1.0
 
@@ -291,7 +316,6 @@ def test_forged_beats_do_not_keep_an_arm_moving_whose_stream_died(stranger):
 
 
 def test_permits_of_another_epoch_and_of_garbage_do_not_move_the_arm_otherwise(stranger):
-    publisher = stranger.publisher(DiagnosticStatus, 'safety/permit', qos.LEASE)
     right = status_codec.encode('safety/permit', Permit(stranger.view.driver.epoch + 7,
                                                         Mode.APPLY_ACTIONS, 1.0))
     garbage = []
@@ -300,9 +324,13 @@ def test_permits_of_another_epoch_and_of_garbage_do_not_move_the_arm_otherwise(s
             message = status_codec.encode('safety/permit', Permit(1))
             message.values[pair].value = text
             garbage.append(message)
-    stranger.publish(publisher, garbage, 0.005)
-    assert stranger.publish_until_stopped(publisher, lambda: right).code in (
-        FaultCode.TWO_COMMANDERS, FaultCode.SEQ_EPOCH)
+
+    def attack():
+        publisher = stranger.publisher(DiagnosticStatus, 'safety/permit', qos.LEASE)
+        stranger.publish(publisher, garbage, 0.005)
+        stranger.publish_until_stopped(publisher, lambda: right)
+
+    assert stranger.first_cause(attack).code in (FaultCode.TWO_COMMANDERS, FaultCode.SEQ_EPOCH)
 
 
 @pytest.mark.parametrize('sender, beat', [
@@ -326,9 +354,9 @@ def test_flood_of_wrong_joint_states_leads_the_arm_nowhere(stranger):
 
 
 def test_stop_of_60_kb_with_control_characters_stops_and_is_shown_in_one_line(stranger):
-    publisher = stranger.publisher(String, 'safety/stop', qos.STOP)
     text = 'a\x1b[2J\nb\u202e' * 8000
-    cause = stranger.publish_until_stopped(publisher, lambda: String(data=text))
+    cause = stranger.first_cause(lambda: stranger.publish_until_stopped(
+        stranger.publisher(String, 'safety/stop', qos.STOP), lambda: String(data=text)))
     assert cause.code is FaultCode.OP_STOP
     assert len(cause.text) < 500 and cause.text.isprintable()
 
@@ -367,7 +395,7 @@ def test_second_node_of_a_name_stops_the_arm(stranger, tmp_path, name):
     twin = Child(next(process for process in process_table.nodes(None, stranger.demo.world)
                       if process.name == name), tmp_path / 'twin.log')
     try:
-        stranger.cause()
+        stranger.wait_stopped()
     finally:
         twin.kill()
         twin.close()

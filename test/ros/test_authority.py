@@ -17,7 +17,7 @@ from reflex_ros.domain.heartbeats import MotionState
 from reflex_ros.domain.safe_stop import State
 from reflex_ros.hardware.so101 import SO101
 
-from .conftest import wait_for
+from .conftest import first_cause, wait_for
 
 rclpy = pytest.importorskip('rclpy')
 
@@ -101,15 +101,21 @@ def test_a_second_commander_stops_the_moving_arm_before_it_is_heard(demo, tag):
     from reflex_ros.nodes import qos
     demo.bring_to_motion()
     view, rows = demo.system.view, [SO101.rest_pose.tolist()] * 30
-    publisher = demo.node.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK)
-    began = time.monotonic()
-    while view.state is not State.LATCHED:
-        assert time.monotonic() - began < 10.0, view.snapshot
-        publisher.publish(trajectory(
-            tag if '=' in tag else f'epoch={view.driver.epoch} seq={10 ** 6} age_ms=1.0', rows))
-        rclpy.spin_once(demo.node, timeout_sec=0.02)
-    assert view.causes[0].code is FaultCode.TWO_COMMANDERS
-    assert '/stranger owns an end of /so101/command' in view.causes[0].text
+    publishers = []
+
+    def attack():
+        publishers.append(demo.node.create_publisher(JointTrajectory, 'so101/command', qos.CHUNK))
+        began = time.monotonic()
+        while view.state is not State.LATCHED:
+            assert time.monotonic() - began < 10.0, view.snapshot
+            publishers[0].publish(trajectory(
+                tag if '=' in tag else f'epoch={view.driver.epoch} seq={10 ** 6} age_ms=1.0',
+                rows))
+            rclpy.spin_once(demo.node, timeout_sec=0.02)
+
+    cause = first_cause(demo, attack, lambda: demo.node.destroy_publisher(publishers.pop()))
+    assert cause.code is FaultCode.TWO_COMMANDERS
+    assert '/stranger owns an end of /so101/command' in cause.text
     assert demo.arm.state()['max_goal_step_ticks'] < 15
 
 
