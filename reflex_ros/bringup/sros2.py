@@ -95,7 +95,8 @@ NODES: Mapping[str, Access] = {
 
 OTHERS: Mapping[str, Access] = {
     OPERATOR: Access(
-        publishes=('prompt', 'safety/stop'), reads=(*SHOWN, *BEATS),
+        publishes=('prompt', 'safety/stop', LEADER_TOPIC),
+        reads=(*SHOWN, *BEATS, f'{DRIVER}/goals'),
         calls=(*OPERATIONS, *(f'episodes/{name}'
                               for name in ('discard', 'finish', 'repeat', 'start')))),
     VIEWER: Access(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 import json
 import os
@@ -30,8 +30,11 @@ from reflex_ros.errors import ReflexError
 from reflex_ros.runner import running_graphs
 from reflex_ros.runner.running_graphs import Graph, VARIABLES
 
-VISITOR = 'reflex_ros.nodes.graph_client'
+VISIT, LEAD = 'reflex_ros.nodes.graph_client:visit', 'reflex_ros.nodes.graph_leader:lead'
+"""How a command enters a graph: as a visitor, or as the leader that the arm follows."""
 OTHERS_S = 30.0
+ENDS = 'hq '
+"""Keys that end a guidance by keys; space stops the arm."""
 HOW_TO_NAME = 'Name one with --domain, --namespace or both'
 
 
@@ -116,17 +119,26 @@ def park(common: CommonOptions, domain: int | None, namespace: str | None) -> No
     _call(common, 'park', domain, namespace)
 
 
-@local_command('reflex take-over')
+@local_command('reflex take-over', 'reflex take-over --keyboard')
+@click.option('--keyboard', 'has_keyboard', is_flag=True, help='Guide the arm with the keys of '
+              'this terminal, joint by joint. No leader arm is needed.')
 @graph_options
-def take_over(common: CommonOptions, domain: int | None, namespace: str | None) -> None:
+def take_over(common: CommonOptions, has_keyboard: bool, domain: int | None,
+              namespace: str | None) -> None:
     """
-    Guide the arm with the leader arm, in place of the policy.
+    Guide the arm with the leader arm or with keys, in place of the policy.
 
     The arm approaches the pose of the leader slowly, then follows it. The checks of the driver,
     `reflex stop` and the recording stay as they are. The policy is still asked, and `reflex
     hand-back` lets it move the arm again. Start the graph with `reflex up --leader PORT`.
+
+    With --keyboard, two keys move each joint, h hands the arm back, and space stops it. When this
+    terminal dies, the arm stops within a second.
     """
-    _call(common, 'take_over', domain, namespace)
+    if has_keyboard:
+        _guide_by_keyboard(common, find_graph(domain, namespace))
+    else:
+        _call(common, 'take_over', domain, namespace)
 
 
 @local_command('reflex hand-back')
@@ -155,6 +167,36 @@ def stop(common: CommonOptions, domain: int | None, namespace: str | None) -> No
         return
     with _visit_graph(graphs[0]) as visitor:
         _finish(common, graphs[0], visitor.stop())
+
+
+def _guide_by_keyboard(common: CommonOptions, graph: Graph) -> None:
+    from reflex_ros.cli import keys
+    from reflex_ros.cli.interrupt import interruptible, shielded
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ReflexError('--keyboard needs a terminal. Without one, use a leader arm: `reflex up '
+                          '--leader PORT`')
+    pressed: list[str] = []
+    with _visit_graph(graph, LEAD) as leader:
+        answer = leader.take_over()
+        if not answer.is_done:
+            _finish(common, graph, answer)
+        ended = ''
+
+        def press(key: str) -> None:
+            if not leader.guide.press(key) and key in ENDS:
+                pressed.append(key)
+
+        with interruptible(), suppress(KeyboardInterrupt), keys.pressed(press):
+            click.echo(f'You guide the arm: {leader.guide.help}\nh or q: hand back   '
+                       'space: stop', err=True)
+            ended = leader.follow(lambda: bool(pressed))
+        with shielded():
+            # Ctrl-C hands the arm back as well: its policy moved it before.
+            answer = leader.stop() if ' ' in pressed else leader.call('hand_back')
+    if ended:
+        raise ReflexError(ended)
+    _finish(common, graph, answer)
 
 
 def _call(common: CommonOptions, name: str, domain: int | None, namespace: str | None) -> None:
@@ -252,14 +294,15 @@ def _visit(domain: int | None, namespace: str | None) -> Iterator[tuple[Graph, A
 
 
 @contextmanager
-def _visit_graph(graph: Graph) -> Iterator[Any]:
+def _visit_graph(graph: Graph, how: str = VISIT) -> Iterator[Any]:
     packages.check_packages(sim=False)
     # As in the nodes: otherwise the middleware of the two may not find each other.
     for name in VARIABLES:
         os.environ.pop(name, None)
     os.environ.update(graph.environment)
-    visit: Callable[[int, str], Any] = import_module(VISITOR).visit
-    with visit(graph.domain, graph.namespace) as visitor:
+    module, _, name = how.partition(':')
+    enter: Callable[[int, str], Any] = getattr(import_module(module), name)
+    with enter(graph.domain, graph.namespace) as visitor:
         yield visitor
 
 

@@ -182,7 +182,9 @@ def _arm(port: str | None, leader: str | None, speed: float, *, is_simulated: bo
         if has_keyboard:
             drive = stack.enter_context(
                 drive_arm(port, velocity=speed, accepts_range=accepts_range))
-            guide = KeyboardGuide(drive)
+            limits = drive.bounds.arm
+            guide = KeyboardGuide(limits.joint_names, lambda: drive.setpoint,
+                                  (limits.lower, limits.upper))
             yield LedArm(Teleop(guide, drive, speed), drive), guide
             return
         bus = stack.enter_context(open_bus(port))

@@ -387,7 +387,7 @@ class ActionStreamNode(ReflexNode):
         count = sum(map(len, found.values()))
         return intruders or ('' if count < 2 else (
             f'{count} nodes publish {LEADER_TOPIC}, so two hands would pull the arm. End all but '
-            'one'))
+            'one; one that was killed counts for 20 s'))
 
     def _command(self, chunk: ActionChunk) -> None:
         """Command the rows of a guided motion, which begin now."""

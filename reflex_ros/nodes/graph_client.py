@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import os
 import threading
 import time
-from typing import Any, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING, TypeVar
 
 import rclpy
 from rclpy.context import Context
@@ -65,9 +65,24 @@ class Answer:
     is_heard: bool = True
 
 
+Visitor = TypeVar('Visitor', bound='GraphClient')
+
+
 @contextmanager
 def visit(domain: int, namespace: str) -> Iterator[GraphClient]:
     """Enter the graph of a domain and a namespace; leave it when the block ends."""
+    with enter(domain, namespace, GraphClient) as client:
+        yield client
+
+
+@contextmanager
+def enter(domain: int, namespace: str,
+          make: Callable[[Context, str], Visitor]) -> Iterator[Visitor]:
+    """
+    Enter the graph of a domain and a namespace; leave it when the block ends.
+
+    :param make: makes the visitor in a context.
+    """
     context = Context()
     # The arguments of the command are none of rclpy's.
     enclave = sros2.environment(sros2.OPERATOR, os.environ).get(sros2.OVERRIDE)
@@ -75,7 +90,7 @@ def visit(domain: int, namespace: str) -> Iterator[GraphClient]:
                domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     # Its warnings are about the environment, which is that of the graph.
     set_logger_level('rmw_fastrtps_shared_cpp', LoggingSeverity.ERROR)
-    client: GraphClient | None = None
+    client: Visitor | None = None
 
     def leave() -> None:
         if client is not None:
@@ -84,7 +99,7 @@ def visit(domain: int, namespace: str) -> Iterator[GraphClient]:
         rclpy.try_shutdown(context=context)
 
     try:
-        client = GraphClient(context, namespace)
+        client = make(context, namespace)
         yield client
     finally:
         # Once in some hundred visits the middleware hangs here, and the answer is printed already.
@@ -94,12 +109,16 @@ def visit(domain: int, namespace: str) -> Iterator[GraphClient]:
 
 
 class GraphClient:
-    """The visitor. Made by ``visit``."""
+    """
+    The visitor. Made by ``visit``.
 
-    def __init__(self, context: Context, namespace: str) -> None:
-        # A leading underscore hides a node in the tools; the id makes the name unique.
+    :param name: of its node. By default it is a hidden one that no other process has.
+    """
+
+    def __init__(self, context: Context, namespace: str, name: str = '') -> None:
+        # A leading underscore hides a node in the tools.
         self._node = Node(
-            f'_reflex_{os.getpid()}', namespace=f'/{namespace}', context=context,
+            name or f'_reflex_{os.getpid()}', namespace=f'/{namespace}', context=context,
             use_global_arguments=False, enable_rosout=False, start_parameter_services=False)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)

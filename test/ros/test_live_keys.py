@@ -51,7 +51,15 @@ class Screen:
             assert time.monotonic() < deadline, 'it does not end'
             self._read()
             time.sleep(0.02)
+        self._read()
         return self.process.returncode
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.side)
+        os.close(self.terminal)
 
     def _read(self):
         try:
@@ -70,11 +78,7 @@ def screen(domain):
 
     yield start
     for each in screens:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
-        os.close(each.side)
-        os.close(each.terminal)
+        each.close()
 
 
 def test_keys_drive_the_graph_and_leave_the_terminal_as_it_was(screen, domain):

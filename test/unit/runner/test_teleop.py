@@ -27,13 +27,6 @@ from reflex_ros.domain.guided_motion import ACCELERATION, approach, RATE_HZ  # n
 from reflex_ros.domain.joints import Vector  # noqa: E402
 from reflex_ros.errors import BusTimeout, ConfigurationError, ReflexError  # noqa: E402
 from reflex_ros.hardware.arm_build import LEADER  # noqa: E402
-from reflex_ros.recording.takes import KEYS as TAKES_KEYS  # noqa: E402
-from reflex_ros.runner.keyboard_guide import (  # noqa: E402
-    KeyboardGuide,
-    PAIRS,
-    REACH_RAD,
-    STEP_RAD,
-)
 from reflex_ros.runner.manual_drive import ManualDrive  # noqa: E402
 from reflex_ros.runner.teleop import (  # noqa: E402
     LeaderArm,
@@ -253,23 +246,3 @@ def test_fault_of_the_follower_ends_it(leader: SimulatedArm, follower: Simulated
         wait_for(lambda: not ride.thread.is_alive(), 'the fault to be noticed')
         assert 'SERVO_MISSING' in str(ride.error)
     follower.reset()
-
-
-def test_keys_move_the_target_a_little_ahead_and_inside_the_limits(
-        follower: SimulatedArm) -> None:
-    drive = ManualDrive(follower.open(), velocity=SPEED)
-    drive.open()
-    try:
-        guide = KeyboardGuide(drive)
-        start = drive.setpoint
-        assert not guide.press(' ') and not guide.press('q') and guide.press('d')
-        np.testing.assert_allclose(guide.target() - start, [STEP_RAD, 0, 0, 0, 0, 0], atol=1e-9)
-        for key in 'aaaaaaaaaawl':
-            guide.press(key)
-        moved = guide.target() - start
-        assert moved[0] == pytest.approx(-REACH_RAD) and moved[1] == pytest.approx(STEP_RAD)
-        assert moved[5] == pytest.approx(-STEP_RAD)
-        assert set(''.join(PAIRS)).isdisjoint(TAKES_KEYS)
-        assert len(set(''.join(PAIRS))) == 12
-    finally:
-        drive.close()
