@@ -103,7 +103,8 @@ setup(
             'Pillow>=9.0',
         ],
         # xdist has --dist=loadgroup since 2.5, which is also what Ubuntu 22.04 ships.
-        'test': ['pytest>=6.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36', 'selenium>=4.6',
+        # pytest-xdist 3.8 does not keep the groups of tests together with pytest 9.2.
+        'test': ['pytest>=6.2,<9.2', 'pytest-xdist>=2.5', 'hypothesis>=6.36', 'selenium>=4.6',
                  # A foreign reader of our data sets.
                  'lerobot-doctor>=0.2'],
         # Only `python -m bench.streaming_pictures` needs it.

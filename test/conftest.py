@@ -95,6 +95,15 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_collection_finish(session):
+    """Refuse to run when the groups of tests would be spread over the workers without a word."""
+    if session.config.getvalue('loadgroup', None):
+        spread = [item.nodeid for item in session.items
+                  if item.get_closest_marker('xdist_group') and '@' not in item.nodeid]
+        if spread:
+            raise pytest.UsageError(f'pytest-xdist ignores the group of {spread[0]}')
+
+
 @pytest.fixture(autouse=True)
 def own_environment():
     """Undo changes of the environment: commands and nodes choose their transport there."""

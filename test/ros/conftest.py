@@ -32,13 +32,15 @@ STILL_THERE = []
 """Tests whose nodes were not collected."""
 
 
+@pytest.hookimpl(tryfirst=True)   # xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items):
     # Of texts: with paths, this takes 0.2 s of each collection.
     graph = [item for item in items if str(item.path).startswith(FOLDER)]
+    # A graph of six processes needs about one core. Beside unit tests it is one at a time.
+    halves = 1 if len(graph) < len(items) else 2
     for index, item in enumerate(graph):
         item.add_marker('ros')
-        # A graph of six processes needs about one core; more than two at a time miss deadlines.
-        half = 0 if item.path.name in HEAVY else index % 2
+        half = 0 if item.path.name in HEAVY else index % halves
         item.add_marker(pytest.mark.xdist_group(f'ros {half}'))
 
 
