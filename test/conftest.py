@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish(session):
     """Refuse to run when the groups of tests would be spread over the workers without a word."""
-    if session.config.getvalue('loadgroup', None):
+    if session.config.getoption('loadgroup', default=False):
         spread = [item.nodeid for item in session.items
                   if item.get_closest_marker('xdist_group') and '@' not in item.nodeid]
         if spread:

@@ -27,6 +27,7 @@ from reflex_ros.errors import ConfigurationError, ReflexError
 
 if TYPE_CHECKING:
     from reflex_ros.cameras.source import CameraThread
+    from reflex_ros.config.robot.cameras import Camera
     from reflex_ros.recording.sampler import Figures
     from reflex_ros.runner.demonstration import Demonstrator
     from reflex_ros.runner.keyboard_guide import KeyboardGuide
@@ -101,6 +102,8 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
                 'The arm will be put under torque, and move with your keys.' if has_keyboard else
                 'Torque will be switched off: the arm FALLS unless it rests or you hold it.',
                 yes=yes)
+    # Before the arm moves: it is permitted to by the thread that would import.
+    found = _cameras(names, fps)
     sitting: Sitting | None = None
     try:
         with ExitStack() as stack:
@@ -114,7 +117,7 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
                 arm, sampler, Takes(episodes, episode_s or math.inf,
                                     math.inf if pause_s is None else pause_s),
                 dataset, task, list(names), lambda line: click.echo(f'\n{line}', err=True))
-            stack.enter_context(_reading(names, sitting, arm, fps))
+            stack.enter_context(_reading(found, sitting, arm))
             has_keys = stack.enter_context(keys.pressed(_obeying(sitting, guide)))
             if has_keys:
                 click.echo(HELP, err=True)
@@ -208,20 +211,28 @@ def _started(stack: ExitStack, arm: SimArm) -> SimArm:
     return arm
 
 
+def _cameras(names: Mapping[str, str], fps: int) -> dict[str, Camera]:
+    """Return the cameras; imports all that reads them, which takes up to a second."""
+    from reflex_ros.cameras import still  # noqa: F401
+    from reflex_ros.config.robot.cameras import SimCamera, V4l2Camera
+    from reflex_ros.runner.connect.cameras import check_packages
+
+    found: dict[str, Camera] = {
+        name: SimCamera(kind='sim', fps=min(fps, 60)) if device == 'sim' else
+        V4l2Camera(kind='v4l2', device=device) for name, device in names.items()}
+    check_packages(found)
+    return found
+
+
 @contextmanager
-def _reading(names: Mapping[str, str], sitting: Sitting, arm: Demonstrator,
-             fps: int) -> Iterator[None]:
+def _reading(found: Mapping[str, Camera], sitting: Sitting, arm: Demonstrator) -> Iterator[None]:
     """Read the cameras for the block."""
     from reflex_ros.cameras.frame import Frame
     from reflex_ros.cameras.settings import CameraSettings
     from reflex_ros.cameras.source import CameraThread
     from reflex_ros.cameras.still import to_jpeg
-    from reflex_ros.config.robot.cameras import SimCamera, V4l2Camera
-    from reflex_ros.runner.connect.cameras import check_packages, make_source
+    from reflex_ros.runner.connect.cameras import make_source
 
-    found = {name: SimCamera(kind='sim', fps=min(fps, 60)) if device == 'sim' else
-             V4l2Camera(kind='v4l2', device=device) for name, device in names.items()}
-    check_packages(found)
     threads: list[CameraThread] = []
 
     def start(name: str) -> None:
