@@ -126,7 +126,7 @@ def park(common: CommonOptions, domain: int | None, namespace: str | None) -> No
 def take_over(common: CommonOptions, has_keyboard: bool, domain: int | None,
               namespace: str | None) -> None:
     """
-    Guide the arm with the leader arm or with keys, in place of the policy.
+    Guide the arm with a leader arm or keys, in place of the policy.
 
     The arm approaches the pose of the leader slowly, then follows it. The checks of the driver,
     `reflex stop` and the recording stay as they are. The policy is still asked, and `reflex

@@ -59,7 +59,7 @@ COMMANDS = {
     'stop': ('graph', 'Stop the arm and latch the stop.'),
     'stops': ('stops', 'Look at the last seconds before each stop.'),
     'stream': ('policy', 'Open an action stream, send observations and print chunks.'),
-    'take-over': ('graph', 'Guide the arm with the leader arm, in place of the policy.'),
+    'take-over': ('graph', 'Guide the arm with a leader arm or keys, in place of the policy.'),
     'training': ('training', 'Start, watch and stop training runs.'),
     'up': ('up', 'Start driver, stream and supervisor and show their state.'),
     'view': ('view', 'Serve a page that shows the running graph.'),

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+import time
 
 import numpy as np
 from rclpy.context import Context
 from sensor_msgs.msg import JointState
 
-from reflex_ros.domain.heartbeats import Commander, DRIVER, LEADER, LEADER_TOPIC
+from reflex_ros.domain.heartbeats import Commander, DRIVER, LEADER, LEADER_TOPIC, STREAM
 from reflex_ros.domain.joints import Vector
 from reflex_ros.nodes import convert, qos
 from reflex_ros.nodes.graph_client import Answer, enter, GraphClient
@@ -26,7 +27,7 @@ PERIOD_S = 0.02
 GOALS_S = 2.0
 """How long the goals of a moving arm are waited for [s]; they come with every cycle."""
 HEARD_S = 3.0
-"""How long it may take until ``action_stream`` hears the pose [s]."""
+"""How long it may take until ``action_stream`` hears the pose, or is heard [s]."""
 
 
 @contextmanager
@@ -66,12 +67,14 @@ class GraphLeader(GraphClient):
         :param is_over: whether the person wants it to end.
         :returns: why the graph has ended it, in one line; empty when the person has.
         """
-        listener, has_begun = self._listener(), False
+        listener, has_begun, began_at = self._listener(), False, time.monotonic()
 
         def is_ended() -> bool:
             nonlocal has_begun
-            is_guided = listener.status().stream.commander is Commander.PERSON
-            has_begun |= is_guided
+            seen = listener.status()
+            is_guided = seen.stream.commander is Commander.PERSON and not seen.is_silent(STREAM)
+            # A stop may have come before the first beat was heard.
+            has_begun |= is_guided or time.monotonic() - began_at > HEARD_S
             return has_begun and not is_guided
 
         self._spin(lambda: is_over() or is_ended(), float('inf'))
