@@ -36,11 +36,16 @@ STILL_THERE = []
 def pytest_collection_modifyitems(items):
     # Of texts: with paths, this takes 0.2 s of each collection.
     graph = [item for item in items if str(item.path).startswith(FOLDER)]
-    # A graph of six processes needs about one core. Beside unit tests it is one at a time.
+    # A graph of six processes needs about one core. Beside unit tests it is one at a time; of two,
+    # two cores miss a deadline now and then, but without unit tests it takes half the time.
     halves = 1 if len(graph) < len(items) else 2
+    files = {}
     for index, item in enumerate(graph):
         item.add_marker('ros')
-        half = 0 if item.path.name in HEAVY else index % halves
+        name = item.path.name
+        # The tests of a file may share a system; those with `demo` start one each.
+        place = index if 'demo' in item.fixturenames else files.setdefault(name, len(files))
+        half = 0 if name in HEAVY else place % halves
         item.add_marker(pytest.mark.xdist_group(f'ros {half}'))
 
 
