@@ -29,6 +29,9 @@ GOALS_S = 2.0
 HEARD_S = 3.0
 """How long it may take until ``action_stream`` hears the pose, or is heard [s]."""
 
+WHY_S = 1.0
+"""How long the reason for an end is waited for [s]; there is none when a person handed back."""
+
 
 @contextmanager
 def lead(domain: int, namespace: str) -> Iterator[GraphLeader]:
@@ -80,6 +83,8 @@ class GraphLeader(GraphClient):
         self._spin(lambda: is_over() or is_ended(), float('inf'))
         if is_over():
             return ''
+        # The state may come after the beat.
+        self._spin(lambda: bool(listener.status().safety.why), WHY_S)
         why = listener.status().safety.why
         return f'the guidance was ended: {why}' if why else 'somebody has handed the arm back'
 
