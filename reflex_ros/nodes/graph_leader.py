@@ -28,7 +28,6 @@ GOALS_S = 2.0
 """How long the goals of a moving arm are waited for [s]; they come with every cycle."""
 HEARD_S = 3.0
 """How long it may take until ``action_stream`` hears the pose, or is heard [s]."""
-
 WHY_S = 1.0
 """How long the reason for an end is waited for [s]; there is none when a person handed back."""
 
