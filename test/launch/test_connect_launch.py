@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip('launch_ros')
 # Not `launch`: that marker belongs to launch_pytest.
-pytestmark = [pytest.mark.ros_launch, pytest.mark.ros, pytest.mark.xdist_group('ros 0')]
+pytestmark = [pytest.mark.ros_launch, pytest.mark.ros, pytest.mark.xdist_group('ros graphs')]
 
 LAUNCH = """
 import sys

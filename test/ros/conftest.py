@@ -21,8 +21,6 @@ from reflex_ros.domain.safe_stop import State
 
 MAX_STEP_RAD = 4.7 * 0.01 + 2 * math.pi / 4096
 FOLDER = os.path.join(os.path.dirname(__file__), '')
-HEAVY = ('test_two_arms.py', 'test_view.py')
-"""Files whose tests need more than a core each: two graphs, or a browser."""
 HELD_UP = (FaultCode.DRIVER_DEAD, FaultCode.DRV_STALL, FaultCode.STREAM_DEAD,
            FaultCode.SUPERVISOR_DEAD)
 """Causes of a stop by a machine that is too busy."""
@@ -36,17 +34,12 @@ STILL_THERE = []
 def pytest_collection_modifyitems(items):
     # Of texts: with paths, this takes 0.2 s of each collection.
     graph = [item for item in items if str(item.path).startswith(FOLDER)]
-    # A graph of six processes needs about one core. Beside unit tests it is one at a time; of two,
-    # two cores miss a deadline now and then, but without unit tests it takes half the time.
-    halves = 1 if len(graph) < len(items) else 2
-    files = {}
-    for index, item in enumerate(graph):
+    for item in graph:
         item.add_marker('ros')
-        name = item.path.name
-        # The tests of a file may share a system; those with `demo` start one each.
-        place = index if 'demo' in item.fixturenames else files.setdefault(name, len(files))
-        half = 0 if name in HEAVY else place % halves
-        item.add_marker(pytest.mark.xdist_group(f'ros {half}'))
+        # A graph of six processes needs about one core: with two at a time, two cores miss
+        # deadlines. Nodes within the process of the test are light.
+        kind = 'nodes' if item.path.name.endswith('_node.py') else 'graphs'
+        item.add_marker(pytest.mark.xdist_group(f'ros {kind}'))
 
 
 @pytest.fixture
