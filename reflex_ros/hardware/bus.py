@@ -31,8 +31,8 @@ EXCHANGE_TIMEOUT_S = 0.06
 at the slowest baud rate take 60 ms."""
 RETRIES = 2
 LAST_PATIENCE = 8
-"""Silences of 5 ms that end the last try for a single servo. Nothing waits for these exchanges
-but bring-up and tools, and a host that is busy for 20 ms is no broken cable."""
+"""Silences of 5 ms that end the last of all ``RETRIES``. Only bring-up and tools ask so often, and
+a host that is busy for 20 ms is no broken cable. Who cannot wait asks for fewer tries."""
 
 
 @dataclass(slots=True)
@@ -146,6 +146,7 @@ class Bus:
         """
         Read the same bytes of several servos in one exchange.
 
+        :param retries: further tries; the last of 2 or more waits for up to 40 ms of silence.
         :param patience: the first try ends after ``patience`` times 5 ms of silence. A reply that
             is missing although a later one arrived is requested again at once.
         :raises BusTimeout: naming the servos that do not answer, after the retries.
@@ -160,18 +161,17 @@ class Bus:
             register.address, {id_: register.encode(value) for id_, value in values.items()}))
 
     def _ask(self, servo_id: int, request: bytes, length: int = 0) -> Status:
-        return self._exchange(lambda _: request, [servo_id], length,
-                              last_patience=LAST_PATIENCE)[servo_id]
+        return self._exchange(lambda _: request, [servo_id], length)[servo_id]
 
     def _exchange(self, request: Callable[[Sequence[int]], bytes], servo_ids: Sequence[int],
-                  length: int, *, retries: int = RETRIES, patience: int = 1,
-                  last_patience: int = 1) -> dict[int, Status]:
+                  length: int, *, retries: int = RETRIES,
+                  patience: int = 1) -> dict[int, Status]:
         answers: dict[int, Status] = {}
         missing = list(servo_ids)
         for attempt in range(retries + 1):
             if attempt:
                 self.counters.retries += 1
-                patience = last_patience if attempt == retries else 1
+                patience = LAST_PATIENCE if attempt == retries >= RETRIES else 1
             answers |= self._try(request(missing), missing, length, patience)
             missing = [id_ for id_ in servo_ids if id_ not in answers]
             if not missing:

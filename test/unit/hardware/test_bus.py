@@ -191,7 +191,7 @@ class SlowPort(ScriptedPort):
         return super().read(count)
 
 
-@pytest.mark.parametrize('silences, requests', ((0, 1), (2, 1), (3, 3)))
+@pytest.mark.parametrize('silences, requests', ((0, 1), (2, 1), (3, 2)))
 def test_patience_waits_for_a_late_answer_instead_of_asking_again(silences: int,
                                                                   requests: int) -> None:
     port = SlowPort([ZERO[1] + ZERO[2] + ZERO[3]] * 3, silences)
@@ -200,20 +200,32 @@ def test_patience_waits_for_a_late_answer_instead_of_asking_again(silences: int,
         bus.sync_read((1, 2, 3), 56, 2, patience=3)
     else:
         with pytest.raises(BusTimeout):
-            bus.sync_read((1, 2, 3), 56, 2, patience=3)
+            bus.sync_read((1, 2, 3), 56, 2, patience=3, retries=1)
     assert len(port.written) == requests and bus.counters.damaged == 0
 
 
+@pytest.mark.parametrize('ask', (
+    pytest.param(lambda bus: bus.read(1, reg.PRESENT_POSITION), id='one servo'),
+    pytest.param(lambda bus: bus.sync_read((1, 2, 3), 56, 2), id='all servos'),
+))
 @pytest.mark.parametrize('silences, is_read', ((7, True), (8, False)))
-def test_last_try_for_one_servo_outlasts_a_host_that_is_busy(silences: int,
-                                                             is_read: bool) -> None:
-    port = SlowPort([ZERO[1]] * 3, silences)
+def test_last_of_three_tries_outlasts_a_host_that_is_busy(
+        ask: Callable[[Bus], object], silences: int, is_read: bool) -> None:
+    port = SlowPort([ZERO[1] + ZERO[2] + ZERO[3]] * 3, silences)
     if is_read:
-        assert Bus(port).read(1, reg.PRESENT_POSITION) == 0
+        ask(Bus(port))
     else:
         with pytest.raises(BusTimeout):
-            Bus(port).read(1, reg.PRESENT_POSITION)
+            ask(Bus(port))
     assert len(port.written) == 3
+
+
+@pytest.mark.parametrize('retries', (0, 1))
+def test_who_asks_for_fewer_tries_does_not_wait_for_a_busy_host(retries: int) -> None:
+    port = SlowPort([ZERO[1] + ZERO[2] + ZERO[3]] * 3, silences=1)
+    with pytest.raises(BusTimeout):
+        Bus(port).sync_read((1, 2, 3), 56, 2, retries=retries)
+    assert len(port.written) == retries + 1
 
 
 def test_only_the_missing_servos_are_asked_again() -> None:
