@@ -27,18 +27,22 @@ from reflex_ros.domain.action import ActionChunk, MAX_AGE_S, nearest_row
 from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.outlook import Outlook, OUTLOOK_HZ, OUTLOOK_PAST_S, OUTLOOK_S
-from reflex_ros.domain.plan import fit, HELD_S, Interpolation, Plan, shortest_blend, standing
+from reflex_ros.domain.plan import fit, Interpolation, Plan, shortest_blend, standing
 
 HISTORY_S = 3.0
 """How far back an observation can be placed on the playback clock."""
-MEMORY = 10
-"""Chunks over which the supply of chunks is measured: those of the start are soon forgotten."""
+MEMORY = 16
+"""Chunks over which the supply of chunks is measured."""
 LONGEST_STEP_S = 0.02
 """Of an outlook: a coarser one does not follow the ramps of the playback clock."""
 LEAST_SPANS = 3
-PACE_MARGIN_S = 0.05
-"""Time before the end of the rows at which the next chunk shall take over."""
+PACE_MARGIN_S = 0.08
+"""Time before the end of the rows at which the next chunk shall take over: the playback brakes
+for the end only after that."""
 LEAST_PACE = 0.2
+BRAKE_SHARE = 0.9
+"""Of the acceleration with which the playback slows down for what comes: the rest is for being a
+tick late."""
 BLIND_MARGIN_S = 0.3
 """Over this time the playback slows to rest before the observation is too old."""
 BLIND_SHARE = 0.6
@@ -123,6 +127,7 @@ class ChunkPlayer:
         self._blind_s = motion.max_blind_s
         self._is_blind = False
         self._stopping = False
+        self._spans = 0                     # measured since ``seed``
         self._speed = 0.0                   # of the last step [rad/s]
         self._rows_hz = 0.0                 # of the newest chunk [1/s]
         self.setpoint: Vector = np.zeros(len(arm.joints))
@@ -153,7 +158,7 @@ class ChunkPlayer:
 
     @property
     def _has_ended(self) -> bool:
-        return self._at >= self._plan.ends_at
+        return self._at >= self._plan.ends_at - 1e-9
 
     @property
     def rows_left(self) -> int:
@@ -173,6 +178,7 @@ class ChunkPlayer:
         """Take a pose (joints,) [rad] as the setpoint, at rest, with nothing to play."""
         self.setpoint = np.array(pose, dtype=float)
         self._spans_s.clear()
+        self._spans = 0
         self._trail.clear()
         self.pace, self._blind_s = 1.0, self._motion.max_blind_s
         self.drop()
@@ -212,8 +218,7 @@ class ChunkPlayer:
         rows = np.clip(chunk.rows, self._lower, self._upper)
         plan = fit(rows, chunk.rate_hz, self._begin_of(chunk, now), self._plan,
                    self._motion.interpolation)
-        plan = Plan(np.clip(plan.control, self._lower, self._upper), plan.first, plan.knot_s,
-                    plan.degree)
+        plan = replace(plan, control=np.clip(plan.control, self._lower, self._upper))
         if not chunk.is_scripted and not self._is_agreed(plan, now):
             self._doubted = plan, chunk.observed_at
             self.disagreements += 1
@@ -298,7 +303,7 @@ class ChunkPlayer:
         self.rate = self._next_rate(now)
         if self.rate <= 0.0:
             return
-        self._at += self.rate * self._motion.period_s
+        self._at = min(self._at + self.rate * self._motion.period_s, self._plan.ends_at)
         before = self.setpoint
         self.setpoint = np.clip(self._pose(self._at), before - self._max_step,
                                 before + self._max_step)
@@ -308,7 +313,7 @@ class ChunkPlayer:
     def _advance(self, measured: Vector) -> None:
         motion = self._motion
         before, lead = self.setpoint, self.setpoint - measured
-        ahead = self.rate * motion.period_s
+        ahead = min(self.rate * motion.period_s, self._plan.ends_at - self._at)
         step = self._pose(self._at + ahead) - before
         fraction = min(self._speed_fraction(step), self._lead_fraction(step, lead))
         self._at += fraction * ahead
@@ -366,7 +371,7 @@ class ChunkPlayer:
         for ahead in LOOK_AHEAD_S:
             at = self._at + ahead
             # Where one has ended, it says nothing.
-            if at < min(one.ends_at, other.ends_at) - HELD_S - 2.0 * one.knot_s:
+            if at < min(one.ends_at, other.ends_at) - 2.0 * one.knot_s:
                 gap = np.abs(one.position(at) - other.position(at))[self._coupled]
                 if gap.max() > self._motion.disagreement_rad:
                     return True
@@ -377,7 +382,7 @@ class ChunkPlayer:
         # The arm did not follow the doubted plan: a policy that means the same begins elsewhere.
         for ahead in reversed(LOOK_AHEAD_S):
             at = self._at + ahead
-            if at < min(one.ends_at for one in (plan, doubted)) - HELD_S:
+            if at < min(one.ends_at for one in (plan, doubted)):
                 here = self._plan.position(at)
                 one, other = (way.position(at)[self._coupled] - here[self._coupled]
                               for way in (plan, doubted))
@@ -386,7 +391,7 @@ class ChunkPlayer:
         return False
 
     def _runs_out(self, now: float) -> bool:
-        left = min(self._plan.ends_at - HELD_S - self._at,
+        left = min(self._plan.ends_at - self._at,
                    self._motion.max_blind_s - BLIND_MARGIN_S - (now - self._observed_at))
         return left < self._motion.fade_s
 
@@ -398,6 +403,11 @@ class ChunkPlayer:
             return
         if math.isfinite(self._newest_at):
             self._spans_s.append(now - self._newest_at)
+            self._spans += 1
+            if self._spans == 2 * LEAST_SPANS:
+                # Until requests are timed by the first answers, chunks come rarely.
+                for _ in range(LEAST_SPANS):
+                    self._spans_s.popleft()
         self._newest_at = chunk.observed_at
         is_known = len(self._spans_s) >= LEAST_SPANS
         # The first chunk takes about as long as the next one.
@@ -413,13 +423,15 @@ class ChunkPlayer:
 
     def _follow(self, plan: Plan, observed_at: float) -> None:
         knot_s = plan.knot_s
-        # A plan that runs out has no time for a long fade.
-        left = int((self._plan.ends_at - self._at) / knot_s) - 2
-        least = max(min(round(self._motion.fade_s / knot_s) - 1, left), SHORTEST_FADE)
+        least = round(self._motion.fade_s / knot_s) - 1
         if math.isinf(observed_at):
             # A script knows where the arm is told to be: there is no echo to damp.
             least = SHORTEST_FADE
         most = max(least, round(self._motion.longest_fade_s / knot_s))
+        # A fade that outlasts the rows ends at rest: better a short one, while the arm moves.
+        left = plan.knot(plan.ends_at) - plan.knot(self._at) - 3
+        if left >= (least if self.is_at_rest else SHORTEST_FADE):
+            least, most = min(least, left), min(most, left)
         old = self._plan
         if self.is_at_rest:
             # Only the distance fades: the playback clock itself brings the speed in.
@@ -440,12 +452,15 @@ class ChunkPlayer:
         worst = np.maximum(speed / self._velocity,
                            np.sqrt(bend / self._acceleration))[:, self._coupled].max(axis=1)
         ceilings = 1.0 / np.maximum(worst, 1.0)
-        # Slowing down costs acceleration too: start early enough.
-        ramps = self._motion.start_acceleration / np.maximum(
+        # Slowing down costs acceleration too: start early enough, so that a tick is no matter.
+        ramps = BRAKE_SHARE * self._motion.start_acceleration / np.maximum(
             speed[:, self._coupled].max(axis=1), 0.05)
-        for index in range(spans - 2, -1, -1):
-            reachable = math.sqrt(ceilings[index + 1] ** 2 + 2.0 * ramps[index] * plan.knot_s)
-            ceilings[index] = min(ceilings[index], reachable)
+        after = 0.0
+        length_s = max(plan.ends_at - plan.knot(plan.ends_at) * plan.knot_s, 0.0)
+        for index in range(spans - 1, -1, -1):
+            reachable = math.sqrt(after ** 2 + 2.0 * ramps[index] * length_s)
+            after = ceilings[index] = min(ceilings[index], reachable)
+            length_s = plan.knot_s
         self._ceilings, self._ramps = ceilings.tolist(), ramps.tolist()
 
     def _next_rate(self, now: float) -> float:
@@ -471,11 +486,15 @@ class ChunkPlayer:
         index = self._plan.knot(self._at) - self._first_span
         ceiling = 1.0
         if 0 <= index < len(self._ceilings):
-            ceiling = self._ceilings[index]
-            if index + 1 < len(self._ceilings):
-                left = (self._first_span + index + 1) * self._plan.knot_s - self._at
-                ceiling = min(ceiling, math.sqrt(
-                    self._ceilings[index + 1] ** 2 + 2.0 * self._ramps[index] * max(left, 0.0)))
+            is_last = index + 1 == len(self._ceilings)
+            after = 0.0 if is_last else self._ceilings[index + 1]
+            left = min((self._first_span + index + 1) * self._plan.knot_s,
+                       self._plan.ends_at) - self._at
+            ramp = self._ramps[index]
+            # Before the end: what this tick itself plays is not left to brake in.
+            lost = 0.0 if after else ramp * self._motion.period_s
+            ceiling = min(self._ceilings[index], math.sqrt(
+                lost ** 2 + after ** 2 + 2.0 * ramp * max(left, 0.0)) - lost)
         blind = min(self._blind_s - (now - self._newest_at),
                     self._motion.max_blind_s - (now - self._observed_at)) / BLIND_MARGIN_S
         self._is_blind = blind <= 0.0

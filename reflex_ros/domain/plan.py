@@ -32,12 +32,17 @@ SMOOTHING = 0.35
 are trained on what hands do, which has hardly anything above 3 Hz."""
 BRIDGING = 1e-4
 """The same for a path through the rows: enough for rows that are further apart than knots."""
-HELD_S = 0.1
-"""Time after the last row in which the path comes to rest there."""
 LAST_KNOTS = 6
 """Over so many knots at its end an old plan loses its share."""
 HELD_KNOTS = 3
-"""Control points that repeat the last row, so that the path stays there."""
+"""Control points that make a path stand still."""
+LAST_ROW = 1e6
+"""Weight of the last row: the path ends there."""
+TAIL_S = 1.0
+"""How long a path runs on after its last row: a fade that begins there turns from one moving path
+into another. It is played only as far as the next plan has taken over."""
+TAIL_DECAY_S = 0.2
+"""Time constant with which the tail slows down."""
 
 
 class Interpolation(Enum):
@@ -71,18 +76,15 @@ class Plan:
     :param first: number of the first control point.
     :param knot_s: playback time between two control points [s].
     :param degree: 1 or 3.
+    :param ends_at: playback time up to which the path may be played [s]: of the last row. What
+        comes after it is the tail.
     """
 
     control: NDArray[np.float64]
     first: int
     knot_s: float
     degree: int = 3
-
-    @property
-    def ends_at(self) -> float:
-        """Playback time from which on the path stands still [s]."""
-        margin = 0 if self.degree == 1 else 1
-        return float((self.first + len(self.control) - HELD_KNOTS + margin) * self.knot_s)
+    ends_at: float = 0.0
 
     def position(self, at: float) -> Vector:
         """Return the position at a playback time [s] (joints,) [rad]."""
@@ -100,6 +102,13 @@ class Plan:
         """Return the control points ``begin`` to ``end`` - 1 (points, joints), by their number."""
         numbers = np.arange(begin, end) - self.first
         return self.control[np.clip(numbers, 0, len(self.control) - 1)]
+
+    def held(self, end: int) -> Plan:
+        """Return a plan that comes to rest on the last row before knot ``end``, without a tail."""
+        last = self.knot(self.ends_at) - self.first
+        stay = np.tile(self.position(self.ends_at), (max(end - self.first - last, HELD_KNOTS), 1))
+        return Plan(np.concatenate((self.control[:last], stay)), self.first, self.knot_s,
+                    self.degree, end * self.knot_s)
 
     def knot(self, at: float) -> int:
         """Return the number of the knot at or before a playback time [s]."""
@@ -145,7 +154,7 @@ def standing(pose: Vector, knot_s: float, degree: int = 3) -> Plan:
 def fit(rows: NDArray[np.float64], rate_hz: float, begins_at: float, like: Plan,
         interpolation: Interpolation = Interpolation.SPLINE) -> Plan:
     """
-    Fit a plan to the rows of a chunk; it ends at rest on the last row.
+    Fit a plan to the rows of a chunk.
 
     :param rows: (horizon, joints) [rad].
     :param rate_hz: rows per second of playback time.
@@ -155,19 +164,26 @@ def fit(rows: NDArray[np.float64], rate_hz: float, begins_at: float, like: Plan,
     knot_s = like.knot_s
     times = begins_at + np.arange(len(rows)) / rate_hz
     first = math.floor(begins_at / knot_s) - 1
-    last = math.ceil((times[-1] + HELD_S) / knot_s)
-    held = np.arange(1.0, math.ceil(HELD_S * rate_hz) + 1.0) / rate_hz + times[-1]
-    all_times = np.concatenate((times, held))
-    all_rows = np.concatenate((rows, np.tile(rows[-1], (len(held), 1))))
-    count = last + HELD_KNOTS - first
-    design = _design(all_times / knot_s - first, count, like.degree)
+    # The last point that the last row reaches.
+    count = math.floor(times[-1] / knot_s + 1e-9) - first + (2 if like.degree == 1 else 3)
+    design = _design(times / knot_s - first, count, like.degree)
     weight = BRIDGING if interpolation is not Interpolation.SPLINE else SMOOTHING
     bend = np.diff(np.eye(count), n=2, axis=0) * math.sqrt(weight * max(rate_hz * knot_s, 0.1))
-    normal = design.T @ design + bend.T @ bend
+    weights = np.ones(len(rows))
+    weights[-1] = LAST_ROW
+    normal = (weights[:, None] * design).T @ design + bend.T @ bend
     # A row outside of every knot's reach leaves the curvature alone to decide: never singular.
-    control = np.linalg.solve(normal + 1e-9 * np.eye(count), design.T @ all_rows)
-    control[-HELD_KNOTS:] = rows[-1]
-    return Plan(control, first, knot_s, like.degree)
+    control: Any = np.linalg.solve(normal + 1e-9 * np.eye(count),
+                                   (weights[:, None] * design).T @ rows)
+    return Plan(np.concatenate((control, _tail(control, knot_s))), first, knot_s, like.degree,
+                float(times[-1]))
+
+
+def _tail(control: NDArray[np.float64], knot_s: float) -> NDArray[np.float64]:
+    """Return control points (points, joints) that go on as the last ones do, and slow down."""
+    shares = np.cumsum(math.exp(-knot_s / TAIL_DECAY_S) ** np.arange(1.0, TAIL_S / knot_s + 1.0))
+    tail: NDArray[np.float64] = control[-1] + shares[:, None] * (control[-1] - control[-2])
+    return tail
 
 
 def blend(old: Plan, new: Plan, at: float, knots: int, keep: float = 0.0) -> Plan:
@@ -177,16 +193,18 @@ def blend(old: Plan, new: Plan, at: float, knots: int, keep: float = 0.0) -> Pla
     :param at: playback time up to which the old plan has been played [s].
     :param knots: length of the fade in knots, at least 1.
     :param keep: share of the old plan that stays as long as it has rows, 0..1.
+    :returns: it ends with the last row of ``new``; a longer fade ends at rest on that row.
     """
-    kept = old.knot(at) + (1 if old.degree == 1 else 2)
+    kept = _kept(old, at)
     first = old.knot(at) - 1
+    new = _target(new, kept + knots)
     end = max(new.first + len(new.control), kept + knots + HELD_KNOTS)
     numbers = np.arange(first, end)
     u = np.clip((numbers - kept) / knots, 0.0, 1.0)
     live = np.clip((old.knot(old.ends_at) - LAST_KNOTS - numbers) / LAST_KNOTS, 0.0, 1.0)
     weight = (u ** 3 * (10.0 + u * (6.0 * u - 15.0)) * (1.0 - keep * live))[:, None]
     control = (1.0 - weight) * old.points(first, end) + weight * new.points(first, end)
-    return Plan(control, first, old.knot_s, old.degree)
+    return Plan(control, first, old.knot_s, old.degree, new.ends_at)
 
 
 def shortest_blend(old: Plan, new: Plan, at: float, speed: Vector, acceleration: Vector, *,
@@ -213,11 +231,21 @@ def shortest_blend(old: Plan, new: Plan, at: float, speed: Vector, acceleration:
         end = begin + knots + 3
         (old_speed, old_bend), (new_speed, new_bend), (plan_speed, plan_bend) = (
             [values.max(axis=0) for values in one.fastest(begin, end)]
-            for one in (old, new, plan))
+            for one in (old, _target(new, _kept(old, at) + knots), plan))
         if (plan_speed <= np.maximum(old_speed, new_speed) + speed).all() and (
                 plan_bend <= np.maximum(acceleration, np.maximum(old_bend, new_bend))).all():
             return plan
         knots += 1
+
+
+def _kept(old: Plan, at: float) -> int:
+    """Return the number of the first control point that does not shape a path at ``at``."""
+    return old.knot(at) + (1 if old.degree == 1 else 2)
+
+
+def _target(new: Plan, until: int) -> Plan:
+    """Return what a fade that is over at knot ``until`` leads to."""
+    return new if until < new.knot(new.ends_at) else new.held(until + 1)
 
 
 def _basis(u: Any, degree: int) -> tuple[Any, ...]:

@@ -559,8 +559,23 @@ def test_chunks_that_are_too_short_are_played_more_slowly_instead_of_running_dry
     poses = stream_of(player, latency_s=0.9, period_s=0.9, duration_s=8.0, chunk_s=1.4)
     speeds = np.diff(poses[400:]) / DT
     assert 0.5 < player.pace < 0.9
-    assert speeds.min() > 0.0, 'the arm stood still'
-    assert speeds.mean() < 0.3
+    # Each border comes just before the rows end; the arm hardly slows down for it.
+    assert speeds.min() > 0.7 * 0.3 * player.pace, 'the arm nearly stood still'
+    assert speeds.mean() == pytest.approx(0.3 * player.pace, rel=0.05)
+
+
+def test_chunks_of_the_start_are_forgotten_when_more_have_come() -> None:
+    player = ChunkPlayer(SO101, Motion())
+    player.seed(along(j0=-1.8))
+    # Until the times of the service are known, every chunk is asked for after the last one.
+    stream_of(player, latency_s=1.0, period_s=1.0, duration_s=4.0, chunk_s=1.6)
+    assert player.pace < 0.85
+    for index in range(8):
+        now = 4.0 + 0.5 * index
+        rows = player.setpoint + np.zeros((49, 1))
+        player.play(make_chunk(rows, rate_hz=30.0, observed_at=now - 1.0), now)
+        player.tick(player.setpoint.copy(), now)
+    assert player.pace == 1.0
 
 
 def test_long_chunks_are_played_at_the_speed_of_the_policy() -> None:

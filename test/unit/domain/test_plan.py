@@ -16,11 +16,11 @@ import pytest
 from reflex_ros.domain.plan import (
     blend,
     fit,
-    HELD_S,
     Interpolation,
     Plan,
     shortest_blend,
     standing,
+    TAIL_DECAY_S,
 )
 
 SPLINE, CUBIC, LINEAR = Interpolation.SPLINE, Interpolation.CUBIC, Interpolation.LINEAR
@@ -87,15 +87,35 @@ def test_slow_swings_pass_and_fast_ones_shrink() -> None:
 
 
 @pytest.mark.parametrize('interpolation', Interpolation)
-def test_plan_ends_at_rest_on_the_last_row(interpolation: Interpolation) -> None:
+def test_plan_ends_on_the_last_row_and_its_tail_goes_on(interpolation: Interpolation) -> None:
     times = np.arange(30) / 30.0
     rows = path(times)
     plan = make(rows, 30.0, 1.0, interpolation)
-    assert 1.0 + times[-1] < plan.ends_at < 1.0 + times[-1] + HELD_S + 4 * plan.knot_s
-    for at in (plan.ends_at, plan.ends_at + 0.01, plan.ends_at + 100.0):
-        assert plan.position(at) == pytest.approx(rows[-1])
-        assert np.abs(plan.velocity(at)).max() < 1e-9
-    assert np.abs(plan.velocity(plan.ends_at - 0.3)).max() > 0.01
+    assert plan.ends_at == pytest.approx(1.0 + times[-1])
+    assert plan.position(plan.ends_at) == pytest.approx(rows[-1], abs=1e-5)
+    last = (rows[-1] - rows[-2]) * 30.0
+    assert plan.velocity(plan.ends_at) == pytest.approx(last, abs=0.25)
+    # It slows down, and comes to rest no further away than TAIL_DECAY_S of that speed.
+    speeds = np.abs(sampled(plan, 'velocity', plan.ends_at, plan.ends_at + 1.5, 100))
+    assert speeds[-1].max() < 1e-9 and (speeds.max(axis=0) < 1.3 * speeds[0] + 0.05).all()
+    away = np.abs(plan.position(plan.ends_at + 2.0) - rows[-1])
+    assert (away < 1.5 * TAIL_DECAY_S * (np.abs(last) + 0.25)).all()
+
+
+@pytest.mark.parametrize('interpolation', Interpolation)
+@pytest.mark.parametrize('after', [0, 1, 7])
+def test_held_plan_ends_at_rest_on_the_last_row(interpolation: Interpolation, after: int) -> None:
+    rows = path(np.arange(30) / 30.0)
+    plan = make(rows, 30.0, 1.0, interpolation)
+    end = plan.knot(plan.ends_at) + 2 + after
+    held = plan.held(end)
+    assert held.ends_at == pytest.approx(end * plan.knot_s)
+    for at in (held.ends_at, held.ends_at + 0.01, held.ends_at + 100.0):
+        assert held.position(at) == pytest.approx(rows[-1], abs=1e-5)
+        assert np.abs(held.velocity(at)).max() < 1e-9
+    # Before, it is the same path.
+    at = plan.ends_at - 4 * plan.knot_s
+    assert held.position(at) == pytest.approx(plan.position(at))
 
 
 @examples(40)
@@ -111,7 +131,13 @@ def test_blend_has_no_jump_in_position_velocity_and_acceleration(
     for what in ('position', 'velocity', 'acceleration'):
         assert getattr(plan, what)(at) == pytest.approx(getattr(one, what)(at), abs=1e-6)
     late = at + (knots + 5) * plan.knot_s
-    assert plan.position(late) == pytest.approx(other.position(late), abs=1e-9)
+    if plan.ends_at == other.ends_at:
+        assert plan.position(late) == pytest.approx(other.position(late), abs=1e-9)
+    else:
+        # A fade that outlasts the rows.
+        assert plan.ends_at > other.ends_at
+        for after in (plan.ends_at, late):
+            assert plan.position(after) == pytest.approx(other.position(other.ends_at), abs=1e-9)
     # It is one smooth curve everywhere, not only at the seam.
     for place in np.arange(plan.knot(at), plan.knot(at) + knots + 4) * plan.knot_s:
         left, right = (plan.acceleration(place + side) for side in (-1e-8, 1e-8))
@@ -169,6 +195,6 @@ def test_fade_is_never_longer_than_allowed() -> None:
 def test_few_rows_are_enough(count: int, rate_hz: float) -> None:
     rows = np.linspace(0.0, 0.1, count)[:, None] * np.ones(7)
     plan = make(rows, rate_hz, 2.0)
-    values = sampled(plan, 'position', 2.0, plan.ends_at + 1.0, 50)
+    values = sampled(plan, 'position', 2.0, plan.ends_at, 50)
     assert np.isfinite(values).all() and (values > -0.01).all() and (values < 0.11).all()
-    assert values[-1] == pytest.approx(rows[-1])
+    assert plan.position(plan.ends_at) == pytest.approx(rows[-1], abs=1e-5)
