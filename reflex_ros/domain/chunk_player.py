@@ -428,11 +428,14 @@ class ChunkPlayer:
             # A script knows where the arm is told to be: there is no echo to damp.
             least = SHORTEST_FADE
         most = max(least, round(self._motion.longest_fade_s / knot_s))
+        old = self._plan
         # A fade that outlasts the rows ends at rest: better a short one, while the arm moves.
         left = plan.knot(plan.ends_at) - plan.knot(self._at) - 3
         if left >= (least if self.is_at_rest else SHORTEST_FADE):
-            least, most = min(least, left), min(most, left)
-        old = self._plan
+            least = min(least, left)
+            # What was doubted is far away.
+            if self._doubted is None or plan is not self._doubted[0]:
+                most = min(most, left)
         if self.is_at_rest:
             # Only the distance fades: the playback clock itself brings the speed in.
             old = replace(plan, control=plan.control + self.setpoint - plan.position(self._at))

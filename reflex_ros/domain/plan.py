@@ -34,6 +34,9 @@ BRIDGING = 1e-4
 """The same for a path through the rows: enough for rows that are further apart than knots."""
 LAST_KNOTS = 6
 """Over so many knots at its end an old plan loses its share."""
+ROUNDING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
+"""Filter over the control points where a path stops: it bends there a third as much."""
+REST_KNOTS = 3
 HELD_KNOTS = 3
 """Control points that make a path stand still."""
 LAST_ROW = 1e6
@@ -104,11 +107,18 @@ class Plan:
         return self.control[np.clip(numbers, 0, len(self.control) - 1)]
 
     def held(self, end: int) -> Plan:
-        """Return a plan that comes to rest on the last row before knot ``end``, without a tail."""
+        """
+        Return a plan that comes to rest on the last row, without a tail.
+
+        :param end: knot at which it rests; at least ``REST_KNOTS`` after that of the last row.
+        """
         last = self.knot(self.ends_at) - self.first
-        stay = np.tile(self.position(self.ends_at), (max(end - self.first - last, HELD_KNOTS), 1))
-        return Plan(np.concatenate((self.control[:last], stay)), self.first, self.knot_s,
-                    self.degree, end * self.knot_s)
+        stay = np.tile(self.position(self.ends_at), (end - self.first - last + HELD_KNOTS, 1))
+        control = np.concatenate((self.control[:last], stay))
+        corner = slice(max(last - 2, 2), last + 2)
+        control[corner] = np.stack([np.convolve(column, ROUNDING, 'same')
+                                    for column in control.T], axis=1)[corner]
+        return Plan(control, self.first, self.knot_s, self.degree, end * self.knot_s)
 
     def knot(self, at: float) -> int:
         """Return the number of the knot at or before a playback time [s]."""
@@ -245,7 +255,8 @@ def _kept(old: Plan, at: float) -> int:
 
 def _target(new: Plan, until: int) -> Plan:
     """Return what a fade that is over at knot ``until`` leads to."""
-    return new if until < new.knot(new.ends_at) else new.held(until + 1)
+    last = new.knot(new.ends_at)
+    return new if until < last else new.held(max(until + 1, last + REST_KNOTS))
 
 
 def _basis(u: Any, degree: int) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from reflex_ros.domain.plan import (
     fit,
     Interpolation,
     Plan,
+    REST_KNOTS,
     shortest_blend,
     standing,
     TAIL_DECAY_S,
@@ -107,15 +108,19 @@ def test_plan_ends_on_the_last_row_and_its_tail_goes_on(interpolation: Interpola
 def test_held_plan_ends_at_rest_on_the_last_row(interpolation: Interpolation, after: int) -> None:
     rows = path(np.arange(30) / 30.0)
     plan = make(rows, 30.0, 1.0, interpolation)
-    end = plan.knot(plan.ends_at) + 2 + after
+    end = plan.knot(plan.ends_at) + REST_KNOTS + after
     held = plan.held(end)
     assert held.ends_at == pytest.approx(end * plan.knot_s)
     for at in (held.ends_at, held.ends_at + 0.01, held.ends_at + 100.0):
         assert held.position(at) == pytest.approx(rows[-1], abs=1e-5)
         assert np.abs(held.velocity(at)).max() < 1e-9
     # Before, it is the same path.
-    at = plan.ends_at - 4 * plan.knot_s
+    at = plan.ends_at - 6 * plan.knot_s
     assert held.position(at) == pytest.approx(plan.position(at))
+    # It does not stop at once.
+    speeds = np.abs(sampled(held, 'velocity', plan.ends_at - 0.5, held.ends_at, 200)).max(axis=1)
+    if plan.degree == 3:
+        assert np.abs(np.diff(speeds)).max() < 0.1 * speeds.max()
 
 
 @examples(40)
