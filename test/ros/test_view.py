@@ -16,9 +16,10 @@ pytest.importorskip('aiohttp')
 
 from bench.browser import browser, missing  # noqa: E402
 from reflex_ros.bringup.system import NotInTime  # noqa: E402
+from reflex_ros.domain.fault_code import FaultCode  # noqa: E402
 from reflex_ros.domain.safe_stop import State  # noqa: E402
 
-from .conftest import wait_for  # noqa: E402
+from .conftest import first_cause, wait_for  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -84,9 +85,7 @@ def test_page_shows_the_system_and_its_buttons_work(demo, view, page):
                    for name in ('take_over', 'hand_back'))
 
     # No question before a stop.
-    page.click('stop')
-    demo.system.wait_state(State.LATCHED, timeout_s=10.0)
-    assert demo.system.view.causes[0].code.name == 'OP_STOP'
+    assert first_cause(demo, lambda: page.click('stop'), lambda: None).code is FaultCode.OP_STOP
     wait_for(lambda: page('state') == 'LATCHED' and 'OP_STOP' in page('why'), 40.0, 'cause')
     assert page('question') == ''
 
