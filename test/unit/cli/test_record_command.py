@@ -119,36 +119,6 @@ def test_second_recorder_on_a_data_set_is_refused(tmp_path):
         raise AssertionError
 
 
-IMPORTS = """
-import sys
-from reflex_ros.cli.main import main
-from reflex_ros.runner.manual_drive import ManualDrive
-opened, closed, before = ManualDrive.open, ManualDrive.close, set()
-def open_(self):
-    opened(self)
-    before.update(sys.modules)
-def close_(self):
-    print('imported', *{*sys.modules} - before, file=sys.stderr)
-    closed(self)
-ManualDrive.open, ManualDrive.close = open_, close_
-main()
-"""
-
-
-@pytest.mark.slow
-def test_nothing_is_imported_while_the_arm_is_under_torque(tmp_path):
-    # The thread that imports is the one that permits the arm to move: 0.4 s, and on a busy machine
-    # more than the arm waits.
-    done = subprocess.run(
-        [sys.executable, '-c', IMPORTS, 'record', '--sim', '--task', 'wave', '--out',
-         str(tmp_path / 'data'), '--episodes', '1', '--episode-s', '1', '--pause-s', '0.2'],
-        capture_output=True, text=True, timeout=60, check=False)
-    line = next(line for line in done.stderr.splitlines() if line.startswith('imported'))
-    # The threads of the camera and of the writer draw and encode.
-    assert [name for name in line.split()[1:] if name.split('.')[0] not in ('PIL', 'av')
-            and not name.startswith('reflex_ros.sim')] == []
-
-
 @pytest.mark.slow
 def test_killed_in_the_middle_the_episodes_before_are_whole(tmp_path):
     folder = tmp_path / 'data'
