@@ -17,6 +17,7 @@ import select
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import serial
@@ -32,7 +33,7 @@ EXCHANGES = 2000
 SECONDS = 10.0
 
 
-def arm_sim() -> Iterator[dict]:
+def arm_sim() -> Iterator[dict[str, Any]]:
     """Measure back-to-back exchanges, paced cycles, and simulated time."""
     with emulator() as (pid, port):
         yield from spread('ping', [exchange(port, PING, 6) for _ in range(EXCHANGES)], PING_US)
@@ -50,7 +51,7 @@ def arm_sim() -> Iterator[dict]:
                'value': virtual_speed(rate), 'unit': 's/s', 'n': 1}
 
 
-def spread(figure: str, seconds: list[float], floor_us: float) -> Iterator[dict]:
+def spread(figure: str, seconds: list[float], floor_us: float) -> Iterator[dict[str, Any]]:
     for name, value in (('p50', np.median(seconds)), ('p99', np.percentile(seconds, 99)),
                         ('max', max(seconds))):
         yield {'figure': f'{figure}, {name}', 'value': float(value) * 1e6, 'unit': 'us',

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import serial
@@ -56,7 +57,7 @@ PATIENT = GuardBounds(permit_soft_s=5.0, permit_hard_s=9.0, beat_soft_s=5.0, bea
                       late_soft_s=5.0, late_hard_s=9.0, starved_s=99.0, first_chunk_s=99.0)
 
 
-def bus_cycle() -> Iterator[dict]:
+def bus_cycle() -> Iterator[dict[str, Any]]:
     """Measure cycles without a pause, at 200 Hz, and at 100 Hz beside four busy processes."""
     with simulated_arm() as (port, _):
         yield from back_to_back(port)
@@ -65,7 +66,7 @@ def bus_cycle() -> Iterator[dict]:
         yield from paced(port, 100.0, ', four busy processes')
 
 
-def back_to_back(port: str) -> Iterator[dict]:
+def back_to_back(port: str) -> Iterator[dict[str, Any]]:
     plain = np.array(plain_cycles(port, CYCLES))
     with brought_up(port) as arm:
         pose, ours = arm.arm(GoalBounds.of(SO101, 0.01, MAX_LEAD_RAD)), []
@@ -83,7 +84,7 @@ def back_to_back(port: str) -> Iterator[dict]:
            'value': 1e3 / float(np.median(ours)), 'floor': 1e3 / WIRE_MS}
 
 
-def paced(port: str, rate_hz: float, beside: str) -> Iterator[dict]:
+def paced(port: str, rate_hz: float, beside: str) -> Iterator[dict[str, Any]]:
     floor = plain_lateness(port, rate_hz)
     with running(port, rate_hz) as driver:
         time.sleep(SECONDS)
@@ -99,7 +100,7 @@ def paced(port: str, rate_hz: float, beside: str) -> Iterator[dict]:
            'value': (report.late_cycles + report.missed_cycles) / max(report.cycles, 1)}
 
 
-def driver_cpu() -> Iterator[dict]:
+def driver_cpu() -> Iterator[dict[str, Any]]:
     """Measure the processor time of driver, stream and supervisor at 100 Hz."""
     with simulated_arm() as (port, _):
         began, used = time.monotonic(), time.process_time()
@@ -109,8 +110,9 @@ def driver_cpu() -> Iterator[dict]:
     try:
         demo.start()
         demo.system.wait_state(State.READY, timeout_s=30.0)
-        for label, prepare in (('measuring', lambda: None), ('moving', demo.bring_to_motion)):
-            prepare()
+        for label in ('measuring', 'moving'):
+            if label == 'moving':
+                demo.bring_to_motion()
             shares = cpu_shares({name: demo.system.group.children[name].popen.pid
                                  for name in ('so101', 'action_stream', 'supervisor')})
             yield {'figure': f'driver process at 100 Hz, {label}', 'unit': '% of a core', 'n': 1,
@@ -122,7 +124,7 @@ def driver_cpu() -> Iterator[dict]:
         demo.close()
 
 
-def servo_codec() -> Iterator[dict]:
+def servo_codec() -> Iterator[dict[str, Any]]:
     """Measure the codec: parse the six answers of a cycle, encode its goals."""
     answers = b''.join(answer(servo_id) for servo_id in SERVO_IDS)
     yield rate('answers of a cycle parsed', lambda: codec.StatusParser().parse(answers),
@@ -132,7 +134,7 @@ def servo_codec() -> Iterator[dict]:
                lambda: b''.join(bytes((servo_id,)) + part for servo_id, part in data.items()))
 
 
-def command_latency() -> Iterator[dict]:
+def command_latency() -> Iterator[dict[str, Any]]:
     """Measure the time from the receipt of a chunk to its first goals on the bus."""
     with simulated_arm() as (port, control):
         floor = plain_latency(port, control)
@@ -144,7 +146,7 @@ def command_latency() -> Iterator[dict]:
                'floor': float(np.percentile(floor, share))}
 
 
-def replug() -> Iterator[dict]:
+def replug() -> Iterator[dict[str, Any]]:
     """Measure the time from the return of the cable to the next measurement of the arm."""
     seconds = []
     demo = new_demo()
@@ -301,7 +303,7 @@ def latencies(driver: ArmDriver, control: ArmControl) -> list[float]:
         played_ns.append(time.monotonic_ns())
         play(chunk, now)
 
-    driver._player.play = record
+    driver._player.play = record  # type: ignore[method-assign]
     submitted_ns = []
     for seq in range(COMMANDS):
         time.sleep(random.uniform(0.03, 0.05))
@@ -326,7 +328,7 @@ def answer(servo_id: int) -> bytes:
     return b'\xff\xff' + body + bytes((codec.checksum(body),))
 
 
-def rate(figure: str, work: Callable[[], object], floor: Callable[[], object]) -> dict:
+def rate(figure: str, work: Callable[[], object], floor: Callable[[], object]) -> dict[str, Any]:
     """Time the work and its floor, each the best of five rounds [us]."""
     best = [min(timed(one) for _ in range(5)) for one in (work, floor)]
     return {'figure': figure, 'unit': 'us', 'n': 5, 'value': best[0], 'floor': best[1]}

@@ -14,6 +14,7 @@ import io
 import struct
 import sys
 import time
+from typing import Any
 
 import numpy as np
 from PIL import Image as Picture
@@ -27,7 +28,7 @@ WIDTH, HEIGHT, RATE_HZ, SQUARE = 640, 480, 30.0, 8
 MARK = b'published at '
 
 
-def stamp_of(image: object) -> int:
+def stamp_of(image: Any) -> int:
     """Return the monotonic instant [ns] inside a picture as it came to the service."""
     text = image['data'] if isinstance(image, dict) else image
     data = base64.b64decode(text)
@@ -92,7 +93,7 @@ def main() -> None:
     kind, spread = sys.argv[1:]
     rclpy.init()
     node = rclpy.create_node('cameras')
-    frames = {'compressed': Compressed, 'raw': Raw}[kind]()
+    frames = Compressed() if kind == 'compressed' else Raw()
     publishers = [
         node.create_publisher(frames.type, f'{name}/{frames.ending}', QoSProfile(depth=5))
         for name in CAMERAS]

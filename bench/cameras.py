@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 import httpx
 import numpy as np
@@ -40,13 +41,13 @@ ROBOT = """
 """
 
 
-def cameras() -> Iterator[dict]:
+def cameras() -> Iterator[dict[str, Any]]:
     """Measure raw and compressed frames, of cameras that run together and apart."""
     for case in os.environ.get('REFLEX_BENCH_CAMERA_CASES', ','.join(CASES)).split(','):
         yield from measured(case)
 
 
-def measured(case: str) -> Iterator[dict]:
+def measured(case: str) -> Iterator[dict[str, Any]]:
     folder = Path(tempfile.mkdtemp(prefix='reflex-bench-'))
     (folder / 'robot.yaml').write_text(ROBOT)
     world = process_table.make_world()
@@ -65,7 +66,8 @@ def measured(case: str) -> Iterator[dict]:
         stream = system.group.children['action_stream'].popen.pid
         seen = observations(world.url, 0)
         last = seen[-1]['number']
-        found, began = [], time.monotonic()
+        found: list[dict[str, Any]] = []
+        began = time.monotonic()
         before = cpu_s(stream), cpu_s(publisher.pid)
         while time.monotonic() - began < SECONDS:
             time.sleep(1.0)
@@ -82,8 +84,8 @@ def measured(case: str) -> Iterator[dict]:
     yield from figures(case, found, stream_cpu, publisher_cpu, seconds)
 
 
-def figures(case: str, found: list[dict], stream_cpu: float, publisher_cpu: float,
-            seconds: float) -> Iterator[dict]:
+def figures(case: str, found: list[dict[str, Any]], stream_cpu: float, publisher_cpu: float,
+            seconds: float) -> Iterator[dict[str, Any]]:
     ages, spreads = [], []
     for seen in found:
         stamps = [stamp_of(seen['images'][name]) * 1e-9 for name in CAMERAS]
@@ -102,5 +104,7 @@ def figures(case: str, found: list[dict], stream_cpu: float, publisher_cpu: floa
            'value': 100.0 * publisher_cpu}
 
 
-def observations(url: str, after: int) -> list[dict]:
-    return httpx.get(f'{url}/admin/observations', params={'after': after}).json()['observations']
+def observations(url: str, after: int) -> list[dict[str, Any]]:
+    answer = httpx.get(f'{url}/admin/observations', params={'after': after}).json()
+    found: list[dict[str, Any]] = answer['observations']
+    return found

@@ -12,11 +12,12 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Any
 
 RUNS = 20
 
 
-def help() -> Iterator[dict]:
+def help() -> Iterator[dict[str, Any]]:
     """Measure ``reflex --help``; the floor is an interpreter that runs nothing."""
     floor, ours = [], []
     for _ in range(RUNS):
@@ -26,7 +27,7 @@ def help() -> Iterator[dict]:
            'n': RUNS, 'floor': statistics.median(floor)}
 
 
-def whoami() -> Iterator[dict]:
+def whoami() -> Iterator[dict[str, Any]]:
     """Measure the processor time of ``reflex whoami`` at the simulated service; aim 0.25 s."""
     service = subprocess.Popen([sys.executable, '-m', 'reflex_ros.cli.main', 'sim', 'service'],
                                stdout=subprocess.PIPE, text=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 from bench.system import busy
 from reflex_ros.bringup import dds
@@ -44,18 +45,18 @@ sys.exit(not heard)
 """
 
 
-def readers() -> Iterator[dict]:
+def readers() -> Iterator[dict[str, Any]]:
     """Let readers come and go, on an otherwise quiet machine."""
     yield from _counted('')
 
 
-def readers_busy() -> Iterator[dict]:
+def readers_busy() -> Iterator[dict[str, Any]]:
     """Let them come and go while four processes keep the machine busy."""
     with busy():
         yield from _counted(', busy')
 
 
-def _counted(suffix: str) -> Iterator[dict]:
+def _counted(suffix: str) -> Iterator[dict[str, Any]]:
     demo = Demo(Path(tempfile.mkdtemp(prefix='reflex-bench-')))
     env = {name: value for name, value in os.environ.items()
            if name not in (*dds.PROFILES, dds.TRANSPORTS, dds.RANGE)}

@@ -22,6 +22,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 from websockets.asyncio.client import connect
@@ -37,8 +38,10 @@ IMAGES = {name: os.urandom(40_000) for name in ('front', 'wrist', 'top')}
 KEY = 'rfx_bench'
 OPEN = {'type': 'session.open', 'session_id': '', 'prompt': 'hold', 'robot': 'so101',
         'action_adapter': 'so101_joint', 'cameras': list(IMAGES)}
-SETTINGS = {'robot': 'so101', 'action_adapter': 'so101_joint', 'cameras': list(IMAGES),
-            'api_key': KEY}
+SETTINGS: dict[str, Any] = {'robot': 'so101', 'action_adapter': 'so101_joint',
+                            'cameras': list(IMAGES), 'api_key': KEY}
+Step = tuple[float, float, float, float]
+"""Time and processor time of ours, then of the floor [s]."""
 
 # The server parses no frame: only an observation is longer than 1000 bytes.
 SERVER = """
@@ -64,14 +67,14 @@ asyncio.run(main())
 """
 
 
-def observation_step() -> Iterator[dict]:
+def observation_step() -> Iterator[dict[str, Any]]:
     """Measure one step, with asyncio and without it."""
     with server() as url:
         yield from figures('asyncio', asyncio.run(steps_async(url)))
         yield from figures('without asyncio', steps_sync(url))
 
 
-def open_to_ready() -> Iterator[dict]:
+def open_to_ready() -> Iterator[dict[str, Any]]:
     """Measure opening: at a server that answers at once, and at the simulated service."""
     with server() as url:
         ours, floor = asyncio.run(opens(url))
@@ -81,7 +84,7 @@ def open_to_ready() -> Iterator[dict]:
         yield from spread('open to ready, simulated service', ours, floor)
 
 
-async def steps_async(url: str) -> list[tuple[float, ...]]:
+async def steps_async(url: str) -> list[Step]:
     async with connect(url, compression=None, max_size=2**20) as link:
         await link.send(json.dumps(OPEN))
         await link.recv()
@@ -103,7 +106,7 @@ async def steps_async(url: str) -> list[tuple[float, ...]]:
             return [(*await one(ours), *await one(floor)) for _ in range(WARM + STEPS)][WARM:]
 
 
-def steps_sync(url: str) -> list[tuple[float, ...]]:
+def steps_sync(url: str) -> list[Step]:
     with connect_sync(url, compression=None, max_size=2**20) as link, \
             ActionStream('hold', url=url, **SETTINGS) as stream:
         link.send(json.dumps(OPEN))
@@ -147,13 +150,13 @@ def observation() -> str:
         for name, image in IMAGES.items()}})
 
 
-def figures(name: str, samples: list[tuple[float, ...]]) -> Iterator[dict]:
+def figures(name: str, samples: list[Step]) -> Iterator[dict[str, Any]]:
     our_wall, our_cpu, floor_wall, floor_cpu = np.array(samples).T
     yield from spread(f'{name}, round trip', our_wall, floor_wall)
     yield from spread(f'{name}, client CPU', our_cpu, floor_cpu)
 
 
-def spread(figure: str, ours: Sequence[float], floor: Sequence[float]) -> Iterator[dict]:
+def spread(figure: str, ours: Sequence[float], floor: Sequence[float]) -> Iterator[dict[str, Any]]:
     for name, at in (('median', 50), ('p99', 99)):
         yield {'figure': f'{figure}, {name}', 'value': float(np.percentile(ours, at)) * 1e3,
                'unit': 'ms', 'n': len(ours), 'floor': float(np.percentile(floor, at)) * 1e3}
@@ -162,6 +165,7 @@ def spread(figure: str, ours: Sequence[float], floor: Sequence[float]) -> Iterat
 @contextmanager
 def server() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, '-c', SERVER], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
         yield f'ws://127.0.0.1:{int(process.stdout.readline())}/v1/actions'
     finally:
@@ -172,6 +176,7 @@ def server() -> Iterator[str]:
 def simulation() -> Iterator[tuple[str, str]]:
     process = subprocess.Popen([sys.executable, '-m', 'reflex_ros.sim.service'],
                                stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
         ready = json.loads(process.stdout.readline())
         yield ready['actions_url'], ready['key']
@@ -179,7 +184,6 @@ def simulation() -> Iterator[tuple[str, str]]:
         stop(process)
 
 
-def stop(process: subprocess.Popen) -> None:
-    process.kill()
-    process.wait()
-    process.stdout.close()
+def stop(process: subprocess.Popen[str]) -> None:
+    with process:
+        process.kill()

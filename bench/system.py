@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ NAMES = ('kill_stream', 'kill_supervisor', 'kill_driver', 'kill_service', 'drop_
 BUSY = 4
 
 
-def start() -> Iterator[dict]:
+def start() -> Iterator[dict[str, Any]]:
     """Measure the time from the start of the first process to DRY_RUN."""
     seconds = []
     for _ in range(RUNS):
@@ -46,18 +47,18 @@ def start() -> Iterator[dict]:
     yield {'figure': 'start to DRY_RUN, max', 'value': max(seconds), 'unit': 's', 'n': RUNS}
 
 
-def faults() -> Iterator[dict]:
+def faults() -> Iterator[dict[str, Any]]:
     """Measure every fault, without load on the machine."""
     yield from measured()
 
 
-def faults_busy() -> Iterator[dict]:
+def faults_busy() -> Iterator[dict[str, Any]]:
     """Measure every fault while four processes keep the machine busy."""
     with busy():
         yield from measured()
 
 
-def measured() -> Iterator[dict]:
+def measured() -> Iterator[dict[str, Any]]:
     demo = new_demo()
     goals, held = [], []
     try:
@@ -81,7 +82,7 @@ def measured() -> Iterator[dict]:
     yield from spread('all, joints at rest', held)
 
 
-def spread(figure: str, values: list[float]) -> Iterator[dict]:
+def spread(figure: str, values: list[float]) -> Iterator[dict[str, Any]]:
     for name, value in (('p50', np.median(values)), ('p99', np.percentile(values, 99)),
                         ('max', max(values))):
         yield {'figure': f'{figure}, {name}', 'value': float(value), 'unit': 'ms',

@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 MIB = 2 ** 20
 SMALL, LARGE = 16 * MIB, 256 * MIB
@@ -56,10 +57,11 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 
 """
 
 
-def upload() -> Iterator[dict]:
+def upload() -> Iterator[dict[str, Any]]:
     """Measure throughput and peak memory for a small and a large file."""
     with tempfile.TemporaryDirectory() as folder, _serving(folder) as url:
-        ours, floor = {}, {}
+        ours: dict[int, Any] = {}
+        floor: dict[int, Any] = {}
         for size in (SMALL, LARGE):
             file = Path(folder) / f'{size}.bin'
             with file.open('wb') as out:
