@@ -95,11 +95,11 @@ def udp_ports():
 
 
 @pytest.fixture
-def demo(domain, monkeypatch, tmp_path):
-    """Start the whole simulated system, in the test's own domain."""
+def demo(domain, monkeypatch, tmp_path, request):
+    """Start the whole simulated system, in the test's own domain; a parameter is its leader."""
     for name, value in domain.items():
         monkeypatch.setenv(name, value)
-    made = Demo(tmp_path, dry_run_s=1.0)
+    made = Demo(tmp_path, dry_run_s=1.0, leader=getattr(request, 'param', ''))
     try:
         made.start()
         yield made

@@ -17,9 +17,10 @@ pytest.importorskip('aiohttp')
 from bench.browser import browser, missing  # noqa: E402
 from reflex_ros.bringup.system import NotInTime  # noqa: E402
 from reflex_ros.domain.fault_code import FaultCode  # noqa: E402
+from reflex_ros.domain.heartbeats import Commander  # noqa: E402
 from reflex_ros.domain.safe_stop import State  # noqa: E402
 
-from .conftest import first_cause, wait_for  # noqa: E402
+from .conftest import bring_back, first_cause, wait_for  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -93,3 +94,24 @@ def test_page_shows_the_system_and_its_buttons_work(demo, view, page):
     view.terminate()
     assert view.wait(15.0) == 0
     wait_for(lambda: 'No connection' in page('old'), 40.0, 'warning')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('demo', ['sim'], indirect=True)
+def test_person_takes_over_and_hands_back_by_the_page(demo, page):
+    def clicks(name, question, commander):
+        page.click(name)
+        assert question in page('question')
+        page.click('yes')
+        demo.system.wait(lambda: demo.system.view.stream.commander is commander, 5.0, name)
+
+    def is_guided_once():
+        """Click, as a person does again when a busy machine has stopped the arm meanwhile."""
+        bring_back(demo)
+        with suppress(NotInTime):
+            clicks('take_over', 'leader in your hand', Commander.PERSON)
+            clicks('hand_back', 'out of its reach', Commander.POLICY)
+            return demo.system.view.state in (State.ACTIVE, State.DEGRADED)
+    demo.bring_to_motion()
+    wait_for(lambda: page.browser.find_element('id', 'take_over').is_displayed(), 40.0, 'button')
+    wait_for(is_guided_once, 90.0, lambda: page('answer'))
