@@ -101,6 +101,16 @@ class Demo:
         if fault is None:
             self._stop_and_park()
             return self._result(self.system.view.state == State.PARKED)
+        return self.break_once(fault, recover=recover)
+
+    def break_once(self, fault: Fault, *, recover: bool = False) -> dict[str, Any]:
+        """
+        Break something while the arm moves.
+
+        :param recover: repair the fault, reset, promote and move again.
+        :returns: the result as of ``run``, with ``fault``: what was measured.
+        :raises NotInTime: as ``inject``.
+        """
         measured = self.inject(fault)
         ok = measured['latched'] and measured['cause'] == fault.cause.name \
             and self._torque_on() is fault.keeps_torque

@@ -6,9 +6,17 @@ import signal
 
 import pytest
 
-from reflex_ros.bringup.demo import Demo, fault_named
+from reflex_ros.bringup.demo import fault_named
 
-from .conftest import descendants, is_alive, run_demo, running, wait_for
+from .conftest import (
+    bring_back,
+    descendants,
+    is_alive,
+    moving_system,
+    run_demo,
+    running,
+    wait_for,
+)
 
 MAX_STEP_RAD = 2.0 * 0.01 + 2.0 * 3.1416 / 4096
 HELD_MS = 400.0
@@ -17,21 +25,21 @@ FAULTS = ('kill_supervisor', 'kill_driver', 'kill_service', 'drop_link', 'stop',
           'unplug', 'mute_servo')
 
 
+@pytest.fixture(scope='module')
+def system():
+    with moving_system() as demo:
+        yield demo
+
+
 @pytest.fixture
-def break_one(domain, monkeypatch, tmp_path):
-    """Return a function that runs the demo in this process with a fault and a short dry run."""
-    for name, value in domain.items():
-        monkeypatch.setenv(name, value)
-
+def break_one(system, request):
+    """Return a function that breaks something while the arm moves; see ``Demo.break_once``."""
     def run(name, *, recover=False):
-        demo = Demo(tmp_path, dry_run_s=1.0)
-        try:
-            result = demo.run(1.0, fault_named(name), recover=recover)
-        finally:
-            killed = demo.close()
-        assert not killed
-        return result
-
+        fault = fault_named(name)
+        if fault.repair and not recover:
+            request.addfinalizer(lambda: fault.repair(system))
+        bring_back(system)
+        return system.break_once(fault, recover=recover)
     return run
 
 
@@ -89,18 +97,18 @@ def test_arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent(break_one):
 
 
 @pytest.mark.faults
+def test_fault_without_recovery_ends_latched_with_the_arm_under_torque(break_one):
+    result = break_one('stop')
+    assert result['ok'] and result['final_state'] == 'LATCHED' and result['torque_on']
+    assert result['fault']['cause'] == 'OP_STOP'
+
+
+@pytest.mark.faults
 def test_hot_arm_is_brought_to_its_rest_pose_and_let_go(break_one):
     result = break_one('overheat')
     assert result['fault']['cause'] == 'OVERHEAT' and result['final_state'] == 'LATCHED'
     assert 'PARKING' in [state['name'] for state in result['states']]
     assert not result['torque_on'] and result['ok']
-
-
-@pytest.mark.faults
-def test_fault_without_recovery_ends_latched_with_the_arm_under_torque(break_one):
-    result = break_one('stop')
-    assert result['ok'] and result['final_state'] == 'LATCHED' and result['torque_on']
-    assert result['fault']['cause'] == 'OP_STOP'
 
 
 @pytest.mark.parametrize('words', ['starting', 'DRY_RUN', 'ACTIVE', 'stopping as planned'])
