@@ -41,8 +41,8 @@ PACE_MARGIN_S = 0.08
 for the end only after that."""
 LEAST_PACE = 0.2
 BRAKE_SHARE = 0.9
-"""Of the acceleration with which the playback slows down for what comes: the rest is for being a
-tick late."""
+"""Of ``start_acceleration``, for slowing down in time for a bend or the end of the rows: the rest
+makes up for a lost tick."""
 BLIND_MARGIN_S = 0.3
 """Over this time the playback slows to rest before the observation is too old."""
 BLIND_SHARE = 0.6
@@ -54,6 +54,8 @@ SAME_SIDE = 0.8
 """Cosine between two ways from which on they lead to the same side."""
 SHORTEST_FADE = 2
 """In knots."""
+FIXED_KNOTS = 3
+"""Knots of a chunk that no fade can use: those that shape the present, and the last row's."""
 FADE_SHARE = 0.4
 """Of the acceleration limit, for fades: the path itself needs the rest."""
 
@@ -127,7 +129,7 @@ class ChunkPlayer:
         self._blind_s = motion.max_blind_s
         self._is_blind = False
         self._stopping = False
-        self._spans = 0                     # measured since ``seed``
+        self._span_count = 0                # measured since ``seed``
         self._speed = 0.0                   # of the last step [rad/s]
         self._rows_hz = 0.0                 # of the newest chunk [1/s]
         self.setpoint: Vector = np.zeros(len(arm.joints))
@@ -178,7 +180,7 @@ class ChunkPlayer:
         """Take a pose (joints,) [rad] as the setpoint, at rest, with nothing to play."""
         self.setpoint = np.array(pose, dtype=float)
         self._spans_s.clear()
-        self._spans = 0
+        self._span_count = 0
         self._trail.clear()
         self.pace, self._blind_s = 1.0, self._motion.max_blind_s
         self.drop()
@@ -403,8 +405,8 @@ class ChunkPlayer:
             return
         if math.isfinite(self._newest_at):
             self._spans_s.append(now - self._newest_at)
-            self._spans += 1
-            if self._spans == 2 * LEAST_SPANS:
+            self._span_count += 1
+            if self._span_count == 2 * LEAST_SPANS:
                 # Until requests are timed by the first answers, chunks come rarely.
                 for _ in range(LEAST_SPANS):
                     self._spans_s.popleft()
@@ -430,7 +432,7 @@ class ChunkPlayer:
         most = max(least, round(self._motion.longest_fade_s / knot_s))
         old = self._plan
         # A fade that outlasts the rows ends at rest: better a short one, while the arm moves.
-        left = plan.knot(plan.ends_at) - plan.knot(self._at) - 3
+        left = plan.knot(plan.ends_at) - plan.knot(self._at) - FIXED_KNOTS
         if left >= (least if self.is_at_rest else SHORTEST_FADE):
             least = min(least, left)
             # What was doubted is far away.
@@ -455,7 +457,7 @@ class ChunkPlayer:
         worst = np.maximum(speed / self._velocity,
                            np.sqrt(bend / self._acceleration))[:, self._coupled].max(axis=1)
         ceilings = 1.0 / np.maximum(worst, 1.0)
-        # Slowing down costs acceleration too: start early enough, so that a tick is no matter.
+        # Slowing down costs acceleration too: start early enough, even when one tick is lost.
         ramps = BRAKE_SHARE * self._motion.start_acceleration / np.maximum(
             speed[:, self._coupled].max(axis=1), 0.05)
         after = 0.0

@@ -37,6 +37,7 @@ LAST_KNOTS = 6
 ROUNDING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Filter over the control points where a path stops: it bends there a third as much."""
 REST_KNOTS = 3
+"""From the knot of the last row to the rest behind the rounded corner."""
 HELD_KNOTS = 3
 """Control points that make a path stand still."""
 LAST_ROW = 1e6
@@ -108,9 +109,9 @@ class Plan:
 
     def held(self, end: int) -> Plan:
         """
-        Return a plan that comes to rest on the last row, without a tail.
+        Return the plan that comes to rest on its last row, instead of running on.
 
-        :param end: knot at which it rests; at least ``REST_KNOTS`` after that of the last row.
+        :param end: knot from which it rests; at least ``REST_KNOTS`` after the last row's.
         """
         last = self.knot(self.ends_at) - self.first
         stay = np.tile(self.position(self.ends_at), (end - self.first - last + HELD_KNOTS, 1))

@@ -26,6 +26,7 @@ TOLERANCE_RAD = 0.03
 
 @pytest.fixture(scope='module')
 def system():
+    # It lives until the file ends, so tests with a graph of their own come before its first test.
     with moving_system() as demo:
         rclpy.init()
         try:
@@ -94,6 +95,44 @@ def publish_until(demo, publisher, message, condition, what, timeout_s=10.0):
 
 def red_items(view):
     return {item.name for item in view.safety.gate if not item.is_green}
+
+
+@pytest.mark.parametrize('verb', ['promote', 'park'])
+def test_arm_that_may_not_be_driven_is_said_so_at_once_and_does_not_move_later(fresh, verb):
+    demo, system, view = fresh, fresh.system, fresh.system.view
+    demo.arm.fault('error_bits', ids=[2], bits=0x20)
+    demo.arm.mark()
+    assert system.call(verb)['success']
+    system.wait_state(State.LATCHED, timeout_s=8.0)
+    assert view.causes[0].code is FaultCode.ARM_REFUSED and 'shoulder_lift' in view.causes[0].text
+    # Somebody puts it right, by hand.
+    demo.arm.clear()
+    for _ in range(50):
+        answer = system.call('reset')
+        if answer['success']:
+            break
+        time.sleep(0.1)
+    assert answer['success'], answer
+    joints = demo.arm.state()['joints'].values()
+    assert not any(joint['torque'] or joint['travel_rad'] > 0.01 for joint in joints)
+    system.wait_state(State.READY, timeout_s=30.0)
+    assert system.call('promote')['success']
+    system.wait_state(State.ACTIVE, timeout_s=15.0)
+
+
+def test_two_drivers_under_one_name_stop_the_system(fresh, tmp_path):
+    # In a system whose supervisor was killed, the graph shows two of them for some seconds.
+    demo = fresh
+    demo.bring_to_motion()
+    twin = Child(next(process for process in process_table.nodes(None, demo.world)
+                      if process.name == 'so101'), tmp_path / 'twin.log')
+    try:
+        demo.system.wait_state(State.LATCHED, State.FAULT, timeout_s=15.0)
+    finally:
+        twin.kill()
+        twin.close()
+    assert demo.system.view.causes[0].code is FaultCode.DUP_NODE
+    assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
 
 
 def test_a_stranger_cannot_move_the_arm(ready):
@@ -244,29 +283,6 @@ def test_node_that_is_shut_down_by_hand_stops_the_arm_and_comes_back(demo, node)
     demo.bring_to_motion()
 
 
-@pytest.mark.parametrize('verb', ['promote', 'park'])
-def test_arm_that_may_not_be_driven_is_said_so_at_once_and_does_not_move_later(fresh, verb):
-    demo, system, view = fresh, fresh.system, fresh.system.view
-    demo.arm.fault('error_bits', ids=[2], bits=0x20)
-    demo.arm.mark()
-    assert system.call(verb)['success']
-    system.wait_state(State.LATCHED, timeout_s=8.0)
-    assert view.causes[0].code is FaultCode.ARM_REFUSED and 'shoulder_lift' in view.causes[0].text
-    # Somebody puts it right, by hand.
-    demo.arm.clear()
-    for _ in range(50):
-        answer = system.call('reset')
-        if answer['success']:
-            break
-        time.sleep(0.1)
-    assert answer['success'], answer
-    joints = demo.arm.state()['joints'].values()
-    assert not any(joint['torque'] or joint['travel_rad'] > 0.01 for joint in joints)
-    system.wait_state(State.READY, timeout_s=30.0)
-    assert system.call('promote')['success']
-    system.wait_state(State.ACTIVE, timeout_s=15.0)
-
-
 def test_supervisor_that_dies_while_the_arm_parks_comes_back_latched(demo):
     system = demo.system
     # Far enough from the rest pose for the way back to take a while.
@@ -279,21 +295,6 @@ def test_supervisor_that_dies_while_the_arm_parks_comes_back_latched(demo):
     system.group.children['supervisor'].kill()
     system.wait_state(State.LATCHED, timeout_s=20.0)
     assert system.view.causes[0].code is FaultCode.SUPERVISOR_DEAD
-    assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
-
-
-def test_two_drivers_under_one_name_stop_the_system(fresh, tmp_path):
-    # In a system whose supervisor was killed, the graph shows two of them for some seconds.
-    demo = fresh
-    demo.bring_to_motion()
-    twin = Child(next(process for process in process_table.nodes(None, demo.world)
-                      if process.name == 'so101'), tmp_path / 'twin.log')
-    try:
-        demo.system.wait_state(State.LATCHED, State.FAULT, timeout_s=15.0)
-    finally:
-        twin.kill()
-        twin.close()
-    assert demo.system.view.causes[0].code is FaultCode.DUP_NODE
     assert all(joint['torque'] for joint in demo.arm.state()['joints'].values())
 
 

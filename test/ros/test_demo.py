@@ -25,24 +25,6 @@ FAULTS = ('kill_supervisor', 'kill_driver', 'kill_service', 'drop_link', 'stop',
           'unplug', 'mute_servo')
 
 
-@pytest.fixture(scope='module')
-def system():
-    with moving_system() as demo:
-        yield demo
-
-
-@pytest.fixture
-def break_one(system, request):
-    """Return a function that breaks something while the arm moves; see ``Demo.break_once``."""
-    def run(name, *, recover=False):
-        fault = fault_named(name)
-        if fault.repair and not recover:
-            request.addfinalizer(lambda: fault.repair(system))
-        bring_back(system)
-        return system.break_once(fault, recover=recover)
-    return run
-
-
 def check_fault(result):
     """Check what holds of every fault after which the arm runs again."""
     fault = result['fault']
@@ -76,39 +58,11 @@ def test_demo_passes_all_states_moves_and_parks(domain):
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize('name', FAULTS)
-def test_arm_comes_to_rest_holds_says_why_and_runs_again(name, break_one):
-    check_fault(break_one(name, recover=True))
-
-
-@pytest.mark.faults
 def test_command_reports_a_fault_and_the_recovery(domain):
     result, done = run_demo('--seconds', '1', '--fault', 'kill_stream', '--recover', env=domain)
     assert 'fault' in result, (result, done.stderr)
     check_fault(result)
     assert done.returncode == 0
-
-
-@pytest.mark.faults
-def test_arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent(break_one):
-    result = break_one('silent_link', recover=True)
-    assert result['ok'], result
-    assert result['fault']['cause'] == 'NET_SILENT'
-
-
-@pytest.mark.faults
-def test_fault_without_recovery_ends_latched_with_the_arm_under_torque(break_one):
-    result = break_one('stop')
-    assert result['ok'] and result['final_state'] == 'LATCHED' and result['torque_on']
-    assert result['fault']['cause'] == 'OP_STOP'
-
-
-@pytest.mark.faults
-def test_hot_arm_is_brought_to_its_rest_pose_and_let_go(break_one):
-    result = break_one('overheat')
-    assert result['fault']['cause'] == 'OVERHEAT' and result['final_state'] == 'LATCHED'
-    assert 'PARKING' in [state['name'] for state in result['states']]
-    assert not result['torque_on'] and result['ok']
 
 
 @pytest.mark.parametrize('words', ['starting', 'DRY_RUN', 'ACTIVE', 'stopping as planned'])
@@ -150,3 +104,50 @@ def test_unknown_fault_is_refused_in_one_line(domain):
     assert done.returncode == 1 and not result['ok']
     assert "'nonsense'" in result['error'] and 'kill_stream' in result['error']
     assert done.stderr == ''
+
+
+@pytest.fixture(scope='module')
+def system():
+    # It lives until the file ends, so tests with a graph of their own come before its first test.
+    with moving_system() as demo:
+        yield demo
+
+
+@pytest.fixture
+def break_one(system, request):
+    """Return a function that breaks something while the arm moves; see ``Demo.break_once``."""
+    def run(name, *, recover=False):
+        fault = fault_named(name)
+        if fault.repair and not recover:
+            request.addfinalizer(lambda: fault.repair(system))
+        bring_back(system)
+        return system.break_once(fault, recover=recover)
+    return run
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize('name', FAULTS)
+def test_arm_comes_to_rest_holds_says_why_and_runs_again(name, break_one):
+    check_fault(break_one(name, recover=True))
+
+
+@pytest.mark.faults
+def test_arm_rests_at_the_end_of_its_chunk_when_the_link_goes_silent(break_one):
+    result = break_one('silent_link', recover=True)
+    assert result['ok'], result
+    assert result['fault']['cause'] == 'NET_SILENT'
+
+
+@pytest.mark.faults
+def test_fault_without_recovery_ends_latched_with_the_arm_under_torque(break_one):
+    result = break_one('stop')
+    assert result['ok'] and result['final_state'] == 'LATCHED' and result['torque_on']
+    assert result['fault']['cause'] == 'OP_STOP'
+
+
+@pytest.mark.faults
+def test_hot_arm_is_brought_to_its_rest_pose_and_let_go(break_one):
+    result = break_one('overheat')
+    assert result['fault']['cause'] == 'OVERHEAT' and result['final_state'] == 'LATCHED'
+    assert 'PARKING' in [state['name'] for state in result['states']]
+    assert not result['torque_on'] and result['ok']
