@@ -374,6 +374,17 @@ def test_chunk_that_is_almost_over_still_ends_at_rest() -> None:
     assert np.abs(np.diff(ride.velocity[95:], axis=0)).max() < 0.12
 
 
+def test_fade_to_a_chunk_is_over_before_its_rows_are() -> None:
+    ride = Ride(lag=1.0)
+    ride.play(line(SWEEP, 3.0))
+    ride.tick(150)
+    # Beside the path, but not so far that it is doubted: for itself, this fade would be longer.
+    chunk = line(SWEEP, 1.0, ride.player.setpoint - 0.5 * SWEEP + along(j0=0.1))
+    ride.play(replace(chunk, observed_at=0.5))
+    assert ride.player.disagreements == 0
+    assert ride.player.rows_left <= 0.5 * chunk.rate_hz + 1
+
+
 @pytest.mark.parametrize('scale', [1.0, 0.5, 0.2])
 def test_speed_scale_bounds_the_speed_and_keeps_the_path(scale: float) -> None:
     ride = Ride(lag=1.0)
