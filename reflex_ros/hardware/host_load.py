@@ -17,7 +17,8 @@ def is_busy() -> bool:
     Reads one line of /proc: some ten microseconds.
     """
     try:
-        running = int(_LOAD.read_text(encoding='ascii').split()[3].partition('/')[0])
+        # As bytes: the first text of an encoding imports it, and an arm may be under torque.
+        running = int(_LOAD.read_bytes().split()[3].partition(b'/')[0])
     except (OSError, ValueError, IndexError):
         return False
     return running > (os.cpu_count() or 1)

@@ -17,7 +17,8 @@ _PAGE = os.sysconf('SC_PAGE_SIZE')
 def shortage() -> str:
     """Return in one line what runs out, with the numbers; empty if nothing does."""
     try:
-        with open('/proc/self/statm', encoding='ascii') as file:
+        # As bytes: the first text of an encoding imports it, and an arm may be under torque.
+        with open('/proc/self/statm', 'rb') as file:
             memory_mb = int(file.read().split()[1]) * _PAGE / 1e6
         files = len(os.listdir('/proc/self/fd'))
     except OSError as exc:

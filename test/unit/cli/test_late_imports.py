@@ -80,3 +80,18 @@ def test_nothing_is_imported_while_an_arm_shows_a_task(tmp_path):
     # The threads of the camera and of the writer draw and encode.
     assert [name for name in names if name.split('.')[0] not in ('PIL', 'av')
             and not name.startswith('reflex_ros.sim')] == []
+
+
+def test_machine_and_process_are_looked_at_without_an_import():
+    # It is done while the arm moves, and first when an answer of a servo is late.
+    program = """
+import sys
+from reflex_ros.hardware import host_load
+from reflex_ros.runner import own_process
+before = {*sys.modules}
+host_load.is_busy(), own_process.shortage()
+print(*{*sys.modules} - before)
+"""
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
+                          timeout=60, check=True)
+    assert done.stdout.split() == []
