@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, ExitStack, suppress
+from contextlib import AbstractContextManager, contextmanager, ExitStack, suppress
 import math
 from pathlib import Path
 import shlex
@@ -28,7 +28,9 @@ from reflex_ros.errors import ConfigurationError, ReflexError
 if TYPE_CHECKING:
     from reflex_ros.cameras.source import CameraThread
     from reflex_ros.config.robot.cameras import Camera
+    from reflex_ros.recording.dataset_folder import DatasetFolder
     from reflex_ros.recording.sampler import Figures
+    from reflex_ros.recording.takes import Takes
     from reflex_ros.runner.demonstration import Demonstrator
     from reflex_ros.runner.keyboard_guide import KeyboardGuide
     from reflex_ros.runner.sim_arm import SimArm
@@ -84,10 +86,8 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
     leader or keys, the action of a frame is what the arm was told to do. When you guide the arm
     itself, it is the pose of the next frame.
     """
-    from reflex_ros.recording.dataset_folder import claimed, DatasetFolder, UNFINISHED
-    from reflex_ros.recording.sampler import Sampler
-    from reflex_ros.recording.takes import HELP, Takes
-    from reflex_ros.runner.sitting import Sitting
+    from reflex_ros.recording.dataset_folder import claimed, DatasetFolder
+    from reflex_ros.recording.takes import Takes
 
     _check_usage(leader, pause_s, episode_s, has_keyboard=has_keyboard)
     folder = out or Path(_slug(task))
@@ -104,41 +104,12 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
                 yes=yes)
     # Before the arm moves: it is permitted to by the thread that would import.
     found = _cameras(names, fps)
-    sitting: Sitting | None = None
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(interruptible())
-            arm, guide = stack.enter_context(_arm(
-                port, leader, speed, is_simulated=is_simulated, has_keyboard=has_keyboard,
-                accepts_range=accept_range))
-            sampler = Sampler(arm.pose, arm.description.joint_names, list(names), fps,
-                              folder / UNFINISHED)
-            sitting = Sitting(
-                arm, sampler, Takes(episodes, episode_s or math.inf,
-                                    math.inf if pause_s is None else pause_s),
-                dataset, task, list(names), lambda line: click.echo(f'\n{line}', err=True))
-            stack.enter_context(_reading(found, sitting, arm))
-            has_keys = stack.enter_context(keys.pressed(_obeying(sitting, guide)))
-            if has_keys:
-                click.echo(HELP, err=True)
-            if guide:
-                click.echo(guide.help, err=True)
-            with suppress(KeyboardInterrupt):
-                # Ctrl-C is a way to quit: what was kept is saved below.
-                sitting.run(_Line(is_quiet=common.as_json))
-    except KeyboardInterrupt:
-        # It is repeated until the arm is at rest.
-        if sitting is None:
-            raise
-    finally:
-        if sitting is not None:
-            with shielded():
-                sitting.finish()
-            if sys.exc_info()[0] is not None:
-                click.echo(f'{dataset.episodes - before} episodes of this sitting are in {folder}',
-                           err=True)
+    takes = Takes(episodes, episode_s or math.inf, math.inf if pause_s is None else pause_s)
+    moved = _arm(port, leader, speed, is_simulated=is_simulated, has_keyboard=has_keyboard,
+                 accepts_range=accept_range)
+    figures = _sit(moved, found, dataset, takes, task, _Line(is_quiet=common.as_json))
     _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
-            sampler.figures)
+            figures)
     if (leader or has_keyboard) and not common.as_json:
         click.echo(HOLDS, err=True)
 
@@ -156,6 +127,48 @@ def _check_usage(leader: str | None, pause_s: float | None, episode_s: float | N
         raise ConfigurationError('--keyboard needs a terminal')
     if pause_s is not None and episode_s is None:
         raise click.UsageError('--pause-s needs --episode-s: otherwise nothing ends an episode')
+
+
+def _sit(moved: AbstractContextManager[tuple[Demonstrator, KeyboardGuide | None]],
+         cameras: dict[str, Camera], dataset: DatasetFolder, takes: Takes, task: str,
+         show: Callable[[Progress], None]) -> Figures:
+    """Record until all takes are done or a person quits; return how well it was sampled."""
+    from reflex_ros.recording.dataset_folder import UNFINISHED
+    from reflex_ros.recording.sampler import Sampler
+    from reflex_ros.recording.takes import HELP
+    from reflex_ros.runner.sitting import Sitting
+
+    before, names = dataset.episodes, list(cameras)
+    sitting: Sitting | None = None
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(interruptible())
+            arm, guide = stack.enter_context(moved)
+            sampler = Sampler(arm.pose, arm.description.joint_names, names, dataset.fps,
+                              dataset.folder / UNFINISHED)
+            sitting = Sitting(arm, sampler, takes, dataset, task, names,
+                              lambda line: click.echo(f'\n{line}', err=True))
+            stack.enter_context(_reading(cameras, sitting, arm))
+            has_keys = stack.enter_context(keys.pressed(_obeying(sitting, guide)))
+            if has_keys:
+                click.echo(HELP, err=True)
+            if guide:
+                click.echo(guide.help, err=True)
+            with suppress(KeyboardInterrupt):
+                # Ctrl-C is a way to quit: what was kept is saved below.
+                sitting.run(show)
+    except KeyboardInterrupt:
+        # It is repeated until the arm is at rest.
+        if sitting is None:
+            raise
+    finally:
+        if sitting is not None:
+            with shielded():
+                sitting.finish()
+            if sys.exc_info()[0] is not None:
+                click.echo(f'{dataset.episodes - before} episodes of this sitting are in '
+                           f'{dataset.folder}', err=True)
+    return sampler.figures
 
 
 @contextmanager

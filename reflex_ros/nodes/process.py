@@ -69,23 +69,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
     else:
         for name in secret_variables.found(os.environ):
             del os.environ[name]
-    # No event: setting one takes a lock, and a second signal in the middle of it would wait for
-    # that lock for ever.
-    leaving: list[int] = []
-
-    def leave(number: int, _: object) -> None:
-        if not leaving:
-            # The kernel ends us if the middleware hangs while it is taken down; by then the
-            # hardware has long been made safe.
-            signal.setitimer(signal.ITIMER_REAL, GONE_S)
-        leaving.append(number)
-
-    # nohup starts its command with SIGHUP ignored.
-    outlives_parent = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    parent = os.getppid()
-    signals = SIGNALS - ({signal.SIGHUP} if outlives_parent else set())
-    for number in signals:
-        signal.signal(number, leave)
+    departure = _Departure()
     warning = dds.apply()
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -104,15 +88,13 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
             node.trigger_activate()
         watched_until = 0.0
         # A finalized node has no way back: its process ends, and is started again.
-        while not leaving and node.lifecycle is not Lifecycle.FINALIZED:
+        while not departure.is_due() and node.lifecycle is not Lifecycle.FINALIZED:
             if (now := time.monotonic()) >= watched_until:
                 # Its own thread needs nothing of Python, not even the GIL.
                 faulthandler.dump_traceback_later(hang_s + REARM_S, exit=True)
                 watched_until = now + REARM_S
             executor.spin_once(timeout_sec=STEP_S)
             note.hold_session(node.session_id)
-            if os.getppid() != parent and not outlives_parent:
-                leave(signal.SIGHUP, None)
     except ExternalShutdownException:
         pass
     finally:
@@ -123,8 +105,42 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
         rclpy.try_shutdown()
-        for number in signals:
-            # While Python finalizes it restores the default action, and a second Ctrl-C would
-            # kill the process before the middleware has said goodbye.
-            signal.signal(number, signal.SIG_IGN)
+        departure.end()
     return 0
+
+
+class _Departure:
+    """Notices that the process shall leave: a signal says so, or its parent has ended."""
+
+    def __init__(self) -> None:
+        # No event: setting one takes a lock, and a second signal in the middle of it would wait
+        # for that lock for ever.
+        self._leaving: list[int] = []
+        # nohup starts its command with SIGHUP ignored.
+        self._outlives_parent = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._parent = os.getppid()
+        self._signals = SIGNALS - ({signal.SIGHUP} if self._outlives_parent else set())
+        for number in self._signals:
+            signal.signal(number, self._leave)
+
+    def is_due(self) -> bool:
+        if os.getppid() != self._parent and not self._outlives_parent:
+            self._leave(signal.SIGHUP, None)
+        return bool(self._leaving)
+
+    def end(self) -> None:
+        """
+        Ignore every further signal.
+
+        While Python finalizes it restores the default action, and a second Ctrl-C would kill the
+        process before the middleware has said goodbye.
+        """
+        for number in self._signals:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _leave(self, number: int, _: object) -> None:
+        if not self._leaving:
+            # The kernel ends us if the middleware hangs while it is taken down; by then the
+            # hardware has long been made safe.
+            signal.setitimer(signal.ITIMER_REAL, GONE_S)
+        self._leaving.append(number)
