@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import re
 
+from reflex_ros.domain.observation import ObservationBounds
 from reflex_ros.errors import ConfigurationError
 
 Box = tuple[int, int, int, int]
@@ -31,6 +33,7 @@ class CameraSettings:
     :param crop: empty, ``square`` (the largest one in the middle) or ``x,y,width,height``.
     :param rotation: clockwise [degrees].
     :param rate_hz: frames that come faster are skipped; 0: none is.
+    :param min_rate_hz: rate of frames that the promotion gate asks for; 0: none.
     :param age_s: oldest frame that is sent [s]; 0: as for all cameras.
     :raises ConfigurationError: naming the parameter and what is allowed.
     """
@@ -45,6 +48,7 @@ class CameraSettings:
     crop: str = ''
     rotation: int = 0
     rate_hz: float = 0.0
+    min_rate_hz: float = 0.0
     age_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -103,6 +107,21 @@ class CameraSettings:
             return None
         left, top, width, height = map(int, found.groups())
         return (left, top, left + width, top + height) if width and height else None
+
+
+def observation_bounds(cameras: Sequence[CameraSettings], age_s: float,
+                       frozen_s: float) -> ObservationBounds:
+    """
+    Return the bounds that these cameras ask for.
+
+    :param age_s: oldest frame of a camera that names no age of its own [s].
+    :param frozen_s: how long a camera may repeat one frame [s]; 0: for ever.
+    """
+    return ObservationBounds(
+        camera_age_s=age_s, frozen_s=frozen_s,
+        camera_ages_s={camera.name: camera.age_s for camera in cameras if camera.age_s},
+        camera_rates_hz={camera.name: camera.min_rate_hz for camera in cameras
+                         if camera.min_rate_hz})
 
 
 def check_keys(cameras: tuple[CameraSettings, ...]) -> None:

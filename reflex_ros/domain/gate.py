@@ -111,6 +111,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('expiry', stream.expires_s < 0 or stream.expires_s > inputs.min_expiry_s,
               f'the session ends in {stream.expires_s:.0f} s, needed {inputs.min_expiry_s:.0f} s'),
         _item('inputs', stream.gap is None, stream.gap.text if stream.gap else ''),
+        _item('cameras', not stream.slow_cameras, stream.slow_cameras),
         _item('dry_run', stream.open_s >= inputs.dry_run_s and stream.session_accepted > 0,
               f'{stream.open_s:.0f} s with {stream.session_accepted} chunks in dry_run, needed '
               f'{inputs.dry_run_s:g} s'),

@@ -212,6 +212,7 @@ class StreamBeat(Beat):
     :param policy_remark: what the rows of a dry run look like, when they look like a mistake in
         units; stops nothing.
     :param gap: why no observation can be sent now.
+    :param slow_cameras: which cameras miss the rate that the gate asks for.
     :param session_received: chunks received since the stream was opened.
     :param session_accepted: chunks since then that passed every check.
     :param sent: observations sent since the node started.
@@ -252,6 +253,7 @@ class StreamBeat(Beat):
     fault: Cause | None = None
     lost: Cause | None = None
     gap: Cause | None = None
+    slow_cameras: str = ''
     refusal: Cause | None = None
     session_received: int = 0
     session_accepted: int = 0

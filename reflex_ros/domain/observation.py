@@ -46,9 +46,10 @@ class Observation:
 @dataclass(frozen=True, slots=True)
 class ObservationBounds:
     """
-    Ages at which an input is no longer sent, all in seconds.
+    Ages at which an input is no longer sent, all in seconds, and the rates that are asked for.
 
     :param camera_ages_s: of single cameras, where they differ from ``camera_age_s``.
+    :param camera_rates_hz: rates that the promotion gate asks for, of single cameras [1/s].
     :param skew_s: largest distance in time between the inputs of one observation.
     :param frozen_s: how long a camera may repeat one frame; 0 switches the check off.
     """
@@ -58,6 +59,7 @@ class ObservationBounds:
     skew_s: float = 0.1
     frozen_s: float = 0.3
     camera_ages_s: Mapping[str, float] = field(default_factory=dict)
+    camera_rates_hz: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class CameraReport:
     :param bytes_per_s: of these frames, as they arrived.
     :param refused: frames that arrived and could not be used, since the observer was made.
     :param fault: why the camera keeps an observation from being sent; None when it does not.
+    :param slowness: how it misses the rate that the gate asks for; empty when it does not.
     """
 
     age_s: float
@@ -79,11 +82,13 @@ class CameraReport:
     bytes_per_s: float
     refused: int
     fault: Cause | None
+    slowness: str = ''
 
 
 @dataclass(slots=True)
 class _Camera:
     age_s: float
+    min_rate_hz: float = 0.0
     frame: object = None
     at: float = -1e9
     received_at: float = -1e9
@@ -115,7 +120,8 @@ class Observer:
     def __init__(self, cameras: Sequence[str], bounds: ObservationBounds,
                  joint_names: Sequence[str] = ()) -> None:
         self._bounds = bounds
-        self._cameras = {name: _Camera(bounds.camera_ages_s.get(name, bounds.camera_age_s))
+        self._cameras = {name: _Camera(bounds.camera_ages_s.get(name, bounds.camera_age_s),
+                                       bounds.camera_rates_hz.get(name, 0.0))
                          for name in cameras}
         self._parts = JointStates(joint_names, bounds.joints_age_s)
         # 1 s at 200 Hz: enough to find the joint state that belongs to a frame.
@@ -249,6 +255,14 @@ class Observer:
             return {name: self._report(name, camera, newest, now)
                     for name, camera in self._cameras.items()}
 
+    def slow_cameras(self, now: float) -> str:
+        """Return which cameras miss the rate that the gate asks for; empty when none does."""
+        if not self._bounds.camera_rates_hz:
+            # Asked for fifty times a second.
+            return ''
+        return '; '.join(f'camera {name} {report.slowness}' for name, report
+                         in self.camera_reports(now).items() if report.slowness)
+
     # The lock is held by the callers of everything below.
 
     def _add_joints(self, position: tuple[float, ...], at: float, wall_ns: int) -> None:
@@ -328,5 +342,9 @@ class Observer:
         is_gone = now - camera.received_at > max(RATE_GONE_S, 2.0 * camera.period_s)
         rate_hz = 1.0 / camera.period_s if camera.period_s and not is_gone else 0.0
         size = sum(size for _, size in camera.arrivals) / max(len(camera.arrivals), 1)
+        slowness = '' if rate_hz >= camera.min_rate_hz else (
+            f'delivers {rate_hz:.1f} Hz, asked for are {camera.min_rate_hz:g} Hz '
+            f'(camera.{name}.min_rate_hz)')
         return CameraReport(min(now - camera.at, 1e6), max(newest - camera.at, 0.0), rate_hz,
-                            rate_hz * size, camera.refused, self._camera_fault(name, camera, now))
+                            rate_hz * size, camera.refused, self._camera_fault(name, camera, now),
+                            slowness)

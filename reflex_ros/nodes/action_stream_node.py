@@ -35,6 +35,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from reflex_ros.cameras.feed import CameraFeed
+from reflex_ros.cameras.settings import observation_bounds
 from reflex_ros.client import access, claimed_robot, endpoints, retry
 from reflex_ros.client.async_client import AsyncReflex
 from reflex_ros.client.credentials import Secret
@@ -180,10 +181,8 @@ class ActionStreamNode(ReflexNode):
         self._presence_job = self._thread.begin(self._presence.run())
         bounds = ChunkBounds(self._arm, settings['limits.chunk_age_s'], settings['limits.jump'],
                              clamp=settings['limits.clamp'])
-        self._observer = Observer([camera.name for camera in cameras], ObservationBounds(
-            camera_age_s=settings['camera_age_s'], frozen_s=settings['camera_frozen_s'],
-            camera_ages_s={camera.name: camera.age_s for camera in cameras if camera.age_s}),
-            self._arm.joint_names)
+        self._observer = Observer([camera.name for camera in cameras], observation_bounds(
+            cameras, settings['camera_age_s'], settings['camera_frozen_s']), self._arm.joint_names)
         self._feed = CameraFeed(cameras, self._observer)
         self._options = options
         self._make_session = partial(PolicySession, key=key, observer=self._observer,
@@ -455,11 +454,13 @@ class ActionStreamNode(ReflexNode):
         has_worked = self._watch.has_worked()
         if self._job is not None and not self._job.future.done():
             self._progress += has_worked
+        now = time.monotonic()
         beat = stream_beat(
-            self.identity(), self._session_status(), time.monotonic(), progress=self._progress,
+            self.identity(), self._session_status(), now, progress=self._progress,
             prompt=self._session.prompt if self._session else '',
             fault=None if failure is None else Cause(
-                FaultCode.INTERNAL, f'the stream thread ended: {failure!r}'))
+                FaultCode.INTERNAL, f'the stream thread ended: {failure!r}'),
+            slow_cameras=self._observer.slow_cameras(now))
         return replace(beat, commander=self._intervention.commander,
                        robot=presence.robot_id, deployment=presence.deployment_id,
                        readiness=presence.readiness, unready=presence.unready)

@@ -132,7 +132,7 @@ class CameraInputs:
                 **self._feed.notes(name), 'rate_hz': report.rate_hz,
                 'age_ms': report.age_s * 1e3, 'behind_ms': report.behind_s * 1e3,
                 'received_bytes_per_s': report.bytes_per_s, 'refused': report.refused}
-            warning = str(report.fault or stamp_warning(str(values['stamp'])))
+            warning = str(report.fault or report.slowness or stamp_warning(str(values['stamp'])))
             entries.append(status_codec.entry(
                 f'action_stream: cameras/{name}', values,
                 level=DiagnosticStatus.WARN if warning else DiagnosticStatus.OK,

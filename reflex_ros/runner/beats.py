@@ -20,7 +20,8 @@ NONE: Mapping[FaultCode, int] = {}
 
 
 def stream_beat(identity: Identity, status: SessionStatus, now: float, *, progress: int,
-                prompt: str = '', fault: Cause | None = None) -> StreamBeat:
+                prompt: str = '', fault: Cause | None = None,
+                slow_cameras: str = '') -> StreamBeat:
     """
     Return the beat of the transport.
 
@@ -28,6 +29,7 @@ def stream_beat(identity: Identity, status: SessionStatus, now: float, *, progre
     :param progress: counter that grows while the session works.
     :param prompt: task text for the policy.
     :param fault: fault of the thread that the session runs in; None: that of the session counts.
+    :param slow_cameras: which cameras miss the rate that the gate asks for.
     """
     counts, times = status.counts, status.times
     return StreamBeat(
@@ -36,6 +38,7 @@ def stream_beat(identity: Identity, status: SessionStatus, now: float, *, progre
         session_mode=status.mode, service_change=status.service_change, prompt=prompt,
         chunk_prompt=status.chunk_prompt, policy_remark=status.policy_remark,
         fault=fault or status.fault, lost=status.lost, gap=status.gap,
+        slow_cameras=slow_cameras,
         refusal=status.refusal,
         session_received=counts.received - status.received_before,
         session_accepted=counts.accepted - status.accepted_before,

@@ -16,6 +16,7 @@ from reflex_ros.hardware.so101 import JOINT_NAMES, SO101
 
 rclpy = pytest.importorskip('rclpy')
 pytest.importorskip('aiohttp')
+pytestmark = pytest.mark.xdist_group('ros nodes')
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
@@ -415,6 +416,18 @@ def test_diagnostics_have_rate_age_and_bytes_of_each_camera(make_world):
         float(entry['rate_hz']) * size, rel=0.01)
     assert 0.0 <= float(entry['age_ms']) < 1000.0
     assert world.entry('joint_states')['message'] == 'ok'
+
+
+def test_camera_below_the_rate_that_is_asked_for_is_named_in_beat_and_diagnostics(make_world):
+    world = make_world(**{'camera.front.min_rate_hz': '190.0'})
+    world.add('front/image_raw', lambda number: image(noisy(number), 'rgb8'))
+    world.start()
+    text = world.until(lambda: 'asked for are 190 Hz' in (found := world.beat().slow_cameras)
+                       and 'delivers 0.0' not in found and found, 'a rate')
+    assert text.startswith('camera front delivers ')
+    world.until(lambda: 'asked for are 190 Hz' in world.entry('cameras/front')['message'], 'it')
+    # It bars the promotion only: pictures are sent as before.
+    assert world.beat().gap is None and 'front' in world.pictures()
 
 
 # The bytes of rclpy are what our readers read.

@@ -29,6 +29,8 @@ TABLE = (
          per='cameras'),
     Spec('camera.<name>.rate_hz', 0.0, 'Largest rate at which frames are read; frames that come '
          'faster are skipped. 0 reads all.', 'Hz', 0.0, 200.0, per='cameras'),
+    Spec('camera.<name>.min_rate_hz', 0.0, 'Rate of frames that the gate asks for before the arm '
+         'may be promoted. 0 asks for none.', 'Hz', 0.0, 200.0, per='cameras'),
     Spec('camera.<name>.age_s', 0.0, 'Largest age of a frame that is sent. 0 takes camera_age_s.',
          's', 0.0, 5.0, per='cameras'),
 )

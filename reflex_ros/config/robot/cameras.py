@@ -14,7 +14,7 @@ from reflex_ros.config.robot.fields import Part, settings_of, UserClass
 
 NAMES = {f'camera.<name>.{key}': {'width': 'send_width', 'height': 'send_height'}.get(key, key)
          for key in ('key', 'width', 'height', 'longest_side', 'quality', 'crop', 'rotation',
-                     'rate_hz', 'age_s')}
+                     'rate_hz', 'min_rate_hz', 'age_s')}
 """Parameter of action_stream -> key of a camera: width and height are those of the device."""
 
 

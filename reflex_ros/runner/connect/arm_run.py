@@ -29,7 +29,7 @@ from reflex_ros.cameras.settings import CameraSettings
 from reflex_ros.cameras.source import CameraThread
 from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.cause import Cause
-from reflex_ros.domain.heartbeats import DRIVER, DriverBeat, Lifecycle
+from reflex_ros.domain.heartbeats import DRIVER, DriverBeat, Lifecycle, StreamBeat
 from reflex_ros.domain.motion_guard import MotionGuard
 from reflex_ros.domain.observation import Observer
 from reflex_ros.domain.permit import Mode
@@ -263,13 +263,13 @@ class ArmRun:
                 self._supervisor.evaluate_gate()
                 self._steer()
                 if self._recorder is not None:
-                    self._recorder.link(self._policy.beat(now, self._plan.session.prompt))
+                    self._recorder.link(self._beat(now))
             due = max(due + 1.0 / PERMIT_HZ, now)
             time.sleep(max(due - time.monotonic(), 0.0))
 
     def _cycle(self) -> None:
         supervisor, connector, now = self._supervisor, self._connector, time.monotonic()
-        stream = self._policy.beat(now, self._plan.session.prompt)
+        stream = self._beat(now)
         # The stream first: it is open already when the driver is seen to be configured.
         supervisor.see_stream(stream)
         supervisor.see_driver(
@@ -281,6 +281,9 @@ class ArmRun:
         self._operator.decide(
             self._policy.status, now,
             is_playing=connector is not None and not connector.report().is_starved)
+
+    def _beat(self, now: float) -> StreamBeat:
+        return self._policy.beat(now, self._plan.session.prompt, self._observer.slow_cameras(now))
 
     def _renew(self) -> None:
         now, permit = time.monotonic(), self._supervisor.permit()

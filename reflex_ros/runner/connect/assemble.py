@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
+from reflex_ros.cameras.settings import observation_bounds
 from reflex_ros.client import access, claimed_robot, endpoints, retry
 from reflex_ros.client.edge import EdgeSettings
 from reflex_ros.config.parameters.mapping import adapted
@@ -25,7 +26,6 @@ from reflex_ros.config.robot.model import RobotConfig
 from reflex_ros.config.robot.targets import EdgeTarget, InferTarget, StreamTarget, UserTarget
 from reflex_ros.domain.action import ChunkBounds
 from reflex_ros.domain.motion_guard import GuardBounds
-from reflex_ros.domain.observation import ObservationBounds
 from reflex_ros.domain.outlook import SendPrefix
 from reflex_ros.domain.request_clock import RequestRules
 from reflex_ros.errors import ConfigurationError
@@ -186,9 +186,7 @@ def _arm_plan(config: RobotConfig, folder: Path, options: RunOptions) -> ArmPlan
         presence=presence, applies=config.mode == 'apply_actions',
         cameras=[(camera, make_source(camera.name, config.cameras[camera.name], folder))
                  for camera in pictures],
-        observation=ObservationBounds(
-            camera_age_s=target.camera_age_s, frozen_s=target.camera_frozen_s,
-            camera_ages_s={camera.name: camera.age_s for camera in pictures if camera.age_s}),
+        observation=observation_bounds(pictures, target.camera_age_s, target.camera_frozen_s),
         guard=_guard_bounds(own),
         gate=GateSettings(config.gate.dry_run_s, config.gate.chunk_age_s,
                           config.gate.min_expiry_s),

@@ -109,7 +109,7 @@ class PolicyPart:
                 'heartbeat': f'the heartbeats ended: {failure!r}. Run reflex connect again'})
         return self._presence.status
 
-    def beat(self, now: float, prompt: str) -> StreamBeat:
+    def beat(self, now: float, prompt: str, slow_cameras: str = '') -> StreamBeat:
         """Return the beat of the stream; one thread asks for it, at a steady rate."""
         job = self._job
         failure = job.failure if job is not None else None
@@ -120,7 +120,8 @@ class PolicyPart:
         beat = stream_beat(
             self.managed.identity, self.status, now, progress=self.progress, prompt=prompt,
             fault=None if failure is None else Cause(
-                FaultCode.INTERNAL, f'the stream thread ended: {failure!r}'))
+                FaultCode.INTERNAL, f'the stream thread ended: {failure!r}'),
+            slow_cameras=slow_cameras)
         return replace(beat, robot=presence.robot_id, deployment=presence.deployment_id,
                        readiness=presence.readiness, unready=presence.unready)
 

@@ -15,10 +15,10 @@ import pytest
 from reflex_ros.cameras import feed as module
 from reflex_ros.cameras.feed import CameraFeed
 from reflex_ros.cameras.frame import Frame, Picture
-from reflex_ros.cameras.settings import CameraSettings
+from reflex_ros.cameras.settings import CameraSettings, observation_bounds
 from reflex_ros.domain.cause import Cause
 from reflex_ros.domain.fault_code import FaultCode
-from reflex_ros.domain.observation import Observation, ObservationBounds, Observer
+from reflex_ros.domain.observation import Observation, Observer
 
 ROS_NOW = 1_800_000_000 * 10 ** 9
 JPEG = file(four_squares())
@@ -28,7 +28,8 @@ class Rig:
     """A feed and its observer; ``put`` is what a subscription does."""
 
     def __init__(self, *cameras: CameraSettings) -> None:
-        self.observer = Observer([camera.name for camera in cameras], ObservationBounds())
+        self.observer = Observer([camera.name for camera in cameras],
+                                 observation_bounds(cameras, 0.3, 0.3))
         self.feed = CameraFeed(cameras, self.observer)
 
     def put(self, name: str, shown: Frame, at: float, age_s: float | None = 0.0) -> None:
@@ -148,6 +149,19 @@ def test_camera_with_a_rate_limit_is_read_at_that_rate(rigs: type) -> None:
     for number in range(91):
         rig.put('front', compressed(JPEG + bytes(number)), number / 30)
     assert rig.observer.camera_reports(3.0)['front'].rate_hz == pytest.approx(10.0)
+
+
+def test_camera_that_misses_the_rate_that_is_asked_for_is_named(rigs: type) -> None:
+    rig = rigs(CameraSettings('front', min_rate_hz=24.0), CameraSettings('wrist'))
+    for number in range(31):
+        rig.put('front', compressed(JPEG + bytes(number)), number / 25)
+        rig.put('wrist', compressed(JPEG + bytes(number)), number / 5)
+    assert rig.observer.slow_cameras(1.2) == ''
+    for number in range(31):
+        rig.put('front', compressed(JPEG + bytes(number)), 2.0 + number / 15)
+    assert rig.observer.slow_cameras(4.0) == (
+        'camera front delivers 15.0 Hz, asked for are 24 Hz (camera.front.min_rate_hz)')
+    assert 'delivers 0.0 Hz' in rig.observer.slow_cameras(10.0)
 
 
 def test_bytes_that_were_sent_are_reported(rigs: type) -> None:

@@ -76,6 +76,7 @@ RED = [
     ('expiry', {'expires_s': 300.0}, 'ends in 300 s'),
     ('expiry', {'expires_s': 0.0}, 'ends in 0 s'),
     ('inputs', {'gap': FROZEN}, 'the same frame'),
+    ('cameras', {'slow_cameras': 'camera top delivers 4.0 Hz'}, 'delivers 4.0 Hz'),
     ('dry_run', {'open_s': 9.9}, 'needed 10 s'),
     ('validation', {'session_accepted': 98}, '98 of 100'),
     ('validation', {'session_received': 5, 'session_accepted': 4}, '4 of 5'),

@@ -298,3 +298,36 @@ def test_time_without_a_camera_frame_is_an_error(arm, service, monkeypatch):
     made = replace(made, session=replace(made.session, cameras=('front',)))
     result = ArmRun(made, StopRequest()).run()
     assert result.errors[0].startswith('CAM_LOST: camera front: no frame yet')
+
+
+def test_camera_below_the_rate_that_is_asked_for_bars_the_motion(arm, service):
+    from reflex_ros.cameras.frame import Frame
+    from reflex_ros.cameras.settings import CameraSettings, observation_bounds
+    from reflex_ros.sim.picture import draw, jpeg
+
+    class Slow:
+        count = 0
+
+        def open(self):
+            pass
+
+        def read(self):
+            time.sleep(0.1)
+            self.count += 1
+            return Frame(0, 'jpeg', memoryview(jpeg(draw((), f'{self.count}'))))
+
+        def close(self):
+            pass
+
+    front = CameraSettings('front', min_rate_hz=20.0)
+    since = now_ns(arm)
+    made = plan(arm, service, applies=True, cameras=[(front, lambda pose: Slow())],
+                observation=observation_bounds([front], 0.3, 0.3))
+    made = replace(made, session=replace(made.session, cameras=('front',)))
+    with Driving(made) as driving:
+        def red():
+            return {item.name: item.text for item in driving.run._supervisor.gate
+                    if not item.is_green}
+        wait_for(lambda: [*red()] == ['cameras'], 'an otherwise green gate')
+        assert 'asked for are 20 Hz' in red()['cameras']
+        assert not arm.writes(since, GOAL)
