@@ -37,9 +37,11 @@ def pytest_collection_modifyitems(items):
     for item in graph:
         item.add_marker('ros')
         # A graph of six processes needs about one core: with two at a time, two cores miss
-        # deadlines. Nodes within the process of the test are light.
+        # deadlines. Nodes within the process of the test are light, and so are the files and tests
+        # that name their group themselves.
         kind = 'nodes' if item.path.name.endswith('_node.py') else 'graphs'
-        item.add_marker(pytest.mark.xdist_group(f'ros {kind}'))
+        if not item.get_closest_marker('xdist_group'):
+            item.add_marker(pytest.mark.xdist_group(f'ros {kind}'))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.sim.arm.client import ArmControl
 
 pytest.importorskip('rclpy')
+pytestmark = pytest.mark.xdist_group('ros nodes')
 
 SIM_KEY = {'REFLEX_API_KEY': process_table.SIM_KEY}
 

@@ -13,6 +13,7 @@ from .conftest import running, wait_for
 
 pytest.importorskip('rclpy')
 pytest.importorskip('aiohttp')
+pytestmark = pytest.mark.xdist_group('ros nodes')
 
 from ..unit.conftest import no_settings, Service  # noqa: E402, F401
 

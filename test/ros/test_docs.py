@@ -9,6 +9,7 @@ import re
 import pytest
 
 pytest.importorskip('rclpy')
+pytestmark = pytest.mark.xdist_group('ros nodes')
 
 
 @pytest.mark.parametrize('name', [

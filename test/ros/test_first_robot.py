@@ -219,6 +219,7 @@ def test_page_is_walked_from_signup_to_receipts_without_an_id(walker):
     walker.check_secrets()
 
 
+@pytest.mark.xdist_group('ros nodes')   # it starts no graph
 def test_last_step_is_walked_without_ros_and_without_an_id(walker, tmp_path_factory):
     walker.env |= without_ros(tmp_path_factory.mktemp('hidden'))
     assert 'no rclpy' in walker.run('reflex status').stderr

@@ -9,6 +9,7 @@ import pytest
 from reflex_ros.errors import ConfigurationError
 
 pytest.importorskip('rclpy')
+pytestmark = pytest.mark.xdist_group('ros nodes')
 
 NODES = ('so101_driver_node', 'action_stream_node', 'supervisor_node', 'sim_camera_node',
          'camera_node', 'description_node', 'monitor_node', 'recorder_node', 'view_node')

@@ -133,6 +133,8 @@ import os, sys
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.process import run
 
+pytestmark = pytest.mark.xdist_group('ros nodes')
+
 class Showing(ReflexNode):
     def __init__(self):
         super().__init__('showing', (), 10.0)

@@ -10,6 +10,7 @@ import pytest
 from .conftest import running, wait_for
 
 pytest.importorskip('rclpy')
+pytestmark = pytest.mark.xdist_group('ros nodes')
 
 ANY, LOOPBACK = '00000000', '0100007F'
 CHOICES = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'FASTDDS_BUILTIN_TRANSPORTS', 'ROS_STATIC_PEERS',

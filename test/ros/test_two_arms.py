@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'unit' / 'hardware'))
 from arm_fixture import CALIBRATION, simulated_arm, wait_for  # noqa: E402
 
 rclpy = pytest.importorskip('rclpy')
+pytestmark = pytest.mark.xdist_group('ros nodes')
 
 ROOT = Path(__file__).parents[2]
 PANS = {'left': 0.5, 'right': -0.4}
