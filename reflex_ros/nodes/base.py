@@ -54,6 +54,8 @@ class ReflexNode(LifecycleNode):
 
     def __init__(self, name: str, table: Sequence[Spec], beat_hz: float) -> None:
         super().__init__(name)
+        self.default_name = name
+        """Its name when nobody gives it another one."""
         self.parameters = Parameters(self, table)
         self.instance = f'{os.getpid()}-{time.monotonic_ns()}'
         """Id of this process; another process with the same node name has another one."""

@@ -30,6 +30,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from reflex_ros.bringup import dds
 from reflex_ros.client import core_dumps
+from reflex_ros.config.parameters import file as parameter_file
 from reflex_ros.domain import secret_variables
 from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.nodes.base import ReflexNode, SUCCESS
@@ -78,8 +79,9 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
         # A parameter file that is not YAML, or an invalid remapping, ends up here.
         print(f'cannot start: {str(exc).splitlines()[0]}', file=sys.stderr)
         return 1
-    if warning:
-        node.get_logger().warning(warning)
+    missed = parameter_file.missed(sys.argv, node.default_name, node.get_fully_qualified_name())
+    for text in filter(None, (warning, *missed)):
+        node.get_logger().warning(text)
     note = NoteFile(node.get_name(), node.context.get_domain_id(), node.get_namespace())
     executor = Executor()
     executor.add_node(node)

@@ -14,6 +14,8 @@ from reflex_ros.bringup import process_table
 from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.sim.arm.client import ArmControl
 
+from .conftest import running
+
 pytest.importorskip('rclpy')
 pytestmark = pytest.mark.xdist_group('ros nodes')
 
@@ -268,3 +270,13 @@ def test_up_refuses_a_configuration_that_does_not_exist(domain):
         env={**os.environ, **domain}, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert '/nowhere.yaml: the file does not exist' in done.stderr
+
+
+def test_a_parameter_file_that_misses_the_node_is_warned_about(domain, tmp_path):
+    file = tmp_path / 'robot.yaml'
+    file.write_text('so101:\n  ros__parameters:\n    rate_hz: 50.0\n')
+    with running('--ros-args', '-r', '__ns:=/left', '--params-file', str(file), env=domain,
+                 module='reflex_ros.nodes.so101_driver_node') as node:
+        line = node.stderr.readline()
+        assert 'the section /so101 does not reach this node, /left/so101' in line, line
+        assert 'Write /**/so101' in line

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 import re
 from typing import Any
 
+from reflex_ros.config import yaml_lines
 from reflex_ros.config.parameters.spec import IGNORED_PREFIXES
 from reflex_ros.config.parameters.tables import TABLES
 from reflex_ros.config.problems import nearest_key, Problem, WrongFile
@@ -76,6 +78,31 @@ def check(file: YamlFile, namespaces: Sequence[str]) -> tuple[Problem, ...]:
     if problems:
         raise WrongFile(problems)
     return tuple(warnings)
+
+
+def missed(arguments: Sequence[str], name: str, node: str) -> Iterator[str]:
+    """
+    Yield a warning for each parameter file of a command line that misses the node it is for.
+
+    :param arguments: those of the node's process.
+    :param name: of the sections that are meant for the node.
+    :param node: its full name (``/left/so101``).
+    """
+    for option, path in zip(arguments, arguments[1:], strict=False):
+        if option != '--params-file':
+            continue
+        try:
+            tree = yaml_lines.read(Path(path)).tree
+        except yaml_lines.NotReadable:
+            # rcl reads less strictly.
+            continue
+        sections = list(_sections(tree, ())) if is_parameter_file(tree) else []
+        same = [each.name for each in sections
+                if each.name.rpartition('/')[2] in (name, node.rpartition('/')[2])]
+        if same and not any(each.reaches(node) for each in sections):
+            yield (f'{path}: the section {", ".join(same)} does not reach this node, {node}: it '
+                   f'takes its default values. Write /**/{node.rpartition("/")[2]} for any '
+                   'namespace')
 
 
 def _refusal(section: _Section, sections: Sequence[_Section], nodes: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from reflex_ros.bringup import configuration, process_table
+from reflex_ros.config.parameters import file as parameter_file
 from reflex_ros.config.parameters.tables import TABLES
 from reflex_ros.errors import ConfigurationError
 
@@ -140,6 +141,26 @@ cameras:
 deployment: {id: deploy_1}
 gate: {dry_run_s: 3}
 """
+
+
+@pytest.mark.parametrize(('section', 'node', 'is_missed'), [
+    ('so101', '/so101', False), ('/**/so101', '/left/so101', False), ('/**', '/arm', False),
+    ('/*/so101', '/left/so101', False), ('so101', '/left/so101', True),
+    ('/left/so101', '/right/so101', True), ('so101', '/arm', True), ('arm', '/left/arm', True),
+    ('supervisor', '/so101', False)])
+def test_parameter_file_of_a_command_line_that_misses_its_node_is_named(
+        write: Write, section: str, node: str, is_missed: bool) -> None:
+    path = str(write(f'"{section}":\n  ros__parameters:\n    rate_hz: 50.0\n'))
+    said = [*parameter_file.missed(('node', '--ros-args', '--params-file', path), 'so101', node)]
+    assert len(said) == is_missed
+    assert all(path in text and f'does not reach this node, {node}' in text for text in said)
+
+
+def test_parameter_file_that_is_not_ours_to_judge_is_left_to_rcl(write: Write) -> None:
+    paths = '/nowhere.yaml', str(write('so101: [unclosed\n')), str(write('- a list\n'))
+    for path in paths:
+        assert not [*parameter_file.missed(('--params-file', path), 'so101', '/left/so101')]
+    assert not [*parameter_file.missed(('--params-file',), 'so101', '/left/so101')]
 
 
 def test_robot_yaml_becomes_the_parameters_of_the_nodes(write: Write) -> None:
