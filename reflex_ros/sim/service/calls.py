@@ -152,8 +152,10 @@ def _mistake(exc: ValidationError) -> str | None:
     return None
 
 
-def complaint(exc: ValidationError) -> str:
-    """Return the first thing that is wrong with a value, and where."""
+def complaint(exc: ValueError) -> str:
+    """Return in one line what is wrong with a value, and where if pydantic has checked it."""
+    if not isinstance(exc, ValidationError):
+        return str(exc)
     error = exc.errors(include_url=False)[0]
     where = '.'.join(str(part)[:100] for part in error['loc'])
     return f'{where}: {error["msg"].removeprefix("Value error, ")}'

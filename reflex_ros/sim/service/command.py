@@ -12,17 +12,18 @@ from typing import Any, TypeVar
 import click
 
 from reflex_ros.sim.service.faults.kinds import FaultKind, HTTP_FAMILIES, HTTP_ROWS, ROWS
-from reflex_ros.sim.service.settings import numbers, Settings
+from reflex_ros.sim.service.settings import Settings
 
 Command = TypeVar('Command', bound=Callable[..., Any])
 
 
 def _setting_options(command: Command) -> Command:
-    """Add an option for each setting that is a number."""
-    for each in reversed(numbers()):
-        command = click.option(
-            f'--{each.name.replace("_", "-")}', type=type(each.default), default=each.default,
-            show_default=True, help=each.metadata['help'])(command)
+    """Add an option for each setting that is a number; the key has its own."""
+    for name, field in reversed(Settings.model_fields.items()):
+        if name != 'key':
+            command = click.option(
+                f'--{name.replace("_", "-")}', type=type(field.default), default=field.default,
+                show_default=True, help=field.description)(command)
     return command
 
 
@@ -54,6 +55,7 @@ def main(
         click.echo(_fault_list())
         return
     # Not needed for --help, and 0.2 s to import.
+    from reflex_ros.sim.service.calls import complaint
     from reflex_ros.sim.service.server import run
     from reflex_ros.sim.service.storage import StateError
 
@@ -62,7 +64,7 @@ def main(
         settings = Settings(**values)
         code = run(settings, port=port, faults=faults, directory=directory)
     except ValueError as exc:
-        raise click.UsageError(str(exc)) from exc
+        raise click.UsageError(complaint(exc)) from exc
     except StateError as exc:
         raise click.ClickException(str(exc)) from exc
     except OSError as exc:

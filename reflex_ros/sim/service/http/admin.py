@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from reflex_ros.sim.service.calls import Json, parse_object
+from reflex_ros.sim.service.calls import complaint, Json, parse_object
 from reflex_ros.sim.service.faults.kinds import KINDS
 from reflex_ros.sim.service.http.access import refusal_reason
 from reflex_ros.sim.service.state import ServiceState
@@ -66,7 +66,7 @@ class Admin:
         try:
             outcome = action(parse_object(await request.read() or b'{}'))
         except ValueError as exc:
-            return _refuse(400, str(exc))
+            return _refuse(400, complaint(exc))
         self._state.notify()
         return web.json_response({'ok': True} | outcome)
 

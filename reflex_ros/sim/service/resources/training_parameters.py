@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
+from pydantic import AfterValidator, Field, FiniteFloat
 
 from reflex_ros.sim.service.calls import ABSENT, complaint, Json, parse_object, Strict, StrictCamel
 
@@ -87,8 +87,7 @@ def make_plan(parameters_json: str, fine_tuning_type: str, epochs: int) -> Plan:
     try:
         asked = _Parameters.model_validate(_nested(parse_object(parameters_json or '{}')))
     except ValueError as exc:
-        problem = complaint(exc) if isinstance(exc, ValidationError) else exc
-        raise ValueError(f'parametersJson: {problem}') from exc
+        raise ValueError(f'parametersJson: {complaint(exc)}') from exc
     if fine_tuning_type == FULL and (names := sorted(asked.lora.model_fields_set)):
         raise ValueError(f'parametersJson: lora.{names[0]} does not go with fineTuningType {FULL}')
     steps = asked.max_steps or epochs * STEPS_PER_EPOCH
