@@ -18,6 +18,7 @@ from aiohttp import web
 
 from reflex_ros.sim.service.faults import http_faults
 from reflex_ros.sim.service.http import dashboard, rest, rpc
+from reflex_ros.sim.service.http.access import Ended, refusal
 from reflex_ros.sim.service.http.admin import Admin
 from reflex_ros.sim.service.http.upload_target import UploadTarget
 from reflex_ros.sim.service.http.worker import Worker
@@ -85,8 +86,7 @@ class Server:
         yield web.post('/v1/infer', Infer(state).serve)
         yield web.post('/act', Edge(state).serve)
         yield web.route('*', '/uploads/{token}', UploadTarget(state).serve)
-        for path, endpoint in rest.endpoints(state):
-            yield web.route('*', path, endpoint.serve)
+        yield from rest.routes(state)
         yield web.route('*', '/{path:.*}', self._other)
 
     async def stop(self) -> None:
@@ -175,14 +175,16 @@ class Server:
 
 @web.middleware
 async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer in JSON also what aiohttp itself refuses: 404, 405, 413."""
+    """Answer a refusal in JSON, also that of aiohttp itself: 404, 405, 413."""
     try:
         return await handler(request)
+    except Ended as ended:
+        return ended.answer
     except web.HTTPException as exc:
-        refusal = web.json_response({'error': exc.reason.lower()}, status=exc.status)
+        answer = refusal(exc.status, exc.reason.lower().replace(' ', '_')).answer
         if 'Allow' in exc.headers:
-            refusal.headers['Allow'] = exc.headers['Allow']
-        return refusal
+            answer.headers['Allow'] = exc.headers['Allow']
+        return answer
 
 
 def run(

@@ -10,6 +10,20 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 
+class Ended(Exception):
+    """The request ends here, with this answer; a middleware of the server sends it."""
+
+    def __init__(self, answer: web.Response) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def refusal(status: int, slug: str, message: str = '') -> Ended:
+    """Build the refusal of a request; the sentence stands under both names that clients know."""
+    sentence = {'message': message, 'detail': message} if message else {}
+    return Ended(web.json_response({'error': slug} | sentence, status=status))
+
+
 def bearer(request: web.Request) -> str:
     """Return what follows ``Authorization: Bearer``; empty without it."""
     scheme, _, key = request.headers.get('Authorization', '').partition(' ')

@@ -24,7 +24,7 @@ from aiohttp import web
 
 from reflex_ros.sim.service.calls import complaint, Json, parse_object
 from reflex_ros.sim.service.faults.kinds import KINDS
-from reflex_ros.sim.service.http.access import refusal_reason
+from reflex_ros.sim.service.http.access import refusal, refusal_reason
 from reflex_ros.sim.service.state import ServiceState
 
 
@@ -43,7 +43,7 @@ class Admin:
     async def show(self, request: web.Request) -> web.Response:
         """Serve the GETs."""
         if reason := refusal_reason(request):
-            return _refuse(403, reason)
+            raise refusal(403, reason)
         view = request.match_info['view']
         if view == 'state':
             return web.json_response(self._state.to_json())
@@ -51,7 +51,7 @@ class Admin:
             return web.json_response({'faults': [kind.to_json() for kind in KINDS.values()]})
         after = request.query.get('after', '0')
         if not after.isdecimal():
-            return _refuse(400, "'after' must be a number")
+            raise refusal(400, "'after' must be a number")
         return web.json_response({'observations': [
             {'number': seen.number, 'received_s': seen.received_s, **seen.fields}
             for seen in self._state.seen if seen.number > int(after)]})
@@ -59,14 +59,14 @@ class Admin:
     async def act(self, request: web.Request) -> web.Response:
         """Serve the POSTs; a mistake of the caller is a 400 that names it."""
         if reason := refusal_reason(request):
-            return _refuse(403, reason)
+            raise refusal(403, reason)
         action = self._actions.get(request.match_info['action'])
         if action is None:
-            return _refuse(404, f'known: {", ".join(self._actions)}')
+            raise refusal(404, f'known: {", ".join(self._actions)}')
         try:
             outcome = action(parse_object(await request.read() or b'{}'))
         except ValueError as exc:
-            return _refuse(400, complaint(exc))
+            raise refusal(400, complaint(exc)) from exc
         self._state.notify()
         return web.json_response({'ok': True} | outcome)
 
@@ -112,7 +112,3 @@ def _number(body: Json, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1e9:
         raise ValueError(f'{name!r} must be a number of at least 0 and below 1e9')
     return float(value)
-
-
-def _refuse(status: int, error: str) -> web.Response:
-    return web.json_response({'ok': False, 'error': error}, status=status)

@@ -9,12 +9,12 @@ are not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 from aiohttp import web
 
 from reflex_ros.sim.service.calls import ArgumentError, Call, Json, parse_object
-from reflex_ros.sim.service.http.access import bearer
+from reflex_ros.sim.service.http.access import bearer, refusal
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.state import ServiceState
 
@@ -25,57 +25,39 @@ _STATUSES = {
 _CONFLICT = 409
 
 
-def endpoints(state: ServiceState) -> Iterator[tuple[str, Endpoint]]:
-    """Yield each path and what serves it; the resources of the state declare the routes."""
-    by_path: dict[str, dict[str, Call]] = {}
+def routes(state: ServiceState) -> Iterator[web.RouteDef]:
+    """Yield the routes that the resources of the state declare."""
     for call in state.calls:
         if call.is_rest:
             method, path = call.path.split()
-            by_path.setdefault(path, {})[method] = call
-    for path, methods in by_path.items():
-        yield path, Endpoint(state, methods)
-
-
-def error(status: int, slug: str, message: str = '') -> web.Response:
-    """Build the answer that refuses a request."""
-    return web.json_response({'error': slug} | ({'message': message} if message else {}),
-                             status=status)
-
-
-def wrong_method(allowed: Iterable[str]) -> web.Response:
-    """Build the 405 that names what is allowed."""
-    refusal = error(405, 'method_not_allowed', f'allowed: {", ".join(allowed)}')
-    refusal.headers['Allow'] = ', '.join(allowed)
-    return refusal
+            yield web.route(method, path, Endpoint(state, call).serve)
 
 
 class Endpoint:
-    """One path and its methods; another method is a 405."""
+    """One path with one method."""
 
-    def __init__(self, state: ServiceState, methods: Mapping[str, Call]) -> None:
+    def __init__(self, state: ServiceState, call: Call) -> None:
         self._state = state
-        self._methods = methods
+        self._call = call
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer one request."""
-        call = self._methods.get(request.method)
-        if call is None:
-            return wrong_method(self._methods)
+        call = self._call
         try:
             key = self._state.keys.find(bearer(request))
-        except Refusal:
-            return error(401, 'invalid_key')
+        except Refusal as exc:
+            raise refusal(401, 'invalid_key') from exc
         try:
             values = call.check(await _read_body(request)) | request.match_info
             extra = {'key': key, 'query': request.query}
             values |= {name: extra[name] for name in extra if name in call.parameters}
             return web.json_response(call.handler(**values))
-        except web.HTTPRequestEntityTooLarge:
-            return error(413, 'body_too_large')
+        except web.HTTPRequestEntityTooLarge as exc:
+            raise refusal(413, 'body_too_large') from exc
         except ArgumentError as exc:
-            return error(400, 'invalid_request', str(exc))
-        except Refusal as refusal:
-            return error(_status_of(refusal.reason), refusal.reason.value, refusal.message)
+            raise refusal(400, 'invalid_request', str(exc)) from exc
+        except Refusal as exc:
+            raise refusal(_status_of(exc.reason), exc.reason.value, exc.message) from exc
 
 
 async def _read_body(request: web.Request) -> Json:

@@ -25,7 +25,7 @@ import re
 
 from aiohttp import web
 
-from reflex_ros.sim.service.http.rest import error, wrong_method
+from reflex_ros.sim.service.http.access import Ended, refusal
 from reflex_ros.sim.service.resources.uploads import LIMITS, METHODS, RESUMABLE, Upload
 from reflex_ros.sim.service.state import ServiceState
 
@@ -48,14 +48,6 @@ class Piece:
     total: int
 
 
-class _Ended(Exception):
-    """The request ends here, with this answer."""
-
-    def __init__(self, answer: web.Response) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
-
-
 class UploadTarget:
     """Serve ``/uploads/<token>``."""
 
@@ -69,20 +61,18 @@ class UploadTarget:
         """Store the bytes of one request, or return how many there are."""
         upload = self._uploads.by_token(request.match_info['token'])
         if upload is None:
-            return error(404, 'upload_not_found')
+            raise refusal(404, 'upload_not_found')
         method = METHODS[upload.purpose]
         if request.method != method:
-            return wrong_method((method,))
+            raise web.HTTPMethodNotAllowed(request.method, (method,))
         if upload.is_used:
-            return error(409, 'upload_closed', 'this file is in use already')
+            raise refusal(409, 'upload_closed', 'this file is in use already')
         self._writers[upload.id] = request
         try:
             piece = _parse_range(request, upload)
             if piece is None:
                 return await self._receive_whole(request, upload)
             return await self._receive_piece(request, upload, piece)
-        except _Ended as ended:
-            return ended.answer
         finally:
             if self._writers.get(upload.id) is request:
                 del self._writers[upload.id]
@@ -91,15 +81,15 @@ class UploadTarget:
         length, expected = request.content_length, upload.expected_bytes
         limit = LIMITS[upload.purpose]
         if length is not None and length > limit:
-            raise _refusal(413, 'too_large', f'more than {limit} bytes')
+            raise refusal(413, 'too_large', f'more than {limit} bytes')
         if length is not None and expected not in (None, length):
-            raise _refusal(400, 'size_mismatch', f'{expected} bytes were promised, {length} come')
+            raise refusal(400, 'size_mismatch', f'{expected} bytes were promised, {length} come')
         upload.sha256, upload.size_bytes = '', 0
         sha256 = await self._store(request, upload, 0, limit)
         received = self._uploads.received_bytes(upload)
         if expected not in (None, received):
             self._uploads.blobs.remove(upload.id)
-            raise _refusal(
+            raise refusal(
                 400, 'size_mismatch', f'{expected} bytes were promised, {received} came')
         return await self._finish(request, upload, sha256)
 
@@ -134,10 +124,10 @@ class UploadTarget:
         with self._uploads.blobs.writing(upload.id, start) as file:
             async for block in request.content.iter_any():
                 if self._writers.get(upload.id) is not request:
-                    raise _refusal(409, 'upload_superseded', 'another request sends this file')
+                    raise refusal(409, 'upload_superseded', 'another request sends this file')
                 if position + len(block) > limit:
                     file.truncate(start)
-                    raise _refusal(413, 'too_large', f'more than {limit - start} bytes')
+                    raise refusal(413, 'too_large', f'more than {limit - start} bytes')
                 if cut_at is not None and position + len(block) > cut_at:
                     file.write(block[:cut_at - position])
                     self._state.faults.consume('upload_cut')
@@ -147,7 +137,7 @@ class UploadTarget:
                 position += len(block)
             if not _agrees(request, 'Content-Digest', digest.hexdigest()):
                 file.truncate(start)
-                raise _refusal(
+                raise refusal(
                     400, 'checksum_mismatch', 'the bytes are not those of Content-Digest')
         return digest.hexdigest()
 
@@ -168,21 +158,17 @@ class UploadTarget:
         for header in _DIGESTS:
             if not _agrees(request, header, sha256):
                 blobs.remove(upload.id)
-                raise _refusal(
+                raise refusal(
                     400, 'checksum_mismatch', f'the stored bytes are not those of {header}')
         upload.size_bytes, upload.sha256 = blobs.size(upload.id), sha256
         return _done(upload)
 
 
-def _refusal(status: int, slug: str, message: str) -> _Ended:
-    return _Ended(error(status, slug, message))
-
-
-def _hung_up(request: web.Request) -> _Ended:
+def _hung_up(request: web.Request) -> Ended:
     """End the connection at once; the answer is never sent."""
     if request.transport is not None:
         request.transport.abort()
-    return _Ended(web.Response())
+    return Ended(web.Response())
 
 
 def _done(upload: Upload) -> web.Response:
@@ -209,20 +195,20 @@ def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
         return None
     match = _CONTENT_RANGE.fullmatch(text)
     if match is None or upload.purpose not in RESUMABLE:
-        raise _refusal(400, 'bad_content_range',
+        raise refusal(400, 'bad_content_range',
                        'this target takes a whole file' if match else
                        'expected "bytes A-B/TOTAL" or "bytes */TOTAL"')
     total = int(match[3])
     if total > LIMITS[upload.purpose]:
-        raise _refusal(413, 'too_large', f'more than {LIMITS[upload.purpose]} bytes')
+        raise refusal(413, 'too_large', f'more than {LIMITS[upload.purpose]} bytes')
     start = None if match[1] is None else int(match[1])
     end = 0 if start is None else int(match[2]) + 1
     if total < 1 or end > total or (start is not None and start >= end):
-        raise _refusal(400, 'bad_content_range', f'{text} is not a valid range')
+        raise refusal(400, 'bad_content_range', f'{text} is not a valid range')
     if upload.expected_bytes not in (None, total):
-        raise _refusal(400, 'size_mismatch', f'{upload.expected_bytes} bytes were promised')
+        raise refusal(400, 'size_mismatch', f'{upload.expected_bytes} bytes were promised')
     if start is not None and request.content_length not in (None, end - start):
-        raise _refusal(400, 'size_mismatch',
+        raise refusal(400, 'size_mismatch',
                        f'{text} does not fit a body of {request.content_length} bytes')
     upload.expected_bytes = total
     return Piece(start, end, total)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from reflex_ros.sim.service.http.access import bearer
+from reflex_ros.sim.service.http.access import bearer, refusal
 from reflex_ros.sim.service.state import ServiceState
 
 
@@ -33,5 +33,5 @@ class Worker:
 
     def _answer(self, request: web.Request, body: dict[str, object]) -> web.Response:
         if 'Authorization' in request.headers and not self._state.accepts(bearer(request)):
-            return web.json_response({'error': 'invalid_token'}, status=401)
+            raise refusal(401, 'invalid_token')
         return web.json_response(body)

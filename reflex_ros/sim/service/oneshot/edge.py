@@ -15,6 +15,7 @@ from aiohttp import web
 
 from reflex_ros.sim.service.calls import parse_object
 from reflex_ros.sim.service.faults import corruption
+from reflex_ros.sim.service.http.access import refusal
 from reflex_ros.sim.service.oneshot import numpy_json
 from reflex_ros.sim.service.oneshot.oneshot import OneShot
 from reflex_ros.sim.service.policy import adapters
@@ -43,12 +44,12 @@ class Edge:
             body = parse_object(await request.read())
             decoded = numpy_json.decode(body)
         except (ValueError, RecursionError) as exc:
-            return _refuse(400, 'invalid_json', str(exc))
+            raise refusal(400, 'invalid_json', str(exc)) from exc
         assert isinstance(decoded, dict)
         try:
             adapter, observation = _parse(decoded)
         except BadInput as exc:
-            return _refuse(422, exc.code, exc.message)
+            raise refusal(422, exc.code, exc.message) from exc
         rows, infer_ms = await self._one_shot.infer(
             request.remote or '', observation.prompt or '', adapter.to_pose(observation.state),
             observation.capture_time_ns)
@@ -91,7 +92,3 @@ def _move(answer: Body, path: str) -> Body:
         value = {name: value}
     assert isinstance(value, dict)
     return answer | value
-
-
-def _refuse(status: int, slug: str, detail: str) -> web.Response:
-    return web.json_response({'error': slug, 'detail': detail}, status=status)

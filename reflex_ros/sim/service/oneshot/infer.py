@@ -21,7 +21,7 @@ import time
 from aiohttp import web
 
 from reflex_ros.sim.service.faults import corruption
-from reflex_ros.sim.service.http.access import bearer
+from reflex_ros.sim.service.http.access import bearer, refusal
 from reflex_ros.sim.service.oneshot.oneshot import OneShot
 from reflex_ros.sim.service.policy.adapters import Adapter, ADAPTERS
 from reflex_ros.sim.service.refusals import Refusal
@@ -44,15 +44,6 @@ _PI = ADAPTERS['pi_native']
 _ALOHA = ADAPTERS['aloha_joint']
 
 
-class _Refused(Exception):
-    """An HTTP status instead of an answer."""
-
-    def __init__(self, status: int, slug: str, detail: str = '') -> None:
-        super().__init__(slug)
-        self.response = web.json_response(
-            {'ok': False, 'error': slug, 'detail': detail or slug}, status=status)
-
-
 class Infer:
     """Serve ``/v1/infer``."""
 
@@ -63,10 +54,7 @@ class Infer:
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer one observation, or refuse it with 401, 402, 408 or 422."""
-        try:
-            answer = await self._answer(bearer(request), await request.read())
-        except _Refused as refused:
-            return refused.response
+        answer = await self._answer(bearer(request), await request.read())
         return web.Response(text=corruption.write(answer), content_type='application/json')
 
     async def _answer(self, secret: str, raw: bytes) -> corruption.Frame:
@@ -93,10 +81,10 @@ class Infer:
     def _check_access(self, secret: str) -> Key:
         try:
             key = self._state.keys.find(secret)
-        except Refusal as refusal:
-            raise _Refused(401, 'invalid_key', refusal.message) from refusal
+        except Refusal as exc:
+            raise refusal(401, 'invalid_key', exc.message) from exc
         if self._state.is_balance_low():
-            raise _Refused(402, 'below_minimum_balance', 'the balance is below 5 USD')
+            raise refusal(402, 'below_minimum_balance', 'the balance is below 5 USD')
         return key
 
     def _adapter_path(self, model_id: str) -> corruption.Frame:
@@ -115,26 +103,26 @@ class Infer:
             if fault.fired >= fault.number:
                 faults.clear('cold_start')
         if is_cold:
-            raise _Refused(408, 'cold_start', 'the worker is starting; ask again in a while')
+            raise refusal(408, 'cold_start', 'the worker is starting; ask again in a while')
 
 
 def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as exc:
-        raise _Refused(400, 'invalid_json', f'not JSON: {type(exc).__name__}') from exc
+        raise refusal(400, 'invalid_json', f'not JSON: {type(exc).__name__}') from exc
     fields = body.get('observation') if isinstance(body, dict) else None
     if not isinstance(fields, dict):
-        raise _Refused(422, 'invalid_observation', "'observation' must be an object")
+        raise refusal(422, 'invalid_observation', "'observation' must be an object")
     request_id = body.get('request_id', f'req_{secrets.token_hex(8)}')
     if not isinstance(request_id, str):
-        raise _Refused(422, 'invalid_observation', "'request_id' must be a text")
+        raise refusal(422, 'invalid_observation', "'request_id' must be a text")
     adapter = _SO101 if fields.get('robot') == 'so101' else _PI
     try:
         observation = messages.parse_observation(fields)
         check_length(observation.state, adapter)
     except BadInput as exc:
-        raise _Refused(422, exc.code, exc.message) from exc
+        raise refusal(422, exc.code, exc.message) from exc
     return request_id, adapter, observation
 
 
