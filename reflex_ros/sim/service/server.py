@@ -59,7 +59,7 @@ class Server:
 
         :raises OSError: when the port is taken.
         """
-        faults = http_faults.make_middleware(self.state.faults, self.state.counters.calls)
+        faults = http_faults.make_middleware(self.state.faults, self.state.counters)
         app = web.Application(
             client_max_size=MAX_BODY,
             middlewares=[self._track, faults, self._save, _as_json])

@@ -133,7 +133,7 @@ class ServiceState(Context):
     def to_json(self) -> dict[str, object]:
         """Return the body of ``/admin/state``."""
         return {
-            'counters': self.counters.to_json(),
+            'counters': self.counters,
             'faults': self.faults.to_json(),
             'settings': self.settings.to_json(),
             'key_revoked': self.key_revoked,

@@ -29,18 +29,14 @@ _PREFIXES = (
 )
 
 
-def make_middleware(faults: Faults, calls: dict[str, int]) -> Middleware:
-    """
-    Return the middleware that counts the calls of each family and breaks some of them.
-
-    :param calls: family -> number of calls; counted up in place.
-    """
+def make_middleware(faults: Faults, counters: dict[str, int]) -> Middleware:
+    """Return the middleware that counts the calls of each family and breaks some of them."""
     @web.middleware
     async def obstruct(request: web.Request, handler: Handler) -> web.StreamResponse:
         family = _family(request)
         if family is None:
             return await handler(request)
-        calls[family] += 1
+        counters[f'{family}_calls'] += 1
         refusal = _refusal(faults, family)
         if refusal is not None:
             return with_retry_after(faults, refusal)

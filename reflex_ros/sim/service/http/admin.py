@@ -53,8 +53,7 @@ class Admin:
         if not after.isdecimal():
             raise refusal(400, "'after' must be a number")
         return web.json_response({'observations': [
-            {'number': seen.number, 'received_s': seen.received_s, **seen.fields}
-            for seen in self._state.seen if seen.number > int(after)]})
+            seen for seen in self._state.seen if seen['number'] > int(after)]})
 
     async def act(self, request: web.Request) -> web.Response:
         """Serve the POSTs; a mistake of the caller is a 400 that names it."""

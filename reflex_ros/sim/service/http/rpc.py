@@ -87,7 +87,7 @@ class Rpc:
         if fault := self._state.faults.consume('rpc_error'):
             raise ArgumentError(fault.text)
         if reason := self._ordered_reason(request):
-            self._state.counters.rpc_refused += 1
+            self._state.counters['rpc_refused'] += 1
             return {'ok': False, 'reason': reason}
         try:
             if function.needs_key:
@@ -99,7 +99,7 @@ class Rpc:
             value = function.handler(**values)
             return None if value is None else {'ok': True} | value
         except Refusal as refusal:
-            self._state.counters.rpc_refused += 1
+            self._state.counters['rpc_refused'] += 1
             no: Json = {'ok': False, 'reason': refusal.reason.value}
             return no | ({'message': refusal.message} if refusal.message else {})
 

@@ -67,7 +67,7 @@ class Telemetry:
         self, *, session_id: str, lines: Annotated[list[_Line], Field(max_length=50)]
     ) -> Json:
         """Count a batch of log lines."""
-        self._counters.log_lines += len(lines)
+        self._counters['log_lines'] += len(lines)
         return {'accepted': len(lines)}
 
     @rpc('inferenceStreamSamples:appendForApiKey')
@@ -83,5 +83,5 @@ class Telemetry:
         state_vec: _Numbers = ABSENT, cache_hit: bool = False,
     ) -> Json:
         """Count a sample."""
-        self._counters.telemetry_samples += 1
+        self._counters['telemetry_samples'] += 1
         return {}

@@ -40,7 +40,7 @@ class Answering:
         self._inference = inference
         self._key = key
         # The jitter is the same for the same seed and the same number of connections before.
-        self._random = random.Random(f'{state.settings.seed}:{state.counters.connections}')
+        self._random = random.Random(f'{state.settings.seed}:{state.counters["connections"]}')
         self._next_seq = 0
         self._answers = 0
         self._chunks_sent = 0
@@ -65,7 +65,7 @@ class Answering:
         adapter, rows = self._inference.infer(observation, received_s)
         self.session.prompt = self._inference.prompt
         if self._is_dropped():
-            self._state.counters.observations_dropped += 1
+            self._state.counters['observations_dropped'] += 1
             return
         done_s = started_s + self._latency_s()
         while time.monotonic() < done_s:
@@ -91,7 +91,7 @@ class Answering:
             await self._connection.deliver(each)
             self._chunks_sent += 1
             self.session.chunks_sent += 1
-            self._state.counters.chunks_sent += 1
+            self._state.counters['chunks_sent'] += 1
         self.check()
 
     def check(self) -> None:

@@ -76,8 +76,10 @@ class Connection:
                 if isinstance(message, SessionClose):
                     return True
                 if isinstance(message, Observation):
-                    self._state.counters.observations_received += 1
-                    self._state.record(message.model_dump(), received_s)
+                    self._state.counters['observations_received'] += 1
+                    number = self._state.counters['observations_received']
+                    self._state.seen.append({
+                        'number': number, 'received_s': received_s, **message.model_dump()})
                 self._put(message)
             elif received.type is WSMsgType.BINARY:
                 self._put(BadInput('unsupported_data', 'binary frames are not accepted',
@@ -162,7 +164,7 @@ class Connection:
             return
         try:
             if end.error is not None:
-                self._state.counters.errors_sent += 1
+                self._state.counters['errors_sent'] += 1
                 await self.send(messages.error_frame(*end.error, session_id))
             await self._socket.close(code=end.close_code)
         except ConnectionError:

@@ -31,7 +31,7 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
         return http_faults.hang_up(request)
     refusal = _refusal(state, request)
     if refusal is not None:
-        state.counters.handshakes_refused += 1
+        state.counters['handshakes_refused'] += 1
         refusal.force_close()
         return http_faults.with_retry_after(state.faults, refusal)
     socket = web.WebSocketResponse(
@@ -40,12 +40,12 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
     transport = request.transport
     if not isinstance(transport, asyncio.Transport):
         return socket
-    state.counters.connections += 1
-    state.counters.open_connections += 1
+    state.counters['connections'] += 1
+    state.counters['open_connections'] += 1
     try:
         await Stream(state, Connection(state, socket, transport), _key(request)).run()
     finally:
-        state.counters.open_connections -= 1
+        state.counters['open_connections'] -= 1
     return socket
 
 

@@ -71,7 +71,7 @@ class Inference:
                            f'{len(observation.state)} numbers, as the state')
         if not rows or not self._context.settings.inpaint:
             return []
-        self._context.counters.prefixes_used += 1
+        self._context.counters['prefixes_used'] += 1
         return [adapter.to_pose(row) for row in rows]
 
 

@@ -40,14 +40,14 @@ class Stream:
 
     async def run(self) -> None:
         """Serve until either side ends it."""
-        self._state.subscribe(self._connection.wake)
+        self._state.listeners.add(self._connection.wake)
         answerer = asyncio.create_task(self._answer_all())
         answerer.add_done_callback(self._cut_if_broken)
         try:
             if await self._connection.read_all():
                 await self._close_session()
         finally:
-            self._state.unsubscribe(self._connection.wake)
+            self._state.listeners.discard(self._connection.wake)
             # Our Close may still wait for that of the client, for CLOSE_TIMEOUT_S at most.
             if not self._connection.is_ending:
                 answerer.cancel()
