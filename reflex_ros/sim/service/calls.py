@@ -152,7 +152,7 @@ def _mistake(exc: ValidationError) -> str | None:
     return None
 
 
-def complaint(exc: ValueError) -> str:
+def complaint(exc: Exception) -> str:
     """Return in one line what is wrong with a value, and where if pydantic has checked it."""
     if not isinstance(exc, ValidationError):
         return str(exc)

@@ -9,10 +9,12 @@ argument, so a bad key is an answer with HTTP 200, not a 401.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 import json
+from typing import Literal
 
-from reflex_ros.sim.service.calls import ArgumentError, Call, Json, parse_object
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from reflex_ros.sim.service.calls import ArgumentError, Call, complaint, Json, parse_object
 from reflex_ros.sim.service.http import encoding
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.state import ServiceState
@@ -33,17 +35,29 @@ _ODD_ENVELOPES: dict[str, Json] = {
 }
 
 
-class BadRequest(Exception):
-    """The body is not a call: HTTP 400."""
+class Request(BaseModel):
+    """
+    One function call, decoded; fields that have no name here are ignored.
 
+    :raises ValueError: saying why a body is not a call.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One function call, decoded."""
+    model_config = ConfigDict(strict=True)
 
     path: str
-    args: dict[str, object]
-    is_encoded: bool
+    args: Json
+    format: Literal['json', 'convex_encoded_json']
+
+    @model_validator(mode='before')
+    @classmethod
+    def _decode(cls, body: Json) -> Json:
+        """Take the arguments out of their list and decode them, in the encoded format."""
+        if body.get('format') != ENCODED:
+            return body
+        args = body.get('args')
+        if not isinstance(args, list) or len(args) != 1:
+            raise ValueError(f'args must be a list of one object in format {ENCODED}')
+        return body | {'args': encoding.decode(args[0])}
 
 
 class Rpc:
@@ -57,17 +71,18 @@ class Rpc:
     def answer(self, raw: bytes) -> tuple[int, str]:
         """Return HTTP status and body for a call; its kind makes no difference (c.4)."""
         try:
-            request = parse(raw)
-        except BadRequest as exc:
-            return 400, json.dumps({'code': 'BadJsonBody', 'message': str(exc)})
+            request = Request.model_validate(parse_object(raw))
+        except (ValueError, RecursionError) as exc:
+            return 400, json.dumps({'code': 'BadJsonBody', 'message': complaint(exc)})
         faults, status = self._state.faults, 200
+        is_encoded = request.format == ENCODED
         try:
             value: object = self._run(request)
-            value = encoding.encode(value) if request.is_encoded else value
+            value = encoding.encode(value) if is_encoded else value
             envelope: Json = {'status': 'success', 'value': value, 'logLines': []}
         except ArgumentError as exc:
             envelope = {'status': 'error', 'errorMessage': str(exc), 'logLines': []}
-            if request.is_encoded and faults.is_on('http_560'):
+            if is_encoded and faults.is_on('http_560'):
                 status = FUNCTION_FAILED
         if fault := faults.consume('rpc_value'):
             envelope = _ODD_ENVELOPES[fault.text]
@@ -113,33 +128,3 @@ class Rpc:
             return ''
         self._state.faults.consume('rpc_refuse')
         return reason
-
-
-def parse(raw: bytes) -> Request:
-    """
-    Decode the body of a call in either format.
-
-    :raises BadRequest: saying why it is not a call.
-    """
-    try:
-        body = parse_object(raw)
-    except ValueError as exc:
-        raise BadRequest(f'the body: {exc}') from exc
-    path, args, form = body.get('path'), body.get('args'), body.get('format')
-    if not isinstance(path, str):
-        raise BadRequest("'path' must be a text")
-    if form == 'json':
-        if not isinstance(args, dict):
-            raise BadRequest("'args' must be an object in format json")
-        return Request(path, args, is_encoded=False)
-    if form != ENCODED:
-        raise BadRequest(f"'format' must be 'json' or '{ENCODED}'")
-    if not isinstance(args, list) or len(args) != 1 or not isinstance(args[0], dict):
-        raise BadRequest(f"'args' must be a list of one object in format {ENCODED}")
-    try:
-        decoded = encoding.decode(args[0])
-    except (ValueError, RecursionError) as exc:
-        raise BadRequest(str(exc)) from exc
-    if not isinstance(decoded, dict):
-        raise BadRequest("'args' must hold an object")
-    return Request(path, decoded, is_encoded=True)

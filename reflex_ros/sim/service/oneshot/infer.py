@@ -19,7 +19,9 @@ import secrets
 import time
 
 from aiohttp import web
+from pydantic import BaseModel, Field, ValidationError
 
+from reflex_ros.sim.service.calls import complaint, Json
 from reflex_ros.sim.service.faults import corruption
 from reflex_ros.sim.service.http.access import bearer, refusal
 from reflex_ros.sim.service.oneshot.oneshot import OneShot
@@ -42,6 +44,11 @@ IDLE_S = 600.0
 _SO101 = ADAPTERS['so101_joint']
 _PI = ADAPTERS['pi_native']
 _ALOHA = ADAPTERS['aloha_joint']
+
+
+class _Request(BaseModel):
+    observation: Json
+    request_id: str = Field(default_factory=lambda: f'req_{secrets.token_hex(8)}')
 
 
 class Infer:
@@ -111,19 +118,16 @@ def _parse(raw: bytes) -> tuple[str, Adapter, Observation]:
         body = json.loads(raw)
     except (ValueError, RecursionError) as exc:
         raise refusal(400, 'invalid_json', f'not JSON: {type(exc).__name__}') from exc
-    fields = body.get('observation') if isinstance(body, dict) else None
-    if not isinstance(fields, dict):
-        raise refusal(422, 'invalid_observation', "'observation' must be an object")
-    request_id = body.get('request_id', f'req_{secrets.token_hex(8)}')
-    if not isinstance(request_id, str):
-        raise refusal(422, 'invalid_observation', "'request_id' must be a text")
-    adapter = _SO101 if fields.get('robot') == 'so101' else _PI
     try:
-        observation = messages.parse_observation(fields)
+        request = _Request.model_validate(body)
+        adapter = _SO101 if request.observation.get('robot') == 'so101' else _PI
+        observation = messages.parse_observation(request.observation)
         check_length(observation.state, adapter)
+    except ValidationError as exc:
+        raise refusal(422, 'invalid_observation', complaint(exc)) from exc
     except BadInput as exc:
         raise refusal(422, exc.code, exc.message) from exc
-    return request_id, adapter, observation
+    return request.request_id, adapter, observation
 
 
 def _layouts(adapter: Adapter, rows: Rows, state: Sequence[float]) -> dict[str, Rows]:
