@@ -10,6 +10,7 @@ alone. WebSockets have their own faults, before (``handshake``) and after the up
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -19,14 +20,12 @@ from reflex_ros.sim.service.faults.switches import Faults
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
-_EXACT = {
-    '/api/query': 'rpc', '/api/mutation': 'rpc', '/api/action': 'rpc',
-    '/v1/infer': 'infer', '/act': 'act', '/ready': 'ready', '/health': 'health',
+# The first pattern that a path matches names its family.
+_PATHS = {
+    'rpc': '/api/(query|mutation|action)', 'infer': '/v1/infer', 'act': '/act',
+    'ready': '/ready', 'health': '/health', 'rest': '/(v1|deployments)/.*',
+    'upload': '/uploads/.*', 'site': '/(cli|api/auth)/.*',
 }
-_PREFIXES = (
-    ('/v1/', 'rest'), ('/deployments/', 'rest'), ('/uploads/', 'upload'), ('/cli/', 'site'),
-    ('/api/auth/', 'site'),
-)
 
 
 def make_middleware(faults: Faults, counters: dict[str, int]) -> Middleware:
@@ -37,9 +36,9 @@ def make_middleware(faults: Faults, counters: dict[str, int]) -> Middleware:
         if family is None:
             return await handler(request)
         counters[f'{family}_calls'] += 1
-        refusal = _refusal(faults, family)
-        if refusal is not None:
-            return with_retry_after(faults, refusal)
+        answer = refusal(faults, f'{family}_status', f'{family}_redirect')
+        if answer is not None:
+            return with_retry_after(faults, answer)
         if fault := faults.consume(f'{family}_slow'):
             await asyncio.sleep(fault.number * 1e-3)
         close = faults.consume(f'{family}_close')
@@ -60,27 +59,28 @@ def make_middleware(faults: Faults, counters: dict[str, int]) -> Middleware:
     return obstruct
 
 
-def with_retry_after(faults: Faults, refusal: web.Response) -> web.Response:
-    """Put Retry-After on a refusal when ``retry_after`` is on; return the refusal."""
+def refusal(faults: Faults, status_fault: str, redirect_fault: str) -> web.Response | None:
+    """Return the answer of the faults that refuse or redirect a request, None without one."""
+    status = faults.next_status(status_fault)
+    if status is not None:
+        return web.json_response({'error': f'HTTP {status} by a fault'}, status=status)
+    if fault := faults.consume(redirect_fault):
+        return web.Response(status=302, headers={'Location': fault.text})
+    return None
+
+
+def with_retry_after(faults: Faults, answer: web.Response) -> web.Response:
+    """Put Retry-After on a refusal when ``retry_after`` is on; return it."""
     if fault := faults.consume('retry_after'):
-        refusal.headers['Retry-After'] = f'{fault.number:g}'
-    return refusal
+        answer.headers['Retry-After'] = f'{fault.number:g}'
+    return answer
 
 
 def _family(request: web.Request) -> str | None:
     if request.headers.get('Upgrade', '').lower() == 'websocket':
         return None
-    prefixed = (family for prefix, family in _PREFIXES if request.path.startswith(prefix))
-    return _EXACT.get(request.path) or next(prefixed, None)
-
-
-def _refusal(faults: Faults, family: str) -> web.Response | None:
-    status = faults.next_status(f'{family}_status')
-    if status is not None:
-        return web.json_response({'error': f'HTTP {status} by a fault'}, status=status)
-    if fault := faults.consume(f'{family}_redirect'):
-        return web.Response(status=302, headers={'Location': fault.text})
-    return None
+    return next((family for family, path in _PATHS.items() if re.fullmatch(path, request.path)),
+                None)
 
 
 def hang_up(request: web.Request) -> web.Response:

@@ -71,11 +71,6 @@ class FaultKind:
             raise ValueError(self.usage())
         return number, text
 
-    @property
-    def lists_statuses(self) -> bool:
-        """Whether the text is a list of HTTP codes to answer with, one after the other."""
-        return self.pattern == _STATUSES
-
     def usage(self) -> str:
         """Describe the value in a sentence with the name of the fault."""
         return f'{self.name} takes {self.takes()}'
@@ -94,14 +89,15 @@ class FaultKind:
         return {'name': self.name, 'what': self.what, 'usage': self.usage(), 'times': self.times}
 
 
-_STATUSES = r'\d{3}(x\d+)?(,\d{3}(x\d+)?)*'
+# The text of such a fault is a list of HTTP codes to answer with, one after the other.
+STATUSES = r'\d{3}(x\d+)?(,\d{3}(x\d+)?)*'
 
 # -- One HTTP exchange: faults/http_faults.py. A row exists for each family: rpc_slow, infer_close.
 
 HTTP_ROWS = (
     FaultKind('status', 'these HTTP codes are the answer, such as 503x2,429x1; no call is run',
               'repeats what is safe to repeat for 408, 429 and 5xx; then an error with the code',
-              text='503', pattern=_STATUSES),
+              text='503', pattern=STATUSES),
     FaultKind('redirect', 'a 302 to this address is the answer',
               'an error: no redirect is followed', text='http://127.0.0.1:9/'),
     FaultKind('slow', 'the answer comes so many ms late', 'waits, up to its timeout',
@@ -133,7 +129,7 @@ ROWS = (
     # -- Handshakes of the action stream: stream/handshake.py; the greeting: stream/stream.py.
     FaultKind('handshake_status', 'these HTTP codes answer handshakes, such as 503x3,403x1',
               'tries again for 90 s; 401 and other 4xx fail at once', text='503',
-              pattern=_STATUSES),
+              pattern=STATUSES),
     FaultKind('retry_after', 'refusals by a fault carry Retry-After with so many seconds',
               'waits that long, within the 90 s', number=1.0),
     FaultKind('handshake_slow', 'handshakes are answered so many ms late',
@@ -201,7 +197,7 @@ ROWS = (
     FaultKind('error_frame', 'an error frame with this text comes after n chunks, then Close 1011',
               'SERVER_ERROR', number=0.0, text='internal_error'),
     # -- Answers that are missing or late: stream/answering.py; broken: stream/connection.py with
-    # faults/corruption.py, faults/wire.py and faults/delivery.py.
+    # faults/corruption.py and faults/wire.py.
     FaultKind('deaf', 'what clients send is no longer read', 'NET_SILENT after 2 s'),
     FaultKind('silence', 'observations are read and never answered', 'NET_SILENT after 2 s'),
     FaultKind('skip_one_in', 'every n-th answer is dropped',

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 import itertools
 import re
 
-from reflex_ros.sim.service.faults.kinds import KINDS
+from reflex_ros.sim.service.faults.kinds import KINDS, STATUSES
 
 # NAME[=VALUE][*TIMES]; matches any text.
 _OPTION = re.compile(r'(?s)([^=]*?)(?:=(.*?))?(?:\*([0-9]+))?')
@@ -24,7 +24,7 @@ class Fault:
     :param text: of its value, empty when it has none.
     :param times_left: how often it may still happen, None without a limit.
     :param serial: differs each time that a fault is switched on.
-    :param statuses: the HTTP codes that are left, each with how often; None without a limit.
+    :param statuses: the HTTP codes that are left.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Fault:
     times_left: int | None
     serial: int
     fired: int = 0
-    statuses: deque[tuple[int, int | None]] = field(default_factory=deque)
+    statuses: Iterator[int] = iter(())
 
     def to_json(self) -> dict[str, object]:
         """Return the row of ``/admin/state``."""
@@ -67,8 +67,8 @@ class Faults:
         if times is not None and (not isinstance(times, int) or times is True or times < 1):
             raise ValueError('times must be an integer of at least 1')
         fault = Fault(name, number, text, times, next(self._serials))
-        if kind.lists_statuses:
-            fault.statuses.extend(_parse_statuses(text))
+        if kind.pattern == STATUSES:
+            fault.statuses = _parse_statuses(text)
         self._on[name] = fault
         return fault
 
@@ -119,16 +119,12 @@ class Faults:
     def next_status(self, name: str) -> int | None:
         """Return the next HTTP code of a fault with a list of codes; None when it is off."""
         fault = self.get(name)
-        if fault is None:
-            return None
-        status, count = fault.statuses[0]
-        if count is not None:
-            fault.statuses.popleft()
-            if count > 1:
-                fault.statuses.appendleft((status, count - 1))
-        self.consume(name)
-        if not fault.statuses:
+        status = None if fault is None else next(fault.statuses, None)
+        if status is None:
+            # All its codes have been answered with.
             self.clear(name)
+        else:
+            self.consume(name)
         return status
 
     def to_json(self) -> list[dict[str, object]]:
@@ -136,15 +132,14 @@ class Faults:
         return [fault.to_json() for fault in self._on.values()]
 
 
-def _parse_statuses(text: str) -> list[tuple[int, int | None]]:
-    """Turn ``503x3,401`` into codes with counts; only the last may have no limit: None."""
-    entries: list[tuple[int, int | None]] = []
-    parts = text.split(',')
-    for index, part in enumerate(parts):
+def _parse_statuses(text: str) -> Iterator[int]:
+    """Turn ``503x3,401`` into codes, one per answer; a last one without a number never ends."""
+    runs = []
+    for part in text.split(','):
         code, _, count = part.partition('x')
-        status = int(code)
-        if not 300 <= status <= 599:
-            raise ValueError(f'{status} is not an HTTP status that refuses')
-        is_last = index == len(parts) - 1
-        entries.append((status, max(1, int(count)) if count else (None if is_last else 1)))
-    return entries
+        if not 300 <= int(code) <= 599:
+            raise ValueError(f'{code} is not an HTTP status that refuses')
+        runs.append(itertools.repeat(int(code), int(count or 1)))
+    if not count:
+        runs[-1] = itertools.repeat(int(code))
+    return itertools.chain.from_iterable(runs)

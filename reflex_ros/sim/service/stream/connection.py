@@ -15,7 +15,7 @@ import time
 
 from aiohttp import web, WSMsgType
 
-from reflex_ros.sim.service.faults import corruption, delivery, wire
+from reflex_ros.sim.service.faults import corruption, wire
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
 from reflex_ros.sim.service.stream.messages import (
@@ -140,7 +140,7 @@ class Connection:
         elif fault := faults.consume('fragments'):
             async with self._sending:
                 fragments = wire.endless_fragments(max(1, int(fault.number)))
-                await delivery.pour(self._transport, fragments)
+                await wire.pour(self._transport, fragments)
             return
         else:
             text = corruption.write(frame)
@@ -152,15 +152,15 @@ class Connection:
             raw = wire.frame(wire.TEXT, text.encode())
         async with self._sending:
             if fault := faults.consume('trickle'):
-                await delivery.trickle(self._transport, raw, fault.number * 1e-3)
+                await wire.trickle(self._transport, raw, fault.number * 1e-3)
             else:
-                await delivery.pour(self._transport, iter((raw,)))
+                await wire.pour(self._transport, iter((raw,)))
 
     async def end(self, end: StreamEnd, session_id: str = '') -> None:
         """End the connection; the peer gets 0.5 s to answer our Close."""
         self.is_ending = True
         if end.close_code is None:
-            delivery.reset(self._transport)
+            wire.reset(self._transport)
             return
         try:
             if end.error is not None:

@@ -29,7 +29,9 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
         await asyncio.sleep(fault.number * 1e-3)
     if state.faults.consume('handshake_close'):
         return http_faults.hang_up(request)
-    refusal = _refusal(state, request)
+    refusal = http_faults.refusal(state.faults, 'handshake_status', 'redirect')
+    if refusal is None and not state.accepts(_key(request)):
+        refusal = web.json_response({'error': 'invalid_key'}, status=401)
     if refusal is not None:
         state.counters['handshakes_refused'] += 1
         refusal.force_close()
@@ -47,17 +49,6 @@ async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamR
     finally:
         state.counters['open_connections'] -= 1
     return socket
-
-
-def _refusal(state: ServiceState, request: web.Request) -> web.Response | None:
-    status = state.faults.next_status('handshake_status')
-    if status is not None:
-        return web.json_response({'error': f'HTTP {status} by a fault'}, status=status)
-    if fault := state.faults.consume('redirect'):
-        return web.Response(status=302, headers={'Location': fault.text})
-    if not state.accepts(_key(request)):
-        return web.json_response({'error': 'invalid_key'}, status=401)
-    return None
 
 
 def _key(request: web.Request) -> str:
