@@ -5,21 +5,13 @@ The addresses that files are sent to: ``/uploads/<token>``.
 
 A PUT or POST of the whole file is what the protocol knows (h.5, i.5, i.7). Beyond that, the target
 of a dataset (PUT) and that of a recording (POST) can be resumed; those of the vendor's service are
-not known to. The convention is that of the large storage services:
-
-    PUT  Content-Range: bytes 0-99/250    -> 308, Range: bytes=0-99      (go on with byte 100)
-    PUT  Content-Range: bytes 100-249/250 -> 200, {"size_bytes": 250, "sha256": "..."}
-    PUT  Content-Range: bytes */250       -> 308 and Range, or 200: how far did it get?
-
-A 308 without Range means that no byte has come. What came before a connection was lost counts,
-also of a whole file. A piece that leaves a gap is answered with 308 and not stored.
+not known to. doc/simulated_service.md lists the requests and their answers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass
 import hashlib
 import re
 
@@ -35,17 +27,8 @@ _SHA256 = re.compile(r'(?i:sha-256)=:?([A-Za-z0-9+/]{43}=)')
 _CONTENT_RANGE = re.compile(r'bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})')
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """
-    A parsed ``Content-Range``.
-
-    :param start: first byte, None for a question; ``end`` is one behind the last byte.
-    """
-
-    start: int | None
-    end: int
-    total: int
+# First byte, one behind the last byte, and total of a parsed Content-Range.
+_Piece = tuple[int | None, int, int]
 
 
 class UploadTarget:
@@ -86,7 +69,7 @@ class UploadTarget:
             raise refusal(400, 'size_mismatch', f'{expected} bytes were promised, {length} come')
         upload.sha256, upload.size_bytes = '', 0
         sha256 = await self._store(request, upload, 0, limit)
-        received = self._uploads.received_bytes(upload)
+        received = self._uploads.blobs.size(upload.id)
         if expected not in (None, received):
             self._uploads.blobs.remove(upload.id)
             raise refusal(
@@ -94,19 +77,20 @@ class UploadTarget:
         return await self._finish(request, upload, sha256)
 
     async def _receive_piece(
-        self, request: web.Request, upload: Upload, piece: Piece
+        self, request: web.Request, upload: Upload, piece: _Piece
     ) -> web.Response:
+        start, end, total = piece
         if upload.is_whole:
             return _done(upload)
-        received = self._uploads.received_bytes(upload)
-        if received == piece.total:
+        received = self._uploads.blobs.size(upload.id)
+        if received == total:
             # All came, and the connection was lost before the answer.
             return await self._finish(request, upload)
-        if piece.start is None or piece.start > received:
+        if start is None or start > received:
             return _incomplete(received)
-        await self._store(request, upload, piece.start, piece.end)
-        received = self._uploads.received_bytes(upload)
-        if received < piece.total:
+        await self._store(request, upload, start, end)
+        received = self._uploads.blobs.size(upload.id)
+        if received < total:
             return _incomplete(received)
         return await self._finish(request, upload)
 
@@ -188,7 +172,7 @@ def _agrees(request: web.Request, header: str, sha256: str) -> bool:
     return match is None or match[1] == base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
-def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
+def _parse_range(request: web.Request, upload: Upload) -> _Piece | None:
     """Parse ``Content-Range``, None without one; the upload keeps the size that it names."""
     text = request.headers.get('Content-Range')
     if text is None:
@@ -211,4 +195,4 @@ def _parse_range(request: web.Request, upload: Upload) -> Piece | None:
         raise refusal(400, 'size_mismatch',
                        f'{text} does not fit a body of {request.content_length} bytes')
     upload.expected_bytes = total
-    return Piece(start, end, total)
+    return start, end, total

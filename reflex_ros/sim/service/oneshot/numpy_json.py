@@ -26,23 +26,14 @@ _LETTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """
-    One array, as bytes in C order.
+    """One array: its bytes in C order, and their format in the words of the struct module."""
 
-    :param order: ``<`` or ``>``.
-    :param letter: of the struct module, one item.
-    """
-
-    order: str
-    letter: str
-    shape: tuple[int, ...]
+    layout: str
     data: bytes
 
     def numbers(self) -> list[float]:
         """Return every item, flat."""
-        count = len(self.data) // struct.calcsize(self.letter)
-        return [float(item) for item in struct.unpack(f'{self.order}{count}{self.letter}',
-                                                      self.data)]
+        return [float(item) for item in struct.unpack(self.layout, self.data)]
 
 
 def decode(value: object) -> object:
@@ -81,6 +72,7 @@ def _array(value: dict[str, object]) -> Array:
         data = None
     if data is None:
         raise ValueError('an array holds no valid base64')
+    count = len(data) // struct.calcsize(letter)
     if len(data) != math.prod(shape) * struct.calcsize(letter):
         raise ValueError(f'{len(data)} bytes do not fill an array of {descriptor} {shape}')
-    return Array('>' if match[1] == '>' else '<', letter, tuple(shape), data)
+    return Array(f'{">" if match[1] == ">" else "<"}{count}{letter}', data)

@@ -141,7 +141,7 @@ class Datasets:
         upload = self._upload_of(dataset)
         if upload is None or dataset.is_complete:
             return dataset.to_rest()
-        return dataset.to_rest() | {'received_bytes': self._uploads.received_bytes(upload)}
+        return dataset.to_rest() | {'received_bytes': self._uploads.blobs.size(upload.id)}
 
     @rest('POST /v1/datasets/{dataset_id}/complete')
     def complete(self, *, dataset_id: str, size_bytes: int | None = None) -> Json:

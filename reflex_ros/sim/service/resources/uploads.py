@@ -172,10 +172,6 @@ class Uploads:
         return self.table.first(
             lambda upload: secrets.compare_digest(upload.token.encode(), asked))
 
-    def received_bytes(self, upload: Upload) -> int:
-        """Return how much of a file is there."""
-        return self.blobs.size(upload.id)
-
     def use(self, storage_id: str, purpose: Purpose) -> Upload:
         """
         Use a whole file for something that is made of it; after that the file is closed.
@@ -187,8 +183,8 @@ class Uploads:
         if upload is None or upload.purpose is not purpose or upload.is_used:
             raise invalid('the storageId is unknown, or its file is in use')
         if not upload.is_whole:
-            raise Refusal(Reason.UPLOAD_INCOMPLETE,
-                          f'{self.received_bytes(upload)} bytes have come')
+            raise Refusal(
+                Reason.UPLOAD_INCOMPLETE, f'{self.blobs.size(upload.id)} bytes have come')
         upload.is_used = True
         return upload
 

@@ -13,6 +13,7 @@ import random
 import time
 
 from reflex_ros.sim.service.faults import corruption
+from reflex_ros.sim.service.faults.switches import Fault
 from reflex_ros.sim.service.resources.deployments import Mode
 from reflex_ros.sim.service.resources.sessions import ENDED, Session, SESSION_FAULTS, Status
 from reflex_ros.sim.service.state import ServiceState
@@ -100,20 +101,18 @@ class Answering:
 
         :raises StreamEnd: when it does not.
         """
-        if self._is_due('revoke_key_after'):
-            self._faults.consume('revoke_key_after')
+        if self._consume_due('revoke_key_after'):
             self._state.key_revoked = True
             self._state.notify()
         for name in SESSION_FAULTS:
             if self._is_due(name) and self._state.sessions.apply_fault(self.session, name):
                 self._faults.consume(name)
         self._check_session()
-        if self._is_due('reset'):
-            self._faults.consume('reset')
+        if self._consume_due('reset'):
             raise StreamEnd(None)
-        if self._is_due('error_frame') and (fault := self._faults.consume('error_frame')):
+        if fault := self._consume_due('error_frame'):
             raise StreamEnd(1011, ('internal_error', fault.text))
-        if self._is_due('close') and (fault := self._faults.consume('close')):
+        if fault := self._consume_due('close'):
             raise StreamEnd(int(fault.text))
 
     def _check_session(self) -> None:
@@ -134,14 +133,16 @@ class Answering:
         before = self._chunks_before.setdefault(fault.serial, self._chunks_sent)
         return self._chunks_sent - before >= fault.number
 
+    def _consume_due(self, name: str) -> Fault | None:
+        return self._faults.consume(name) if self._is_due(name) else None
+
     def _is_dropped(self) -> bool:
         self._answers += 1
         if self._faults.consume('silence'):
             return True
         skip = self._faults.get('skip_one_in')
-        if skip is None or self._answers % max(1, int(skip.number)):
-            return False
-        return self._faults.consume('skip_one_in') is not None
+        is_due = skip is not None and self._answers % max(1, int(skip.number)) == 0
+        return is_due and self._faults.consume('skip_one_in') is not None
 
     def _latency_s(self) -> float:
         settings = self._state.settings

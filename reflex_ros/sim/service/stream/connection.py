@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 import time
 
 from aiohttp import web, WSMsgType
@@ -31,12 +30,9 @@ LOOK_S = 0.1
 MOST_WAITING = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message, and the monotonic time [s] of its receipt."""
-
-    message: SessionOpen | Observation | BadInput
-    at_s: float
+Message = SessionOpen | Observation
+# Messages with the monotonic times [s] of their receipt.
+Inbox = deque[tuple[Message | BadInput, float]]
 
 
 class Connection:
@@ -56,7 +52,7 @@ class Connection:
         # A pong must not come between the pieces of a frame that we send raw.
         self._sending = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._inbox: deque[Received] = deque()
+        self._inbox: Inbox = deque()
         self._pinged_s = time.monotonic()
         self.is_ending = False
 
@@ -71,7 +67,7 @@ class Connection:
                 try:
                     message = messages.parse(received.data)
                 except BadInput as exc:
-                    self._put(exc)
+                    self._put(exc, received_s)
                     continue
                 if isinstance(message, SessionClose):
                     return True
@@ -80,28 +76,28 @@ class Connection:
                     number = self._state.counters['observations_received']
                     self._state.seen.append({
                         'number': number, 'received_s': received_s, **message.model_dump()})
-                self._put(message)
+                self._put(message, received_s)
             elif received.type is WSMsgType.BINARY:
                 self._put(BadInput('unsupported_data', 'binary frames are not accepted',
-                                   messages.UNSUPPORTED))
+                                   messages.UNSUPPORTED), received_s)
             elif received.type is WSMsgType.PING:
                 async with self._sending:
                     await self._socket.pong(received.data)
             elif received.type is not WSMsgType.PONG:
                 return False
 
-    def pop(self) -> Received | None:
+    def pop(self) -> tuple[Message, float] | None:
         """
-        Remove and return the oldest message of the inbox, or return None.
+        Remove and return the oldest message and its time of receipt, or return None.
 
         :raises StreamEnd: when that message was not a proper one.
         """
         if not self._inbox:
             return None
-        received = self._inbox.popleft()
-        if isinstance(received.message, BadInput):
-            raise received.message
-        return received
+        message, received_s = self._inbox.popleft()
+        if isinstance(message, BadInput):
+            raise message
+        return message, received_s
 
     def wake(self) -> None:
         """End a pause early."""
@@ -180,11 +176,11 @@ class Connection:
         if not self.is_ending:
             await self._socket.close()
 
-    def _put(self, message: SessionOpen | Observation | BadInput) -> None:
+    def _put(self, message: Message | BadInput, received_s: float) -> None:
         if len(self._inbox) >= MOST_WAITING:
             self._inbox.clear()
             message = BadInput('too_many_observations', f'{MOST_WAITING} wait for an answer')
-        self._inbox.append(Received(message, time.monotonic()))
+        self._inbox.append((message, received_s))
         self._wake.set()
 
     async def _send_text(self, text: str) -> None:

@@ -140,11 +140,6 @@ def parse_observation(frame: dict[str, object]) -> Observation:
     return message
 
 
-def ready_frame(session_id: str, **extra: object) -> dict[str, object]:
-    """Build ``session.ready``."""
-    return {'type': 'session.ready', 'session_id': session_id} | extra
-
-
 def error_frame(code: str, message: str, session_id: str = '') -> dict[str, object]:
     """Build an ``error``; the schema is a guess (d.3), so all three known keys are there."""
     frame: dict[str, object] = {

@@ -18,9 +18,9 @@ from reflex_ros.sim.service.resources.sessions import Session, Status
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
 from reflex_ros.sim.service.stream.answering import Answering
-from reflex_ros.sim.service.stream.connection import Connection, Received
+from reflex_ros.sim.service.stream.connection import Connection, Message
 from reflex_ros.sim.service.stream.inference import Inference
-from reflex_ros.sim.service.stream.messages import BadInput, SessionOpen, StreamEnd
+from reflex_ros.sim.service.stream.messages import BadInput, Observation, SessionOpen, StreamEnd
 
 OPEN_TIMEOUT_S = 30.0
 
@@ -79,10 +79,11 @@ class Stream:
                 received = self._connection.pop()
                 if received is None:
                     await self._connection.pause()
-                elif isinstance(received.message, messages.Observation):
-                    await answering.answer(received.message, received.at_s)
-                else:
+                    continue
+                message, received_s = received
+                if not isinstance(message, Observation):
                     raise BadInput('already_open', 'session.open was sent before')
+                await answering.answer(message, received_s)
         except StreamEnd as end:
             await self._connection.end(end, session_id)
         except ConnectionError:
@@ -91,7 +92,7 @@ class Stream:
 
     async def _open(self) -> Answering:
         """Wait for ``session.open``, find or open its session, and send ``session.ready``."""
-        opened = (await self._first()).message
+        opened = await self._first()
         if not isinstance(opened, SessionOpen):
             raise BadInput('session_not_open', 'the first message must be session.open')
         try:
@@ -106,7 +107,7 @@ class Stream:
         await self._greet(session, inference)
         return answering
 
-    async def _first(self) -> Received:
+    async def _first(self) -> Message:
         deadline_s = time.monotonic() + OPEN_TIMEOUT_S
         while (received := self._connection.pop()) is None:
             if self._state.is_stopping:
@@ -114,7 +115,7 @@ class Stream:
             if time.monotonic() > deadline_s:
                 raise StreamEnd(messages.POLICY_VIOLATION, ('timeout', 'no session.open came'))
             await self._connection.pause()
-        return received
+        return received[0]
 
     def _find_session(self, opened: SessionOpen) -> Session:
         """Return the session that the client names, or a new one when the name is unknown."""
@@ -131,10 +132,11 @@ class Stream:
         layout = inference.layout
         if fault := faults.consume('other_adapter'):
             layout = {'action_adapter': fault.text, 'action_dim': ADAPTERS[fault.text].action_dim}
-        frame = messages.ready_frame(
-            session.id, mode=session.mode.value, model_id=inference.model_id,
-            expires_at=session.expires_at, **layout,
-            **({'accepts': ['action_prefix']} if self._state.settings.inpaint else {}))
+        frame: dict[str, object] = {
+            'type': 'session.ready', 'session_id': session.id, 'mode': session.mode.value,
+            'model_id': inference.model_id, 'expires_at': session.expires_at} | layout
+        if self._state.settings.inpaint:
+            frame['accepts'] = ['action_prefix']
         if fault := faults.consume('first_frame'):
             if fault.text == 'silent':
                 return
