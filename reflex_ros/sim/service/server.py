@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from reflex_ros.sim.service.faults import http_faults
-from reflex_ros.sim.service.http import dashboard, rest, rpc
+from reflex_ros.sim.service.http import dashboard, rest, rpc, worker
 from reflex_ros.sim.service.http.access import Ended, refusal
 from reflex_ros.sim.service.http.admin import Admin
 from reflex_ros.sim.service.http.upload_target import UploadTarget
-from reflex_ros.sim.service.http.worker import Worker
 from reflex_ros.sim.service.oneshot.edge import Edge
 from reflex_ros.sim.service.oneshot.infer import Infer
 from reflex_ros.sim.service.settings import Settings
@@ -74,15 +73,14 @@ class Server:
     def _routes(self) -> Iterator[web.RouteDef]:
         """Yield every route; a fixed path stands before one with a name in its place."""
         state = self.state
-        admin, pages, worker = Admin(state), dashboard.Dashboard(state), Worker(state)
+        admin, pages = Admin(state), dashboard.Dashboard(state)
         yield web.post('/api/{kind:' + '|'.join(rpc.KINDS) + '}', self._call)
         yield web.get('/admin/{view:state|faults|observations}', admin.show)
         yield web.post('/admin/{action}', admin.act)
         yield web.get(dashboard.APPROVAL_PATH, pages.ask)
         yield web.post(dashboard.APPROVAL_PATH, pages.decide)
         yield web.post('/api/auth/sign-up/email', pages.sign_up)
-        yield web.get('/health', worker.health)
-        yield web.get('/ready', worker.ready)
+        yield from worker.routes(state)
         yield web.post('/v1/infer', Infer(state).serve)
         yield web.post('/act', Edge(state).serve)
         yield web.route('*', '/uploads/{token}', UploadTarget(state).serve)

@@ -3,17 +3,7 @@
 """
 The admin endpoint for programs on this machine; not part of the vendor's protocol.
 
-    GET  /admin/state      counters, faults, settings, sessions, deployments
-    GET  /admin/faults     every fault, and what value it takes
-    GET  /admin/observations?after=N   the newest 32 observations of all streams, with images
-    POST /admin/fault      {"name": ..., "value": ..., "times": ...}: switch a fault on
-    POST /admin/clear      {} or {"name": ...}: switch off; the revoked key is valid again
-    POST /admin/settings   {"latency_ms": ..., ...}
-    POST /admin/advance    {"seconds": ...}: move the service's clock
-    POST /admin/approve    {"requestId": ...}: approve a login, as the page does
-    POST /admin/deny       {"requestId": ...}
-    POST /admin/key        {"name": ..., "life_s": ...}: make another key, for ever or not
-    POST /admin/revoke     {"keyId": ...}: revoke such a key
+doc/simulated_service.md lists the requests and their effects.
 """
 
 from __future__ import annotations

@@ -10,28 +10,26 @@ know ``/ready``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from aiohttp import web
 
 from reflex_ros.sim.service.http.access import bearer, refusal
 from reflex_ros.sim.service.state import ServiceState
 
+_ANSWERS = {
+    '/health': {'status': 'ok', 'engine': 'simulated', 'transport': 'webrtc'},
+    # Always loaded: ``max_wait_s`` is ignored.
+    '/ready': {'status': 'ready', 'ready': True},
+}
 
-class Worker:
-    """Serve the worker's two probes."""
 
-    def __init__(self, state: ServiceState) -> None:
-        self._state = state
-
-    async def health(self, request: web.Request) -> web.Response:
-        """Report what runs here."""
-        return self._answer(request, {
-            'status': 'ok', 'engine': 'simulated', 'transport': 'webrtc'})
-
-    async def ready(self, request: web.Request) -> web.Response:
-        """Report the model as loaded, at once; ``max_wait_s`` is ignored."""
-        return self._answer(request, {'status': 'ready', 'ready': True})
-
-    def _answer(self, request: web.Request, body: dict[str, object]) -> web.Response:
-        if 'Authorization' in request.headers and not self._state.accepts(bearer(request)):
+def routes(state: ServiceState) -> Iterator[web.RouteDef]:
+    """Yield the routes of the worker's two probes."""
+    async def serve(request: web.Request) -> web.Response:
+        if 'Authorization' in request.headers and not state.accepts(bearer(request)):
             raise refusal(401, 'invalid_token')
-        return web.json_response(body)
+        return web.json_response(_ANSWERS[request.path])
+
+    for path in _ANSWERS:
+        yield web.get(path, serve)

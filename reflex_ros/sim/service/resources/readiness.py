@@ -9,7 +9,7 @@ failed check says what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reflex_ros.sim.service.calls import Json
 from reflex_ros.sim.service.context import Context
@@ -32,10 +32,16 @@ def examine(
     :param paired: the robots of that schema that are paired.
     """
     base_model = model.base_model if model is not None else ''
+    now_ms = context.clock.now_ms()
+    is_alive = any(robot.is_alive(now_ms) for robot in paired)
     return [
         _check('model_ready', _model_problem(model)),
         *_check_schema(schema),
-        *_check_robots(context, paired),
+        _check('robot_paired', '' if paired else
+               'No robot of this schema is paired; claim a pairing token on it.'),
+        _check('robot_heartbeat_recent',
+               '' if is_alive and not context.faults.is_on('deployment_not_ready') else
+               'No heartbeat in the last 30 s; start the connector on the robot.'),
         _check('inference_node_available', '' if context.has_worker(base_model) else
                f'No worker is live for {base_model or "the model"}; try again later.'),
         _check('balance_sufficient', 'The balance is below 5 USD; top it up.'
@@ -57,30 +63,18 @@ def _model_problem(model: Model | None) -> str:
     return f'The model is {model.status.value}{why}; wait for it or choose another.'
 
 
-def _check_schema(schema: RobotSchema | None) -> Iterator[Json]:
+def _check_schema(schema: RobotSchema | None) -> list[Json]:
     if schema is None:
-        yield _check('robot_schema_present',
-                     'Register a robot schema and name it in the deployment.')
-        for name in ('action_dim_matches', 'explicit_safe_stop'):
-            yield {'name': name, 'status': 'skipped', 'message': 'There is no schema to check.'}
-        return
-    yield _check('robot_schema_present', '')
-    yield _check(
-        'action_dim_matches', '' if schema.action_dim in ACTION_DIMS else
-        f'The schema has {schema.action_dim or "no"} actions; the model can make '
-        f'{", ".join(map(str, ACTION_DIMS))}.')
-    yield _check(
-        'explicit_safe_stop', '' if schema.has_explicit_safe_stop else
-        'The schema names no safe stop; add actions.action.safe_stop and register it again.')
-
-
-def _check_robots(context: Context, paired: Sequence[Robot]) -> Iterator[Json]:
-    yield _check(
-        'robot_paired', '' if paired else
-        'No robot of this schema is paired; claim a pairing token on it.')
-    now_ms = context.clock.now_ms()
-    is_alive = any(robot.is_alive(now_ms) for robot in paired)
-    is_blocked = context.faults.is_on('deployment_not_ready')
-    yield _check(
-        'robot_heartbeat_recent', '' if is_alive and not is_blocked else
-        'No heartbeat in the last 30 s; start the connector on the robot.')
+        problem = 'Register a robot schema and name it in the deployment.'
+        skipped: Json = {'status': 'skipped', 'message': 'There is no schema to check.'}
+        return [_check('robot_schema_present', problem),
+                {'name': 'action_dim_matches'} | skipped, {'name': 'explicit_safe_stop'} | skipped]
+    return [
+        _check('robot_schema_present', ''),
+        _check('action_dim_matches', '' if schema.action_dim in ACTION_DIMS else
+               f'The schema has {schema.action_dim or "no"} actions; the model can make '
+               f'{", ".join(map(str, ACTION_DIMS))}.'),
+        _check('explicit_safe_stop', '' if schema.has_explicit_safe_stop else
+               'The schema names no safe stop; add actions.action.safe_stop and register it '
+               'again.'),
+    ]

@@ -35,6 +35,7 @@ class Recording(WireRow):
     """
 
     ID_NAME = 'recordingId'
+    PRIVATE = ('is_committed',)
 
     id: str
     session_id: str
@@ -49,11 +50,7 @@ class Recording(WireRow):
 
     def to_json(self) -> Json:
         """Return the row of ``/admin/state``."""
-        return {
-            'id': self.id, 'sessionId': self.session_id, 'formats': self.formats,
-            'sizeBytes': self.size_bytes, 'sha256': self.sha256, 'committed': self.is_committed,
-            'meta': self.meta,
-        }
+        return super().to_json() | {'committed': self.is_committed}
 
 
 class Recordings:
