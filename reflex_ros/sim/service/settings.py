@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import random
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -52,12 +54,12 @@ class Settings(BaseModel):
         100.0, ge=-1e9, le=1e9,
         description='Balance of the organisation in USD; below 5 nothing starts.')
 
-    def changed(self, changes: dict[str, object]) -> Settings:
-        """
-        Make a copy with some values replaced.
+    def latency_s(self, rng: random.Random) -> float:
+        """Return how long one inference takes, jitter included."""
+        return (self.latency_ms + rng.uniform(0.0, self.jitter_ms)) * 1e-3
 
-        :raises ValueError: on an unknown name or a bad value.
-        """
+    def changed(self, changes: dict[str, object]) -> Settings:
+        """Make a copy with some values replaced; ``ValueError`` on an unknown or bad one."""
         return Settings.model_validate(self.model_dump() | changes)
 
     def to_json(self) -> dict[str, object]:

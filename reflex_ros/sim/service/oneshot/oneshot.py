@@ -9,8 +9,6 @@ Time is that of the observations, and callers do not influence each other.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass
 import random
 import time
 
@@ -23,18 +21,13 @@ FORGET_S = 10.0
 MOST_CALLERS = 64
 
 
-@dataclass(slots=True)
-class _Caller:
-    poses: PoseInference
-    seen_s: float
-
-
 class OneShot:
     """Answer single observations."""
 
     def __init__(self, state: ServiceState) -> None:
         self._state = state
-        self._callers: OrderedDict[str, _Caller] = OrderedDict()
+        # Caller -> its motion and when it last asked [s], the longest silent one first.
+        self._callers: dict[str, tuple[PoseInference, float]] = {}
         self._random = random.Random(state.settings.seed)
 
     async def infer(
@@ -48,15 +41,12 @@ class OneShot:
         :param count: the settings' chunk size when None.
         """
         began_s = time.monotonic()
-        known = self._callers.pop(caller, None)
-        if known is None or began_s - known.seen_s > FORGET_S:
-            known = _Caller(PoseInference(self._state), began_s)
-        known.seen_s = began_s
-        self._callers[caller] = known
-        while len(self._callers) > MOST_CALLERS:
-            self._callers.popitem(last=False)
-        rows = known.poses.rows(prompt, pose, capture_ns, began_s, count=count)
-        settings = self._state.settings
-        latency_ms = settings.latency_ms + self._random.uniform(0.0, settings.jitter_ms)
-        await asyncio.sleep(latency_ms * 1e-3)
+        poses, seen_s = self._callers.pop(caller, (None, 0.0))
+        if poses is None or began_s - seen_s > FORGET_S:
+            poses = PoseInference(self._state)
+        self._callers[caller] = poses, began_s
+        if len(self._callers) > MOST_CALLERS:
+            del self._callers[next(iter(self._callers))]
+        rows = poses.rows(prompt, pose, capture_ns, began_s, count=count)
+        await asyncio.sleep(self._state.settings.latency_s(self._random))
         return rows, round((time.monotonic() - began_s) * 1e3, 3)

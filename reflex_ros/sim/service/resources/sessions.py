@@ -163,9 +163,10 @@ class Sessions:
         return session.ids('status', 'mode')
 
     @rpc('publicApi:closeSession')
-    def close_row(self, *, session_id: str, reason: str) -> Json:
-        """End a session; a stream that runs on it ends too."""
-        session = self.close(session_id, reason)
+    def close(self, session_id: str, reason: str) -> Json:
+        """End an active session; a stream that runs on it ends too."""
+        session = self._active(session_id)
+        self._end(session, Status.CLOSED, reason)
         self._context.notify()
         return session.ids('status', 'mode')
 
@@ -181,11 +182,7 @@ class Sessions:
             if deployment_id in ('', receipt.deployment_id)]}
 
     def open(self, base_model: str, mode: Mode = Mode.DRY_RUN, **fields: str) -> Session:
-        """
-        Start an active session that lives as long as the settings say.
-
-        :param fields: what else the client sent: fields of ``Session``.
-        """
+        """Start a session, as long as the settings say; ``fields`` are those of ``Session``."""
         now_ms = self._context.clock.now_ms()
         expires_at = now_ms + round(self._context.settings.expiry_s * 1e3)
         session = self.table.add(Session(
@@ -200,11 +197,7 @@ class Sessions:
         return None if session is None else self._updated(session)
 
     def get(self, session_id: str) -> Session:
-        """
-        Return the session with its status up to date.
-
-        :raises Refusal: ``session_not_found``.
-        """
+        """Return the session with its status up to date; refuse an unknown id."""
         return self._updated(self.table.get(session_id))
 
     def all(self, status: str | None = None) -> list[Session]:
@@ -219,10 +212,6 @@ class Sessions:
             session.mode = mode
             self._record(session, 'promoted' if mode is Mode.APPLY_ACTIONS else 'demoted')
         return session
-
-    def close(self, session_id: str, reason: str) -> Session:
-        """End an active session because its client says so."""
-        return self._end(self._active(session_id), Status.CLOSED, reason)
 
     def apply_fault(self, session: Session, name: str) -> bool:
         """
@@ -274,11 +263,10 @@ class Sessions:
             raise Refusal(ENDED[session.status])
         return session
 
-    def _end(self, session: Session, status: Status, reason: str) -> Session:
+    def _end(self, session: Session, status: Status, reason: str) -> None:
         session.status, session.close_reason = status, reason
         session.ended_at = self._context.clock.now_ms()
         self._record(session, status.value, reason)
-        return session
 
     def _record(self, session: Session, event: str, reason: str = '') -> None:
         """Add a receipt; a session without a deployment has none."""

@@ -15,6 +15,7 @@ stream, only to save a simulation from a power cut.
 from __future__ import annotations
 
 from collections.abc import Mapping
+import contextlib
 from dataclasses import asdict
 import fcntl
 from functools import cache
@@ -65,22 +66,19 @@ class Store:
         self._clock = clock
         self._tables = tables
         self._saved_advance_s = 0.0
-        self._connection: sqlite3.Connection | None = None
-        self._lock = -1
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(directory / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._claim(directory)
-            self._open(directory)
-            self.save()
+            # Closed again, in reverse order, unless all goes well.
+            with contextlib.ExitStack() as opened:
+                self._claim(directory, opened)
+                self._connection = self._open(directory, opened)
+                self.save()
+                self._opened = opened.pop_all()
+        except BlockingIOError as exc:
+            raise StateError(f'another service runs on {directory}; end it, or name another '
+                             'directory with --state') from exc
         except OSError as exc:
-            self.close()
             raise StateError(f'cannot use the state directory {directory}: {exc.strerror}; '
                              'name another with --state') from exc
-        except StateError:
-            self.close()
-            raise
 
     def save(self) -> None:
         """
@@ -93,7 +91,6 @@ class Store:
         has_moved = advanced_s != self._saved_advance_s
         if not has_moved and not any(table.changed for table in self._tables.values()):
             return
-        assert self._connection is not None
         try:
             with self._connection as connection:
                 for kind, table in self._tables.items():
@@ -114,28 +111,24 @@ class Store:
 
     def close(self) -> None:
         """Release the directory; may be called twice."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-        lock, self._lock = self._lock, -1
-        if lock >= 0:
-            os.close(lock)
+        self._opened.close()
 
-    def _claim(self, directory: Path) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise StateError(f'another service runs on {directory}; end it, or name another '
-                             'directory with --state') from exc
+    def _claim(self, directory: Path, opened: contextlib.ExitStack) -> None:
+        """Make the directory and its files, and keep every other service away."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(directory / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        opened.callback(os.close, lock)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _open(self, directory: Path) -> None:
+    def _open(self, directory: Path, opened: contextlib.ExitStack) -> sqlite3.Connection:
         """Read the tables and the clock from the file, or prepare an empty file."""
         old = directory / 'state.json'
         if old.exists():
             raise _unreadable(old, 'an earlier version wrote it, in another format')
         try:
             connection = sqlite3.connect(self._path, check_same_thread=False)
-            self._connection = connection
+            opened.callback(connection.close)
             [application_id] = connection.execute('PRAGMA application_id').fetchone()
             [version] = connection.execute('PRAGMA user_version').fetchone()
             is_new = connection.execute('SELECT 1 FROM sqlite_master').fetchone() is None
@@ -148,6 +141,7 @@ class Store:
             connection.execute('PRAGMA synchronous = OFF')
             if not is_new:
                 self._load(connection)
+            return connection
         except (sqlite3.Error, ValueError, RecursionError) as exc:
             raise _unreadable(self._path, str(exc)) from exc
 
@@ -171,11 +165,7 @@ class Store:
 
 
 def _read_row(row_type: type[R], record: object) -> R:
-    """
-    Build a row from its stored form.
-
-    :raises ValueError: or TypeError, naming the field that is missing or not valid.
-    """
+    """Build a row from its stored form; an error names the field that is not valid."""
     if not isinstance(record, dict):
         raise ValueError('object expected')
     values = {}

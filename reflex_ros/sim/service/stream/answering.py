@@ -24,11 +24,7 @@ from reflex_ros.sim.service.stream.messages import Observation, StreamEnd
 
 
 class Answering:
-    """
-    Serve the observations of one session.
-
-    :param key: the bearer of the connection; when it is revoked, the stream ends.
-    """
+    """Serve the observations of one session, until its key or the session ends."""
 
     def __init__(
         self, state: ServiceState, connection: Connection, session: Session,
@@ -96,11 +92,7 @@ class Answering:
         self.check()
 
     def check(self) -> None:
-        """
-        Let the faults happen that are due, and check that the session goes on.
-
-        :raises StreamEnd: when it does not.
-        """
+        """Let the faults happen that are due; ``StreamEnd`` when the session does not go on."""
         if self._consume_due('revoke_key_after'):
             self._state.key_revoked = True
             self._state.notify()
@@ -145,8 +137,6 @@ class Answering:
         return is_due and self._faults.consume('skip_one_in') is not None
 
     def _latency_s(self) -> float:
-        settings = self._state.settings
-        latency_ms = settings.latency_ms + self._random.uniform(0.0, settings.jitter_ms)
-        if fault := self._faults.consume('slow'):
-            latency_ms += fault.number
-        return latency_ms * 1e-3
+        latency_s = self._state.settings.latency_s(self._random)
+        fault = self._faults.consume('slow')
+        return latency_s + (fault.number * 1e-3 if fault else 0.0)
