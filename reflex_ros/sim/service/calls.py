@@ -162,11 +162,7 @@ def complaint(exc: Exception) -> str:
 
 
 def parse_object(text: str | bytes) -> Json:
-    """
-    Parse a JSON object.
-
-    :raises ValueError: saying why it is not one.
-    """
+    """Parse a JSON object; anything else is a ``ValueError`` that says what it is."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:

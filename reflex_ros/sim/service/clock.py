@@ -35,11 +35,7 @@ class ServiceClock:
         return round(self.now_s() * 1e3)
 
     def advance(self, seconds: float) -> None:
-        """
-        Move the clock forward.
-
-        :raises ValueError: when ``seconds`` is negative or not finite.
-        """
+        """Move the clock forward, by a finite number of seconds."""
         if not 0.0 <= seconds < float('inf'):
             raise ValueError('the clock only moves forward, by a finite number of seconds')
         self._offset_s += seconds

@@ -53,11 +53,7 @@ class Server:
         self._serving: set[asyncio.Task[object]] = set()
 
     async def start(self) -> None:
-        """
-        Bind the port and begin to serve.
-
-        :raises OSError: when the port is taken.
-        """
+        """Bind the port and begin to serve; ``OSError`` when the port is taken."""
         faults = http_faults.make_middleware(self.state.faults, self.state.counters)
         app = web.Application(
             client_max_size=MAX_BODY,

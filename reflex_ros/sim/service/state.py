@@ -95,11 +95,7 @@ class ServiceState(Context):
         return {'fault': fault.to_json(), 'hit': hit}
 
     def clear(self, name: str | None = None) -> None:
-        """
-        Switch one fault off, or all; the key of the settings is then no longer revoked.
-
-        :raises ValueError: on an unknown name.
-        """
+        """Switch one fault off, or all; the key of the settings is then no longer revoked."""
         self.faults.clear(name)
         if name in (None, 'revoke_key_after'):
             self.key_revoked = False
@@ -116,11 +112,7 @@ class ServiceState(Context):
         self.recordings.advance()
 
     def save(self) -> None:
-        """
-        Write what has changed, when there is a directory for it.
-
-        :raises StateError: when the disk is full or broken.
-        """
+        """Write what has changed, if there is a directory; ``StateError`` on a full disk."""
         if self._store is not None:
             self._store.save()
 

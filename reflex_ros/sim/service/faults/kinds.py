@@ -42,11 +42,7 @@ class FaultKind:
     times: int | None = None
 
     def parse(self, value: object) -> tuple[float, str]:
-        """
-        Turn a value from the command line or from JSON into number and text.
-
-        :raises ValueError: saying what the fault takes.
-        """
+        """Turn a value into number and text; a ``ValueError`` says what the fault takes."""
         number, text = self.number or 0.0, self.text or ''
         if isinstance(value, list):
             value = ','.join(str(item) for item in value)

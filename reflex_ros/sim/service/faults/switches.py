@@ -73,22 +73,14 @@ class Faults:
         return fault
 
     def switch_on_text(self, option: str) -> Fault:
-        """
-        Switch a fault on as ``--fault`` does: ``NAME[=VALUE][*TIMES]``.
-
-        :raises ValueError: on an unknown name or a bad value.
-        """
+        """Switch a fault on as ``--fault`` does: ``NAME[=VALUE][*TIMES]``."""
         match = _OPTION.fullmatch(option)
         assert match is not None
         name, value, times = match.groups()
         return self.switch_on(name, value, int(times) if times else None)
 
     def clear(self, name: str | None = None) -> None:
-        """
-        Switch one fault off, or all. A fault that is already off is not an error.
-
-        :raises ValueError: on an unknown name.
-        """
+        """Switch one fault off, or all; a known fault that is off already is no error."""
         if name is None:
             self._on.clear()
         elif name in KINDS:

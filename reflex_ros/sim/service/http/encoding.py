@@ -22,11 +22,7 @@ _EXACT = 2**53
 
 
 def decode(value: object) -> object:
-    """
-    Turn a parsed body into values.
-
-    :raises ValueError: when a special value is malformed or its ``$`` key is unknown.
-    """
+    """Turn a parsed body into values; a special value may be malformed: ``ValueError``."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):
@@ -42,11 +38,7 @@ def decode(value: object) -> object:
 
 
 def encode(value: object) -> object:
-    """
-    Turn values into what can be written as JSON.
-
-    :raises ValueError: when an integer does not fit into 64 bits.
-    """
+    """Turn values into what can be written as JSON, integers of at most 64 bits."""
     if isinstance(value, dict):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -61,11 +61,7 @@ class Endpoint:
 
 
 async def _read_body(request: web.Request) -> Json:
-    """
-    Return the fields of the JSON body without those that are null; an empty body has none.
-
-    :raises ArgumentError: when the body is not a JSON object.
-    """
+    """Return the fields of the body that are not null; ``ArgumentError`` on other JSON."""
     raw = await request.read()
     try:
         body = parse_object(raw or b'{}')

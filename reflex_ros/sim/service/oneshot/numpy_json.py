@@ -37,11 +37,7 @@ class Array:
 
 
 def decode(value: object) -> object:
-    """
-    Return parsed JSON with its arrays as ``Array``.
-
-    :raises ValueError: when an array is malformed.
-    """
+    """Return parsed JSON with its arrays as ``Array``; one may be malformed: ``ValueError``."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):

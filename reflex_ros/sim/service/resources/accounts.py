@@ -24,12 +24,7 @@ class Account(Row):
 
 
 class SignUpError(Exception):
-    """
-    The account is not made.
-
-    :param status: of the HTTP answer.
-    :param code: in capitals, as the site's library spells them.
-    """
+    """The account is not made: an HTTP status, and a code as the site's library spells them."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -45,11 +40,7 @@ class Accounts:
         self.table = context.add_table('accounts', Account)
 
     def sign_up(self, name: object, email: object, password: object) -> Account:
-        """
-        Make an account.
-
-        :raises SignUpError: when a field is missing or bad, or the e-mail address is taken.
-        """
+        """Make an account; each field is checked, and an e-mail address has one account."""
         for field, value in (('name', name), ('email', email), ('password', password)):
             if not isinstance(value, str) or not value.strip():
                 raise SignUpError(400, 'VALIDATION_ERROR', f'{field} is required')

@@ -165,11 +165,7 @@ class Datasets:
         return dataset.to_rest()
 
     def find_or_add(self, source: str) -> Dataset:
-        """
-        Return the dataset at a place on the hub.
-
-        :raises Refusal: ``invalid_parameters``, saying what is wrong with the ``hfSourceUri``.
-        """
+        """Return the dataset at a place on the hub; refuse what is no ``hfSourceUri``."""
         try:
             hub = parse_dataset(source)
         except ValueError as exc:

@@ -115,11 +115,7 @@ class Deployments:
         return BLOCKED if is_blocked else deployment.status
 
     def is_ready(self, deployment_id: str) -> bool:
-        """
-        Return whether a deployment may apply actions; an empty id means no deployment.
-
-        :raises Refusal: ``deployment_not_found``.
-        """
+        """Return whether a deployment may apply actions; an empty id means no deployment."""
         if not deployment_id:
             return not self._context.faults.is_on('deployment_not_ready')
         return self.status(self.table.get(deployment_id)) == READY

@@ -38,11 +38,7 @@ class HubDataset:
 
 
 def parse_repo(text: str) -> str:
-    """
-    Check a plain ``owner/repo``.
-
-    :raises ValueError: when it is not one.
-    """
+    """Check a plain ``owner/repo``; anything else is a ``ValueError``."""
     owner, _, name = text.partition('/')
     if not _NAME.fullmatch(owner) or not _NAME.fullmatch(name):
         raise ValueError(f'{text[:100]!r} is not an owner/repo')
@@ -50,11 +46,7 @@ def parse_repo(text: str) -> str:
 
 
 def parse_dataset(text: str) -> HubDataset:
-    """
-    Take the name of a dataset apart.
-
-    :raises ValueError: when it has none of the ``FORMS``, or a part of it is not valid.
-    """
+    """Take a name of one of the ``FORMS`` apart; anything else is a ``ValueError``."""
     is_page = '://' in text and not text.startswith('hf://')
     short = text.removeprefix('hf://datasets/')
     match = _PAGE.fullmatch(text) if is_page else _SHORT.fullmatch(short)

@@ -58,11 +58,7 @@ class Keys:
         return account | ({} if key.expires_at is None else {'expiresAt': key.expires_at})
 
     def make(self, name: str, life_s: float | None = None) -> tuple[Key, str]:
-        """
-        Add a key and return it with its secret, which cannot be read again.
-
-        :param life_s: None for a key that does not expire.
-        """
+        """Add a key, for ever or not; its secret cannot be read again."""
         secret = f'rfx_{secrets.token_urlsafe(24)}'
         now_ms = self._context.clock.now_ms()
         expires_at = None if life_s is None else now_ms + round(life_s * 1e3)
@@ -70,11 +66,7 @@ class Keys:
         return self.table.add(key), secret
 
     def find(self, secret: str) -> Key:
-        """
-        Return the key that a secret belongs to.
-
-        :raises Refusal: ``unknown_key``, also for a key that has expired, or ``key_revoked``.
-        """
+        """Return the key of a secret; refuse one that is unknown, has expired or is revoked."""
         # JSON and HTTP can both carry texts that are not valid UTF-8.
         asked = secret.encode(errors='surrogatepass')
         if secrets.compare_digest(asked, self._context.settings.key.encode()):
@@ -92,11 +84,7 @@ class Keys:
         return key
 
     def revoke(self, key_id: str) -> None:
-        """
-        Refuse a key from now on.
-
-        :raises ValueError: for an unknown key, and for the key of the settings.
-        """
+        """Refuse a key from now on; only one from ``make`` can be revoked."""
         key = self.table.find(key_id)
         if key is None or not key.digest:
             raise ValueError(f'{key_id[:100]!r} cannot be revoked: only a key from /admin/key '

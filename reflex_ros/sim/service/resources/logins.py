@@ -101,11 +101,7 @@ class Logins:
         return 'expired' if is_over or login.stage is Stage.DENIED else login.stage.value
 
     def decide(self, login_id: str, *, approve: bool) -> None:
-        """
-        Approve or deny a request; repeating a decision is no error.
-
-        :raises ValueError: when the request is unknown, consumed or expired.
-        """
+        """Approve or deny a request that is not over; repeating a decision is no error."""
         status = self.status(login_id)
         if status not in ('pending', 'approved'):
             raise ValueError(f'the login request is {status}')

@@ -152,11 +152,7 @@ class Models:
             **fields))  # type: ignore[arg-type]
 
     def get_ready(self, model_id: str) -> Model:
-        """
-        Return a model that can be used.
-
-        :raises Refusal: ``model_not_found``, ``model_not_ready``.
-        """
+        """Return a model that can be used; refuse one that is unknown or not ready."""
         model = self.table.get(model_id)
         if model.status is not Status.READY:
             raise Refusal(Reason.MODEL_NOT_READY, f'the model is {model.status.value}')

@@ -112,11 +112,7 @@ class StepRun(Row):
         }}
 
     def optimize(self, learning_rate: float) -> Json:
-        """
-        Apply the gradients since the last step; return ``step`` and ``metrics``.
-
-        :raises Refusal: ``no_gradients`` when there are none.
-        """
+        """Apply the gradients since the last step, if any; return ``step`` and ``metrics``."""
         if self.pending == 0:
             raise Refusal(Reason.NO_GRADIENTS, 'call forward-backward first')
         ratio = learning_rate / _BEST_RATE
@@ -215,11 +211,7 @@ class StepRuns:
                 'step': run.step}
 
     def _running(self, run_id: str) -> StepRun:
-        """
-        Return a run that can go on.
-
-        :raises Refusal: ``training_run_not_found``, ``training_run_finished``.
-        """
+        """Return a run that can go on; refuse one that is unknown or over."""
         run, now_ms = self.table.get(run_id), self._clock.now_ms()
         if run.is_over(now_ms):
             raise Refusal(Reason.TRAINING_RUN_FINISHED, 'its max_minutes are over')

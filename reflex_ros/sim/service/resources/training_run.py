@@ -100,11 +100,7 @@ class TrainingRun(WireRow):
         return round((last + (first - last) * fall) * (ripple if step else 1.0), 6)
 
     def row(self, dataset: Dataset | None) -> Json:
-        """
-        Return the row of ``listTrainingRuns``.
-
-        :param dataset: None when it is gone.
-        """
+        """Return the row of ``listTrainingRuns``; the dataset is None when it is gone."""
         steps, step = self.estimated_total_steps, self.steps_completed
         # The CLI prints the fields in this order.
         row = self.ids('status') | {

@@ -74,11 +74,7 @@ class Upload(Row):
 
 
 class Blobs:
-    """
-    The bytes, one file per upload.
-
-    :param directory: where they stay; None makes a temporary one, which ``close`` removes.
-    """
+    """The bytes, one file per upload; without a directory they are gone after ``close``."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -137,11 +133,7 @@ class Blobs:
 
 
 class Uploads:
-    """
-    Every upload, oldest first.
-
-    :param directory: where the bytes survive a restart, None for nowhere.
-    """
+    """Every upload, oldest first; without a directory the bytes do not survive a restart."""
 
     def __init__(self, context: Context, directory: Path | None) -> None:
         self._context = context
@@ -149,11 +141,7 @@ class Uploads:
         self.table = context.add_table('uploads', Upload, Reason.UPLOAD_NOT_FOUND)
 
     def begin(self, purpose: Purpose, expected_bytes: int | None = None) -> Upload:
-        """
-        Make room for a file.
-
-        :raises Refusal: ``invalid_parameters`` when the size is negative or beyond the limit.
-        """
+        """Make room for a file; refuse a size that is negative or beyond the limit."""
         if expected_bytes is not None and not 0 <= expected_bytes <= LIMITS[purpose]:
             raise invalid(f'the size must be in 0..{LIMITS[purpose]} bytes')
         if purpose is Purpose.MODEL:

@@ -70,11 +70,7 @@ class Table(Generic[R]):
         return self._rows.get(row_id)
 
     def get(self, row_id: str) -> R:
-        """
-        Return a row.
-
-        :raises Refusal: with the table's reason, when the id is unknown.
-        """
+        """Return a row; refuse an unknown id with the table's reason."""
         row = self._rows.get(row_id)
         if row is None:
             raise Refusal(self._not_found)

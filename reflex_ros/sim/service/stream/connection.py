@@ -87,11 +87,7 @@ class Connection:
                 return False
 
     def pop(self) -> tuple[Message, float] | None:
-        """
-        Remove and return the oldest message and its time of receipt, or return None.
-
-        :raises StreamEnd: when that message was not a proper one.
-        """
+        """Return the oldest message and its time of receipt, or None; raise a bad one."""
         if not self._inbox:
             return None
         message, received_s = self._inbox.popleft()
@@ -115,19 +111,11 @@ class Connection:
             await self._ping()
 
     async def send(self, frame: corruption.Frame) -> None:
-        """
-        Send a frame without any fault.
-
-        :raises ConnectionError: when the client is gone.
-        """
+        """Send a frame without any fault; ``ConnectionError`` when the client is gone."""
         await self._send_text(corruption.to_text(frame))
 
     async def deliver(self, frame: corruption.Frame) -> None:
-        """
-        Send a chunk, with the faults of the link that are on.
-
-        :raises ConnectionError: when the client is gone.
-        """
+        """Send a chunk, with the faults of the link; ``ConnectionError`` as for ``send``."""
         faults = self._state.faults
         if fault := faults.consume('garbage'):
             raw = wire.frame(*corruption.garbage(fault.text, frame))

@@ -14,12 +14,7 @@ from reflex_ros.sim.service.stream.messages import BadInput, Observation, Sessio
 
 
 class Inference:
-    """
-    Answer the observations of one stream.
-
-    :param opened: what the client asked for.
-    :raises ValueError: on an unknown action adapter.
-    """
+    """Answer the observations of one stream; ``ValueError`` on an unknown action adapter."""
 
     def __init__(self, context: Context, opened: SessionOpen) -> None:
         self._context = context
@@ -60,11 +55,7 @@ class Inference:
         return adapter, adapter.to_rows(rows, observation.state)
 
     def _prefix(self, observation: Observation, adapter: adapters.Adapter) -> list[Pose]:
-        """
-        Return what the client will execute; empty when it does not say or it is not wanted.
-
-        :raises BadInput: when a row has the wrong length.
-        """
+        """Return what the client will execute; empty when it does not say or it is not wanted."""
         rows = observation.action_prefix or []
         if any(len(row) != len(observation.state) for row in rows):
             raise BadInput('invalid_action_prefix', "the rows of 'action_prefix' must hold "
@@ -76,11 +67,7 @@ class Inference:
 
 
 def check_length(state: Sequence[float], adapter: adapters.Adapter) -> None:
-    """
-    Check that a state has as many numbers as its layout.
-
-    :raises BadInput: when it has not.
-    """
+    """Check that a state has as many numbers as its layout; ``BadInput`` when not."""
     if len(state) not in adapter.state_dims:
         raise BadInput(
             'invalid_state', f"'state' must hold {' or '.join(map(str, adapter.state_dims))} "

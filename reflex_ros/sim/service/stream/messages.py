@@ -115,11 +115,7 @@ _VALUE_SLUGS = {'prompt': 'invalid_session_open', 'chunk_size': 'invalid_session
 
 
 def parse(text: str) -> Message:
-    """
-    Parse one text frame.
-
-    :raises BadInput: saying what is wrong with it.
-    """
+    """Parse one text frame; ``BadInput`` says what is wrong with it."""
     try:
         frame = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -130,11 +126,7 @@ def parse(text: str) -> Message:
 
 
 def parse_observation(frame: dict[str, object]) -> Observation:
-    """
-    Parse an observation that has no ``type``.
-
-    :raises BadInput: saying what is wrong with it.
-    """
+    """Parse an observation that has no ``type``, as ``parse`` does."""
     message = _parse(frame | {'type': 'observation'})
     assert isinstance(message, Observation)
     return message

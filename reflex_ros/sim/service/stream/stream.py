@@ -26,11 +26,7 @@ OPEN_TIMEOUT_S = 30.0
 
 
 class Stream:
-    """
-    Serve one connection.
-
-    :param key: the bearer that opened it.
-    """
+    """Serve one connection, which the bearer ``key`` has opened."""
 
     def __init__(self, state: ServiceState, connection: Connection, key: str) -> None:
         self._state = state
