@@ -147,7 +147,8 @@ def _mistake(exc: ValidationError) -> str | None:
             return f'Object is missing the required field `{name}`.'
         if error['type'] == 'extra_forbidden':
             return f'Object contains extra field `{name}` that is not in the validator.'
-        if error['type'].endswith('_type') or error['type'] == 'assertion_error':
+        is_other = error['type'] == 'literal_error' and not isinstance(error['input'], str)
+        if is_other or error['type'].endswith(('_type', 'assertion_error')):
             return f'Value of field `{name}` does not match validator: {error["msg"]}.'
     return None
 

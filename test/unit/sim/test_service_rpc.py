@@ -405,8 +405,8 @@ def test_integer_beyond_64_bits_is_refused():
 IDS = ['deploy_sim', 'deploy_blocked', 'model_sim', 'schema_sim', 'robot_sim', 'key_sim', 'x']
 VALUES = [
     *IDS, '', '\ud800', '{}', '{"r": 1}', '[', 'pi0.5', 'lora', 'dry_run', 'apply_actions',
-    'lerobot/pusht', 'x' * 3000, 0, 1, -1, 10**30, True, False, None, 1.5, [], ['mcap'], {},
-    {'a': [1]}]
+    'queued', 'lerobot/pusht', 'x' * 3000, 0, 1, -1, 10**30, True, False, None, 1.5, [], ['mcap'],
+    {}, {'a': [1]}]
 
 
 FUNCTIONS = Rpc(ServiceState(Settings())).functions

@@ -28,7 +28,6 @@ from reflex_ros.sim.service.oneshot.oneshot import OneShot
 from reflex_ros.sim.service.policy.adapters import Adapter, ADAPTERS
 from reflex_ros.sim.service.refusals import Refusal
 from reflex_ros.sim.service.resources.keys import Key
-from reflex_ros.sim.service.resources.models import Status
 from reflex_ros.sim.service.so101 import Rows
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.stream import messages
@@ -97,7 +96,7 @@ class Infer:
     def _adapter_path(self, model_id: str) -> corruption.Frame:
         """Return the path of the adapter that answered, nothing for the base model."""
         model = self._state.models.table.find(model_id)
-        if model is None or model.status is not Status.READY or model.kind == 'base':
+        if model is None or model.status != 'ready' or model.kind == 'base':
             return {}
         return {'adapter_path': f'/models/customer_models/{model.id}/pretrained_model/'}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from typing import Literal
 
 from reflex_ros.sim.service.calls import Json, known, rest, rpc, Text, WireRow
 from reflex_ros.sim.service.context import Context
@@ -23,13 +23,8 @@ from reflex_ros.sim.service.storage.table import new_id
 INVALID_NAME = 'invalid'
 
 
-class Status(str, Enum):
-    """What is known about a dataset."""
-
-    AWAITING_UPLOAD = 'awaiting_upload'
-    REGISTERED = 'registered'
-    VALIDATED = 'validated'
-    INVALID = 'invalid'
+# What is known about a dataset.
+Status = Literal['awaiting_upload', 'registered', 'validated', 'invalid']
 
 
 @dataclass
@@ -66,10 +61,10 @@ class Dataset(WireRow):
     def status(self) -> Status:
         """The status, which follows from the other fields."""
         if not self.is_complete:
-            return Status.AWAITING_UPLOAD
+            return 'awaiting_upload'
         if self.last_validated_at is not None:
-            return Status.VALIDATED
-        return Status.INVALID if self.validation_message else Status.REGISTERED
+            return 'validated'
+        return 'invalid' if self.validation_message else 'registered'
 
     def to_json(self) -> Json:
         """Return the row of the RPC functions."""

@@ -12,8 +12,8 @@ Login requests that wait for a person: the state machine behind ``cliAuth:*`` (p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 import secrets
+from typing import Literal
 
 from reflex_ros.sim.service.calls import Json, rpc, WireRow
 from reflex_ros.sim.service.context import Context
@@ -26,13 +26,8 @@ MOST_LOGINS = 200
 MOST_LETTERS = 100
 
 
-class Stage(str, Enum):
-    """What has happened to a login request, apart from the passing of time."""
-
-    PENDING = 'pending'
-    APPROVED = 'approved'
-    DENIED = 'denied'
-    CONSUMED = 'consumed'
+# What has happened to a login request, apart from the passing of time.
+Stage = Literal['pending', 'approved', 'denied', 'consumed']
 
 
 @dataclass
@@ -51,7 +46,7 @@ class Login(WireRow):
     form_token: str
     created_at: int
     expires_at: int
-    stage: Stage = Stage.PENDING
+    stage: Stage = 'pending'
 
     @property
     def code(self) -> str:
@@ -78,7 +73,7 @@ class Logins:
         status = self.status(id)
         if status != 'approved':
             return {'status': status}
-        self.table.get(id).stage = Stage.CONSUMED
+        self.table.get(id).stage = 'consumed'
         return {'status': status, 'apiKey': self._context.settings.key}
 
     def create(self, hostname: str) -> Login:
@@ -95,14 +90,14 @@ class Logins:
         login = self.table.find(login_id)
         if login is None:
             return 'unknown'
-        if login.stage is Stage.CONSUMED:
+        if login.stage == 'consumed':
             return 'consumed'
         is_over = self._context.clock.now_ms() >= login.expires_at
-        return 'expired' if is_over or login.stage is Stage.DENIED else login.stage.value
+        return 'expired' if is_over or login.stage == 'denied' else login.stage
 
     def decide(self, login_id: str, *, approve: bool) -> None:
         """Approve or deny a request that is not over; repeating a decision is no error."""
         status = self.status(login_id)
         if status not in ('pending', 'approved'):
             raise ValueError(f'the login request is {status}')
-        self.table.get(login_id).stage = Stage.APPROVED if approve else Stage.DENIED
+        self.table.get(login_id).stage = 'approved' if approve else 'denied'

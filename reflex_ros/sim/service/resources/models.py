@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from typing import Literal
 
 from reflex_ros.sim.service.calls import Json, JsonText, rpc, Text, WireRow
 from reflex_ros.sim.service.context import Context
@@ -20,13 +20,8 @@ DELETION_MS = 30_000
 _SIZE_BYTES = 42_000_000
 
 
-class Status(str, Enum):
-    """Where a model is in its life."""
-
-    PULLING = 'pulling'
-    READY = 'ready'
-    FAILED = 'failed'
-    DELETING = 'deleting'
+# Where a model is in its life.
+Status = Literal['pulling', 'ready', 'failed', 'deleting']
 
 
 @dataclass
@@ -35,7 +30,7 @@ class Model(WireRow):
     One model; empty texts are unknown.
 
     :param kind: where it comes from: ``base``, ``hf_import``, ``direct_upload``, ``fine_tune``.
-    :param due_at: when ``PULLING`` or ``DELETING`` ends.
+    :param due_at: when ``pulling`` or ``deleting`` ends.
     :param doom: why the pull will fail.
     :param storage_id: of the uploaded file.
     """
@@ -72,7 +67,7 @@ class Models:
         self.table = context.add_table('models', Model, Reason.MODEL_NOT_FOUND)
         now_ms = context.clock.now_ms()
         self.table.add(Model(
-            'model_sim', 'Simulated policy', 'base', Status.READY, 0, now_ms, now_ms, 'v1',
+            'model_sim', 'Simulated policy', 'base', 'ready', 0, now_ms, now_ms, 'v1',
             'pi0.5'))
 
     @rpc('publicApi:importModelFromHuggingFace')
@@ -91,7 +86,7 @@ class Models:
             doom = f'{repo} is gated; an hfToken is needed'
         model = self.add(
             name=name, kind='hf_import', hf_repo=repo, hf_revision=hf_revision,
-            size_bytes=_SIZE_BYTES, status=Status.PULLING, doom=doom)
+            size_bytes=_SIZE_BYTES, status='pulling', doom=doom)
         model.due_at = model.created_at + round(self._context.settings.pull_s * 1e3)
         return model.ids('status', 'kind') | {'sizeBytes': model.size_bytes}
 
@@ -125,9 +120,9 @@ class Models:
     def delete(self, *, model_id: str) -> Json:
         """Begin to delete a model."""
         model = self.table.get(model_id)
-        if model.status is Status.DELETING:
+        if model.status == 'deleting':
             raise Refusal(Reason.ALREADY_DELETING)
-        model.status, model.updated_at = Status.DELETING, self._context.clock.now_ms()
+        model.status, model.updated_at = 'deleting', self._context.clock.now_ms()
         model.due_at = model.updated_at + DELETION_MS
         return model.ids('status')
 
@@ -141,7 +136,7 @@ class Models:
         return {'keyId': key.id, 'modelId': model_id}
 
     def add(
-        self, *, name: str, kind: str, status: Status = Status.READY, size_bytes: int = 0,
+        self, *, name: str, kind: str, status: Status = 'ready', size_bytes: int = 0,
         **fields: str,
     ) -> Model:
         """Add a model, ready unless told otherwise; the fields are those of ``Model``."""
@@ -154,8 +149,8 @@ class Models:
     def get_ready(self, model_id: str) -> Model:
         """Return a model that can be used; refuse one that is unknown or not ready."""
         model = self.table.get(model_id)
-        if model.status is not Status.READY:
-            raise Refusal(Reason.MODEL_NOT_READY, f'the model is {model.status.value}')
+        if model.status != 'ready':
+            raise Refusal(Reason.MODEL_NOT_READY, f'the model is {model.status}')
         return model
 
     def advance(self) -> None:
@@ -164,11 +159,11 @@ class Models:
         for model in self.table.all():
             if model.due_at is None or now_ms < model.due_at:
                 continue
-            if model.status is Status.DELETING:
+            if model.status == 'deleting':
                 self.table.remove(model.id)
                 self._uploads.discard(model.storage_id)
                 self._keys.unbind_model(model.id)
                 continue
-            model.status = Status.FAILED if model.doom else Status.READY
+            model.status = 'failed' if model.doom else 'ready'
             model.updated_at, model.due_at = model.due_at, None
             model.failure_reason = model.doom

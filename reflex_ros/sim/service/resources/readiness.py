@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from reflex_ros.sim.service.calls import Json
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.policy.adapters import ADAPTERS
-from reflex_ros.sim.service.resources.models import Model, Status
+from reflex_ros.sim.service.resources.models import Model
 from reflex_ros.sim.service.resources.robots import Robot, RobotSchema
 
 # An adapter makes rows of each of these lengths from any model.
@@ -57,10 +57,10 @@ def _check(name: str, problem: str) -> Json:
 def _model_problem(model: Model | None) -> str:
     if model is None:
         return 'The model is gone; create a deployment of another.'
-    if model.status is Status.READY:
+    if model.status == 'ready':
         return ''
     why = f': {model.failure_reason}' if model.failure_reason else ''
-    return f'The model is {model.status.value}{why}; wait for it or choose another.'
+    return f'The model is {model.status}{why}; wait for it or choose another.'
 
 
 def _check_schema(schema: RobotSchema | None) -> list[Json]:

@@ -16,11 +16,10 @@ from reflex_ros.sim.service.calls import ABSENT, Json, rpc, Text
 from reflex_ros.sim.service.context import Context
 from reflex_ros.sim.service.refusals import invalid, Reason, Refusal
 from reflex_ros.sim.service.resources.datasets import Dataset, Datasets
-from reflex_ros.sim.service.resources.datasets import Status as DatasetStatus
 from reflex_ros.sim.service.resources.keys import Key
 from reflex_ros.sim.service.resources.models import Models
 from reflex_ros.sim.service.resources.training_parameters import make_plan, Plan
-from reflex_ros.sim.service.resources.training_run import Status, StatusName, TrainingRun
+from reflex_ros.sim.service.resources.training_run import Status, TrainingRun
 from reflex_ros.sim.service.storage.table import new_id
 
 BASE_MODEL = 'pi0.5'
@@ -67,7 +66,7 @@ class TrainingRuns:
         return {'trainingRun': self._row(self.table.get(training_run_id))}
 
     @rpc('publicApi:listTrainingRuns')
-    def list_rows(self, *, status: StatusName = ABSENT) -> Json:
+    def list_rows(self, *, status: Status = ABSENT) -> Json:
         """Return every run, oldest first, or those in one status."""
         return {'trainingRuns': [
             self._row(run) for run in self.table.all() if status in (ABSENT, run.status)]}
@@ -77,23 +76,23 @@ class TrainingRuns:
         """Ask a run to end; repeating it is no error."""
         run = self.table.get(training_run_id)
         if not run.is_active:
-            raise Refusal(Reason.TRAINING_RUN_FINISHED, f'the run has {run.status.value}')
-        if run.status is not Status.STOPPING:
+            raise Refusal(Reason.TRAINING_RUN_FINISHED, f'the run has {run.status}')
+        if run.status != 'stopping':
             now_ms = self._context.clock.now_ms()
-            self._enter(run, Status.STOPPING, now_ms, now_ms + STOPPING_MS)
+            self._enter(run, 'stopping', now_ms, now_ms + STOPPING_MS)
         return self._answer(run)
 
     def advance(self) -> None:
         """Move the runs on to where they are by now."""
         now_ms, faults = self._context.clock.now_ms(), self._context.faults
         for run in self.table.all():
-            if run.status is Status.QUEUED and faults.is_on('training_stuck'):
+            if run.status == 'queued' and faults.is_on('training_stuck'):
                 # When the queue moves again, this run is next.
                 run.due_at = max(now_ms, run.due_at or 0)
                 continue
             while run.due_at is not None and run.due_at <= now_ms:
                 self._leave(run, run.due_at)
-            if run.status is Status.RUNNING:
+            if run.status == 'running':
                 run.seen_at = now_ms
                 run.steps_completed = int(
                     run.estimated_total_steps * (now_ms - run.entered_at) / run.train_ms)
@@ -138,34 +137,34 @@ class TrainingRuns:
         if source:
             return self._datasets.validate(self._datasets.find_or_add(source).id)
         dataset = self._datasets.table.get(run.dataset_id)
-        if dataset.status is not DatasetStatus.VALIDATED:
+        if dataset.status != 'validated':
             raise Refusal(Reason.DATASET_NOT_VALIDATED, 'validate the dataset first')
         return dataset
 
     def _leave(self, run: TrainingRun, at_ms: int) -> None:
         """Go where a run goes by itself when its time in a status is over."""
-        if run.status is Status.QUEUED:
-            self._enter(run, Status.PROVISIONING, at_ms, at_ms + run.provision_ms)
-        elif run.status is Status.PROVISIONING:
+        if run.status == 'queued':
+            self._enter(run, 'provisioning', at_ms, at_ms + run.provision_ms)
+        elif run.status == 'provisioning':
             run.will_fail = self._context.faults.consume('training_fails') is not None
             run.started_at = at_ms
             share = 0.5 if run.will_fail else 1.0
-            self._enter(run, Status.RUNNING, at_ms, at_ms + round(run.train_ms * share))
-        elif run.status is Status.STOPPING:
-            self._finish(run, Status.STOPPED, at_ms)
+            self._enter(run, 'running', at_ms, at_ms + round(run.train_ms * share))
+        elif run.status == 'stopping':
+            self._finish(run, 'stopped', at_ms)
         elif run.will_fail:
             run.steps_completed = run.estimated_total_steps // 2
             run.error_message = 'CUDA out of memory (by a fault)'
-            self._finish(run, Status.FAILED, at_ms)
+            self._finish(run, 'failed', at_ms)
         else:
             run.steps_completed = run.estimated_total_steps
-            self._finish(run, Status.SUCCEEDED, at_ms)
+            self._finish(run, 'succeeded', at_ms)
             run.model_id = self._models.add(
                 name=run.model_name, kind='fine_tune', version=run.model_version,
                 base_model=run.base_model, training_run_id=run.id).id
 
     def _finish(self, run: TrainingRun, status: Status, at_ms: int) -> None:
-        if run.status is Status.RUNNING:
+        if run.status == 'running':
             run.seen_at = at_ms
         run.finished_at = at_ms
         self._enter(run, status, at_ms, None)
@@ -175,8 +174,8 @@ class TrainingRuns:
 
     def _row(self, run: TrainingRun) -> Json:
         row = run.row(self._datasets.table.find(run.dataset_id))
-        if run.status is Status.QUEUED:
-            queue = [each.id for each in self.table.all() if each.status is Status.QUEUED]
+        if run.status == 'queued':
+            queue = [each.id for each in self.table.all() if each.status == 'queued']
             row['queuePosition'] = queue.index(run.id) + 1
         return row
 

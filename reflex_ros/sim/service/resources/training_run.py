@@ -10,13 +10,10 @@ with a ripple that depends on the run alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 import hashlib
 import json
 import math
-from typing import Annotated
-
-from pydantic import AfterValidator
+from typing import Literal
 
 from reflex_ros.sim.service.calls import Json, known, WireRow
 from reflex_ros.sim.service.resources.datasets import Dataset
@@ -24,21 +21,10 @@ from reflex_ros.sim.service.resources.datasets import Dataset
 _CHECKPOINT_BYTES = 41_000_000
 
 
-class Status(str, Enum):
-    """Where a run is in its life; ``SYNC_REQUESTED`` is never entered here."""
-
-    QUEUED = 'queued'
-    PROVISIONING = 'provisioning'
-    RUNNING = 'running'
-    SYNC_REQUESTED = 'sync_requested'
-    STOPPING = 'stopping'
-    SUCCEEDED = 'succeeded'
-    FAILED = 'failed'
-    STOPPED = 'stopped'
-
-
-StatusName = Annotated[str, AfterValidator(lambda name: Status(name))]
-TERMINAL = frozenset((Status.SUCCEEDED, Status.FAILED, Status.STOPPED))
+# Where a run is in its life; ``sync_requested`` is never entered here.
+Status = Literal['queued', 'provisioning', 'running', 'sync_requested', 'stopping', 'succeeded',
+                 'failed', 'stopped']
+TERMINAL = ('succeeded', 'failed', 'stopped')
 
 
 @dataclass
@@ -77,7 +63,7 @@ class TrainingRun(WireRow):
     finished_at: int | None = None
     model_id: str = ''
     error_message: str = ''
-    status: Status = Status.QUEUED
+    status: Status = 'queued'
     save_freq: int = 0
     provision_ms: int = 0
     train_ms: int = 0
@@ -121,7 +107,7 @@ class TrainingRun(WireRow):
                 'lastHeartbeatAt': self.seen_at, 'primeNodeId': f'node_{self.id[-6:]}',
                 'modalSpawnId': f'fc-{self.id[-20:]}', 'modalInitialLoss': self.loss_at(0),
                 'modalFinalLoss':
-                    self.loss_at(steps) if self.status is Status.SUCCEEDED else None,
+                    self.loss_at(steps) if self.status == 'succeeded' else None,
             }) | self._checkpoint(self.started_at)
         return row
 
@@ -129,7 +115,7 @@ class TrainingRun(WireRow):
         """Return the fields of the latest checkpoint, none before the first."""
         steps, step = self.estimated_total_steps, self.steps_completed
         # The end of a run is saved too.
-        step = steps if self.status is Status.SUCCEEDED else step - step % self.save_freq
+        step = steps if self.status == 'succeeded' else step - step % self.save_freq
         if step == 0:
             return {}
         metrics = {'step': step, 'epoch': step * self.epochs / steps, 'loss': self.loss_at(step)}
