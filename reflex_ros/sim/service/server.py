@@ -26,7 +26,7 @@ from reflex_ros.sim.service.oneshot.infer import Infer
 from reflex_ros.sim.service.settings import Settings
 from reflex_ros.sim.service.state import ServiceState
 from reflex_ros.sim.service.storage import StateError
-from reflex_ros.sim.service.stream.handshake import serve_stream
+from reflex_ros.sim.service.stream.stream import serve_stream
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -38,12 +38,7 @@ GRACE_S = 0.3
 
 
 class Server:
-    """
-    The simulated service on a port of 127.0.0.1.
-
-    :param state: what it serves.
-    :param port: 0 chooses a free one.
-    """
+    """The simulated service on a port of 127.0.0.1; 0 chooses a free one."""
 
     def __init__(self, state: ServiceState, port: int = 0) -> None:
         self.state = state

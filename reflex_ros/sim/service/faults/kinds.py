@@ -122,7 +122,7 @@ HTTP_FAMILIES = {
 }
 
 ROWS = (
-    # -- Handshakes of the action stream: stream/handshake.py; the greeting: stream/stream.py.
+    # -- Handshakes of the action stream, and its greeting: stream/stream.py.
     FaultKind('handshake_status', 'these HTTP codes answer handshakes, such as 503x3,403x1',
               'tries again for 90 s; 401 and other 4xx fail at once', text='503',
               pattern=STATUSES),

@@ -37,11 +37,10 @@ def refusal_reason(request: web.Request) -> str | None:
     A page of any site can make the browser of this machine send requests to 127.0.0.1. It cannot
     read the answers, and it cannot hide its origin: browsers put ``Origin`` on every POST.
     """
-    if not _is_loopback(request.remote or ''):
+    if not _is_local(request.remote or ''):
         return 'loopback only'
     # A foreign name that resolves to 127.0.0.1 (DNS rebinding) would make foreign pages ours.
-    name = _host_name(request.host)
-    if name != 'localhost' and not _is_loopback(name):
+    if not _is_local(request.host):
         return 'the Host must be 127.0.0.1'
     origin = request.headers.get('Origin')
     if origin is not None and origin != f'http://{request.host}':
@@ -49,16 +48,10 @@ def refusal_reason(request: web.Request) -> str | None:
     return None
 
 
-def _host_name(host: str) -> str:
+def _is_local(host: str) -> bool:
     # Not request.url.host: aiohttp 3.8 cannot build that URL with a newer yarl.
     try:
-        return urlsplit(f'//{host}').hostname or ''
-    except ValueError:
-        return ''
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
+        name = urlsplit(f'//{host}').hostname or ''
+        return name == 'localhost' or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False

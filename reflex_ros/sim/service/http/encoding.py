@@ -45,17 +45,14 @@ def encode(value: object) -> object:
         return [encode(item) for item in value]
     if isinstance(value, bytes):
         return {'$bytes': base64.b64encode(value).decode()}
-    if isinstance(value, float) and _needs_packing(value):
+    # JavaScript would write minus zero as 0.
+    if isinstance(value, float) and (not math.isfinite(value) or str(value) == '-0.0'):
         return {'$float': base64.b64encode(struct.pack('<d', value)).decode()}
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
         if not -2**63 <= value < 2**63:
             raise ValueError(f'{value} does not fit into 64 bits')
         return {'$integer': base64.b64encode(value.to_bytes(8, 'little', signed=True)).decode()}
     return value
-
-
-def _needs_packing(value: float) -> bool:
-    return not math.isfinite(value) or (value == 0.0 and math.copysign(1.0, value) < 0.0)
 
 
 def _decode_special(key: str, packed: object) -> object:

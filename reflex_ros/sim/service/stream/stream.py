@@ -1,7 +1,7 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One client of the action stream, from ``session.open`` to the end (protocol d.3 to d.5).
+One client of the action stream, from the handshake to the end (protocol d.2 to d.5).
 
 Two tasks share its connection: the reader fills the inbox, the answerer empties it in order and
 is the only one that sends. The stream ends by a ``StreamEnd`` in the answerer, or in the reader
@@ -13,6 +13,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+from aiohttp import web
+
+from reflex_ros.sim.service.faults import http_faults
+from reflex_ros.sim.service.http.access import bearer
 from reflex_ros.sim.service.policy.adapters import ADAPTERS
 from reflex_ros.sim.service.resources.sessions import Session, Status
 from reflex_ros.sim.service.state import ServiceState
@@ -23,6 +27,45 @@ from reflex_ros.sim.service.stream.inference import Inference
 from reflex_ros.sim.service.stream.messages import BadInput, Observation, SessionOpen, StreamEnd
 
 OPEN_TIMEOUT_S = 30.0
+MAX_MESSAGE = 8 << 20
+# [s] for the peer's answer to our Close; the vendor's clients never send one.
+CLOSE_TIMEOUT_S = 0.5
+
+
+async def serve_stream(state: ServiceState, request: web.Request) -> web.StreamResponse:
+    """
+    Answer a GET with an upgrade: refuse it, or serve the stream to its end.
+
+    Any path is accepted (d.5). The key is the bearer or, without one, ``?token=``.
+    """
+    if fault := state.faults.consume('handshake_slow'):
+        await asyncio.sleep(fault.number * 1e-3)
+    if state.faults.consume('handshake_close'):
+        return http_faults.hang_up(request)
+    refusal = http_faults.refusal(state.faults, 'handshake_status', 'redirect')
+    if refusal is None and not state.accepts(_key(request)):
+        refusal = web.json_response({'error': 'invalid_key'}, status=401)
+    if refusal is not None:
+        state.counters['handshakes_refused'] += 1
+        refusal.force_close()
+        return http_faults.with_retry_after(state.faults, refusal)
+    socket = web.WebSocketResponse(
+        compress=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_TIMEOUT_S)
+    await socket.prepare(request)
+    transport = request.transport
+    if not isinstance(transport, asyncio.Transport):
+        return socket
+    state.counters['connections'] += 1
+    state.counters['open_connections'] += 1
+    try:
+        await Stream(state, Connection(state, socket, transport), _key(request)).run()
+    finally:
+        state.counters['open_connections'] -= 1
+    return socket
+
+
+def _key(request: web.Request) -> str:
+    return bearer(request) or request.query.get('token', '')
 
 
 class Stream:
