@@ -29,12 +29,7 @@ COUNTERS = (
 
 
 class Context:
-    """
-    The part of the service's state that all resources and endpoints use.
-
-    :param settings: the values to start with.
-    :param clock: injected in tests.
-    """
+    """What all resources and endpoints share; tests inject the clock."""
 
     def __init__(self, settings: Settings, clock: ServiceClock | None = None) -> None:
         self.settings = settings

@@ -49,12 +49,7 @@ class Reason(str, Enum):
 
 
 class Refusal(Exception):
-    """
-    A well-formed request is refused.
-
-    :param reason: the slug.
-    :param message: one sentence for a person, optional.
-    """
+    """A well-formed request is refused: a slug, and perhaps a sentence for a person."""
 
     def __init__(self, reason: Reason, message: str = '') -> None:
         super().__init__(message or reason.value)

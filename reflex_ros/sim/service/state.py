@@ -28,14 +28,7 @@ from reflex_ros.sim.service.settings import Settings
 
 
 class ServiceState(Context):
-    """
-    The simulated service without its sockets.
-
-    :param settings: the values to start with.
-    :param clock: injected in tests.
-    :param directory: where the state survives a restart; None keeps it in memory.
-    :raises StateError: when the directory cannot be used, or its state cannot be read.
-    """
+    """The simulated service without its sockets; ``StateError`` on a directory of no use."""
 
     def __init__(
         self, settings: Settings, clock: ServiceClock | None = None,

@@ -80,11 +80,7 @@ def corrupt_frame(frame: Frame, layouts: dict[str, Rows], faults: Faults) -> Non
 
 
 def renumber(frame: Frame, seq: int, kind: str, held: list[Frame]) -> list[Frame]:
-    """
-    Return the frames to send instead of one, with wrong sequence numbers.
-
-    :param held: where the stream keeps a frame until the next one overtakes it.
-    """
+    """Return the frames to send instead of one, misnumbered; ``held`` waits for the next."""
     if kind == 'duplicate':
         return [frame, frame]
     if kind == 'reorder':

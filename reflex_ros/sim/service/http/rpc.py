@@ -36,11 +36,7 @@ _ODD_ENVELOPES: dict[str, Json] = {
 
 
 class Request(BaseModel):
-    """
-    One function call, decoded; fields that have no name here are ignored.
-
-    :raises ValueError: saying why a body is not a call.
-    """
+    """One function call, decoded; fields that have no name here are ignored."""
 
     model_config = ConfigDict(strict=True)
 

@@ -97,11 +97,7 @@ class UploadTarget:
     async def _store(
         self, request: web.Request, upload: Upload, start: int, limit: int
     ) -> str:
-        """
-        Write the body behind the first ``start`` bytes; return the body's digest.
-
-        :param limit: the byte before which it must end.
-        """
+        """Write the body from byte ``start`` on, up to ``limit``; return its digest."""
         digest, position = hashlib.sha256(), start
         cut = self._state.faults.get('upload_cut')
         cut_at = None if cut is None else start + int(cut.number)
@@ -128,11 +124,7 @@ class UploadTarget:
     async def _finish(
         self, request: web.Request, upload: Upload, sha256: str | None = None
     ) -> web.Response:
-        """
-        Keep size and digest of the whole file.
-
-        :param sha256: None when it was not sent in one piece.
-        """
+        """Keep size and digest of the whole file; it came in pieces when ``sha256`` is None."""
         blobs = self._uploads.blobs
         if self._state.faults.consume('upload_corrupt'):
             blobs.damage(upload.id)

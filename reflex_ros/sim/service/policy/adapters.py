@@ -75,12 +75,7 @@ ADAPTERS = {
 
 
 def find(name: str | None, robot: str | None) -> Adapter | None:
-    """
-    Return the layout that ``session.open`` asks for.
-
-    :returns: None when it asks for none; then the first observation's length decides.
-    :raises ValueError: on an unknown name.
-    """
+    """Return the layout that ``session.open`` asks for; None lets the first state decide."""
     if name:
         adapter = ADAPTERS.get(_ALIASES.get(name, name))
         if adapter is None:

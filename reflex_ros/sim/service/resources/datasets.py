@@ -140,12 +140,7 @@ class Datasets:
 
     @rest('POST /v1/datasets/{dataset_id}/complete')
     def complete(self, *, dataset_id: str, size_bytes: int | None = None) -> Json:
-        """
-        Close the upload when every byte is there; repeating it is no error.
-
-        :raises Refusal: ``dataset_not_found``; ``upload_incomplete`` when bytes are missing;
-            ``invalid_parameters`` for a dataset of the hub, or another size than is stored.
-        """
+        """Close the upload when every byte is there; repeating it is no error."""
         dataset = self.table.get(dataset_id)
         upload = self._upload_of(dataset)
         if upload is None:
@@ -175,12 +170,7 @@ class Datasets:
             hub.revision))
 
     def validate(self, dataset_id: str) -> Dataset:
-        """
-        Check whether a dataset can be trained on, and keep the outcome in its row.
-
-        :raises Refusal: ``dataset_not_found``; ``upload_incomplete``; ``dataset_invalid``, saying
-            what is wrong.
-        """
+        """Check whether a dataset can be trained on, keep the outcome, and refuse a bad one."""
         fails = self._context.faults.consume('dataset_invalid') is not None
         dataset = self.table.get(dataset_id)
         if not dataset.is_complete:

@@ -24,13 +24,7 @@ ACTION_DIMS = sorted(adapter.action_dim for adapter in ADAPTERS.values())
 def examine(
     context: Context, model: Model | None, schema: RobotSchema | None, paired: Sequence[Robot]
 ) -> list[Json]:
-    """
-    Run every check; each is passed, failed, or skipped because an earlier one failed.
-
-    :param model: of the deployment, None when it is gone.
-    :param schema: of the deployment, None without one.
-    :param paired: the robots of that schema that are paired.
-    """
+    """Run every check; each is passed, failed, or skipped because an earlier one failed."""
     base_model = model.base_model if model is not None else ''
     now_ms = context.clock.now_ms()
     is_alive = any(robot.is_alive(now_ms) for robot in paired)

@@ -214,11 +214,7 @@ class Sessions:
         return session
 
     def apply_fault(self, session: Session, name: str) -> bool:
-        """
-        End or demote an active session as a fault of ``SESSION_FAULTS`` does.
-
-        :returns: False when there was nothing to end or to demote.
-        """
+        """End or demote a session as a fault does; False when there was nothing to do."""
         if self._updated(session).status is not Status.ACTIVE:
             return False
         if name == 'expire':

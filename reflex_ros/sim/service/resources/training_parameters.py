@@ -62,24 +62,14 @@ class _Parameters(StrictCamel):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """
-    What a run will do.
-
-    :param steps: of all epochs together.
-    :param save_freq: steps between two checkpoints.
-    """
+    """What a run will do: all its steps, and those between two checkpoints."""
 
     steps: int
     save_freq: int
 
 
 def make_plan(parameters_json: str, fine_tuning_type: str, epochs: int) -> Plan:
-    """
-    Check what a run is asked for, and plan its steps.
-
-    :param parameters_json: empty for none.
-    :raises ValueError: naming a parameter that is unknown or out of bounds.
-    """
+    """Check what a run is asked for, and plan it; ``ValueError`` names a bad parameter."""
     if fine_tuning_type not in (LORA, FULL):
         raise ValueError(f'fineTuningType must be {LORA} or {FULL}')
     if not 1 <= epochs <= _MOST_STEPS // STEPS_PER_EPOCH:

@@ -161,12 +161,7 @@ class Uploads:
             lambda upload: secrets.compare_digest(upload.token.encode(), asked))
 
     def use(self, storage_id: str, purpose: Purpose) -> Upload:
-        """
-        Use a whole file for something that is made of it; after that the file is closed.
-
-        :raises Refusal: ``invalid_parameters`` when it is unknown, for another purpose or used;
-            ``upload_incomplete`` when bytes are missing.
-        """
+        """Make something of a whole file, once; after that the file is closed."""
         upload = self.table.find(storage_id)
         if upload is None or upload.purpose is not purpose or upload.is_used:
             raise invalid('the storageId is unknown, or its file is in use')

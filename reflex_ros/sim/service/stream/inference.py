@@ -36,12 +36,7 @@ class Inference:
             'action_adapter': adapter.name, 'action_dim': adapter.action_dim}
 
     def infer(self, observation: Observation, receipt_s: float) -> tuple[adapters.Adapter, Rows]:
-        """
-        Return the layout and the rows, corrupted by the faults that are on.
-
-        :param receipt_s: monotonic time of receipt.
-        :raises BadInput: when the state or a row of the prefix has the wrong length.
-        """
+        """Return layout and rows, corrupted by faults; ``BadInput`` when a length is wrong."""
         if self._adapter is None:
             self._adapter = adapters.for_state(len(observation.state))
         adapter = self._adapter
