@@ -183,9 +183,7 @@ def run(
     """
     Serve in the foreground until SIGINT or SIGTERM; print the ready line on stdout.
 
-    :param port: 0 chooses a free one.
     :param faults: each as ``NAME[=VALUE][*TIMES]``.
-    :param directory: where the state survives a restart; None keeps it in memory.
     :returns: the exit code, 0.
     :raises ValueError: on an unknown fault or a bad value.
     :raises OSError: when the port is taken.

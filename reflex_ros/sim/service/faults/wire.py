@@ -26,7 +26,14 @@ _PAUSE_S = 0.005
 
 def frame(opcode: int, payload: bytes, *, fin: bool = True, compressed: bool = False) -> bytes:
     """Build one frame; ``compressed`` sets RSV1 whether or not anybody negotiated it."""
-    return _header(opcode, len(payload), fin=fin, compressed=compressed) + payload
+    first, length = (0x80 if fin else 0) | (0x40 if compressed else 0) | opcode, len(payload)
+    if length < 126:
+        header = struct.pack('>BB', first, length)
+    elif length < 1 << 16:
+        header = struct.pack('>BBH', first, 126, length)
+    else:
+        header = struct.pack('>BBQ', first, 127, length)
+    return header + payload
 
 
 def bomb(mib: int) -> bytes:
@@ -75,12 +82,3 @@ def reset(transport: asyncio.Transport) -> None:
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     transport.abort()
-
-
-def _header(opcode: int, length: int, *, fin: bool, compressed: bool) -> bytes:
-    first = (0x80 if fin else 0) | (0x40 if compressed else 0) | opcode
-    if length < 126:
-        return struct.pack('>BB', first, length)
-    if length < 1 << 16:
-        return struct.pack('>BBH', first, 126, length)
-    return struct.pack('>BBQ', first, 127, length)

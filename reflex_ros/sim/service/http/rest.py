@@ -18,11 +18,10 @@ from reflex_ros.sim.service.http.access import bearer, refusal
 from reflex_ros.sim.service.refusals import Reason, Refusal
 from reflex_ros.sim.service.state import ServiceState
 
-# The HTTP status of a refusal; every other refusal is a conflict with the state of the thing.
+# The HTTP status of a refusal; others miss a thing, or conflict with its state.
 _STATUSES = {
     Reason.UNKNOWN_KEY: 401, Reason.BALANCE_TOO_LOW: 402, Reason.INVALID_PARAMETERS: 400,
 }
-_CONFLICT = 409
 
 
 def routes(state: ServiceState) -> Iterator[web.RouteDef]:
@@ -57,7 +56,9 @@ class Endpoint:
         except ArgumentError as exc:
             raise refusal(400, 'invalid_request', str(exc)) from exc
         except Refusal as exc:
-            raise refusal(_status_of(exc.reason), exc.reason.value, exc.message) from exc
+            other = 404 if exc.reason.value.endswith('_not_found') else 409
+            status = _STATUSES.get(exc.reason, other)
+            raise refusal(status, exc.reason.value, exc.message) from exc
 
 
 async def _read_body(request: web.Request) -> Json:
@@ -68,9 +69,3 @@ async def _read_body(request: web.Request) -> Json:
     except ValueError as exc:
         raise ArgumentError(f'the body: {exc}') from exc
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _status_of(reason: Reason) -> int:
-    if reason.value.endswith('_not_found'):
-        return 404
-    return _STATUSES.get(reason, _CONFLICT)

@@ -138,7 +138,8 @@ class Stream:
             inference = Inference(self._state, opened)
         except ValueError as exc:
             raise BadInput('invalid_session_open', str(exc)) from exc
-        session = self._find_session(opened)
+        session = self._state.sessions.find(opened.session_id) or self._state.sessions.open(
+            opened.model or 'pi0.5', robot_type=opened.robot or '')
         session.prompt = opened.prompt
         self._state.save()
         answering = Answering(self._state, self._connection, session, inference, self._key)
@@ -155,14 +156,6 @@ class Stream:
                 raise StreamEnd(messages.POLICY_VIOLATION, ('timeout', 'no session.open came'))
             await self._connection.pause()
         return received[0]
-
-    def _find_session(self, opened: SessionOpen) -> Session:
-        """Return the session that the client names, or a new one when the name is unknown."""
-        session = self._state.sessions.find(opened.session_id)
-        if session is not None:
-            return session
-        return self._state.sessions.open(
-            opened.model or 'pi0.5', robot_type=opened.robot or '')
 
     async def _greet(self, session: Session, inference: Inference) -> None:
         faults = self._state.faults
