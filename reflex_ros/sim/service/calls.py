@@ -163,7 +163,7 @@ def complaint(exc: Exception) -> str:
 
 
 def parse_object(text: str | bytes) -> Json:
-    """Parse a JSON object; anything else is a ``ValueError`` that says what it is."""
+    """Parse a JSON object; anything else is a ``ValueError`` that says why."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:

@@ -29,7 +29,7 @@ COUNTERS = (
 
 
 class Context:
-    """What all resources and endpoints share; tests inject the clock."""
+    """What all resources and endpoints share; a test may inject a clock."""
 
     def __init__(self, settings: Settings, clock: ServiceClock | None = None) -> None:
         self.settings = settings

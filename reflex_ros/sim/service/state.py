@@ -28,7 +28,7 @@ from reflex_ros.sim.service.settings import Settings
 
 
 class ServiceState(Context):
-    """The simulated service without its sockets; ``StateError`` on a directory of no use."""
+    """The simulated service without its sockets; a bad directory is a ``StateError``."""
 
     def __init__(
         self, settings: Settings, clock: ServiceClock | None = None,

@@ -80,7 +80,7 @@ def corrupt_frame(frame: Frame, layouts: dict[str, Rows], faults: Faults) -> Non
 
 
 def renumber(frame: Frame, seq: int, kind: str, held: list[Frame]) -> list[Frame]:
-    """Return the frames to send instead of one, misnumbered; ``held`` waits for the next."""
+    """Return the misnumbered frames to send instead of one; ``held`` keeps one for later."""
     if kind == 'duplicate':
         return [frame, frame]
     if kind == 'reorder':

@@ -22,7 +22,7 @@ _EXACT = 2**53
 
 
 def decode(value: object) -> object:
-    """Turn a parsed body into values; a special value may be malformed: ``ValueError``."""
+    """Turn a parsed body into values; ``ValueError`` on a malformed special value."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):

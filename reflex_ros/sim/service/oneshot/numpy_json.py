@@ -37,7 +37,7 @@ class Array:
 
 
 def decode(value: object) -> object:
-    """Return parsed JSON with its arrays as ``Array``; one may be malformed: ``ValueError``."""
+    """Return parsed JSON with its arrays as ``Array``; ``ValueError`` on a malformed one."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):

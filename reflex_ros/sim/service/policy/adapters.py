@@ -75,7 +75,7 @@ ADAPTERS = {
 
 
 def find(name: str | None, robot: str | None) -> Adapter | None:
-    """Return the layout that ``session.open`` asks for; None lets the first state decide."""
+    """Return the layout that is asked for, if any; ``ValueError`` on an unknown name."""
     if name:
         adapter = ADAPTERS.get(_ALIASES.get(name, name))
         if adapter is None:

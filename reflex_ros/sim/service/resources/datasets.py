@@ -170,7 +170,7 @@ class Datasets:
             hub.revision))
 
     def validate(self, dataset_id: str) -> Dataset:
-        """Check whether a dataset can be trained on, keep the outcome, and refuse a bad one."""
+        """Check whether a dataset can be trained on, keep the outcome, refuse a bad one."""
         fails = self._context.faults.consume('dataset_invalid') is not None
         dataset = self.table.get(dataset_id)
         if not dataset.is_complete:

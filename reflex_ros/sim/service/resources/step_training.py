@@ -112,7 +112,7 @@ class StepRun(Row):
         }}
 
     def optimize(self, learning_rate: float) -> Json:
-        """Apply the gradients since the last step, if any; return ``step`` and ``metrics``."""
+        """Apply the gradients since the last step and return the answer; refuse without any."""
         if self.pending == 0:
             raise Refusal(Reason.NO_GRADIENTS, 'call forward-backward first')
         ratio = learning_rate / _BEST_RATE

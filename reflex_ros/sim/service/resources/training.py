@@ -98,7 +98,7 @@ class TrainingRuns:
                     run.estimated_total_steps * (now_ms - run.entered_at) / run.train_ms)
 
     def _start(self, run: TrainingRun, source: str = '') -> Json:
-        """Queue a run on its dataset or on that of a hub; a known request id is that run."""
+        """Queue a run; the same request id again is the earlier run."""
         earlier = self.table.first(
             lambda row: bool(run.request_id) and row.request_id == run.request_id)
         if earlier is not None:

@@ -36,7 +36,7 @@ class Inference:
             'action_adapter': adapter.name, 'action_dim': adapter.action_dim}
 
     def infer(self, observation: Observation, receipt_s: float) -> tuple[adapters.Adapter, Rows]:
-        """Return layout and rows, corrupted by faults; ``BadInput`` when a length is wrong."""
+        """Return layout and rows, faults included; ``BadInput`` when a length is wrong."""
         if self._adapter is None:
             self._adapter = adapters.for_state(len(observation.state))
         adapter = self._adapter
