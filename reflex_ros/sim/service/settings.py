@@ -34,7 +34,7 @@ class Settings(BaseModel):
     expiry_s: float = Field(
         1800.0, ge=0.0, le=1e9, description='Seconds until a session expires.')
     seed: int = Field(
-        0, ge=-2**63, lt=2**63,
+        0, ge=-2**63, le=2**63 - 1,
         description='Seed of the random generator for jitter and policies.')
     inpaint: int = Field(1, ge=0, le=1, description=(
         'Announce action_prefix in session.ready, and begin chunks with it; 0: do not.'))
