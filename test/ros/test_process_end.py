@@ -15,6 +15,8 @@ import pytest
 
 from .conftest import is_alive, wait_for
 
+pytestmark = pytest.mark.xdist_group('ros nodes')
+
 NODES = ('action_stream_node', 'description_node', 'episodes_node', 'monitor_node',
          'recorder_node', 'sim_camera_node', 'so101_driver_node', 'supervisor_node', 'view_node')
 PARENT = """
@@ -132,8 +134,6 @@ FORGETTING = """
 import os, sys
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.process import run
-
-pytestmark = pytest.mark.xdist_group('ros nodes')
 
 class Showing(ReflexNode):
     def __init__(self):
