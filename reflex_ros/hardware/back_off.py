@@ -89,13 +89,15 @@ class BackOff:
 
         :param setpoint: last goals (joints,) [rad].
         :param measured: where the joints are (joints,) [rad]. The one that is furthest from its
-            goal has hit something.
+            goal has hit something; a gripper is not meant, it is ahead of what it holds.
         :param now: monotonic instant [s].
         :returns: None when the joint has not come from there.
         """
         self.has_begun = True
         lead = setpoint - measured
-        joint = int(np.abs(lead).argmax())
+        away = np.abs(lead)
+        away[list(self._arm.grippers)] = 0.0
+        joint = int(away.argmax())
         begin, contact = float(setpoint[joint]), float(measured[joint])
         # Never further than it has come in this activation: there was room.
         end = min(max(contact - math.copysign(self._angle_rad, lead[joint]),

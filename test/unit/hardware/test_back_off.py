@@ -58,7 +58,7 @@ def test_joint_goes_no_further_back_than_it_has_come():
 
 
 @given(st.lists(st.floats(-0.05, 0.05), min_size=2, max_size=60),
-       st.floats(-0.17, 0.17), st.integers(0, 5))
+       st.floats(-0.17, 0.17), st.integers(0, 4))
 def test_way_back_stays_where_the_joint_has_been_and_is_short(steps, lead, joint):
     places = np.cumsum(steps)
     back_off, setpoint = moved(joint, places)
@@ -70,6 +70,15 @@ def test_way_back_stays_where_the_joint_has_been_and_is_short(steps, lead, joint
     assert way.rows[:, joint].min() >= places.min() - 1e-9
     assert way.rows[:, joint].max() <= places.max() + 1e-9
     assert np.abs(np.diff(way.rows[:, joint])).sum() <= abs(lead) + ANGLE + 1e-9
+
+
+def test_hand_that_holds_something_is_not_opened_when_the_elbow_hits():
+    back_off, setpoint = moved(2, np.arange(0.0, 0.5, 0.01))
+    measured = setpoint.copy()
+    measured[2] -= math.radians(9.98)
+    measured[5] += math.radians(10.0)
+    way = back_off.begin(setpoint, measured, 0.0)
+    assert way.rows[-1][2] < measured[2] and np.ptp(way.rows[:, 5]) == 0.0
 
 
 def test_every_other_cause_ends_it_and_so_does_time():
