@@ -27,7 +27,8 @@ PARKING_OVERHEAT_C = 68.0
 """Bound while a hot arm moves to its rest pose: still below the servo's own trip."""
 WARM_C = 55.0
 """From here on, torque is not switched on, and the diagnostics warn."""
-LOW_SUPPLY_SAMPLES = 3
+SAMPLES = 3
+"""Samples in a row of a wrong supply or of heat that are a fault: one alone may be wrong."""
 STRAINED_LOAD = 0.75
 MAX_CURRENT_A = 2.0
 STRAINED_S = 1.0
@@ -86,7 +87,7 @@ class ServoHealth:
 
     def reset(self) -> None:
         """Forget all samples, for a new activation."""
-        self._low_supply = 0
+        self._low_supply = self._hot = 0
         self._blocked = _Duration(BLOCKED_S)
         self._strained = _Duration(STRAINED_S)
         self._drawing = _Duration(STRAINED_S)
@@ -117,7 +118,8 @@ class ServoHealth:
                 if bits & FAULT_BITS:
                     return error_cause(name, bits)
         hottest = int(sample.temperature.argmax())
-        if sample.temperature[hottest] < overheat:
+        self._hot = self._hot + 1 if sample.temperature[hottest] >= overheat else 0
+        if self._hot < SAMPLES:
             return None
         return Cause(FaultCode.OVERHEAT, f'{self._names[hottest]} is at '
                      f'{sample.temperature[hottest]:.0f} degC')
@@ -125,7 +127,7 @@ class ServoHealth:
     def _check_supply(self, sample: JointSample) -> Cause | None:
         problem = self._supply_problem(sample)
         self._low_supply = self._low_supply + 1 if problem else 0
-        if self._low_supply < LOW_SUPPLY_SAMPLES:
+        if self._low_supply < SAMPLES:
             return None
         return Cause(FaultCode.UNDERVOLT, problem)
 

@@ -70,6 +70,16 @@ def test_load_that_lets_go_now_and_then_is_borne() -> None:
                lambda now: STILL, 4.0)[0] == ''
 
 
+def test_one_reading_of_heat_is_no_fault_and_three_are() -> None:
+    def hot_for(samples: int) -> str:
+        def heat(now: float) -> float:
+            return 99.0 if 0.105 < now < 0.105 + samples * PERIOD_S else 35.0
+        return run(lambda now: alive(now, temperature=one(3, heat(now), 35.0)), lambda now: STILL,
+                   1.0)[0]
+
+    assert [hot_for(samples) for samples in (1, 2, 3)] == ['', '', FaultCode.OVERHEAT]
+
+
 def test_heat_does_not_stop_the_way_to_the_rest_pose_before_the_trip() -> None:
     for heat, code in ((67.0, ''), (68.0, FaultCode.OVERHEAT)):
         assert run(lambda now: alive(now, temperature=one(3, heat, 35.0)),  # noqa: B023
