@@ -127,7 +127,8 @@ def goals_to_hold(sample: JointSample, calibration: Sequence[JointCalibration],
     for index, (joint, own, goal) in enumerate(zip(SO101_JOINTS, calibration, told, strict=True)):
         ticks = own.to_ticks(sample.position[index])
         away_rad = abs(goal - ticks) * own.rad_per_tick
-        is_near = joint.servo_id not in limp and away_rad <= MAX_LEAD_RAD
+        # A tick more: a goal at the bound is rounded to a tick.
+        is_near = joint.servo_id not in limp and away_rad <= MAX_LEAD_RAD + own.rad_per_tick
         goals.append(goal if is_near else ticks)
         if joint.servo_id in limp or is_near or abs(sample.load[index]) >= PUSHING_LOAD:
             continue
