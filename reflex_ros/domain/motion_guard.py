@@ -86,6 +86,8 @@ class MotionGuard:
         """What stopped this activation, or None. Only the first cause counts."""
         self.codes: frozenset[FaultCode] = frozenset()
         """All that went wrong in this activation, the first cause and what came after it."""
+        self.person_stops = 0
+        """How often a person has stopped the arm, also while it was not active."""
         self.longest_permit_gap_s = 0.0
         """Longest time between two permits in this activation [s]."""
         self.longest_beat_gap_s = 0.0
@@ -209,6 +211,7 @@ class MotionGuard:
     def fail(self, cause: Cause) -> None:
         """Latch a fault; ignored while no activation has begun, or another cause is latched."""
         with self._lock:
+            self.person_stops += cause.code is FaultCode.OP_STOP
             self._latch(cause)
 
     def check_stall(self, late_s: float) -> bool:

@@ -98,6 +98,8 @@ class So101Arm:
         """Duration of one measurement on this bus [s]; known after ``bring_up``."""
         self.has_torque: bool | None = None
         """Whether all joints were under torque when last measured; None when that is unknown."""
+        self.holds = False
+        """Whether any joint was under torque when last measured."""
 
     def bring_up(self) -> None:
         """
@@ -172,7 +174,8 @@ class So101Arm:
         blocks = [answers[servo_id].data for servo_id in SERVO_IDS]
         size = reg.CONTROL_BLOCK[1]
         self._control = [block[:size] for block in blocks]
-        self.has_torque = all(block[0] == 1 for block in blocks)
+        under_torque = [block[0] == 1 for block in blocks]
+        self.has_torque, self.holds = all(under_torque), any(under_torque)
         raw = FeedbackArrays(b''.join([block[size:] for block in blocks]))
         self._position = (raw.position - self._zero) * self._scale
         return JointSample(

@@ -98,6 +98,8 @@ class ArmDriver:
         self._fitness = Fitness(arm, bounds.arm)
         self._back_off = BackOff(bounds.arm, back_off_rad)
         self._stopped_at = 0.0
+        # Stops by a person when the last way to the rest pose began.
+        self._stops_before = math.inf
         self._link_lost = False
         self._sample: JointSample | None = None
         self._chunks = ChunkCheck(bounds, guard.fail)
@@ -351,12 +353,18 @@ class ArmDriver:
         cause = self._guard.cause if self._armed else None
         if cause is None:
             self._stopped_at = now
-        elif self._is_alone and cause.code is FaultCode.OP_STOP:
+        else:
+            self._end_parking()
+            if self._is_alone and self._is_at_rest():
+                # Nobody else ends this activation, and nobody can begin another one before.
+                self._disarm()
+        if self._guard.person_stops > self._stops_before:
+            # Whoever had begun that way, whatever ended it, and even if it was over by then.
             self._heat.bar('a person has stopped it')
         # After a stop, a living supervisor parks a hot arm itself: give it the time for that.
         is_idle = not self._armed or now - self._stopped_at > ORPHANED_S
-        if not self._heat.evaluate(measured, now, has_torque=bool(self._arm.has_torque),
-                                   is_idle=is_idle):
+        if not self._heat.evaluate(measured, now, holds=self._arm.holds,
+                                   is_whole=bool(self._arm.has_torque), is_idle=is_idle):
             return
         _log.error('%s', self._heat.text)
         self._disarm()
@@ -412,6 +420,8 @@ class ArmDriver:
             self._guard.disarm()
             raise
         self._heat.allow()
+        if not parks:
+            self._stops_before = math.inf
 
     def _take_over(self, *, parks: bool, is_alone: bool = False) -> None:
         """Put the arm under torque, for what the guard has begun."""
@@ -432,8 +442,14 @@ class ArmDriver:
                                 else parking.PARK_SPEED)
 
     def _disarm(self) -> None:
-        self._armed = self._parking = self._is_alone = False
+        self._end_parking()
+        self._armed = self._is_alone = False
         self._guard.disarm()
+
+    def _end_parking(self) -> None:
+        if self._parking:
+            self._heat.wait(self._clock.monotonic())
+        self._parking = False
 
     def _release(self) -> None:
         if self._armed:
@@ -450,6 +466,7 @@ class ArmDriver:
         self._player.play(parking.way_to_rest(self.description, pose, speed, now), now)
         # On its way to the rest pose the arm holds where it hits something.
         self._back_off.end()
+        self._stops_before = self._guard.person_stops
         self._parking = True
 
     def _finish_parking(self, verdict: Verdict, measured: JointSample) -> None:
@@ -484,7 +501,11 @@ class ArmDriver:
         """Write nothing more: a goal could put a servo that lost its power under torque."""
         self._guard.fail(cause)
         self._player.drop()
-        self._armed = self._parking = self._is_alone = False
+        if self._is_alone:
+            # Its permission to park ends here; that of the supervisor ends with the node's state.
+            self._guard.disarm()
+        self._end_parking()
+        self._armed = self._is_alone = False
         if self._arm.has_torque:
             # Until the next measurement: servos that do not answer may hold the arm all the same.
             self._arm.has_torque = None

@@ -27,6 +27,9 @@ class DrivenArm(Protocol):
     has_torque: bool | None
     """Whether all joints were under torque when last measured; None when that is unknown."""
 
+    holds: bool
+    """Whether any joint was under torque when last measured."""
+
     @property
     def clock(self) -> Clock:
         """The clock of the bus."""

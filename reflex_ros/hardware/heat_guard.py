@@ -45,31 +45,38 @@ class HeatGuard:
 
     def allow(self) -> None:
         """Park alone again when that is needed: a person has moved the arm since."""
-        self._bar = ''
+        self._bar, self._not_before = '', 0.0
+
+    def wait(self, now: float) -> None:
+        """Do not try at once: something has ended a way to the rest pose."""
+        self._not_before = now + RETRY_S
 
     def retry_later(self, now: float, reason: str) -> None:
         """Do not try again at once; say why it was not possible."""
-        self._not_before = now + RETRY_S
+        self.wait(now)
         self._bar = ''
         self.text = f'{self.text} (not possible: {reason})' if self.text else reason
 
-    def evaluate(self, sample: JointSample, now: float, *, has_torque: bool,
+    def evaluate(self, sample: JointSample, now: float, *, holds: bool, is_whole: bool,
                  is_idle: bool) -> bool:
         """
         Look at a measurement; set ``text``.
 
         :param now: monotonic instant [s].
+        :param holds: whether any joint is under torque.
+        :param is_whole: whether all joints are: an arm of which one is limp does not park alone.
         :param is_idle: whether nobody moves the arm, and nobody is about to.
         :returns: whether the arm must begin to park by itself now.
         """
         hottest = int(sample.temperature.argmax())
         heat = float(sample.temperature[hottest])
-        if not has_torque or heat < WARM_C:
+        if not holds or heat < WARM_C:
             self._hot_since, self.text = None, ''
             return False
         where = f'{self._names[hottest]} is at {heat:.0f} degC'
-        then = (self._bar and f'it does not park by itself, because {self._bar}') or (
-            f'from {ALONE_C:.0f} on the arm parks by itself')
+        bar = self._bar or ('' if is_whole else 'not every joint is under torque')
+        then = (f'it does not park by itself, because {bar}' if bar
+                else f'from {ALONE_C:.0f} on the arm parks by itself')
         if now >= self._not_before or not self.text:
             self.text = (f'{where}, under torque: at {TRIP_C} the servo lets go and the arm '
                          f'falls; {then}. Run `reflex park`, or support the arm')
@@ -79,5 +86,5 @@ class HeatGuard:
         if self._hot_since is None:
             self._hot_since = now
         has_fault = any(bits & FAULT_BITS for bits in sample.errors)
-        return (is_idle and not self._bar and not has_fault and now >= self._not_before
+        return (is_idle and not bar and not has_fault and now >= self._not_before
                 and now - self._hot_since > HOT_S)

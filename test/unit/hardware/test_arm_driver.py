@@ -40,6 +40,7 @@ from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.arm_driver import ArmDriver
 from reflex_ros.hardware.calibration import calibrated_arm, RAD_PER_TICK
 from reflex_ros.hardware.goal_gate import GoalBounds
+from reflex_ros.hardware.heat_guard import HOT_S, RETRY_S
 from reflex_ros.hardware.port import SerialPort
 from reflex_ros.hardware.so101 import JOINT_NAMES, SO101
 
@@ -1078,9 +1079,103 @@ def test_stop_of_a_person_ends_parking_by_itself_for_good(near_rest: Rig) -> Non
         wait_for(lambda: near_rest.report.is_alone and near_rest.report.playback_rate > 0.2,
                  'the arm to park by itself')
         near_rest.guard.fail(OPERATOR)
-        assert near_rest.holds()
-        wait_for(lambda: 'a person has stopped it' in near_rest.report.heat, 'the text')
-        assert near_rest.sim.torque() == [True] * 6 and not near_rest.report.is_parked
+        check_it_stays(near_rest)
+    # Nobody but the driver can end that activation: a person goes on as after any other stop.
+    assert not near_rest.report.is_alone
+    near_rest.activate(epoch=2)
+    assert near_rest.code == ''
+
+
+def check_it_stays(rig: Rig) -> None:
+    """Check that a hot arm that a person has stopped stays where it is, and says why."""
+    wait_for(lambda: rig.report.at_rest and rig.is_at(MotionState.PASSIVE), 'the arm to rest')
+    wait_for(lambda: 'a person has stopped it' in rig.report.heat, 'the text')
+    since_ns = rig.sim.control.mark()
+    later = rig.now() + 2.0 * RETRY_S
+    wait_for(lambda: rig.now() > later, 'time', 30.0)
+    assert not rig.goals(since_ns) and rig.sim.torque() == [True] * 6
+    assert not rig.report.is_parked and not rig.report.is_alone
+
+
+TOO_HOT = 66.0
+BLOCKED = Cause(FaultCode.TRACKING, 'elbow_flex does not follow')
+
+
+@pytest.fixture
+def stopped_park(sim: WatchedArm) -> Iterator[Rig]:
+    """Return an arm that a supervisor parks, hot for so long that it may park by itself."""
+    sim.control.set(pose=[1.8, *np.radians([-80, 70, 45, 0, 0])])
+    rig = Rig(sim)
+    rig.activate(Mode.PARK)
+    wait_for(lambda: rig.report.playback_rate > 0.2, 'the way to the rest pose')
+    with heat(rig, TOO_HOT):
+        hot_at = rig.now()
+        wait_for(lambda: rig.now() > hot_at + HOT_S, 'the time of the heat', 20.0)
+        assert rig.is_at(MotionState.PARKING), rig.report
+        yield rig
+    rig.close()
+
+
+def test_stop_of_a_person_ends_the_parking_of_the_supervisor_for_good(stopped_park: Rig) -> None:
+    stopped_park.guard.fail(OPERATOR)
+    stopped_park.permit = Permit(epoch=1, mode=Mode.HOLD)
+    stopped_park.driver.hold()
+    check_it_stays(stopped_park)
+
+
+@pytest.mark.parametrize('is_at_rest', (False, True))
+def test_stop_of_a_person_counts_also_after_another_cause(near_rest: Rig,
+                                                          is_at_rest: bool) -> None:
+    near_rest.activate()
+    near_rest.driver.hold()
+    with heat(near_rest, TOO_HOT):
+        wait_for(lambda: near_rest.report.is_alone and near_rest.report.playback_rate > 0.2,
+                 'the arm to park by itself')
+        near_rest.guard.fail(BLOCKED)
+        if is_at_rest:
+            wait_for(lambda: not near_rest.report.is_alone, 'the end of the activation')
+        near_rest.guard.fail(OPERATOR)
+        check_it_stays(near_rest)
+
+
+def test_way_to_the_rest_pose_that_is_blocked_is_tried_again_after_a_while(
+        stopped_park: Rig) -> None:
+    rig = stopped_park
+    for _ in range(2):
+        rig.guard.fail(BLOCKED)
+        wait_for(lambda: rig.report.at_rest and rig.report.playback_rate == 0.0, 'the rest')
+        rig.permit = Permit(epoch=1, mode=Mode.HOLD)
+        rig.driver.hold()
+        ended_at = rig.now()
+        wait_for(lambda: rig.report.is_alone, 'the next try', 30.0)
+        assert rig.now() - ended_at > 0.9 * RETRY_S
+        wait_for(lambda: rig.report.playback_rate > 0.1, 'the way')
+
+
+def test_servo_that_was_silent_on_the_way_does_not_let_the_arm_move_at_once(
+        near_rest: Rig) -> None:
+    near_rest.activate()
+    near_rest.driver.hold()
+    near_rest.permit = Permit(epoch=1, mode=Mode.HOLD)
+    with heat(near_rest, TOO_HOT):
+        wait_for(lambda: near_rest.report.is_alone and near_rest.report.playback_rate > 0.2,
+                 'the arm to park by itself')
+        near_rest.sim.control.fault('silent', ids=[5], duration_s=0.5)
+        wait_for(lambda: not near_rest.report.is_alone, 'passive')
+        # Nor does its own permission to park outlive it.
+        assert near_rest.guard.mode is Mode.HOLD
+        ended_at = near_rest.now()
+        wait_for(lambda: near_rest.report.is_alone, 'the next try', 30.0)
+        assert near_rest.now() - ended_at > 0.9 * RETRY_S
+
+
+def test_heat_is_said_also_when_one_joint_is_limp(near_rest: Rig) -> None:
+    near_rest.activate()
+    near_rest.driver.hold()
+    near_rest.sim.control.fault('torque_dropped', ids=[6])
+    with heat(near_rest, TOO_HOT):
+        wait_for(lambda: 'not every joint is under torque' in near_rest.report.heat, 'the text')
+        assert not near_rest.report.is_alone
 
 
 def test_hot_arm_that_is_limp_is_left_alone(near_rest: Rig) -> None:

@@ -21,8 +21,9 @@ def sample(celsius: float, errors: int = 0) -> JointSample:
 
 
 def wants(guard: HeatGuard, celsius: float, now: float, *, errors: int = 0,
-          has_torque: bool = True, is_idle: bool = True) -> bool:
-    return guard.evaluate(sample(celsius, errors), now, has_torque=has_torque, is_idle=is_idle)
+          holds: bool = True, is_whole: bool = True, is_idle: bool = True) -> bool:
+    return guard.evaluate(sample(celsius, errors), now, holds=holds, is_whole=is_whole,
+                          is_idle=is_idle)
 
 
 def test_bound_is_between_that_of_a_driven_arm_and_the_trip_of_the_servo() -> None:
@@ -37,8 +38,8 @@ def test_arm_that_stays_hot_must_park_and_one_reading_is_not_enough() -> None:
     assert wants(guard, 65.0, 1.1 + HOT_S)
 
 
-@pytest.mark.parametrize('changes', ({'has_torque': False}, {'is_idle': False}, {'errors': 0x20},
-                                     {'errors': 0x04}))
+@pytest.mark.parametrize('changes', ({'holds': False}, {'is_whole': False}, {'is_idle': False},
+                                     {'errors': 0x20}, {'errors': 0x04}))
 def test_arm_that_is_limp_driven_or_faulty_does_not_park_by_itself(changes: dict) -> None:
     guard = HeatGuard(JOINT_NAMES)
     assert not any(wants(guard, 66.0, 0.1 * turn, **changes) for turn in range(100))
@@ -70,5 +71,22 @@ def test_warm_joint_is_named_with_what_happens_and_what_to_do() -> None:
     assert guard.text == (
         'elbow_flex is at 56 degC, under torque: at 70 the servo lets go and the arm falls; from '
         '64 on the arm parks by itself. Run `reflex park`, or support the arm')
-    wants(guard, 66.0, 2.0, has_torque=False)
+    wants(guard, 66.0, 2.0, holds=False)
     assert guard.text == ''
+
+
+def test_hot_arm_of_which_one_joint_is_limp_says_that_it_does_not_park_by_itself() -> None:
+    guard = HeatGuard(JOINT_NAMES)
+    wants(guard, 66.0, 0.0, is_whole=False)
+    assert 'because not every joint is under torque' in guard.text
+    assert guard.text.endswith('Run `reflex park`, or support the arm')
+
+
+def test_way_to_the_rest_pose_that_was_ended_is_not_begun_again_at_once() -> None:
+    guard = HeatGuard(JOINT_NAMES)
+    wants(guard, 66.0, 0.0)
+    guard.wait(4.0)
+    assert not wants(guard, 66.0, 3.9 + RETRY_S) and wants(guard, 66.0, 4.1 + RETRY_S)
+    guard.wait(20.0)
+    guard.allow()
+    assert wants(guard, 66.0, 20.1)
