@@ -80,6 +80,7 @@ class MotionGuard:
         self._listened_at: float | None = None
         self._played_at = 0.0
         self._has_played = False
+        self._barred: tuple[int, str] = (-1, '')
         self.epoch = 0
         """Epoch of the present activation, or of the last one."""
         self.cause: Cause | None = None
@@ -214,6 +215,16 @@ class MotionGuard:
             self.person_stops += cause.code is FaultCode.OP_STOP
             self._latch(cause)
 
+    def bar(self, reason: str) -> None:
+        """
+        Refuse the activation that is permitted now and has not begun; a later epoch is allowed.
+
+        :param reason: and the next step.
+        """
+        with self._lock:
+            if self._phase is _Phase.IDLE and self.mode is not Mode.HOLD:
+                self._barred = self.permitted_epoch, reason
+
     def check_stall(self, late_s: float) -> bool:
         """
         Latch DRV_STALL when the driver was held up for too long.
@@ -274,7 +285,8 @@ class MotionGuard:
         if permit.mode is Mode.HOLD:
             return ('the supervisor permits no motion now. `reflex status` '
                     'names the reason')
-        return ''
+        epoch, reason = self._barred
+        return reason if permit.epoch == epoch else ''
 
     def _latch(self, cause: Cause) -> None:
         if self._phase is _Phase.ARMED:

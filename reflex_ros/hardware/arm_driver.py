@@ -382,8 +382,9 @@ class ArmDriver:
         if self._suspended_s - before > SUSPENDED_S:
             # Permits and chunks from before the suspension must not move the arm, although the
             # monotonic clock stood still and they look fresh.
-            self._guard.fail(Cause(FaultCode.DRV_STALL, 'the machine was suspended for '
-                                   f'{self._suspended_s - before:.0f} s'))
+            text = f'the machine was suspended for {self._suspended_s - before:.0f} s'
+            self._guard.fail(Cause(FaultCode.DRV_STALL, text))
+            self._guard.bar(f'{text} after the motion was permitted. Ask for it again')
             self._player.drop()
 
     def _accept(self, chunk: ActionChunk, now: float) -> None:

@@ -1378,6 +1378,29 @@ def test_arm_does_not_go_on_after_the_machine_was_suspended(moving: Rig) -> None
     assert moving.holds()
 
 
+def test_promotion_from_before_a_suspension_does_not_arm(rig: Rig) -> None:
+    rig.permit = Permit(epoch=1, mode=Mode.APPLY_ACTIONS)
+    rig.cycles(2)
+    rig.slept_s = 600.0
+    rig.cycles(2)
+    with pytest.raises(ReflexError, match='suspended for 600 s after the motion was permitted'):
+        rig.activate()
+    with pytest.raises(ReflexError, match='suspended for 600 s'):
+        rig.activate(Mode.PARK)
+    assert rig.sim.torque() == [False] * 6
+    rig.activate(epoch=2)
+    assert rig.code == ''
+
+
+def test_suspension_while_nothing_is_permitted_bars_nothing(rig: Rig) -> None:
+    rig.permit = Permit(epoch=1, mode=Mode.HOLD)
+    rig.cycles(2)
+    rig.slept_s = 600.0
+    rig.cycles(2)
+    rig.activate()
+    assert rig.code == ''
+
+
 def test_activation_that_was_given_up_never_happens(rig: Rig) -> None:
     pause = Pause(rig, 8.0)
     pause.entered.wait(8.0)
