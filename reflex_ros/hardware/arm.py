@@ -227,15 +227,18 @@ class So101Arm:
         """
         Compare the control registers of the last measurement with the written values.
 
-        :returns: the first difference that is not a lost command, or None.
+        :returns: the first difference that is not a lost command, or None. Lost torque comes
+            before any other: a goal would switch it on again.
         """
+        first: Deviation | None = None
         for index, block in enumerate(self._control):
             if self._written.is_held(index, block):
                 continue
             found = self._written.check(index, reg.Control.from_block(block))
-            if found is not None:
+            if found is not None and found.code is FaultCode.SERVO_REBOOT:
                 return found
-        return None
+            first = first or found
+        return first
 
     def confirm(self, deviation: Deviation) -> Deviation | None:
         """

@@ -760,6 +760,22 @@ def test_dropped_torque_is_never_switched_on_by_the_next_goal(rig: Rig) -> None:
         rig.activate()
 
 
+def test_torque_that_was_lost_beside_a_foreign_goal_is_not_switched_on(rig: Rig) -> None:
+    rig.sim.allow_foreign_leap()
+    rig.activate()
+    rig.cycles(10)
+
+    def write_and_drop() -> None:
+        goal = rig.sim.joint(0)['goal_ticks']
+        rig.arm.bus.sync_write(reg.GOAL_POSITION, {1: goal + 40})
+        rig.sim.control.fault('torque_dropped', ids=[5])
+
+    rig.driver.submit(write_and_drop).result(8.0)
+    wait_for(lambda: rig.code, 'the latch')
+    assert rig.code == FaultCode.SERVO_REBOOT and 'wrist_roll' in rig.report.cause.text
+    assert rig.is_passive() and rig.sim.torque()[4] is False
+
+
 def spoil_next_reading(rig: Rig, **value: Any) -> None:
     """Give the next measurement a wrong value with a right checksum."""
     read = rig.arm.read
