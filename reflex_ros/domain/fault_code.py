@@ -73,6 +73,16 @@ class FaultCode(Enum):
     def __repr__(self) -> str:
         return f'FaultCode.{self.name}'
 
+    @property
+    def is_outside_the_arm(self) -> bool:
+        """
+        Whether it is of the service, the network or an input.
+
+        Only then a run may go on without a person (safety design, section 4 e).
+        """
+        return (self.row.recovery in (Recovery.AUTO, Recovery.NEW_SESSION)
+                or self.name == 'UNDERRUN')
+
     # The link and the service.
     NET_CLOSED = FaultRow(
         'the connection to the service was closed or reset', Reaction.HOLD,

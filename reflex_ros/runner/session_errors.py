@@ -28,6 +28,14 @@ class InputLost(ReflexError):
         self.code = cause.code
 
 
+class ArmStopped(ReflexError):
+    """The arm was stopped by a fault that it has latched."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(str(cause))
+        self.code = cause.code
+
+
 class PolicyMismatch(ReflexError):
     """
     The chunks of a policy in dry run are always refused: it does not fit the arm.
@@ -98,7 +106,7 @@ def cause_of(exc: Exception, *, is_applying: bool, steps: NextSteps = IN_GRAPH) 
 
 def fault_code(exc: Exception) -> FaultCode:
     """Return the fault code of an error that ends a session; INTERNAL for an unknown error."""
-    if isinstance(exc, (ChunkRejected, InputLost, PolicyMismatch)):
+    if isinstance(exc, (ArmStopped, ChunkRejected, InputLost, PolicyMismatch)):
         return exc.code
     if isinstance(exc, PolicyMisfit):
         return FaultCode.BAD_SHAPE

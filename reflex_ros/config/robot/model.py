@@ -67,7 +67,7 @@ class RobotConfig(Part):
         default=0.0, ge=0.0, le=60.0, description='Shortest time for one step [s]')
     stop_on_error: bool = Field(
         default=True, description='End after a failed step. With false, the run goes on after the '
-        'safe stop.')
+        'safe stop, unless the arm itself has stopped it.')
     pipeline_inference: bool = Field(
         default=True, description='Ask for the next chunk while the present one is played.')
     heartbeat_interval_s: float = Field(

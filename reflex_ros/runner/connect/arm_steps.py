@@ -22,6 +22,7 @@ from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.errors import ReflexError
 from reflex_ros.runner.connect.steps import RobotAction, RobotObservation, StepFailed
 from reflex_ros.runner.connector import Connector
+from reflex_ros.runner.session_errors import ArmStopped
 
 ROWS_HZ = 30.0
 """Rate of the rows of a policy that says none [1/s]."""
@@ -181,7 +182,7 @@ class ArmSteps:
         while not condition():
             report = self._opened().report()
             if self._is_active and report.cause is not None:
-                raise ReflexError(str(report.cause))
+                raise ArmStopped(report.cause)
             if time.monotonic() > deadline:
                 raise StepFailed(f'{failure} within {timeout_s:g} s')
             time.sleep(0.002)

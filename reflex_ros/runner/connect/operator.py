@@ -74,7 +74,12 @@ class Operator:
             # The arm is gone, and nobody plugs it in again.
             self._stop.ask()
         elif state is State.LATCHED and not self._plan.stop_on_error:
-            self._request(Event.RESET)
+            causes = self._supervisor.machine.causes
+            if all(cause.code.is_outside_the_arm for cause in causes):
+                self._request(Event.RESET)
+            else:
+                # What the arm has hit, it would hit again.
+                self._stop.ask()
         self._say_why(state, now)
 
     def see_change(self, before: SafeStop, machine: SafeStop) -> None:

@@ -207,8 +207,8 @@ class StepRun:
             try:
                 self._step(result.steps)
             except Exception as exc:
-                self._fail(exc)
-                if settings.stop_on_error:
+                may_go_on = self._fail(exc)
+                if settings.stop_on_error or not may_go_on:
                     return
                 self._stop.sleep(AFTER_ERROR_S)
             result.steps += 1
@@ -245,9 +245,10 @@ class StepRun:
                 observation.cameras[name] = picture
         return _Inference(self._transport, observation, step)
 
-    def _fail(self, exc: Exception) -> None:
+    def _fail(self, exc: Exception) -> bool:
+        """Report an error and stop the robot; return whether the run may go on by itself."""
         # Not at the top: it needs numpy, and a step loop without an error does not.
-        from reflex_ros.runner.session_errors import fault_code
+        from reflex_ros.runner.session_errors import ArmStopped, fault_code
 
         result = self.result
         text = error_text(exc)
@@ -257,6 +258,8 @@ class StepRun:
         self._next = None
         result.add_error(text, code.name)
         self._stop_robot(text)
+        # What the arm has hit, it would hit again.
+        return not isinstance(exc, ArmStopped) or code.is_outside_the_arm
 
     def _stop_robot(self, reason: str) -> None:
         self.result.safe_stops += 1

@@ -158,6 +158,15 @@ def test_run_goes_on_after_a_stop_when_it_is_told_to(arm, service):
     assert result.safe_stops == 1 and 'SERVER_ERROR' in result.errors[0]
 
 
+def test_run_ends_at_what_the_arm_has_hit_also_when_it_is_told_to_go_on(arm, service):
+    with Driving(plan(arm, service, applies=True, stop_on_error=False)) as driving:
+        driving.applies()
+        arm.control.fault('jam')
+        result = driving.end()
+    assert result.safe_stops == 1 and 'TRACKING' in result.errors[0], result.errors
+    assert is_held(arm)
+
+
 def test_unplugged_arm_ends_the_run_also_when_it_is_told_to_go_on(arm, service):
     with Driving(plan(arm, service, applies=True, stop_on_error=False)) as driving:
         driving.applies()

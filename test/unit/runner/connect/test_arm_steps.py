@@ -104,6 +104,24 @@ def test_arm_goes_on_after_a_safe_stop(arm, drive, waits):
     assert arm.torque() == [True] * 6
 
 
+def test_run_does_not_push_again_what_it_has_hit(arm, drive):
+    steps = []
+
+    def rows(state):
+        steps.append(1)
+        return turn(state, 40.0, 60)
+
+    arm.allow_foreign_leap()
+    arm.control.fault('jam', ids=[1])
+    try:
+        result = drive(Policy(rows), waits=True, max_steps=4, stop_on_error=False)
+    finally:
+        arm.control.clear()
+    assert len(steps) == 1 and result.safe_stops == 1
+    assert result.codes == ['TRACKING']
+    assert 'TRACKING: shoulder_pan does not follow' in result.errors[0]
+
+
 def test_unplugged_arm_is_an_error(arm, drive):
     def rows(state):
         arm.control.unplug()
