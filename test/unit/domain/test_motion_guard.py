@@ -456,3 +456,38 @@ def test_lease_that_nobody_read_is_not_blamed_on_its_sender(
     renew(guard, 0.29, None if lost_permit else APPLY, has_beat=lost_permit)
     assert guard.evaluate(0.3, 0.0) is STOP
     assert code_of(guard) == (lease if code == 'lease' else code)
+
+
+def test_stops_of_a_person_are_counted_in_every_phase() -> None:
+    guard = MotionGuard(GuardBounds())
+    guard.fail(OP_STOP)
+    guard.renew_permit(APPLY, 0.0)
+    guard.begin(0.0)
+    guard.fail(OP_STOP)
+    guard.arm(0.0)
+    guard.fail(NET_CLOSED)
+    guard.fail(OP_STOP)
+    guard.disarm()
+    guard.fail(OP_STOP)
+    assert guard.person_stops == 4
+
+
+@pytest.mark.parametrize(('permit', 'is_refused'), [
+    (APPLY, True), (Permit(7, Mode.PARK), True), (Permit(8, Mode.APPLY_ACTIONS), False)])
+def test_barred_permission_is_refused_and_a_later_one_is_not(permit: Permit,
+                                                             is_refused: bool) -> None:
+    guard = MotionGuard(GuardBounds())
+    guard.renew_permit(APPLY, 0.0)
+    guard.bar('the machine slept')
+    guard.renew_permit(permit, 0.1)
+    assert guard.begin(0.1) == ('the machine slept' if is_refused else '')
+
+
+def test_bar_is_for_what_is_permitted_and_has_not_begun() -> None:
+    waiting, moving = MotionGuard(GuardBounds()), armed()
+    waiting.renew_permit(Permit(7, Mode.HOLD), 0.0)
+    for guard in (waiting, moving):
+        guard.bar('the machine slept')
+        guard.disarm()
+        guard.renew_permit(APPLY, 0.1)
+        assert guard.begin(0.1) == ''
