@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.fault_code import FaultCode, Reaction
 from reflex_ros.errors import ReflexError
 
 
@@ -43,6 +43,16 @@ class Cause:
         if name in FaultCode.__members__:
             return cls(FaultCode[name], text)
         return cls(FaultCode.INTERNAL, f'unknown fault code {name!r:.40}: {text}')
+
+    def as_told(self) -> Cause:
+        """
+        Return the cause as the driver and the supervisor use it when another node tells it.
+
+        Only the driver knows that the arm is too hot. A code that would move the arm to its rest
+        pose is a plain stop when anybody else names it.
+        """
+        moves = self.code.row.reaction is Reaction.REST
+        return Cause(FaultCode.OP_STOP, str(self)) if moves else self
 
     def __str__(self) -> str:
         return f'{self.code.name}: {self.text}'

@@ -6,7 +6,8 @@ The system's state machine: one table of all transitions; pure functions, with t
 ``make docs`` draws the table into ``doc/interfaces.md``, and lists the states there.
 
 An overheated arm goes through PARKING to LATCHED, because a servo that gets hotter switches its
-torque off, and the arm would fall.
+torque off, and the arm would fall. Only the driver's own beat is the event OVERHEATED: a stop or a
+fault of somebody else never moves the arm, whatever code it names.
 
 A parked arm stays in PARKED until a reset: STANDBY opens a session by itself, and would send
 camera images again although a person has just parked the arm.
@@ -22,7 +23,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from reflex_ros.domain.cause import Cause
-from reflex_ros.domain.fault_code import FaultCode, Reaction
+from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.motion_guard import GuardBounds
 from reflex_ros.domain.permit import Mode, Permit
 
@@ -86,6 +87,7 @@ class Event(Enum):
     SLOWED = 'nothing to play'
     RECOVERED = 'a chunk is played'
     FAULT = 'fault'
+    OVERHEATED = 'too hot'
     STOP = 'operator stop'
     TIMEOUT = 'deadline passed'
     DEMOTE = 'demote'
@@ -146,12 +148,11 @@ class Guard:
     A condition of a transition.
 
     :param text: the condition in words, for the drawing.
-    :param holds: takes the machine before the event and the cause of the event, and returns
-        whether the condition is met.
+    :param holds: takes the machine before the event, and returns whether the condition is met.
     """
 
     text: str
-    holds: Callable[[SafeStop, Cause | None], bool]
+    holds: Callable[[SafeStop], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +197,10 @@ APPLYING = (S.ARMING, S.ACTIVE, S.DEGRADED)
 MOTION = frozenset({*APPLYING, S.STOPPING, S.PARKING})
 """States in which the driver may be active."""
 
-HEAT = Guard('the cause is heat', lambda _, cause: _asks_for_rest(cause))
-HEAT_BEFORE_PARKING = Guard(
-    'the cause is heat, and parking follows',
-    lambda machine, cause: _asks_for_rest(cause) and machine.goal is S.PARKING)
-LATCHED = Guard('a cause is latched', lambda machine, _: machine.is_latched)
-PLANNED = Guard('planned stop', lambda machine, _: machine.goal is S.DRY_RUN)
-TO_PARK = Guard('parking follows', lambda machine, _: machine.goal is S.PARKING)
+FAULTS = (E.FAULT, E.OVERHEATED, E.STOP)
+LATCHED = Guard('a cause is latched', lambda machine: machine.is_latched)
+PLANNED = Guard('planned stop', lambda machine: machine.goal is S.DRY_RUN)
+TO_PARK = Guard('parking follows', lambda machine: machine.goal is S.PARKING)
 
 
 def _rows(states: State | Iterable[State], events: Event | Iterable[Event],
@@ -231,25 +229,24 @@ TABLE: tuple[Transition, ...] = (
     *_rows(S.DEGRADED, E.RECOVERED, S.ACTIVE),
     *_rows(APPLYING, (E.DEMOTE, E.SESSION_ENDED), S.STOPPING, goal=S.DRY_RUN),
     *_rows(APPLYING, E.PARK, S.STOPPING, goal=S.PARKING),
-    *_rows(APPLYING, (E.FAULT, E.STOP), S.STOPPING, guard=HEAT, goal=S.PARKING, latches=True),
+    *_rows(APPLYING, E.OVERHEATED, S.STOPPING, goal=S.PARKING, latches=True),
     *_rows(APPLYING, (E.FAULT, E.STOP), S.STOPPING, latches=True),
     *_rows((S.ARMING, S.DEGRADED), E.TIMEOUT, S.STOPPING, latches=True),
     # The arm comes to rest. A park that had to stop first gets its new epoch here.
     *_rows(S.STOPPING, E.STANDSTILL, S.DRY_RUN, guard=PLANNED),
     *_rows(S.STOPPING, E.STANDSTILL, S.PARKING, guard=TO_PARK, is_new_start=True),
     *_rows(S.STOPPING, E.STANDSTILL, S.LATCHED),
-    *_rows(S.STOPPING, (E.FAULT, E.STOP), guard=HEAT_BEFORE_PARKING, goal=S.PARKING,
-           latches=True),
-    *_rows(S.STOPPING, (E.FAULT, E.STOP), latches=True),
+    *_rows(S.STOPPING, E.OVERHEATED, guard=TO_PARK, goal=S.PARKING, latches=True),
+    *_rows(S.STOPPING, FAULTS, latches=True),
     *_rows(S.STOPPING, E.TIMEOUT, S.LATCHED, latches=True),
     # The arm goes to its rest pose.
     *_rows(S.PARKING, E.PARKED, S.LATCHED, guard=LATCHED),
     *_rows(S.PARKING, E.PARKED, S.PARKED),
     *_rows(S.PARKING, E.DEMOTE, S.STOPPING, guard=LATCHED),
     *_rows(S.PARKING, E.DEMOTE, S.STOPPING, goal=S.DRY_RUN),
-    *_rows(S.PARKING, (E.FAULT, E.STOP, E.TIMEOUT), S.STOPPING, latches=True),
+    *_rows(S.PARKING, (*FAULTS, E.TIMEOUT), S.STOPPING, latches=True),
     # A stop is latched.
-    *_rows((S.LATCHED, S.FAULT), (E.FAULT, E.STOP), latches=True),
+    *_rows((S.LATCHED, S.FAULT), FAULTS, latches=True),
     *_rows((*APPLYING, S.STOPPING, S.PARKING, S.LATCHED), E.NODE_LOST, S.FAULT, latches=True),
     *_rows(S.FAULT, E.CONFIGURED, S.LATCHED, is_new_start=True),
     *_rows((S.LATCHED, S.PARKED), E.RESET, S.STANDBY, is_new_start=True),
@@ -276,11 +273,10 @@ for _row in TABLE:
     _BY_EVENT[_row.state, _row.event] = (*_BY_EVENT.get((_row.state, _row.event), ()), _row)
 
 
-def find_transition(machine: SafeStop, event: Event,
-                    cause: Cause | None = None) -> Transition | None:
+def find_transition(machine: SafeStop, event: Event) -> Transition | None:
     """Return the row that counts now; None when the event changes nothing."""
     for row in _BY_EVENT.get((machine.state, event), ()):
-        if row.guard is None or row.guard.holds(machine, cause):
+        if row.guard is None or row.guard.holds(machine):
             return row
     return None
 
@@ -291,10 +287,11 @@ def react(machine: SafeStop, event: Event, now: float, *, cause: Cause | None = 
     Apply one event, and return the system after it. There is no other way to change the state.
 
     :param now: monotonic instant [s].
-    :param cause: cause of the event; required for FAULT, NODE_LOST, STOP and TIMEOUT.
+    :param cause: cause of the event; required for FAULT, OVERHEATED, NODE_LOST, STOP
+        and TIMEOUT.
     :param wall_time: seconds since 1970, recorded with the cause for people.
     """
-    row = find_transition(machine, event, cause)
+    row = find_transition(machine, event)
     if row is None:
         return machine
     causes = () if event is Event.RESET else machine.causes
@@ -353,11 +350,6 @@ def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
         return (f'refused in {state}: nothing is applied, so there is nothing to demote. '
                 '`reflex stop` is accepted in every state')
     return ''
-
-
-def _asks_for_rest(cause: Cause | None) -> bool:
-    # Holding makes only this kind of fault worse: soon the servo switches its torque off.
-    return cause is not None and cause.code.row.reaction is Reaction.REST
 
 
 def _record(causes: tuple[CauseRecord, ...], cause: Cause,

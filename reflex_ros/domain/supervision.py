@@ -16,7 +16,7 @@ import time
 
 from reflex_ros.domain import safe_stop
 from reflex_ros.domain.cause import Cause
-from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.fault_code import FaultCode, Reaction
 from reflex_ros.domain.gate import BEFORE_MOTION, GateItem
 from reflex_ros.domain.heartbeats import (
     Beat,
@@ -197,7 +197,9 @@ def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Hap
                                                   'parks by itself')))
     is_ours = driver.epoch == machine.epoch
     if driver.cause is not None and is_ours and state in MOTION:
-        found.append(Happening(Event.FAULT, driver.cause))
+        # Holding makes only heat worse: soon the servo switches its torque off.
+        is_heat = driver.cause.code.row.reaction is Reaction.REST
+        found.append(Happening(Event.OVERHEATED if is_heat else Event.FAULT, driver.cause))
     if driver.shortage and state in MOTION:
         found.append(Happening(Event.FAULT, _shortage(DRIVER, driver)))
     if state is State.STOPPING:

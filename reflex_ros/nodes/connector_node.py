@@ -157,7 +157,8 @@ class ConnectorNode(ReflexNode):
         beat = status_codec.decode(StreamBeat, message)
         # A beat without progress proves no work, so it renews no lease.
         if beat.progress >= 0:
-            self._guard.renew_beat(beat.progress, beat.fault, time.monotonic())
+            self._guard.renew_beat(beat.progress, beat.fault and beat.fault.as_told(),
+                                   time.monotonic())
 
     def _on_stop(self, message: String) -> None:
         self._guard.fail(convert.from_stop(message).cause)

@@ -184,10 +184,12 @@ def from_stop(message: String) -> StopRequest:
     """
     Read a stop request. Any text is one.
 
-    ``SOURCE: CODE: TEXT`` names its cause; any other text is the cause OP_STOP.
+    ``SOURCE: CODE: TEXT`` names its cause; any other text is the cause OP_STOP, and so is a code
+    that would move the arm.
     """
     parts = [part.strip() for part in message.data[:500].split(':', 2)]
     if len(parts) == 3 and re.fullmatch('[A-Z][A-Z_0-9]*', parts[1]):
-        return StopRequest(one_line(parts[0]), Cause.named(parts[1], f'{parts[0]}: {parts[2]}'))
+        return StopRequest(one_line(parts[0]),
+                           Cause.named(parts[1], f'{parts[0]}: {parts[2]}').as_told())
     text = ''.join(filter(str.isprintable, message.data[:200])) or 'asked to'
     return StopRequest('', Cause(FaultCode.OP_STOP, text))

@@ -303,6 +303,7 @@ def test_stop_service_tells_the_driver_and_latches(supervised, tmp_path):
 @pytest.mark.parametrize('text, code', [
     ('that looks wrong', FaultCode.OP_STOP), ('joystick: OP_STOP: pressed', FaultCode.OP_STOP),
     ('action_stream: NET_SILENT: no answer', FaultCode.NET_SILENT),
+    ('action_stream: OVERHEAT: hot', FaultCode.OP_STOP),
     ('watcher: NO_SUCH_CODE: x', FaultCode.INTERNAL)])
 def test_any_text_on_the_stop_topic_stops_and_latches(supervised, text, code):
     world = supervised()

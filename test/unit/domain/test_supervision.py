@@ -134,6 +134,14 @@ def test_cause_of_the_driver_is_a_fault_in_motion_only(state: S) -> None:
     assert (Happening(E.FAULT, BLOCKED) in found) == (state in MOTION)
 
 
+def test_heat_is_an_event_of_its_own_from_the_driver_alone() -> None:
+    heat = Cause(FaultCode.OVERHEAT, 'elbow_flex is at 63 degC')
+    assert driver_events(system(S.ACTIVE), seen({'cause': heat}), 0) == [
+        Happening(E.OVERHEATED, heat)]
+    assert stream_events(system(S.ACTIVE), seen(stream={'fault': heat})) == [
+        Happening(E.FAULT, heat)]
+
+
 @pytest.mark.parametrize('state', sorted(MOTION, key=str))
 def test_cause_of_an_older_activation_is_no_fault(state: S) -> None:
     found = driver_events(system(state), seen({'cause': BLOCKED, 'epoch': EPOCH - 1}), 0)

@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).parents[1] / 'domain'))
 from made_up_arms import ARMS  # noqa: E402
 
 from reflex_ros.domain.action import ActionChunk  # noqa: E402
+from reflex_ros.domain.fault_code import FaultCode  # noqa: E402
 from reflex_ros.domain.sample import JointSample  # noqa: E402
 from reflex_ros.nodes import convert  # noqa: E402
 
@@ -73,3 +74,12 @@ def test_chunk_comes_back_as_it_was_sent(arm):
 def test_text_of_a_stop_is_one_line_whoever_sent_it(data):
     asked = convert.from_stop(String(data=data))
     assert asked.cause.text.isprintable() and asked.source.isprintable()
+
+
+@pytest.mark.parametrize('source', ['me', 'action_stream', 'so101'])
+def test_code_that_would_move_the_arm_is_a_plain_stop_when_it_comes_as_text(source):
+    cause = convert.from_stop(String(data=f'{source}: OVERHEAT: motor smells')).cause
+    # The driver repeats the cause in its beat, where OVERHEAT parks the arm.
+    assert cause.code is FaultCode.OP_STOP and 'motor smells' in cause.text
+    known = convert.from_stop(String(data=f'{source}: NET_SILENT: no answer')).cause
+    assert known.code is FaultCode.NET_SILENT
