@@ -43,13 +43,12 @@ class StopDevices:
         """Record what a device says at a monotonic instant [s]."""
         self._seen[name] = is_released, now
 
-    def after_stall(self, late_s: float) -> None:
-        """Allow for a time in which this process was held up and read nothing [s]."""
-        self._seen = {name: (is_released, at + late_s)
-                      for name, (is_released, at) in self._seen.items()}
-
     def problem(self, now: float) -> Cause | None:
-        """Return why the arm may not move; None while every device is released."""
+        """
+        Return why the arm may not move; None while every device is released.
+
+        :param now: monotonic instant until which messages have been read [s].
+        """
         for name in self.names:
             is_released, at = self._seen.get(name, (False, None))
             if at is None:

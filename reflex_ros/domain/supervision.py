@@ -47,6 +47,10 @@ NOT_RUNNING_S = 1.0
 EXPIRY_STOP_S = 10.0
 """The arm is stopped as planned when the session has less time left."""
 OWN_STALL_S = 0.05
+"""
+A tick of the supervisor that is later is a stall of its own. It reads what waited meanwhile within
+the same time.
+"""
 MAX_REFUSALS = 2
 """
 How often the driver may refuse to be activated: at the first request the permit may still be on
@@ -157,22 +161,6 @@ class NodesSeen:
         """Return the value after the system has entered another state."""
         return replace(self, driver_beats=0)
 
-    def after_stall(self, late_s: float, now: float) -> NodesSeen:
-        """
-        Return the value after the supervisor itself was held up.
-
-        After a stall, its timers run before the messages that waited meanwhile. Driver and stream
-        are not silent because the supervisor has not read their beats yet. The driver notices
-        the same stall, because no permit came.
-
-        :param late_s: delay of a tick [s].
-        """
-        if late_s <= OWN_STALL_S:
-            return self
-        driver_at, stream_at, worked_at = (
-            min(at + late_s, now) for at in (self.driver_at, self.stream_at, self.worked_at))
-        return replace(self, driver_at=driver_at, stream_at=stream_at, worked_at=worked_at)
-
 
 # Beats and silence become events.
 
@@ -275,7 +263,11 @@ def is_promoted_at_service(before: StreamBeat, beat: StreamBeat) -> bool:
 
 
 def silence_events(machine: SafeStop, seen: NodesSeen, now: float) -> list[Happening]:
-    """Return what it means if driver or stream have been silent for too long."""
+    """
+    Return what it means if driver or stream have been silent for too long.
+
+    :param now: monotonic instant until which beats have been read [s].
+    """
     if now - seen.driver_at > DRIVER_LOST_S and machine.state is not State.FAULT:
         return [Happening(Event.NODE_LOST, Cause(FaultCode.DRIVER_DEAD,
                                                  f'no sign of life from {DRIVER}'))]

@@ -92,6 +92,7 @@ class Supervisor:
         self._allow_remote_promotion = allow_remote_promotion
         self._stop_devices = StopDevices(stop_devices)
         self._ticked_at = time.monotonic()
+        self._late_s, self._late_at = 0.0, -math.inf
         self._instances = {name: InstanceWatch() for name in (SUPERVISOR, DRIVER, STREAM)}
         causes = latch.load() if latch is not None else ()
         # Epochs must not repeat after a restart, or a late message of the last run would count.
@@ -183,17 +184,30 @@ class Supervisor:
         now = time.monotonic()
         late_s = now - self._ticked_at - 1.0 / PERMIT_HZ
         self._ticked_at = now
-        self.seen = self.seen.after_stall(late_s, now)
         if late_s > supervision.OWN_STALL_S:
-            self._stop_devices.after_stall(late_s)
+            self._late_s, self._late_at = late_s, now
         machine = elapse(self.machine, now, time.time())
         if machine is not self.machine:
             self._adopt(machine)
-        self._apply_all(supervision.silence_events(self.machine, self.seen, now))
+        self._apply_all(supervision.silence_events(self.machine, self.seen, self._read_until(now)))
         self._obey_stop_devices(now)
 
+    def _read_until(self, now: float) -> float:
+        """
+        Return the instant until which messages have been read: earlier than now after a stall.
+
+        After a stall, timers run before the messages that waited meanwhile, and one message before
+        another. Nobody is silent because this process has not read its messages yet. Each stall
+        allows for itself only: in a process that is always late, silence still ends in a stop. The
+        driver notices the same stall, because no permit came.
+        """
+        under_way_s = now - self._ticked_at - 1.0 / PERMIT_HZ
+        if under_way_s > supervision.OWN_STALL_S:
+            return now - under_way_s
+        return now - self._late_s if now - self._late_at <= supervision.OWN_STALL_S else now
+
     def _obey_stop_devices(self, now: float) -> None:
-        cause = self._stop_devices.problem(now)
+        cause = self._stop_devices.problem(self._read_until(now))
         if cause is not None and self.machine.state in MOTION:
             self.apply(Happening(Event.FAULT, cause))
 
@@ -201,10 +215,12 @@ class Supervisor:
         """Evaluate the gate and apply the result; due 10 times a second."""
         now = time.monotonic()
         self._rehearse_latch(now)
-        bar = self._stop_devices.problem(now)
+        read_until = self._read_until(now)
+        bar = self._stop_devices.problem(read_until)
         self.gate = evaluate(GateInputs(
             driver=self.seen.driver, stream=self.seen.stream,
-            driver_age_s=now - self.seen.driver_at, stream_age_s=now - self.seen.worked_at,
+            driver_age_s=max(read_until - self.seen.driver_at, 0.0),
+            stream_age_s=max(read_until - self.seen.worked_at, 0.0),
             is_latched=self.machine.is_latched, latch_obstacle=self._obstacle,
             duplicates=self._duplicates(now),
             dry_run_s=self._settings.dry_run_s, max_age_ms=self._settings.chunk_age_s * 1e3,

@@ -38,7 +38,6 @@ from reflex_ros.domain.supervision import (
     is_promoted_at_service,
     MAX_REFUSALS,
     NodesSeen,
-    OWN_STALL_S,
     refusal_reason,
     safety_state,
     silence_events,
@@ -254,7 +253,7 @@ def test_stream_that_fails_while_actions_are_applied_is_a_fault(
     assert stream_events(system(state), seen(stream=stream)) == [Happening(E.FAULT, cause)]
 
 
-# Silence, and the supervisor's own stall.
+# Silence.
 
 
 @pytest.mark.parametrize('state', S)
@@ -300,21 +299,6 @@ def test_beat_that_shows_no_progress_proves_no_work() -> None:
 def test_inactive_stream_has_nothing_to_do() -> None:
     idle = replace(STREAM, lifecycle=IDLE)
     assert replace(SEEN, stream=idle).with_stream(idle, NOW + 1.0).worked_at == NOW + 1.0
-
-
-@pytest.mark.parametrize('late_s', [0.0, OWN_STALL_S, OWN_STALL_S + 0.01, 3.0])
-def test_stall_of_the_supervisor_is_nobody_else_s_fault(late_s: float) -> None:
-    after = SEEN.after_stall(late_s, NOW + late_s)
-    silent = silence_events(system(S.ACTIVE), after, NOW + late_s)
-    assert (after == SEEN) == (late_s <= OWN_STALL_S)
-    assert silent == []
-    assert after.driver_at <= NOW + late_s
-
-
-def test_stall_makes_no_beat_fresher_than_now() -> None:
-    after = NodesSeen(driver_at=NOW - 0.1, stream_at=NOW, worked_at=NOW - 5.0).after_stall(
-        1.0, NOW)
-    assert (after.driver_at, after.stream_at, after.worked_at) == (NOW, NOW, NOW - 4.0)
 
 
 @pytest.mark.parametrize('state', S)

@@ -133,8 +133,8 @@ def test_stop_device_that_is_pressed_or_silent_stops(monkeypatch, is_released, c
     if is_released is None:
         later = time.monotonic() + 0.25
         monkeypatch.setattr(time, 'monotonic', lambda: later)
-        supervisor.see_stop_device('foot', is_released=True)
         supervisor._ticked_at = later - 0.02
+        supervisor.see_stop_device('foot', is_released=True)
         supervisor.tick()
     else:
         supervisor.see_stop_device('button', is_released=False)
@@ -163,15 +163,100 @@ def test_reset_waits_until_the_stop_device_is_released(monkeypatch):
     assert supervisor.request(Event.RESET) == ''
 
 
-def test_own_stall_is_no_silence_of_a_stop_device(monkeypatch):
+class SetClock:
+    """The monotonic clock, moved by the test."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(time, 'monotonic', lambda: self.now)
+
+    def silence_until_stop(self, robot, period_s, **beats):
+        """Tick at intervals, while only the named beats come; return for how long it lasted."""
+        began = self.now
+        while robot.supervisor.machine.state is State.ACTIVE:
+            assert self.now < began + 10.0, 'silence was never noticed'
+            self.now += period_s
+            robot.supervisor.tick()
+            if beats.get('driver'):
+                robot.supervisor.see_driver(DriverBeat('d', **robot.driver))
+            robot.supervisor.evaluate_gate()
+            robot.stream['progress'] += 1
+            robot.supervisor.see_stream(StreamBeat('s', **robot.stream))
+        return self.now - began
+
+
+@pytest.mark.parametrize('late_s', [0.0, 0.045, 0.06, 0.15])
+def test_silence_of_a_stop_device_is_noticed_by_a_supervisor_that_is_always_late(
+        monkeypatch, late_s):
+    clock = SetClock(monkeypatch)
     robot = Robot(stop_devices=['button'])
     robot.supervisor.see_stop_device('button', is_released=True)
     robot.arm()
-    later = time.monotonic() + 0.5
-    monkeypatch.setattr(time, 'monotonic', lambda: later)
-    # The timer comes before the messages that waited meanwhile.
+    period_s = 0.02 + late_s
+    lasted_s = clock.silence_until_stop(robot, period_s, driver=True)
+    assert robot.supervisor.machine.causes[0].code is FaultCode.OP_LOCK_LOST
+    assert lasted_s <= 0.2 + late_s + period_s + 1e-6
+
+
+@pytest.mark.parametrize('late_s', [0.0, 0.06, 0.15])
+def test_silence_of_the_driver_is_noticed_by_a_supervisor_that_is_always_late(
+        monkeypatch, late_s):
+    clock = SetClock(monkeypatch)
+    robot = Robot()
+    robot.arm()
+    period_s = 0.02 + late_s
+    lasted_s = clock.silence_until_stop(robot, period_s)
+    assert robot.supervisor.machine.causes[0].code is FaultCode.DRIVER_DEAD
+    assert lasted_s <= 0.3 + late_s + period_s + 1e-6
+
+
+def test_message_read_just_before_a_late_tick_is_no_fresher_for_the_stall(monkeypatch):
+    clock = SetClock(monkeypatch)
+    robot = Robot(stop_devices=['button'])
+    robot.supervisor.see_stop_device('button', is_released=True)
+    robot.arm()
+    clock.now += 0.15
+    robot.supervisor.see_stop_device('button', is_released=True)
+    assert clock.silence_until_stop(robot, 0.02, driver=True) <= 0.23
+
+
+@pytest.mark.parametrize('comes_first', ['tick', 'foot', 'gate'])
+def test_own_stall_is_nobody_s_silence_whatever_is_read_first(monkeypatch, comes_first):
+    clock = SetClock(monkeypatch)
+    robot = Robot(stop_devices=['foot', 'button'])
+    supervisor = robot.supervisor
+    for name in ('foot', 'button'):
+        supervisor.see_stop_device(name, is_released=True)
+    robot.arm()
+    clock.now += 0.5
+    first = {'tick': supervisor.tick, 'gate': supervisor.evaluate_gate,
+             'foot': lambda: supervisor.see_stop_device('foot', is_released=True)}
+    for do in (first.pop(comes_first), *first.values()):
+        do()
+        assert supervisor.machine.state is State.ACTIVE
+        assert supervisor.is_gate_green
+    clock.now += 0.01
+    supervisor.see_stop_device('button', is_released=True)
+    robot.beat()
+    clock.now += 0.1
+    robot.beat()
+    assert supervisor.machine.state is State.ACTIVE
+
+
+def test_own_stall_makes_the_gate_red_for_nobody(monkeypatch):
+    clock = SetClock(monkeypatch)
+    robot = Robot()
+    for _ in range(3):
+        robot.beat()
+    clock.now += 2.0
     robot.supervisor.tick()
-    assert robot.supervisor.machine.state is State.ACTIVE
+    robot.supervisor.evaluate_gate()
+    assert robot.supervisor.machine.state is State.READY
+    # Nothing came with the next messages either.
+    clock.now += 0.9
+    robot.supervisor._ticked_at = clock.now - 0.02
+    robot.supervisor.evaluate_gate()
+    assert robot.supervisor.machine.state is State.DRY_RUN
 
 
 @pytest.mark.parametrize('part', ['shortage', 's_shortage'])
