@@ -103,7 +103,8 @@ class CauseRecord:
     """
     One cause of a stop and how often it was seen.
 
-    :param at: wall-clock time of the first sight, seconds since 1970, for people only.
+    :param at: wall-clock time of the first sight, seconds since 1970, for people only; 0 when
+        nobody saw when it happened.
     """
 
     code: FaultCode

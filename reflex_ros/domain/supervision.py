@@ -51,6 +51,8 @@ OWN_STALL_S = 0.05
 A tick of the supervisor that is later is a stall of its own. It reads what waited meanwhile within
 the same time.
 """
+DAY_S = 86400.0
+"""The date of a stop is named when it is longer ago [s]."""
 MAX_REFUSALS = 2
 """
 How often the driver may refuse to be activated: at the first request the permit may still be on
@@ -350,11 +352,16 @@ def counted_items(machine: SafeStop, gate: Sequence[GateItem]) -> tuple[GateItem
                  if machine.state not in MOTION or item.name not in BEFORE_MOTION)
 
 
-def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], now: float) -> str:
-    """Return the whole gate as text: one line for each item that counts in the present state."""
+def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], now: float,
+                wall_time: float = 0.0) -> str:
+    """
+    Return the whole gate as text: one line for each item that counts in the present state.
+
+    :param wall_time: seconds since 1970.
+    """
     gate = counted_items(machine, gate)
     if not gate:
-        return f'not evaluated yet: {why_nothing_moves(machine, seen, gate, now)}'
+        return f'not evaluated yet: {why_nothing_moves(machine, seen, gate, now, wall_time)}'
     lines = [f'{"ok " if item.is_green else "RED"} {item.name:<11} {item.text}'.rstrip()
              for item in gate]
     if seen.stream.policy_remark and all(
@@ -364,20 +371,24 @@ def gate_report(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem], no
 
 
 def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
-                      now: float) -> str:
-    """Return why nothing moves and the next step, in one line; empty if the arm may move."""
+                      now: float, wall_time: float = 0.0) -> str:
+    """
+    Return why nothing moves and the next step, in one line; empty if the arm may move.
+
+    :param wall_time: seconds since 1970; an old stop is named with its date.
+    """
     heat = seen.driver.heat
-    why = _why_nothing_moves(machine, seen, gate, now)
+    why = _why_nothing_moves(machine, seen, gate, now, wall_time)
     if heat and machine.state not in APPLYING:
         return f'HOT: {heat}. {why}'
     return why
 
 
 def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
-                       now: float) -> str:
+                       now: float, wall_time: float) -> str:
     state = machine.state
     if machine.causes:
-        return _stop_sentence(machine.causes[0], seen, now)
+        return _stop_sentence(machine.causes[0], seen, now, wall_time)
     if state is State.UNCONFIGURED:
         for name, beat, at in _both(seen):
             if now - at > NOT_RUNNING_S:
@@ -402,7 +413,7 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
             State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
 
 
-def _stop_sentence(cause: CauseRecord, seen: NodesSeen, now: float) -> str:
+def _stop_sentence(cause: CauseRecord, seen: NodesSeen, now: float, wall_time: float) -> str:
     """Return cause, time, what the arm does now, and the next step; the same in every view."""
     text = cause.text if cause.text.endswith(('.', '?', '!')) else f'{cause.text}.'
     if now - seen.driver_at > DRIVER_LOST_S:
@@ -415,8 +426,20 @@ def _stop_sentence(cause: CauseRecord, seen: NodesSeen, now: float) -> str:
         arm = 'The arm holds.' if seen.driver.at_rest else 'The arm is coming to rest.'
     step = cause.code.row.next_step.rstrip('.')
     reset = ': `reflex reset`' if 'reset' in step.lower() else '. Then run `reflex reset`'
-    at = time.strftime('%H:%M:%S', time.localtime(cause.at))
-    return f'stopped at {at} by {cause.code.name}: {text} {arm} {step}{reset}'
+    at = _time_text(cause.at, wall_time)
+    return f'stopped{at} by {cause.code.name}: {text} {arm} {step}{reset}'
+
+
+def _time_text(at: float, wall_time: float) -> str:
+    """Return ' at' and the time, with the date if it was not within a day; empty if unknown."""
+    if at == 0.0:
+        return ''
+    form = '%H:%M:%S' if abs(wall_time - at) < DAY_S else '%Y-%m-%d %H:%M:%S'
+    try:
+        return time.strftime(f' at {form}', time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        # The latch file may hold any number.
+        return ''
 
 
 def _service_note(seen: NodesSeen) -> str:
@@ -428,12 +451,17 @@ def _service_note(seen: NodesSeen) -> str:
 
 
 def safety_state(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
-                 history: Iterable[tuple[State, float]], now: float) -> SafetyState:
-    """Return the present content of ``safety/state``."""
+                 history: Iterable[tuple[State, float]], now: float,
+                 wall_time: float = 0.0) -> SafetyState:
+    """
+    Return the present content of ``safety/state``.
+
+    :param wall_time: seconds since 1970.
+    """
     return SafetyState(
         state=machine.state, epoch=machine.epoch, latched=machine.is_latched,
         causes=machine.causes, history=tuple(history), for_s=now - machine.since,
-        pace=seen.driver.pace, why=why_nothing_moves(machine, seen, gate, now),
+        pace=seen.driver.pace, why=why_nothing_moves(machine, seen, gate, now, wall_time),
         remark=seen.stream.policy_remark, gate=tuple(gate))
 
 

@@ -25,6 +25,8 @@ from reflex_ros.domain.safe_stop import CauseRecord
 ARMED = CauseRecord(FaultCode.SUPERVISOR_DEAD,
                     'the supervisor ended while the arm was permitted to move',
                     0.0)
+"""What the file holds while the arm may move. Nobody sees when the supervisor ends, so it has no
+time: that of the promotion would be wrong, and may be hours old."""
 LEAST_BYTES = 4096
 """What a rehearsal writes: as much as the causes of a stop can need, or a block of the disk."""
 

@@ -243,7 +243,7 @@ class Supervisor:
     def safety_state(self) -> SafetyState:
         """Return the state of the system for people."""
         return supervision.safety_state(self.machine, self.seen, self.gate, self._history,
-                                        time.monotonic())
+                                        time.monotonic(), time.time())
 
     @property
     def is_gate_green(self) -> bool:
@@ -253,7 +253,8 @@ class Supervisor:
 
     def gate_report(self) -> str:
         """Return the whole gate as text, one line for each item."""
-        return supervision.gate_report(self.machine, self.seen, self.gate, time.monotonic())
+        return supervision.gate_report(self.machine, self.seen, self.gate, time.monotonic(),
+                                       time.time())
 
     def apply(self, happening: Happening) -> None:
         """Apply one event to the state machine."""

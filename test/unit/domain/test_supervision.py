@@ -458,6 +458,26 @@ def test_one_line_says_why_nothing_moves(machine: SafeStop, nodes: NodesSeen,
     assert why_nothing_moves(machine, nodes, gate, NOW) == why
 
 
+def on_clock(form: str, at: float) -> str:
+    return time.strftime(form, time.localtime(at))
+
+
+@pytest.mark.parametrize(('at', 'text'), [
+    (1.7e9, on_clock(' at %H:%M:%S', 1.7e9)),
+    (1.7e9 - 86_399.0, on_clock(' at %H:%M:%S', 1.7e9 + 1.0)),
+    (1.7e9 - 86_401.0, on_clock(' at %Y-%m-%d %H:%M:%S', 1.7e9 - 86_401.0)),
+    # The clock of the machine was ahead when it was stopped.
+    (1.7e9 + 90_000.0, on_clock(' at %Y-%m-%d %H:%M:%S', 1.7e9 + 90_000.0)),
+    (0.0, ''), (1e300, ''), (float('inf'), ''), (float('nan'), ''), (-1e18, '')])
+def test_stop_is_named_with_its_date_when_it_is_old_and_without_a_time_nobody_knows(
+        at: float, text: str) -> None:
+    machine = replace(STOPPED, causes=(CauseRecord(FaultCode.OP_STOP, 'asked', at),))
+    for said in (why_nothing_moves(machine, SEEN, GREEN, NOW, 1.7e9),
+                 safety_state(machine, SEEN, GREEN, (), NOW, 1.7e9).why,
+                 gate_report(machine, SEEN, (), NOW, 1.7e9).partition(': ')[2]):
+        assert said.startswith(f'stopped{text} by OP_STOP: asked.')
+
+
 @pytest.mark.parametrize('state', (S.READY, S.DRY_RUN, S.LATCHED, S.STANDBY))
 def test_hot_arm_under_torque_is_named_before_everything_else(state: S) -> None:
     nodes = seen(driver={'heat': 'elbow_flex is at 60 degC'})

@@ -3,6 +3,7 @@
 """The supervisor without ROS: beats in, permits and wanted states out."""
 
 import json
+import re
 import time
 
 import pytest
@@ -71,7 +72,9 @@ def test_way_to_motion_and_back_to_a_latch(tmp_path):
     assert supervisor.permit().mode is Mode.APPLY_ACTIONS
     assert supervisor.wanted_lifecycles() == (LIVE, LIVE)
     # Killed now, it would be latched when it starts again.
-    assert Robot(LatchFile(tmp_path / 'latch.json')).supervisor.machine.state is State.FAULT
+    again = Robot(LatchFile(tmp_path / 'latch.json')).supervisor
+    assert again.machine.state is State.FAULT
+    assert again.safety_state().why.startswith('stopped by SUPERVISOR_DEAD: the supervisor ended')
 
     robot.beat(cause=Cause(FaultCode.SERVO_FAULT, 'elbow_flex'))
     assert supervisor.permit().mode is Mode.HOLD
@@ -81,6 +84,7 @@ def test_way_to_motion_and_back_to_a_latch(tmp_path):
         State.STANDBY, State.DRY_RUN, State.READY, State.ARMING, State.ACTIVE, State.STOPPING,
         State.LATCHED]
     assert json.loads((tmp_path / 'latch.json').read_text())['causes'][0]['code'] == 'SERVO_FAULT'
+    assert re.match(r'stopped at \d\d:\d\d:\d\d by', supervisor.safety_state().why)
     assert 'elbow_flex' in supervisor.safety_state().why
     assert 'RED latch' in supervisor.gate_report()
 
