@@ -39,9 +39,15 @@ class StopDevices:
         self.names = tuple(names)
         self._seen: dict[str, tuple[bool, float]] = {}
 
-    def record(self, name: str, now: float, *, is_released: bool) -> None:
-        """Record what a device says at a monotonic instant [s]."""
+    def record(self, name: str, now: float, *, is_released: bool) -> Cause | None:
+        """
+        Record what a device says at a monotonic instant [s].
+
+        :returns: the stop, if somebody has just pressed it.
+        """
+        was_released, _ = self._seen.get(name, (True, 0.0))
         self._seen[name] = is_released, now
+        return _pressed(name) if was_released and not is_released else None
 
     def problem(self, now: float) -> Cause | None:
         """
@@ -58,5 +64,9 @@ class StopDevices:
                 return Cause(FaultCode.OP_LOCK_LOST, f'the stop device {name} has been silent '
                              f'for {now - at:.1f} s')
             if not is_released:
-                return Cause(FaultCode.OP_STOP, f'the stop device {name} is pressed')
+                return _pressed(name)
         return None
+
+
+def _pressed(name: str) -> Cause:
+    return Cause(FaultCode.OP_STOP, f'the stop device {name} is pressed')

@@ -132,7 +132,9 @@ class SupervisorNode(ReflexNode):
     def _lock_handler(self, name: str) -> Callable[[Bool], None]:
         def handle(message: Bool) -> None:
             if (supervisor := self._supervisor) is not None:
-                supervisor.see_stop_device(name, is_released=bool(message.data))
+                pressed = supervisor.see_stop_device(name, is_released=bool(message.data))
+                if pressed is not None:
+                    self._stops.publish(convert.to_stop(self.get_name(), pressed))
         return handle
 
     def _handler(self, event: Event) -> Any:

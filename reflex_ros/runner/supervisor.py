@@ -136,10 +136,16 @@ class Supervisor:
         self._instances[name].record(beat.instance, now)
         self._apply_all(supervision.duplicate_events(self.machine, self._duplicates(now)))
 
-    def see_stop_device(self, name: str, *, is_released: bool) -> None:
-        """Use what a stop device says; one that is pressed stops the arm at once."""
-        self._stop_devices.record(name, time.monotonic(), is_released=is_released)
+    def see_stop_device(self, name: str, *, is_released: bool) -> Cause | None:
+        """
+        Use what a stop device says; one that is pressed stops the arm at once.
+
+        :returns: the stop, if somebody has just pressed it: the driver must hear of it, also when
+            nothing is driven, because a hot arm parks by itself.
+        """
+        pressed = self._stop_devices.record(name, time.monotonic(), is_released=is_released)
         self._obey_stop_devices(time.monotonic())
+        return pressed
 
     def stop(self, cause: Cause, *, is_fault: bool) -> None:
         """

@@ -28,7 +28,7 @@ rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
+from std_msgs.msg import Bool, String  # noqa: E402
 
 from reflex_ros.nodes import status_codec  # noqa: E402
 
@@ -544,3 +544,21 @@ def test_every_operator_event_has_a_service(supervised):
     from reflex_ros.nodes.supervisor_node import REQUESTS
     assert set(REQUESTS.values()) == {Event.PROMOTE, Event.DEMOTE, Event.STOP, Event.PARK,
                                       Event.RESET}
+
+
+def test_pressed_stop_device_is_told_to_the_driver_in_every_state(supervised):
+    # A hot arm may park by itself while nothing is driven.
+    world = supervised(stop_devices='["button"]')
+    world.reaches(State.DRY_RUN)
+    button = world.rig.publisher(Bool, 'safety/locks/button', LEASE)
+    world.rig.until(lambda: button.get_subscription_count(), 'the supervisor')
+    for count in (1, 2):
+        button.publish(Bool(data=True))
+        world.rig.until(lambda: 'button has been silent' in (said := world.call('gate').message)
+                        or 'GREEN stop_device' in said, 'the release')
+        for _ in range(3):
+            button.publish(Bool(data=False))
+            world.rig.until(lambda: 'button is pressed' in world.call('gate').message, 'the press')
+        world.rig.until(lambda: len(world.stops) >= count, 'the stop')   # noqa: B023
+        assert [message.data for message in world.stops] == [
+            'supervisor: OP_STOP: the stop device button is pressed'] * count

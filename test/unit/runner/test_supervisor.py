@@ -147,6 +147,14 @@ def test_stop_device_that_is_pressed_or_silent_stops(monkeypatch, is_released, c
     assert cause.code is code and cause.text.startswith(text[:-5])
 
 
+def test_press_of_a_stop_device_is_told_once_and_also_when_nothing_moves():
+    supervisor = Robot(stop_devices=['button']).supervisor
+    told = [supervisor.see_stop_device('button', is_released=is_released)
+            for is_released in (False, False, True, True, False)]
+    pressed = Cause(FaultCode.OP_STOP, 'the stop device button is pressed')
+    assert told == [pressed, None, None, None, pressed]
+
+
 def test_reset_waits_until_the_stop_device_is_released(monkeypatch):
     robot = Robot(stop_devices=['button'])
     supervisor = robot.supervisor
