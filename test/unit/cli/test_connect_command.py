@@ -88,6 +88,39 @@ def test_actions_move_the_arm_and_it_is_held_at_the_end(ask, write, arm):
     assert arm.travel() > 0.01 and arm.torque() == [True] * 6
 
 
+WATCHED = """
+import sys
+from reflex_ros.cli.main import main
+from reflex_ros.domain.safe_stop import State
+from reflex_ros.runner.connect.operator import Operator
+see, before = Operator.see_change, set()
+def see_change(self, was, machine):
+    if machine.state is State.ARMING:
+        before.update(sys.modules)
+    elif was.state is State.ACTIVE:
+        print('imported', *{*sys.modules} - before, file=sys.stderr)
+    see(self, was, machine)
+Operator.see_change = see_change
+main()
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_imported_from_the_promotion_on(write, arm, service, tmp_path):
+    pytest.importorskip('mcap_ros2')
+    path = write('so101', so101(arm), mode='apply_actions', max_steps=5,
+                 cameras={'front': {'kind': 'sim'}})
+    done = subprocess.run(
+        [sys.executable, '-c', WATCHED, 'connect', '--config', path, '--record',
+         str(tmp_path / 'run'), '--format', 'mcap'],
+        env={**os.environ, 'REFLEX_API_KEY': service.key, 'REFLEX_CONVEX_URL': service.url,
+             'REFLEX_ACTIONS_URL': service.actions_url},
+        capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith('imported')]
+    assert [name for name in line.split()[1:] if not name.startswith('reflex_ros.sim')] == []
+
+
 def test_steps_are_recorded(ask, write, tmp_path):
     folder = tmp_path / 'run'
     path = write(max_steps=2)
