@@ -45,8 +45,8 @@ class State(Enum):
     """
 
     UNCONFIGURED = (
-        'UNCONFIGURED', 'a node is missing, or cannot be configured: `why` says which')
-    STANDBY = 'STANDBY', 'a session is being opened'
+        'UNCONFIGURED', 'the driver is missing, or cannot be configured: `why` says why')
+    STANDBY = 'STANDBY', 'a session is being opened; `why` says what is missing'
     DRY_RUN = 'DRY_RUN', 'the policy runs and moves nothing; the gate says what is missing'
     READY = 'READY', 'every check of the gate is green; one red check leads back'
     ARMING = 'ARMING', 'the arm is under torque and waits for the first chunk'
@@ -76,7 +76,7 @@ class State(Enum):
 class Event(Enum):
     """What can happen to the system."""
 
-    CONFIGURED = 'configured'
+    CONFIGURED = 'driver configured'
     NODE_LOST = 'a node is gone'
     SESSION_OPEN = 'session open'
     SESSION_ENDED = 'session ended'

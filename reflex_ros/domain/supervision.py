@@ -197,8 +197,8 @@ def driver_events(machine: SafeStop, seen: NodesSeen, refusals: int) -> list[Hap
         if is_still and seen.driver_beats >= STANDSTILL_BEATS:
             found.append(Happening(Event.STANDSTILL))
     elif state in (State.UNCONFIGURED, State.FAULT):
-        if driver.lifecycle.is_configured and not driver.port_lost \
-                and seen.stream.lifecycle.is_configured:
+        # The stream may miss its network for hours. A reset and a park need the arm only.
+        if driver.lifecycle.is_configured and not driver.port_lost:
             found.append(Happening(Event.CONFIGURED))
     elif not found and state in (State.ARMING, State.PARKING) and driver.problem \
             and refusals >= MAX_REFUSALS:
@@ -329,6 +329,10 @@ def refusal_reason(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateItem],
 
     The text is empty when the request is not refused.
     """
+    if event is Event.RESET and machine.state is State.FAULT:
+        lack = _lack(DRIVER, seen.driver, seen.driver_at, now)
+        if lack:
+            return f'refused in FAULT: {lack}. Repair it, then reset again'
     reason = safe_stop.refusal_reason(machine, event, now)
     if reason or event not in (Event.PROMOTE, Event.RESET):
         return reason
@@ -390,13 +394,12 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
     if machine.causes:
         return _stop_sentence(machine.causes[0], seen, now, wall_time)
     if state is State.UNCONFIGURED:
-        for name, beat, at in _both(seen):
-            if now - at > NOT_RUNNING_S:
-                return f'{name} is not running'
-            if beat.problem:
-                return f'{name}: {beat.problem}'
-        return 'configuring'
+        lacks = (_lack(name, beat, at, now) for name, beat, at in _both(seen))
+        return next(filter(None, lacks), 'configuring')
     if state is State.STANDBY:
+        lack = _lack(STREAM, seen.stream, seen.stream_at, now)
+        if lack:
+            return f'no session: {lack}'
         lost = seen.stream.fault or seen.stream.lost
         if lost is not None:
             return f'no session: {lost}'
@@ -411,6 +414,15 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
             State.STOPPING: 'stopping', State.PARKING: 'parking', State.SHUTDOWN: 'shut down',
             State.PARKED: 'parked, torque off: run `reflex reset` to go on',
             State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
+
+
+def _lack(name: str, beat: Beat, at: float, now: float) -> str:
+    """Return why a node is not configured, as far as it is known; empty if it is."""
+    if now - at > NOT_RUNNING_S:
+        return f'{name} is not running'
+    if beat.problem and not beat.lifecycle.is_configured:
+        return f'{name}: {beat.problem}'
+    return ''
 
 
 def _stop_sentence(cause: CauseRecord, seen: NodesSeen, now: float, wall_time: float) -> str:

@@ -111,6 +111,16 @@ class World:
         """Return every state so far, in order."""
         return [state for state, _ in self.safety().history]
 
+    def settles(self):
+        """
+        Wait until both nodes have answered.
+
+        While a request waits for its answer, the nodes of a test cannot be collected.
+        """
+        node = self.rig.node
+        self.rig.until(lambda: not any(managed._pending for managed in (
+            node._managed_driver, node._managed_stream)), 'answers of both nodes')
+
     def call(self, name):
         return self.rig.call(f'supervisor/{name}')
 
@@ -404,6 +414,24 @@ def test_demote_and_park(supervised):
     assert 'parked' in world.reaches(State.PARKED).why
 
 
+def test_arm_can_be_reset_and_parked_after_a_restart_without_a_network(supervised, tmp_path):
+    (tmp_path / 'latch-default.json').write_text(json.dumps(
+        {'causes': [{'code': 'OP_STOP', 'text': 'asked', 'at': 1.0, 'count': 1}]}))
+    world = supervised(configured=False)
+    world.stream.refuses[CONFIGURE] = 'Cannot reach the Reflex backend'
+    assert world.rig.trigger('configure') and world.rig.trigger('activate')
+    world.reaches(State.LATCHED)
+    world.rig.until(lambda: world.stream.beat.problem, 'refused configure')
+    world.rig.until(lambda: world.call('reset').success, 'reset')
+    world.rig.until(lambda: world.safety().why == (
+        'no session: action_stream: Cannot reach the Reflex backend'), 'the missing node')
+    assert world.call('park').success
+    world.permits_only(Mode.PARK)
+    world.rig.until(lambda: world.driver.beat.lifecycle is Lifecycle.ACTIVE, 'activation')
+    world.driver.set(motion=MotionState.PASSIVE, parked=True, torque=False)
+    world.reaches(State.PARKED)
+
+
 # Refusals.
 
 
@@ -466,6 +494,7 @@ def test_latch_outlives_the_supervisor(supervised, tmp_path):
     safety = again.reaches(State.LATCHED)
     assert safety.causes[0].code is FaultCode.OP_STOP
     assert again.states() == [State.FAULT, State.LATCHED]
+    again.settles()
 
 
 def test_supervisor_that_died_in_motion_comes_back_latched(supervised, tmp_path):
@@ -476,12 +505,16 @@ def test_supervisor_that_died_in_motion_comes_back_latched(supervised, tmp_path)
     supervised.stop()
     # As SIGKILL would have left it: an orderly end clears it.
     file.write_bytes(as_it_was)
-    assert supervised().reaches(State.LATCHED).causes[0].code is FaultCode.SUPERVISOR_DEAD
+    again = supervised()
+    assert again.reaches(State.LATCHED).causes[0].code is FaultCode.SUPERVISOR_DEAD
+    again.settles()
 
 
 def test_latch_file_that_cannot_be_read_is_a_latch(supervised, tmp_path):
     (tmp_path / 'latch-default.json').write_text('{"causes": 5}')
-    assert supervised().reaches(State.LATCHED).causes[0].code is FaultCode.RESTART_LATCHED
+    world = supervised()
+    assert world.reaches(State.LATCHED).causes[0].code is FaultCode.RESTART_LATCHED
+    world.settles()
 
 
 def test_latch_that_cannot_be_written_does_not_end_the_supervisor(supervised, tmp_path):
@@ -521,6 +554,7 @@ def test_error_in_a_transition_permits_nothing_and_can_be_configured_again(super
     node._setup = setup
     assert world.rig.trigger('configure') and node.problem == ''
     world.reaches(State.STANDBY, State.DRY_RUN, State.READY)
+    world.settles()
 
 
 def test_shutdown_in_motion_permits_nothing_any_more(supervised):

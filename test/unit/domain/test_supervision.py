@@ -56,6 +56,7 @@ STREAM = StreamBeat(lifecycle=LIVE, link=Link.OPEN, progress=5, expires_s=1000.0
                     session_mode=SessionMode.APPLY_ACTIONS)
 SEEN = NodesSeen(DRIVER, STREAM, NOW, NOW, NOW, driver_beats=9)
 BY_HAND = Cause(FaultCode.DEACTIVATED, 'action_stream was deactivated or shut down by hand')
+NO_NETWORK = 'Cannot reach the Reflex backend at https://x. Check the network'
 BLOCKED = Cause(FaultCode.TRACKING, 'elbow_flex does not follow')
 RED = (GateItem('latch', True, ''), GateItem('stream', False, 'the action stream is closed'),
        GateItem('latency', False, 'no chunk yet'))
@@ -72,6 +73,11 @@ def seen(driver: dict[str, Any] | None = None, stream: dict[str, Any] | None = N
     """Change what is seen while all is well and the arm moves."""
     return replace(SEEN, driver=replace(DRIVER, **driver or {}),
                    stream=replace(STREAM, **stream or {}), **changes)
+
+
+RAW = {'lifecycle': Lifecycle.UNCONFIGURED}
+STOPPED_AT = time.strftime('%H:%M:%S', time.localtime(1.0))
+STOPPED = system(S.LATCHED, causes=(CauseRecord(FaultCode.OP_STOP, 'asked', 1.0),))
 
 
 def events(found: list[Happening]) -> list[E]:
@@ -111,11 +117,38 @@ def test_beat_of_the_driver_becomes_an_event(state: S, driver: dict[str, Any],
     assert events(driver_events(system(state), seen(driver), 0)) == expected
 
 
-def test_system_is_configured_when_both_nodes_are() -> None:
-    for lifecycle in Lifecycle:
-        found = driver_events(system(S.UNCONFIGURED), seen({'lifecycle': IDLE}, {
-            'lifecycle': lifecycle}), 0)
-        assert events(found) == ([E.CONFIGURED] if lifecycle in (IDLE, LIVE) else [])
+@pytest.mark.parametrize('state', (S.UNCONFIGURED, S.FAULT))
+@pytest.mark.parametrize('lifecycle', Lifecycle)
+def test_arm_waits_for_no_stream(state: S, lifecycle: Lifecycle) -> None:
+    nodes = seen({'lifecycle': IDLE}, {'lifecycle': lifecycle, 'problem': NO_NETWORK})
+    assert events(driver_events(system(state), nodes, 0)) == [E.CONFIGURED]
+
+
+@pytest.mark.parametrize('state', (S.UNCONFIGURED, S.FAULT))
+def test_arm_can_be_reset_and_parked_while_the_stream_has_no_network(state: S) -> None:
+    nodes = seen({'lifecycle': IDLE}, {'lifecycle': Lifecycle.UNCONFIGURED, 'link': Link.CLOSED,
+                                       'problem': NO_NETWORK})
+    causes = STOPPED.causes if state is S.FAULT else ()
+    machine = react(system(state, causes=causes), E.CONFIGURED, NOW - 5.0)
+    if causes:
+        assert machine.state is S.LATCHED
+        assert refusal_reason(machine, nodes, RED, E.RESET, NOW) == ''
+        machine = react(machine, E.RESET, NOW)
+    assert machine.state is S.STANDBY
+    assert why_nothing_moves(machine, nodes, RED, NOW) == (
+        f'no session: action_stream: {NO_NETWORK}')
+    assert refusal_reason(machine, nodes, RED, E.PARK, NOW) == ''
+    assert react(machine, E.PARK, NOW).state is S.PARKING
+
+
+@pytest.mark.parametrize(('nodes', 'said'), [
+    (seen({'lifecycle': Lifecycle.UNCONFIGURED, 'problem': 'no servo answers'}),
+     'refused in FAULT: so101: no servo answers. Repair it, then reset again'),
+    (replace(SEEN, driver_at=NOW - 1.1),
+     'refused in FAULT: so101 is not running. Repair it, then reset again'),
+    (SEEN, 'refused in FAULT: the driver is not back yet. Repair it, then reset again')])
+def test_reset_in_fault_names_what_is_missing(nodes: NodesSeen, said: str) -> None:
+    assert refusal_reason(system(S.FAULT, causes=STOPPED.causes), nodes, RED, E.RESET, NOW) == said
 
 
 @pytest.mark.parametrize('beats', range(4))
@@ -359,8 +392,6 @@ def test_promotion_is_refused_while_the_gate_is_red() -> None:
 
 
 RESTING = seen({'lifecycle': IDLE}, {'lifecycle': IDLE})
-STOPPED_AT = time.strftime('%H:%M:%S', time.localtime(1.0))
-STOPPED = system(S.LATCHED, causes=(CauseRecord(FaultCode.OP_STOP, 'asked', 1.0),))
 
 
 @pytest.mark.parametrize(('nodes', 'words'), [
@@ -406,10 +437,14 @@ def test_stop_is_never_refused(state: S) -> None:
     (system(S.UNCONFIGURED), NodesSeen(), (), 'so101 is not running'),
     (system(S.UNCONFIGURED), replace(SEEN, stream_at=NOW - 1.1), (),
      'action_stream is not running'),
-    (system(S.UNCONFIGURED), seen({'problem': 'no servo answers'}), (),
+    (system(S.UNCONFIGURED), seen({'problem': 'no servo answers', **RAW}), (),
      'so101: no servo answers'),
-    (system(S.UNCONFIGURED), seen(stream={'problem': 'API key is required'}), (),
+    (system(S.UNCONFIGURED), seen(stream={'problem': 'API key is required', **RAW}), (),
      'action_stream: API key is required'),
+    (system(S.STANDBY), replace(SEEN, stream_at=NOW - 1.1), (),
+     'no session: action_stream is not running'),
+    (system(S.STANDBY), seen(stream={'problem': 'API key is required', **RAW}), (),
+     'no session: action_stream: API key is required'),
     (system(S.UNCONFIGURED), SEEN, (), 'configuring'),
     (system(S.STANDBY), seen(stream={'link': Link.OPENING, 'remark': 'attempt 3'}), (),
      'waiting for a session: attempt 3'),
@@ -548,7 +583,6 @@ def test_whole_run_from_beats_alone() -> None:
 
     idle = DriverBeat(lifecycle=IDLE, at_rest=True)
     # Before the stream is heard it counts as gone, which changes nothing here.
-    assert step(idle, StreamBeat(lifecycle=IDLE)) is S.UNCONFIGURED
     assert step(idle, StreamBeat(lifecycle=IDLE)) is S.STANDBY
     assert step(idle, replace(STREAM, progress=6)) is S.DRY_RUN
     for event, state in ((E.GATE_GREEN, S.READY), (E.PROMOTE, S.ARMING)):
