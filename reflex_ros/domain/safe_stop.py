@@ -9,8 +9,8 @@ An overheated arm goes through PARKING to LATCHED, because a servo that gets hot
 torque off, and the arm would fall. Only the driver's own beat is the event OVERHEATED: a stop or a
 fault of somebody else never moves the arm, whatever code it names.
 
-A parked arm stays in PARKED until a reset: STANDBY opens a session by itself, and would send
-camera images again although a person has just parked the arm.
+A parked arm stays in PARKED until a reset, also while the driver is gone: STANDBY opens a session
+by itself, and would send camera images again although a person has just parked the arm.
 
 ``stop`` is accepted in every state. Stop, reset and the new start are three separate actions, and
 a reset moves nothing (safety design, section 4).
@@ -59,7 +59,7 @@ class State(Enum):
     STOPPING = 'STOPPING', 'the arm slows down to rest'
     LATCHED = 'LATCHED', 'stopped, torque on; only `reset` leads on'
     PARKING = 'PARKING', 'the arm goes slowly to its rest pose'
-    PARKED = 'PARKED', 'at rest, torque off'
+    PARKED = 'PARKED', 'at rest, torque off; only `reset` leads on'
     FAULT = 'FAULT', 'the driver is gone, or has lost its port'
     SHUTDOWN = 'SHUTDOWN', 'the supervisor has ended'
 
@@ -221,7 +221,7 @@ TABLE: tuple[Transition, ...] = (
     *_rows(S.READY, E.GATE_RED, S.DRY_RUN),
     *_rows((S.DRY_RUN, S.READY), E.SESSION_ENDED, S.STANDBY),
     *_rows((S.STANDBY, S.DRY_RUN, S.READY), E.PARK, S.PARKING, is_new_start=True),
-    *_rows((S.STANDBY, S.DRY_RUN, S.READY, S.PARKED), E.NODE_LOST, S.UNCONFIGURED),
+    *_rows((S.STANDBY, S.DRY_RUN, S.READY), E.NODE_LOST, S.UNCONFIGURED),
     *_rows(IDLE, E.STOP, S.LATCHED, latches=True),
     # The policy moves the arm.
     *_rows(S.READY, E.PROMOTE, S.ARMING, is_new_start=True),

@@ -408,12 +408,20 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
         red = next((item for item in gate if not item.is_green), None)
         return '; '.join(filter(None, (
             _service_note(seen), 'dry run', f'gate: {red.name}: {red.text}' if red else '')))
+    if state is State.PARKED:
+        return _parked_sentence(seen, now)
     if state is State.READY:
         return _service_note(seen) or 'ready: run `reflex promote`'
     return {State.ARMING: 'arming',
             State.STOPPING: 'stopping', State.PARKING: 'parking', State.SHUTDOWN: 'shut down',
-            State.PARKED: 'parked, torque off: run `reflex reset` to go on',
             State.DEGRADED: 'slowed down: no chunk to play'}.get(state, '')
+
+
+def _parked_sentence(seen: NodesSeen, now: float) -> str:
+    lack = _lack(DRIVER, seen.driver, seen.driver_at, now)
+    if lack:
+        return f'parked; {lack}. Repair it, then run `reflex reset` to go on'
+    return f'parked, {seen.driver.torque_text}: run `reflex reset` to go on'
 
 
 def _lack(name: str, beat: Beat, at: float, now: float) -> str:

@@ -470,6 +470,12 @@ def test_stop_is_never_refused(state: S) -> None:
     (system(S.STOPPING), SEEN, GREEN, 'stopping'),
     (system(S.PARKING), SEEN, GREEN, 'parking'),
     (system(S.PARKED), SEEN, GREEN, 'parked, torque off: run `reflex reset` to go on'),
+    (system(S.PARKED), replace(SEEN, driver_at=NOW - 1.1), GREEN,
+     'parked; so101 is not running. Repair it, then run `reflex reset` to go on'),
+    (system(S.PARKED), seen({'problem': 'no servo answers', **RAW}), GREEN,
+     'parked; so101: no servo answers. Repair it, then run `reflex reset` to go on'),
+    (system(S.PARKED), seen({'torque_known': False}), GREEN,
+     'parked, torque unknown: run `reflex reset` to go on'),
     (system(S.SHUTDOWN), SEEN, GREEN, 'shut down'),
     (STOPPED, seen(driver={'torque': True, 'at_rest': True}), GREEN,
      f'stopped at {STOPPED_AT} by OP_STOP: asked. The arm holds. Look at the arm, then reset: '

@@ -109,6 +109,26 @@ def test_silence_of_the_driver_stops_at_a_tick(monkeypatch):
     assert robot.supervisor.machine.causes[0].code is FaultCode.DRIVER_DEAD
 
 
+def test_parked_arm_stays_parked_while_its_driver_starts_again(monkeypatch):
+    clock = SetClock(monkeypatch)
+    robot = Robot()
+    supervisor = robot.supervisor
+    for _ in range(3):
+        robot.beat()
+    assert supervisor.request(Event.PARK) == ''
+    robot.beat(parked=True, epoch=supervisor.machine.epoch)
+    for _ in range(100):
+        clock.now += 0.02
+        supervisor.tick()
+    assert 'so101 is not running' in supervisor.safety_state().why
+    assert 'so101 sends no beat' in supervisor.request(Event.RESET)
+    for lifecycle in (Lifecycle.UNCONFIGURED, IDLE, IDLE):
+        assert robot.beat(lifecycle=lifecycle, parked=False, s_lifecycle=IDLE) is State.PARKED
+        assert supervisor.wanted_lifecycles() == (IDLE, IDLE)
+    assert supervisor.request(Event.RESET) == ''
+    assert supervisor.machine.state is State.STANDBY
+
+
 @pytest.mark.parametrize('is_fault', [True, False])
 def test_stop_of_the_stream_and_of_a_person_latch(is_fault):
     robot = Robot()
