@@ -400,9 +400,12 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
         lack = _lack(STREAM, seen.stream, seen.stream_at, now)
         if lack:
             return f'no session: {lack}'
-        lost = seen.stream.fault or seen.stream.lost
-        if lost is not None:
-            return f'no session: {lost}'
+        if seen.stream.fault is not None:
+            # Only another activation of the stream leads on.
+            fault = str(seen.stream.fault).rstrip('.')
+            return f'no session: {fault}. To try again: `reflex stop`, then `reflex reset`'
+        if seen.stream.lost is not None:
+            return f'no session: {seen.stream.lost}'
         return f'waiting for a session: {seen.stream.remark or seen.stream.link.value}'
     if state is State.DRY_RUN:
         red = next((item for item in gate if not item.is_green), None)

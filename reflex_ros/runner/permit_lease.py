@@ -46,6 +46,11 @@ class PermitLease:
         return permit if now < ends_at else Permit(permit.epoch)
 
     @property
+    def newest(self) -> Permit:
+        """The permit that came last, whether or not it still holds."""
+        return self._held[0]
+
+    @property
     def ends_at(self) -> float:
         """Monotonic instant until which the permit holds without another renewal [s]."""
         return self._held[1]

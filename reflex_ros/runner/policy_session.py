@@ -7,7 +7,8 @@ What is due, what an answer is worth and all counts are the exchange's (``runner
 file moves the frames. A late chunk slows the arm down and never stops it: when nothing is left to
 play for 2 s, the driver latches. While nothing is applied, a lost link is opened again; once
 actions are applied, any failure ends the session, and only a new activation starts another
-(safety design, section 6.1).
+(safety design, section 6.1). After a planned stop no such activation follows. So a failure then,
+for example of the demotion itself, opens a new session in dry run like any other.
 
 Everything here runs in one event loop, which sleeps until something is due: an observation, an
 answer, another permit. Its clock is the loop's: monotonic, as that of the inputs.
@@ -525,8 +526,9 @@ class PolicySession:
             _log.warning('after the fault: %r', exc)
             return
         is_internal = not isinstance(exc, ReflexError)
-        cause = cause_of(exc, is_applying=self.is_applying,
-                         steps=self.settings.next_steps)
+        # A permit that is only silent is no planned stop: its supervisor comes back latched.
+        is_latching = self.is_applying and self._lease.newest.mode is Mode.APPLY_ACTIONS
+        cause = cause_of(exc, is_applying=is_latching, steps=self.settings.next_steps)
         self._update(link=Link.LOST, lost=cause, remark=str(cause))
         if isinstance(exc, StreamClosed) and exc.code in LATER:
             self._asked_wait_s = LATER_S
@@ -534,12 +536,13 @@ class PolicySession:
             self._asked_wait_s = exc.retry_after_s
         # A mistake in this program stops the arm like any other failure; its trace is logged.
         _log.warning('session lost: %s', cause, exc_info=exc if is_internal else None)
+        if is_latching or is_internal or isinstance(
+                exc, (AuthenticationError, PolicyMismatch, PolicyMisfit)):
+            # The latter will happen again until a person has changed something.
+            self._update(fault=cause)
         if self.is_applying:
-            self._update(fault=cause)
+            # Also in a planned stop: the arm may not be at rest yet.
             self._on_fault(cause)
-        elif is_internal or isinstance(exc, (AuthenticationError, PolicyMismatch, PolicyMisfit)):
-            # It will happen again until a person has changed something.
-            self._update(fault=cause)
 
 
 def _image(picture: Picture) -> Image:

@@ -453,7 +453,8 @@ def test_stop_is_never_refused(state: S) -> None:
     (system(S.STANDBY), seen(stream={'lost': NET_CLOSED}), (),
      'no session: NET_CLOSED: the stream is closed'),
     (system(S.STANDBY), seen(stream={'lost': NET_CLOSED, 'fault': BLOCKED}), (),
-     'no session: TRACKING: elbow_flex does not follow'),
+     'no session: TRACKING: elbow_flex does not follow. To try again: `reflex stop`, then '
+     '`reflex reset`'),
     (system(S.DRY_RUN), SEEN, RED, 'dry run; gate: stream: the action stream is closed'),
     (system(S.DRY_RUN), SEEN, GREEN, 'dry run'),
     (system(S.DRY_RUN), seen(stream={'service_change': ServiceChange.PROMOTED}), RED,
@@ -517,6 +518,15 @@ def test_stop_is_named_with_its_date_when_it_is_old_and_without_a_time_nobody_kn
                  safety_state(machine, SEEN, GREEN, (), NOW, 1.7e9).why,
                  gate_report(machine, SEEN, (), NOW, 1.7e9).partition(': ')[2]):
         assert said.startswith(f'stopped{text} by OP_STOP: asked.')
+
+
+def test_stop_and_reset_activate_a_stream_with_a_fault_again() -> None:
+    nodes = seen({'lifecycle': IDLE}, {'link': Link.LOST, 'fault': NET_CLOSED})
+    machine = react(system(S.STANDBY), E.STOP, NOW - 1.0, cause=OP_STOP)
+    assert wanted_lifecycles(machine, nodes, auto_dry_run=True) == (IDLE, IDLE)
+    assert refusal_reason(machine, RESTING, RED, E.RESET, NOW) == ''
+    machine = react(machine, E.RESET, NOW)
+    assert wanted_lifecycles(machine, RESTING, auto_dry_run=True) == (IDLE, LIVE)
 
 
 @pytest.mark.parametrize('state', (S.READY, S.DRY_RUN, S.LATCHED, S.STANDBY))

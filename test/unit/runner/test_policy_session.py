@@ -34,6 +34,7 @@ from reflex_ros.domain.joints import GripperTravel
 from reflex_ros.domain.observation import ObservationBounds, Observer
 from reflex_ros.domain.permit import Mode, Permit
 from reflex_ros.domain.request_clock import RequestRules
+from reflex_ros.errors import ServiceUnavailable
 from reflex_ros.hardware.so101 import SO101
 from reflex_ros.runner import policy_session
 from reflex_ros.runner.beats import stream_beat
@@ -618,6 +619,42 @@ def test_failure_ends_a_session_that_applies(service, play, until, name):
             assert service.count('connections') == connections
             assert service.session(session_id)['status'] in ('closed', 'expired') \
                 or service.state()['key_revoked']
+
+    play(service, scene, is_applying=True)
+
+
+@pytest.mark.parametrize('is_planned', [True, False])
+def test_demotion_that_fails_opens_another_dry_run_when_the_stop_was_planned(
+        service, play, until, monkeypatch, is_planned):
+    real = policy_session.sessions.promote
+
+    async def promote(client, session_id, mode='apply_actions'):
+        if mode == 'dry_run':
+            raise ServiceUnavailable('the service did not answer')
+        return await real(client, session_id, mode)
+
+    async def scene(rig):
+        session_id = rig.status.session_id
+        monkeypatch.setattr(policy_session.sessions, 'promote', promote)
+        if is_planned:
+            rig.permit = Permit(2)
+        else:
+            # The supervisor is silent: whatever comes after it has to be latched.
+            rig.feeding.cancel()
+            rig.lease._held = (rig.lease.newest, 0.0)
+            rig.lease.on_mode_change()
+        await until(lambda: rig.faults, f'no failure: {rig.status}')
+        # The arm may not be at rest yet.
+        assert rig.faults[0][1].code is FaultCode.NET_SILENT
+        if is_planned:
+            await until(lambda: rig.status.session_id not in ('', session_id)
+                        and rig.status.link is Link.OPEN, f'no new session: {rig.status}')
+            assert rig.status.fault is None and rig.status.mode is SessionMode.DRY_RUN
+            seen = rig.status.counts.accepted
+            await until(lambda: rig.status.counts.accepted > seen, 'no chunk')
+            assert not rig.session.is_applying and len(rig.faults) == 1
+        else:
+            assert rig.status.fault is not None
 
     play(service, scene, is_applying=True)
 
