@@ -107,7 +107,8 @@ def reset(common: CommonOptions, domain: int | None, namespace: str | None) -> N
     """
     Clear a latched stop after its cause is repaired.
 
-    Nothing moves by it. It is refused while the cause persists.
+    Nothing moves by it. It is refused while a node is silent, not at rest
+    or not configured. Other causes that persist keep the gate red.
     """
     _call(common, 'reset', domain, namespace)
 

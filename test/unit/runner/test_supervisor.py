@@ -275,6 +275,25 @@ def test_own_stall_is_nobody_s_silence_whatever_is_read_first(monkeypatch, comes
     assert supervisor.machine.state is State.ACTIVE
 
 
+def test_overload_that_persists_bars_the_promotion_and_not_the_reset(monkeypatch):
+    clock = SetClock(monkeypatch)
+    robot = Robot()
+    robot.arm()
+    reported = 'servo 3 (elbow_flex) reports error bits 0x20: overload'
+    robot.beat(cause=Cause(FaultCode.OVERLOAD, reported), unfit={'servos': reported})
+    robot.beat(motion=MotionState.HOLD)
+    robot.beat(lifecycle=IDLE, s_lifecycle=IDLE, s_session_mode=SessionMode.NONE)
+    assert robot.supervisor.machine.state is State.LATCHED
+    clock.now += 1.0
+    robot.beat()
+    assert robot.supervisor.request(Event.RESET) == ''
+    for _ in range(3):
+        robot.beat(s_lifecycle=LIVE, s_session_mode=SessionMode.DRY_RUN)
+    assert robot.supervisor.machine.state is State.DRY_RUN
+    assert f'RED servos      {reported}' in robot.supervisor.gate_report()
+    assert 'refused in DRY_RUN' in robot.supervisor.request(Event.PROMOTE)
+
+
 def test_own_stall_makes_the_gate_red_for_nobody(monkeypatch):
     clock = SetClock(monkeypatch)
     robot = Robot()
