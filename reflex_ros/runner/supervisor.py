@@ -37,6 +37,7 @@ from reflex_ros.domain.permit import Permit
 from reflex_ros.domain.safe_stop import elapse, Event, MOTION, react, SafeStop, State
 from reflex_ros.domain.stop_devices import StopDevices
 from reflex_ros.domain.supervision import Happening, NodesSeen, SafetyState
+from reflex_ros.hardware.clock import suspended_s
 from reflex_ros.runner.latch_file import ARMED, LatchFile
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ GATE_S = 0.1
 HISTORY = 30
 REHEARSAL_S = 1.0
 """How often it is tried whether a latch could be stored, while nothing moves [s]."""
+SUSPENDED_S = 0.2
+"""A longer suspension of the machine stops the arm [s], as in the driver."""
 ASKED_TO_STOP = Cause(FaultCode.OP_STOP, 'a person asked to stop')
 
 
@@ -78,13 +81,15 @@ class Supervisor:
     :param auto_dry_run: whether STANDBY opens a session by itself.
     :param allow_remote_promotion: whether a promotion at the service counts as a request.
     :param stop_devices: names of the devices that must be released while the arm may move.
+    :param suspended: returns how long the machine has been suspended so far [s].
     :raises ConfigurationError: for a name that is none.
     """
 
     def __init__(self, gate: GateSettings, latch: LatchFile | None,
                  on_change: Callable[[SafeStop, SafeStop], None], *, auto_dry_run: bool = True,
                  allow_remote_promotion: bool = False,
-                 stop_devices: Sequence[str] = ()) -> None:
+                 stop_devices: Sequence[str] = (),
+                 suspended: Callable[[], float] = suspended_s) -> None:
         self._settings = gate
         self._latch = latch
         self._on_change = on_change
@@ -93,6 +98,8 @@ class Supervisor:
         self._stop_devices = StopDevices(stop_devices)
         self._ticked_at = time.monotonic()
         self._late_s, self._late_at = 0.0, -math.inf
+        self._suspended = suspended
+        self._suspended_s = suspended()
         self._instances = {name: InstanceWatch() for name in (SUPERVISOR, DRIVER, STREAM)}
         causes = latch.load() if latch is not None else ()
         # Epochs must not repeat after a restart, or a late message of the last run would count.
@@ -187,6 +194,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """Apply what the passing of time means; due 50 times a second."""
+        self._check_suspension()
         now = time.monotonic()
         late_s = now - self._ticked_at - 1.0 / PERMIT_HZ
         self._ticked_at = now
@@ -197,6 +205,19 @@ class Supervisor:
             self._adopt(machine)
         self._apply_all(supervision.silence_events(self.machine, self.seen, self._read_until(now)))
         self._obey_stop_devices(now)
+
+    def _check_suspension(self) -> None:
+        """
+        Stop an arm that moved, or was about to, when the machine was suspended.
+
+        The monotonic clock stands still meanwhile: to its deadlines, the promotion of last night
+        is one of now, and on wake-up the arm would start to move with nobody near it.
+        """
+        before, self._suspended_s = self._suspended_s, self._suspended()
+        slept_s = self._suspended_s - before
+        if slept_s > SUSPENDED_S and self.machine.state in MOTION:
+            self.apply(Happening(Event.FAULT, Cause(
+                FaultCode.DRV_STALL, f'the machine was suspended for {slept_s:.0f} s')))
 
     def _read_until(self, now: float) -> float:
         """
@@ -264,6 +285,8 @@ class Supervisor:
 
     def apply(self, happening: Happening) -> None:
         """Apply one event to the state machine."""
+        # Whatever wakes up first: a standstill would otherwise begin to park.
+        self._check_suspension()
         if happening.remark:
             _log.warning('%s', happening.remark)
         machine = react(self.machine, happening.event, time.monotonic(), cause=happening.cause,

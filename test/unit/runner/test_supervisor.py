@@ -20,10 +20,11 @@ from reflex_ros.domain.heartbeats import (
     StreamBeat,
 )
 from reflex_ros.domain.permit import Mode
-from reflex_ros.domain.safe_stop import Event, State
+from reflex_ros.domain.safe_stop import Event, MOTION, SafeStop, State
 from reflex_ros.errors import ConfigurationError
+from reflex_ros.hardware import arm_driver
 from reflex_ros.runner.latch_file import LatchFile
-from reflex_ros.runner.supervisor import GateSettings, Supervisor
+from reflex_ros.runner.supervisor import GateSettings, Supervisor, SUSPENDED_S
 
 IDLE, LIVE = Lifecycle.INACTIVE, Lifecycle.ACTIVE
 
@@ -273,6 +274,84 @@ def test_own_stall_is_nobody_s_silence_whatever_is_read_first(monkeypatch, comes
     clock.now += 0.1
     robot.beat()
     assert supervisor.machine.state is State.ACTIVE
+
+
+class Suspensions:
+    """How long the machine has been suspended, moved by the test."""
+
+    def __init__(self):
+        self.total_s = 5000.0
+
+    def __call__(self):
+        return self.total_s
+
+
+@pytest.mark.parametrize('state', sorted(MOTION, key=str))
+@pytest.mark.parametrize('wakes', ['tick', 'evaluate_gate'])
+def test_machine_that_was_suspended_stops_an_arm_that_moves_or_is_about_to(state, wakes):
+    suspended = Suspensions()
+    robot = Robot(suspended=suspended)
+    robot.beat()
+    supervisor = robot.supervisor
+    supervisor.machine = SafeStop(state, 7, since=time.monotonic(),
+                                  goal=State.DRY_RUN if state is State.STOPPING else None)
+    suspended.total_s += 28800.0
+    getattr(supervisor, wakes)()
+    assert supervisor.permit().mode is Mode.HOLD
+    cause = supervisor.machine.causes[0]
+    assert cause.code is FaultCode.DRV_STALL
+    assert cause.text == 'the machine was suspended for 28800 s'
+    assert supervisor.machine.goal is None
+
+
+def test_standstill_that_is_read_first_after_a_suspension_begins_no_park():
+    suspended = Suspensions()
+    robot = Robot(suspended=suspended)
+    supervisor = robot.supervisor
+    supervisor.machine = SafeStop(State.STOPPING, 7, since=time.monotonic(), goal=State.PARKING)
+    suspended.total_s += 60.0
+    for _ in range(3):
+        supervisor.see_driver(DriverBeat('d', **{**robot.driver, 'motion': MotionState.HOLD}))
+    assert supervisor.machine.state is State.LATCHED
+    assert State.PARKING not in robot.changes
+
+
+def test_promotion_before_a_suspension_activates_nothing_after_it():
+    suspended = Suspensions()
+    robot = Robot(suspended=suspended)
+    for _ in range(3):
+        robot.beat()
+    assert robot.supervisor.request(Event.PROMOTE) == ''
+    robot.beat(s_session_mode=SessionMode.APPLY_ACTIONS)
+    assert robot.supervisor.wanted_lifecycles() == (LIVE, LIVE)
+    suspended.total_s += 60.0
+    assert robot.beat() is State.STOPPING
+    assert robot.supervisor.wanted_lifecycles() is None
+
+
+@pytest.mark.parametrize('slept_s', [0.0, SUSPENDED_S - 0.001])
+def test_noise_of_the_clocks_is_no_suspension(slept_s):
+    suspended = Suspensions()
+    robot = Robot(suspended=suspended)
+    robot.arm()
+    for _ in range(5):
+        suspended.total_s += slept_s
+        assert robot.beat() is State.ACTIVE
+
+
+def test_suspension_while_nothing_moves_is_no_fault_and_does_not_count_later():
+    suspended = Suspensions()
+    robot = Robot(suspended=suspended)
+    for _ in range(3):
+        robot.beat()
+    suspended.total_s += 60.0
+    assert robot.supervisor.request(Event.PROMOTE) == ''
+    robot.supervisor.tick()
+    assert robot.supervisor.machine.state is State.ARMING
+
+
+def test_bound_of_a_suspension_is_that_of_the_driver():
+    assert arm_driver.SUSPENDED_S == SUSPENDED_S
 
 
 def test_overload_that_persists_bars_the_promotion_and_not_the_reset(monkeypatch):
