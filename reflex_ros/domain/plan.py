@@ -42,6 +42,10 @@ HELD_KNOTS = 3
 """Control points that make a path stand still."""
 LAST_ROW = 1e6
 """Weight of the last row: the path ends there."""
+BAND = 3
+"""A control point shares rows and curvature with so many that follow it."""
+BLOCK = 32
+"""Control points for which the fit is solved at once."""
 TAIL_S = 1.0
 """How long a path runs on after its last row: a fade that begins there turns from one moving path
 into another. It is played only as far as the next plan has taken over."""
@@ -172,20 +176,20 @@ def fit(rows: NDArray[np.float64], rate_hz: float, begins_at: float, like: Plan,
     :param begins_at: playback time of the first row [s].
     :param like: a plan whose knots and degree are used.
     """
-    knot_s = like.knot_s
+    knot_s, degree = like.knot_s, like.degree
     times = begins_at + np.arange(len(rows)) / rate_hz
     first = math.floor(begins_at / knot_s) - 1
     # The last point that the last row reaches.
-    count = math.floor(times[-1] / knot_s + 1e-9) - first + (2 if like.degree == 1 else 3)
-    design = _design(times / knot_s - first, count, like.degree)
+    count = math.floor(times[-1] / knot_s + 1e-9) - first + (2 if degree == 1 else 3)
     weight = BRIDGING if interpolation is not Interpolation.SPLINE else SMOOTHING
-    bend = np.diff(np.eye(count), n=2, axis=0) * math.sqrt(weight * max(rate_hz * knot_s, 0.1))
     weights = np.ones(len(rows))
     weights[-1] = LAST_ROW
-    normal = (weights[:, None] * design).T @ design + bend.T @ bend
     # A row outside of every knot's reach leaves the curvature alone to decide: never singular.
-    control: Any = np.linalg.solve(normal + 1e-9 * np.eye(count),
-                                   (weights[:, None] * design).T @ rows)
+    normal = _curvature(count, weight * max(rate_hz * knot_s, 0.1))
+    normal[:, 0] += 1e-9
+    values = np.zeros((count, rows.shape[1]))
+    _add_rows(normal, values, rows, weights, times / knot_s - first, degree)
+    control = _solve_banded(normal, values)
     return Plan(np.concatenate((control, _tail(control, knot_s))), first, knot_s, like.degree,
                 float(times[-1]))
 
@@ -281,12 +285,76 @@ def _weights(u: float, degree: int, derivative: int) -> tuple[float, ...]:
     return (v, 3.0 * u - 2.0, 1.0 - 3.0 * u, u)
 
 
-def _design(places: NDArray[np.float64], count: int, degree: int) -> NDArray[np.float64]:
-    """Weights of all control points at places that are counted in knots (places, count)."""
-    knots = np.floor(places + 1e-9).astype(int)
-    weights = np.stack(_basis(np.maximum(places - knots, 0.0), degree), axis=1)
+# The least squares: a symmetric matrix (points, BAND + 1) holds in column k what point i and point
+# i + k have in common. Only neighbours have anything, so time and memory grow with the points.
+
+
+def _curvature(count: int, weight: float) -> NDArray[np.float64]:
+    """Return the squares of the second differences of ``count`` points, as a banded matrix."""
+    normal = np.zeros((count, BAND + 1))
+    bend = (1.0, -2.0, 1.0)
+    for one, other in _pairs(len(bend)):
+        normal[one:one + count - 2, other - one] += weight * bend[one] * bend[other]
+    return normal
+
+
+def _add_rows(normal: NDArray[np.float64], values: NDArray[np.float64], rows: NDArray[np.float64],
+              weights: NDArray[np.float64], places: NDArray[np.float64], degree: int) -> None:
+    """
+    Add the squares of the distances between path and rows.
+
+    :param normal: banded matrix, changed in place.
+    :param values: right side (points, joints), changed in place.
+    :param places: of the rows, rising and counted in points.
+    """
     before = 0 if degree == 1 else 1
-    columns = np.clip(knots[:, None] - before + np.arange(degree + 1), 0, count - 1)
-    design = np.zeros((len(places), count))
-    np.add.at(design, (np.arange(len(places))[:, None], columns), weights)
-    return design
+    points = np.clip(np.floor(places + 1e-9).astype(int) - before, 0, len(normal) - degree - 1)
+    basis = _basis(np.maximum(places - before - points, 0.0), degree)
+    # Rows with the same points are summed first: then no point is named twice.
+    begins = np.flatnonzero(np.diff(points, prepend=-1))
+    points = points[begins]
+    for one, weight in enumerate(basis):
+        values[points + one] += np.add.reduceat((weights * weight)[:, None] * rows, begins)
+    for one, other in _pairs(degree + 1):
+        normal[points + one, other - one] += np.add.reduceat(
+            weights * basis[one] * basis[other], begins)
+
+
+def _pairs(count: int) -> list[tuple[int, int]]:
+    return [(one, other) for one in range(count) for other in range(one, count)]
+
+
+def _solve_banded(matrix: NDArray[np.float64], values: NDArray[np.float64]
+                  ) -> NDArray[np.float64]:
+    """
+    Solve linear equations with a symmetric, positive definite banded matrix, block by block.
+
+    :param matrix: (points, BAND + 1); element (i, k) is that of row i and column i + k.
+    :param values: right side (points, columns).
+    :returns: the solution (points, columns).
+    """
+    count, columns = values.shape
+    blocks = math.ceil(count / BLOCK)
+    missing = blocks * BLOCK - count
+    bands = np.pad(matrix, ((0, missing), (0, 0)))
+    bands[count:, 0] = 1.0
+    places = np.arange(len(bands))
+    flat = np.zeros((len(bands), BLOCK + BAND))
+    for band in range(BAND + 1):
+        flat[places, places % BLOCK + band] = bands[:, band]
+    wide = flat.reshape(blocks, BLOCK, BLOCK + BAND)
+    square = wide[:, :, :BLOCK] + np.triu(wide[:, :, :BLOCK], 1).transpose(0, 2, 1)
+    # What the last points of a block have in common with the first ones of the next.
+    corner = wide[:, -BAND:, BLOCK:]
+    right = np.zeros((blocks, BLOCK, BAND + columns))
+    right[:, -BAND:, :BAND] = corner
+    right[:, :, BAND:] = np.pad(values, ((0, missing), (0, 0))).reshape(blocks, BLOCK, columns)
+    for block in range(blocks):
+        if block:
+            known = corner[block - 1].T @ right[block - 1, -BAND:]
+            square[block, :BAND, :BAND] -= known[:, :BAND]
+            right[block, :BAND, BAND:] -= known[:, BAND:]
+        right[block] = np.linalg.solve(square[block], right[block])
+    for block in range(blocks - 2, -1, -1):
+        right[block, :, BAND:] -= right[block, :, :BAND] @ right[block + 1, :BAND, BAND:]
+    return right[:, :, BAND:].reshape(len(bands), columns)[:count]

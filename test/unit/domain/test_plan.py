@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +16,14 @@ import pytest
 
 from reflex_ros.domain.plan import (
     blend,
+    BRIDGING,
     fit,
     Interpolation,
+    LAST_ROW,
     Plan,
     REST_KNOTS,
     shortest_blend,
+    SMOOTHING,
     standing,
     TAIL_DECAY_S,
 )
@@ -203,3 +207,63 @@ def test_few_rows_are_enough(count: int, rate_hz: float) -> None:
     values = sampled(plan, 'position', 2.0, plan.ends_at, 50)
     assert np.isfinite(values).all() and (values > -0.01).all() and (values < 0.11).all()
     assert plan.position(plan.ends_at) == pytest.approx(rows[-1], abs=1e-5)
+
+
+def dense_control(rows: NDArray[np.float64], rate_hz: float, begins_at: float,
+                  interpolation: Interpolation, count: int) -> NDArray[np.float64]:
+    """Return the first ``count`` control points by least squares with whole matrices."""
+    knot_s, degree = interpolation.knot_s(rate_hz), interpolation.degree
+    first = math.floor(begins_at / knot_s) - 1
+    design = np.zeros((len(rows), count))
+    for row, place in enumerate((begins_at + np.arange(len(rows)) / rate_hz) / knot_s - first):
+        for point in range(count):
+            away = abs(place - point)
+            if degree == 1:
+                design[row, point] = max(1.0 - away, 0.0)
+            else:
+                design[row, point] = (4.0 - 6.0 * away ** 2 + 3.0 * away ** 3) / 6.0 \
+                    if away < 1.0 else max(2.0 - away, 0.0) ** 3 / 6.0
+    weight = SMOOTHING if interpolation is SPLINE else BRIDGING
+    bend = math.sqrt(weight * max(rate_hz * knot_s, 0.1)) * np.diff(np.eye(count), n=2, axis=0)
+    weights = np.ones((len(rows), 1))
+    weights[-1] = LAST_ROW
+    return np.linalg.solve((weights * design).T @ design + bend.T @ bend + 1e-9 * np.eye(count),
+                           (weights * design).T @ rows)
+
+
+@examples(60)
+@given(st.sampled_from([10.0, 14.7, 20.0, 30.0, 50.0]), st.floats(0.0, 5000.0),
+       st.integers(2, 60), st.sampled_from(list(Interpolation)), st.integers(0, 2 ** 31))
+def test_fit_is_the_dense_least_squares(
+        rate_hz: float, begins_at: float, count: int, interpolation: Interpolation,
+        seed: int) -> None:
+    rows = np.random.default_rng(seed).uniform(-1.0, 1.0, (count, 3))
+    plan = make(rows, rate_hz, begins_at, interpolation)
+    fitted = plan.knot(plan.ends_at) - plan.first + (2 if plan.degree == 1 else 3)
+    wanted = dense_control(rows, rate_hz, begins_at, interpolation, fitted)
+    # Points that no row reaches hang on the curvature alone, 1e10 times weaker than the last row.
+    assert np.abs(plan.control[:fitted] - wanted).max() < (1e-7 if interpolation is SPLINE
+                                                           else 1e-4)
+
+
+def test_work_of_a_fit_grows_with_the_rows_and_no_faster(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    solve = np.linalg.solve
+
+    def record(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+        sizes.append(matrix.size)
+        return solve(matrix, right)
+
+    monkeypatch.setattr(np.linalg, 'solve', record)
+    elements, bytes_used = [], []
+    for count in (50, 1000):
+        sizes.clear()
+        tracemalloc.start()
+        make(np.zeros((count, 6)), 5.0)
+        bytes_used.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        elements.append(sum(sizes))
+        assert max(sizes) <= 32 ** 2
+    assert elements[1] <= 20 * elements[0]
+    assert bytes_used[1] <= 20 * bytes_used[0]
