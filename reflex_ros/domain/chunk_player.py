@@ -10,8 +10,8 @@ new chunk is placed on the playback clock at its observation, so the rows that w
 policy computed are skipped, at whatever rate they were played. Then the plan fades over to it.
 
 Nothing here reads a clock: one ``tick`` is one bus cycle of the given period, and a cycle that
-comes late is never caught up. All methods belong to one thread and return within a fraction of a
-millisecond.
+comes late is never caught up. All methods belong to one thread. A new plan takes some
+milliseconds, however long the chunk is, and every other call a fraction of one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reflex_ros.domain.action import ActionChunk, MAX_AGE_S, nearest_row
 from reflex_ros.domain.arm_description import ArmDescription
 from reflex_ros.domain.joints import Vector
 from reflex_ros.domain.outlook import Outlook, OUTLOOK_HZ, OUTLOOK_PAST_S, OUTLOOK_S
-from reflex_ros.domain.plan import fit, Interpolation, Plan, shortest_blend, standing
+from reflex_ros.domain.plan import fit_part, Interpolation, Plan, shortest_blend, standing, Way
 
 HISTORY_S = 3.0
 """How far back an observation can be placed on the playback clock."""
@@ -165,7 +165,9 @@ class ChunkPlayer:
     @property
     def rows_left(self) -> int:
         """Rows of the plan that are not played yet; 0 when nothing is."""
-        return max(math.ceil((self._plan.ends_at - self._at) * self._rows_hz - 1e-6), 0)
+        plan = self._plan
+        ends_at = plan.way.ends_at if plan.way is not None else plan.ends_at
+        return max(math.ceil((ends_at - self._at) * self._rows_hz - 1e-6), 0)
 
     @property
     def played_s(self) -> float:
@@ -218,9 +220,7 @@ class ChunkPlayer:
         self._measure_supply(chunk, now)
         self._rows_hz = chunk.rate_hz
         rows = np.clip(chunk.rows, self._lower, self._upper)
-        plan = fit(rows, chunk.rate_hz, self._begin_of(chunk, now), self._plan,
-                   self._motion.interpolation)
-        plan = replace(plan, control=np.clip(plan.control, self._lower, self._upper))
+        plan = self._part_of(Way(rows, chunk.rate_hz, self._begin_of(chunk, now)))
         if not chunk.is_scripted and not self._is_agreed(plan, now):
             self._doubted = plan, chunk.observed_at
             self.disagreements += 1
@@ -236,8 +236,7 @@ class ChunkPlayer:
         :returns: the new setpoint (joints,) [rad]: inside the joint limits, or no further outside
             than the one before, and at most one period's travel from it.
         """
-        if self._doubted is not None and self._runs_out(now):
-            self._follow(*self._doubted)
+        self._go_on(now)
         was_moving = self.rate > 0.0
         self.rate = self._next_rate(now)
         if self.rate > 0.0:
@@ -300,8 +299,7 @@ class ChunkPlayer:
 
     def _foresee(self, now: float) -> None:
         """Do what ``tick`` will do at an instant, with joints that follow."""
-        if self._doubted is not None and self._runs_out(now):
-            self._follow(*self._doubted)
+        self._go_on(now)
         self.rate = self._next_rate(now)
         if self.rate <= 0.0:
             return
@@ -311,6 +309,19 @@ class ChunkPlayer:
                                 before + self._max_step)
         self._speed = float(np.abs(self.setpoint - before)[self._coupled].max()) \
             / self._motion.period_s
+
+    def _go_on(self, now: float) -> None:
+        """Follow what was doubted when the plan runs out, or plan the next part of a long way."""
+        way = self._plan.way
+        if self._doubted is not None:
+            if self._runs_out(now):
+                self._follow(*self._doubted)
+        elif way is not None and self._plan.ends_at - self._at < 0.5 * way.part_s:
+            self._follow(self._part_of(way), self._observed_at)
+
+    def _part_of(self, way: Way) -> Plan:
+        plan = fit_part(way, self._at, self._plan, self._motion.interpolation)
+        return replace(plan, control=np.clip(plan.control, self._lower, self._upper))
 
     def _advance(self, measured: Vector) -> None:
         motion = self._motion

@@ -15,7 +15,7 @@ first and of their second differences are bounds of position, speed and accelera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 import math
 from typing import Any
@@ -42,6 +42,14 @@ HELD_KNOTS = 3
 """Control points that make a path stand still."""
 LAST_ROW = 1e6
 """Weight of the last row: the path ends there."""
+PART_S = 6.0
+"""A longer way is planned part by part: what a plan costs is bounded. Policies never get so far,
+because their observation is too old by then."""
+PART_ROWS = 12
+"""Shortest part, for rows that are far apart."""
+LEAD_S = 3.0
+"""A part begins so long before the present, or ``PART_ROWS``: what its first rows lack in
+predecessors is not felt any more. No chunk begins earlier."""
 BAND = 3
 """A control point shares rows and curvature with so many that follow it."""
 BLOCK = 32
@@ -75,6 +83,31 @@ class Interpolation(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """
+    Rows on the playback clock.
+
+    :param rows: (horizon, joints) [rad].
+    :param rate_hz: rows per second of playback time.
+    :param begins_at: playback time of the first row [s].
+    """
+
+    rows: NDArray[np.float64]
+    rate_hz: float
+    begins_at: float
+
+    @property
+    def ends_at(self) -> float:
+        """Playback time of the last row [s]."""
+        return self.begins_at + (len(self.rows) - 1) / self.rate_hz
+
+    @property
+    def part_s(self) -> float:
+        """How far ahead a part of the way is planned [s]."""
+        return max(PART_S, PART_ROWS / self.rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     A path over playback time.
@@ -86,6 +119,7 @@ class Plan:
     :param degree: 1 or 3.
     :param ends_at: playback time up to which the path may be played [s]: of the last row. What
         comes after it is the tail.
+    :param way: what the plan is a part of; None when it reaches the last row.
     """
 
     control: NDArray[np.float64]
@@ -93,6 +127,7 @@ class Plan:
     knot_s: float
     degree: int = 3
     ends_at: float = 0.0
+    way: Way | None = None
 
     def position(self, at: float) -> Vector:
         """Return the position at a playback time [s] (joints,) [rad]."""
@@ -194,6 +229,22 @@ def fit(rows: NDArray[np.float64], rate_hz: float, begins_at: float, like: Plan,
                 float(times[-1]))
 
 
+def fit_part(way: Way, at: float, like: Plan,
+             interpolation: Interpolation = Interpolation.SPLINE) -> Plan:
+    """
+    Fit a plan to as much of a way as is planned at once.
+
+    :param at: present playback time [s].
+    :param like: a plan whose knots and degree are used.
+    """
+    place, lead_s = at - way.begins_at, max(LEAD_S, PART_ROWS / way.rate_hz)
+    first = min(max(math.floor((place - lead_s) * way.rate_hz), 0), len(way.rows) - 2)
+    end = max(math.ceil((place + way.part_s) * way.rate_hz) + 1, first + 2)
+    plan = fit(way.rows[first:end], way.rate_hz, way.begins_at + first / way.rate_hz, like,
+               interpolation)
+    return replace(plan, way=way) if end < len(way.rows) else plan
+
+
 def _tail(control: NDArray[np.float64], knot_s: float) -> NDArray[np.float64]:
     """Return control points (points, joints) that go on as the last ones do, and slow down."""
     shares = np.cumsum(math.exp(-knot_s / TAIL_DECAY_S) ** np.arange(1.0, TAIL_S / knot_s + 1.0))
@@ -219,7 +270,7 @@ def blend(old: Plan, new: Plan, at: float, knots: int, keep: float = 0.0) -> Pla
     live = np.clip((old.knot(old.ends_at) - LAST_KNOTS - numbers) / LAST_KNOTS, 0.0, 1.0)
     weight = (u ** 3 * (10.0 + u * (6.0 * u - 15.0)) * (1.0 - keep * live))[:, None]
     control = (1.0 - weight) * old.points(first, end) + weight * new.points(first, end)
-    return Plan(control, first, old.knot_s, old.degree, new.ends_at)
+    return Plan(control, first, old.knot_s, old.degree, new.ends_at, new.way)
 
 
 def shortest_blend(old: Plan, new: Plan, at: float, speed: Vector, acceleration: Vector, *,

@@ -24,6 +24,7 @@ import numpy as np
 from property_examples import examples
 import pytest
 
+from reflex_ros.domain import plan
 from reflex_ros.domain.action import ActionChunk
 from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.joints import Vector
@@ -271,6 +272,60 @@ def test_player_ends_at_rest_on_the_last_row(rate_hz: float, speed: float) -> No
     assert ride.player.is_starved and ride.player.is_at_rest
     np.testing.assert_allclose(ride.player.setpoint, chunk.rows[-1], atol=1e-9)
     assert np.abs(np.diff(ride.velocity, axis=0)).max() < 0.12, 'stopped or started with a jerk'
+
+
+def long_script(rate_hz: float, duration_s: float = 30.0) -> ActionChunk:
+    """Make a script that swings to and fro, with up to 0.2 rad/s."""
+    times = np.arange(0.0, duration_s + 0.5 / rate_hz, 1.0 / rate_hz)
+    swings = 0.4 * np.sin(0.5 * times)[:, None] * along(j0=1.0, j3=-0.5)
+    return make_chunk(HOME + swings, rate_hz=rate_hz, is_scripted=True)
+
+
+@pytest.mark.parametrize('stops', [False, True])
+@pytest.mark.parametrize('rate_hz', [1.0, 10.0, 30.0])
+def test_way_that_is_planned_in_parts_is_the_same_as_in_one(
+        rate_hz: float, stops: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunk, paths = long_script(rate_hz), []
+    for part_s in (plan.PART_S, 1e3):
+        monkeypatch.setattr(plan, 'PART_S', part_s)
+        ride = Ride(lag=1.0)
+        ride.play(chunk)
+        for second in range(37):
+            if stops and second in (5, 9):
+                (ride.player.stop if second == 5 else ride.player.resume)()
+            ride.tick(100)
+            assert stops or ride.player.rows_left == pytest.approx(
+                max(30.0 - ride.player.played_s, 0.0) * rate_hz, abs=1.0)
+        assert ride.player.is_starved and ride.player.is_at_rest
+        np.testing.assert_allclose(ride.player.setpoint, chunk.rows[-1], atol=1e-9)
+        paths.append(np.array(ride.path))
+    for derivative, most in enumerate((1e-4, 1e-3, 2e-2)):
+        one, other = (np.diff(path, n=derivative, axis=0) / DT ** derivative for path in paths)
+        assert np.abs(one - other).max() < most, derivative
+
+
+@pytest.mark.parametrize('rate_hz', [1.0, 5.0, 10.0, 30.0, 100.0, 1000.0])
+@pytest.mark.parametrize('interpolation', Interpolation)
+def test_chunk_of_any_length_costs_a_bounded_effort(
+        rate_hz: float, interpolation: Interpolation, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    solve = np.linalg.solve
+
+    def record(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+        sizes.append(len(matrix))
+        return solve(matrix, right)
+
+    monkeypatch.setattr(np.linalg, 'solve', record)
+    player = ChunkPlayer(SO101, replace(MOTION, interpolation=interpolation))
+    player.seed(HOME)
+    player.play(make_chunk(np.tile(HOME, (1000, 1)), rate_hz=rate_hz, is_scripted=True), 0.0)
+    parts = 0
+    for tick in range(1, 800):
+        assert sum(sizes) <= 1040 and len(player._plan.control) <= 2040, tick
+        parts += bool(sizes)
+        sizes.clear()
+        player.tick(HOME, tick * DT)
+    assert (parts > 1) is (999 / rate_hz > plan.PART_S)
 
 
 def test_rows_left_and_holds_are_counted() -> None:
