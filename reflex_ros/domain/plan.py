@@ -27,6 +27,8 @@ from reflex_ros.domain.joints import Vector
 
 SPLINE_KNOT_S = 0.05
 """Coarser, and a fade starts later: the control points around the present are fixed."""
+FINEST_KNOT_S = 0.01
+"""No bus cycle is shorter: a path through denser rows would cost time and change nothing."""
 SMOOTHING = 0.35
 """Weight of the curvature against the rows: halves what swings at 4.5 Hz in the rows. Policies
 are trained on what hands do, which has hardly anything above 3 Hz."""
@@ -34,6 +36,10 @@ BRIDGING = 1e-4
 """The same for a path through the rows: enough for rows that are further apart than knots."""
 LAST_KNOTS = 6
 """Over so many knots at its end an old plan loses its share."""
+FADE_STEP_S = 0.03
+"""Fades that are tried differ by no more than this, or by one knot."""
+FADE_REACH = 3
+"""Spans that are bounded behind the end of a fade."""
 ROUNDING = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 """Filter over the control points where a path stops: it bends there a third as much."""
 REST_KNOTS = 3
@@ -79,7 +85,7 @@ class Interpolation(Enum):
     def knot_s(self, rate_hz: float) -> float:
         """Time between two control points for rows of that rate [s]."""
         row_s = 1.0 / rate_hz
-        return SPLINE_KNOT_S if self is Interpolation.SPLINE else row_s
+        return SPLINE_KNOT_S if self is Interpolation.SPLINE else max(row_s, FINEST_KNOT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +161,10 @@ class Plan:
         last = self.knot(self.ends_at) - self.first
         stay = np.tile(self.position(self.ends_at), (end - self.first - last + HELD_KNOTS, 1))
         control = np.concatenate((self.control[:last], stay))
-        corner = slice(max(last - 2, 2), last + 2)
-        control[corner] = np.stack([np.convolve(column, ROUNDING, 'same')
-                                    for column in control.T], axis=1)[corner]
+        begin, behind = max(last - 2, 2), last + 2
+        control[begin:behind] = sum(
+            weight * control[begin + shift:behind + shift]
+            for shift, weight in enumerate(ROUNDING, -(len(ROUNDING) // 2)))
         return Plan(control, self.first, self.knot_s, self.degree, end * self.knot_s)
 
     def knot(self, at: float) -> int:
@@ -261,10 +268,20 @@ def blend(old: Plan, new: Plan, at: float, knots: int, keep: float = 0.0) -> Pla
     :param keep: share of the old plan that stays as long as it has rows, 0..1.
     :returns: it ends with the last row of ``new``; a longer fade ends at rest on that row.
     """
+    return _faded(old, _target(new, _kept(old, at) + knots), at, knots, keep)
+
+
+def _faded(old: Plan, new: Plan, at: float, knots: int, keep: float, most: int | None = None
+           ) -> Plan:
+    """
+    Blend with a plan that is long enough.
+
+    :param most: largest number of control points; None for all.
+    """
     kept = _kept(old, at)
     first = old.knot(at) - 1
-    new = _target(new, kept + knots)
     end = max(new.first + len(new.control), kept + knots + HELD_KNOTS)
+    end = end if most is None else min(end, first + most)
     numbers = np.arange(first, end)
     u = np.clip((numbers - kept) / knots, 0.0, 1.0)
     live = np.clip((old.knot(old.ends_at) - LAST_KNOTS - numbers) / LAST_KNOTS, 0.0, 1.0)
@@ -288,20 +305,19 @@ def shortest_blend(old: Plan, new: Plan, at: float, speed: Vector, acceleration:
     :param most: longest fade in knots.
     :param keep: share of the old plan that stays as long as it has rows, 0..1.
     """
-    knots = least
-    while True:
-        plan = blend(old, new, at, knots, keep)
-        if knots >= most:
-            return plan
-        begin = old.knot(at)
-        end = begin + knots + 3
-        (old_speed, old_bend), (new_speed, new_bend), (plan_speed, plan_bend) = (
+    begin = old.knot(at)
+    for knots in range(least, most, max(int(FADE_STEP_S / old.knot_s), 1)):
+        end = begin + knots + FADE_REACH
+        target = _target(new, _kept(old, at) + knots)
+        # Only the fade itself: plans are long, and many fades are tried.
+        fade = _faded(old, target, at, knots, keep, knots + 3 * FADE_REACH)
+        (old_speed, old_bend), (new_speed, new_bend), (fade_speed, fade_bend) = (
             [values.max(axis=0) for values in one.fastest(begin, end)]
-            for one in (old, _target(new, _kept(old, at) + knots), plan))
-        if (plan_speed <= np.maximum(old_speed, new_speed) + speed).all() and (
-                plan_bend <= np.maximum(acceleration, np.maximum(old_bend, new_bend))).all():
-            return plan
-        knots += 1
+            for one in (old, target, fade))
+        if (fade_speed <= np.maximum(old_speed, new_speed) + speed).all() and (
+                fade_bend <= np.maximum(acceleration, np.maximum(old_bend, new_bend))).all():
+            return _faded(old, target, at, knots, keep)
+    return blend(old, new, at, max(least, most), keep)
 
 
 def _kept(old: Plan, at: float) -> int:

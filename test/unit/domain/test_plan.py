@@ -194,6 +194,55 @@ def test_fade_is_as_long_as_the_gap_needs(gap: float) -> None:
     assert faster.position(begun)[0] >= plan.position(begun)[0]
 
 
+@examples(40)
+@given(st.sampled_from([0.02, 0.05]), st.integers(0, 2 ** 31))
+def test_fade_of_a_long_plan_is_the_first_gentle_one(knot_s: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    old, new = (fit(np.cumsum(rng.normal(0.0, 0.02, (count, 3)), axis=0), 10.0, begins_at,
+                    standing(np.zeros(3), knot_s))
+                for count, begins_at in zip(rng.integers(5, 100, 2), (0.0, 0.2), strict=True))
+    speed, acceleration, keep = np.full(3, 0.5), np.full(3, 2.0), float(rng.choice([0.0, 0.5]))
+    found = shortest_blend(old, new, 0.4, speed, acceleration, least=4, most=20, keep=keep)
+    begin = old.knot(0.4)
+    for knots in range(4, 21):
+        wanted = blend(old, new, 0.4, knots, keep)
+        end = begin + knots + 3
+        target = new if begin + 2 + knots < new.knot(new.ends_at) else new.held(
+            max(begin + knots + 3, new.knot(new.ends_at) + REST_KNOTS))
+        (a_speed, a_bend), (b_speed, b_bend), (speeds, bends) = (
+            [bound.max(axis=0) for bound in one.fastest(begin, end)]
+            for one in (old, target, wanted))
+        if (speeds <= np.maximum(a_speed, b_speed) + speed).all() and (
+                bends <= np.maximum(acceleration, np.maximum(a_bend, b_bend))).all():
+            break
+    assert found.control == pytest.approx(wanted.control, abs=1e-12)
+
+
+def test_trying_fades_costs_the_same_for_long_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, counted = Plan.points, [0]
+
+    def count(plan: Plan, begin: int, end: int) -> NDArray[np.float64]:
+        counted[0] += end - begin
+        return points(plan, begin, end)
+
+    monkeypatch.setattr(Plan, 'points', count)
+    efforts = []
+    for seconds in (5, 100):
+        old, new = (make(np.full((10 * seconds, 3), value), 10.0) for value in (0.0, 2.0))
+        counted[0] = 0
+        shortest_blend(old, new, 0.0, np.full(3, 0.1), np.full(3, 0.1), least=2, most=20)
+        # The chosen fade is made in full.
+        efforts.append(counted[0] - 2 * len(new.control))
+    assert efforts[0] == pytest.approx(efforts[1], abs=10)
+
+
+def test_knots_are_no_denser_than_bus_cycles() -> None:
+    assert [CUBIC.knot_s(rate_hz) for rate_hz in (10.0, 100.0, 1000.0)] == [0.1, 0.01, 0.01]
+    plan = make(path(np.arange(500) / 1000.0), 1000.0, interpolation=CUBIC)
+    assert len(plan.control) < 200
+    assert plan.position(0.25) == pytest.approx(path(np.array(0.25)), abs=1e-4)
+
+
 def test_fade_is_never_longer_than_allowed() -> None:
     old, new = (standing(np.full(3, value), 0.05) for value in (0.0, 2.0))
     plan = shortest_blend(old, new, 0.0, np.full(3, 0.1), np.full(3, 0.1), least=2, most=10)
