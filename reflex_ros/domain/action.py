@@ -181,8 +181,11 @@ def nearest_row(rows: NDArray[np.float64], due: float,
     :returns: the nearest place, counted in rows, and the distance of each joint there [rad].
     """
     due = min(max(due, 0.0), len(rows) - 1.0)
-    places = [*range(int(due) + 1), due]
-    distances = np.abs(np.array([row_at(rows, place) for place in places]) - np.asarray(pose))
+    places = np.append(np.arange(int(due) + 1.0), due)
+    before = np.minimum(places.astype(int), len(rows) - 2)
+    weights = (places - before)[:, None]
+    path = rows[before] * (1.0 - weights) + rows[before + 1] * weights
+    distances = np.abs(path - np.asarray(pose))
     # NaN * 0 is NaN: a distance that is not a number counts for every joint.
     distances[:, list(ignored)] *= 0.0
     best = int(distances.max(axis=1).argmin())

@@ -18,7 +18,14 @@ import numpy as np
 from property_examples import examples
 import pytest
 
-from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, NONSENSE_SPEED, row_at
+from reflex_ros.domain.action import (
+    ActionChunk,
+    check_chunk,
+    ChunkBounds,
+    nearest_row,
+    NONSENSE_SPEED,
+    row_at,
+)
 from reflex_ros.domain.cause import ChunkRejected
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.hardware.so101 import GRIPPER, JOINT_NAMES, SO101
@@ -257,3 +264,18 @@ def test_accepted_chunk_is_finite_inside_the_limits_near_and_slow(
 def test_row_between_two_rows_lies_between_them(position: float, expected: float) -> None:
     rows = np.array([[0.0], [1.0], [3.0]])
     assert row_at(rows, position) == pytest.approx(expected)
+
+
+@examples(60)
+@given(st.integers(2, 30), st.floats(-2.0, 40.0), st.integers(0, 2 ** 31))
+def test_nearest_row_is_the_nearest_of_all_that_are_due(
+        count: int, due: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, pose = rng.uniform(-1.0, 1.0, (count, 3)), rng.uniform(-1.0, 1.0, 3)
+    place, away = nearest_row(rows, due, pose, ignored=(1,))
+    due = min(max(due, 0.0), count - 1.0)
+    distances = {one: np.abs(row_at(rows, one) - pose)[[0, 2]]
+                 for one in (*range(int(due) + 1), due)}
+    assert place in distances and away[1] == 0.0
+    assert away[[0, 2]] == pytest.approx(distances[place], abs=1e-15)
+    assert away.max() == min(distance.max() for distance in distances.values())
