@@ -39,6 +39,7 @@ BENCHES = {
     'driver_cpu': 'bench.bus',
     'servo_codec': 'bench.bus',
     'command_latency': 'bench.bus',
+    'long_chunk': 'bench.bus',
     'streaming': 'bench.streaming',
     'streaming_matrix': 'bench.streaming',
     'replug': 'bench.bus',

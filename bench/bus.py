@@ -26,8 +26,8 @@ import numpy as np
 import serial
 
 from bench.system import busy, new_demo
-from reflex_ros.domain.action import ActionChunk, ChunkBounds
-from reflex_ros.domain.chunk_player import Motion
+from reflex_ros.domain.action import ActionChunk, check_chunk, ChunkBounds, MAX_HORIZON
+from reflex_ros.domain.chunk_player import ChunkPlayer, Motion
 from reflex_ros.domain.heartbeats import Lifecycle
 from reflex_ros.domain.motion_guard import GuardBounds, MotionGuard
 from reflex_ros.domain.permit import Mode, Permit
@@ -144,6 +144,18 @@ def command_latency() -> Iterator[dict[str, Any]]:
         yield {'figure': f'command to bus at 100 Hz, {name}', 'unit': 'ms', 'n': COMMANDS,
                'value': float(np.percentile(ours, share)),
                'floor': float(np.percentile(floor, share))}
+
+
+def long_chunk() -> Iterator[dict[str, Any]]:
+    """Measure check and plan of the longest chunks, beside those of 50 rows at 30 Hz."""
+    usual = plan_ms(50, 30.0)
+    for rate_hz in (1.0, 5.0, 10.0, 30.0, 100.0):
+        took = plan_ms(MAX_HORIZON, rate_hz)
+        for name, share in (('p50', 50), ('p99', 99)):
+            yield {'figure': f'plan of a long chunk, {MAX_HORIZON} rows at {rate_hz:.0f} Hz, '
+                   f'{name}', 'unit': 'ms', 'n': len(took),
+                   'value': float(np.percentile(took, share)),
+                   'floor': float(np.percentile(usual, share))}
 
 
 def replug() -> Iterator[dict[str, Any]]:
@@ -315,6 +327,26 @@ def latencies(driver: ArmDriver, control: ArmControl) -> list[float]:
     writes = goal_writes(control)
     return [(next(at for at in writes if at >= played) - submitted) / 1e6
             for submitted, played in zip(submitted_ns, played_ns, strict=True)]
+
+
+def plan_ms(count: int, rate_hz: float) -> list[float]:
+    """Return the processor time of check and plan for each chunk of so many rows, moving [ms]."""
+    pose = 0.5 * (SO101.lower + SO101.upper)
+    swings = 0.1 * np.sin(np.arange(count) / rate_hz)[:, None] + 0.005 * np.random.default_rng(
+        1).standard_normal((count, len(pose)))
+    player, bounds, took = ChunkPlayer(SO101, Motion()), ChunkBounds(SO101), []
+    player.seed(pose)
+    for seq in range(COMMANDS):
+        now = 0.2 * seq
+        chunk = ActionChunk(seq, pose + swings + 0.1 * (seq % 2), rate_hz, now - 0.1,
+                            joint_names=SO101.joint_names)
+        began = time.thread_time()
+        checked = check_chunk(chunk, bounds, now, player.setpoint, is_moving=True)
+        player.play(checked, now)
+        took.append((time.thread_time() - began) * 1e3)
+        for tick in range(20):
+            player.tick(player.setpoint, now + 0.01 * tick)
+    return took
 
 
 def goal_writes(control: ArmControl) -> list[int]:
