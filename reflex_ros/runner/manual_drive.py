@@ -35,6 +35,8 @@ FOLLOW_S = 1.5
 """Length of a chunk of a long path; a third of it later comes the next one."""
 MARGIN_S = 5.0
 """How much longer than planned a motion may take: playback slows down for a joint that lags."""
+MARGIN_SHARE = 0.5
+"""The same as a share of a long motion: a busy machine loses cycles, which are not made up for."""
 NO_TORQUE = 'Not every joint was seen under torque: support the arm'
 # The leases are renewed in this process: no network delays them, but a busy machine may.
 _LEASES = GuardBounds(permit_soft_s=0.2, permit_hard_s=0.6, beat_soft_s=0.2, beat_hard_s=0.6)
@@ -136,8 +138,8 @@ class ManualDrive:
         rows = start + 0.5 * (1.0 - np.cos(phase)) * (target - start)
         before = self._report()
         self.play(rows, (count - 1) / duration_s)
-        self.wait_for(lambda: self._has_arrived(before), duration_s + MARGIN_S,
-                      'the pose was not reached')
+        self.wait_for(lambda: self._has_arrived(before),
+                      (1.0 + MARGIN_SHARE) * duration_s + MARGIN_S, 'the pose was not reached')
 
     def park(self) -> None:
         """

@@ -83,6 +83,17 @@ def test_small_and_slow_moves_are_made_too(arm: SimulatedArm, drive: ManualDrive
     assert arm.joint(0)['position_rad'] == pytest.approx(way, abs=0.002)
 
 
+def test_long_slow_move_holds_nothing_up_and_is_waited_for_long_enough(
+        drive: ManualDrive, monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts_s: list[float] = []
+    monkeypatch.setattr(drive, 'wait_for', lambda _, timeout_s, __: timeouts_s.append(timeout_s))
+    # `reflex so101 jog shoulder_pan 60 --speed 0.02`: 1000 rows in 82 s.
+    drive.move(np.array([1.05, *START[1:]]), 0.02)
+    monkeypatch.undo()
+    drive.wait_for(lambda: drive.setpoint[0] > 0.001, 8.0, 'the arm did not move')
+    assert timeouts_s[0] > 1.25 * 82.0
+
+
 def test_second_move_is_waited_for_too(arm: SimulatedArm, drive: ManualDrive) -> None:
     for target in (0.06, 0.0):
         drive.move(np.array([target, *START[1:]]), 0.5)
