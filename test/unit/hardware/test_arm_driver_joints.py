@@ -51,6 +51,10 @@ class SevenJoints:
         self.fastest = 0.0
         self._reads = 0
 
+    @property
+    def holds(self) -> bool:
+        return self.has_torque
+
     def read(self, *, retries: int = 2) -> JointSample:
         self._reads += 1
         zero = np.zeros(COUNT)
