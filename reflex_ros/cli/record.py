@@ -26,7 +26,6 @@ from reflex_ros.cli.so101_teleop import led_arm, require_two
 from reflex_ros.errors import ConfigurationError, ReflexError
 
 if TYPE_CHECKING:
-    from reflex_ros.cameras.source import CameraThread
     from reflex_ros.config.robot.cameras import Camera
     from reflex_ros.recording.dataset_folder import DatasetFolder
     from reflex_ros.recording.sampler import Figures
@@ -89,7 +88,8 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
     from reflex_ros.recording.dataset_folder import claimed, DatasetFolder
     from reflex_ros.recording.takes import Takes
 
-    _check_usage(leader, pause_s, episode_s, has_keyboard=has_keyboard)
+    _check_usage(port, leader, pause_s, episode_s, has_keyboard=has_keyboard,
+                 is_simulated=is_simulated)
     folder = out or Path(_slug(task))
     names = dict(map(camera_of, cameras))
     click.get_current_context().with_resource(claimed(folder))
@@ -97,25 +97,20 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
     before = dataset.episodes
     if is_simulated and not names:
         names = {SIM_CAMERA: 'sim'}
-    if not is_simulated:
-        confirm('The arm will move to the pose of the leader and follow it.' if leader else
-                'The arm will be put under torque, and move with your keys.' if has_keyboard else
-                'Torque will be switched off: the arm FALLS unless it rests or you hold it.',
-                yes=yes)
     # Before the arm moves: it is permitted to by the thread that would import.
     found = _cameras(names, fps)
     takes = Takes(episodes, episode_s or math.inf, math.inf if pause_s is None else pause_s)
     moved = _arm(port, leader, speed, is_simulated=is_simulated, has_keyboard=has_keyboard,
-                 accepts_range=accept_range)
-    figures = _sit(moved, found, dataset, takes, task, _Line(is_quiet=common.as_json))
+                 accepts_range=accept_range, yes=yes)
+    figures = _sit(found, moved, dataset, takes, task, _Line(is_quiet=common.as_json))
     _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
             figures)
     if (leader or has_keyboard) and not common.as_json:
         click.echo(HOLDS, err=True)
 
 
-def _check_usage(leader: str | None, pause_s: float | None, episode_s: float | None, *,
-                 has_keyboard: bool) -> None:
+def _check_usage(port: str | None, leader: str | None, pause_s: float | None,
+                 episode_s: float | None, *, has_keyboard: bool, is_simulated: bool) -> None:
     """Refuse options that do not go together, and keys without a terminal."""
     has_terminal = sys.stdin.isatty() and sys.stderr.isatty()
     if pause_s is None and not sys.stdin.isatty():
@@ -127,28 +122,38 @@ def _check_usage(leader: str | None, pause_s: float | None, episode_s: float | N
         raise ConfigurationError('--keyboard needs a terminal')
     if pause_s is not None and episode_s is None:
         raise click.UsageError('--pause-s needs --episode-s: otherwise nothing ends an episode')
+    if leader and not is_simulated:
+        if port is None:
+            raise click.UsageError('--leader needs --port: with two arms, name both')
+        require_two(leader, port)
 
 
-def _sit(moved: AbstractContextManager[tuple[Demonstrator, KeyboardGuide | None]],
-         cameras: dict[str, Camera], dataset: DatasetFolder, takes: Takes, task: str,
+def _sit(found: Mapping[str, Camera],
+         moved: AbstractContextManager[tuple[Demonstrator, KeyboardGuide | None]],
+         dataset: DatasetFolder, takes: Takes, task: str,
          show: Callable[[Progress], None]) -> Figures:
     """Record until all takes are done or a person quits; return how well it was sampled."""
     from reflex_ros.recording.dataset_folder import UNFINISHED
     from reflex_ros.recording.sampler import Sampler
     from reflex_ros.recording.takes import HELP
     from reflex_ros.runner.sitting import Sitting
+    from reflex_ros.runner.sitting_cameras import SittingCameras
 
-    before, names = dataset.episodes, list(cameras)
+    before, names = dataset.episodes, list(found)
+    cameras = SittingCameras(found)
     sitting: Sitting | None = None
     try:
         with ExitStack() as stack:
             stack.enter_context(interruptible())
+            # Before the arm loses or gets torque: a camera that is missing must not let it fall.
+            stack.callback(cameras.close)
+            cameras.open()
             arm, guide = stack.enter_context(moved)
             sampler = Sampler(arm.pose, arm.description.joint_names, names, dataset.fps,
                               dataset.folder / UNFINISHED)
             sitting = Sitting(arm, sampler, takes, dataset, task, names,
                               lambda line: click.echo(f'\n{line}', err=True))
-            stack.enter_context(_reading(cameras, sitting, arm))
+            cameras.serve(arm.measure, sitting.put)
             has_keys = stack.enter_context(keys.pressed(_obeying(sitting, guide)))
             if has_keys:
                 click.echo(HELP, err=True)
@@ -173,24 +178,27 @@ def _sit(moved: AbstractContextManager[tuple[Demonstrator, KeyboardGuide | None]
 
 @contextmanager
 def _arm(port: str | None, leader: str | None, speed: float, *, is_simulated: bool,
-         has_keyboard: bool,
-         accepts_range: bool) -> Iterator[tuple[Demonstrator, KeyboardGuide | None]]:
-    """Open the arm that shows the task, and what moves it."""
+         has_keyboard: bool, accepts_range: bool,
+         yes: bool) -> Iterator[tuple[Demonstrator, KeyboardGuide | None]]:
+    """Ask, then open the arm that shows the task, and what moves it."""
     from reflex_ros.hardware.arm import So101Arm
     from reflex_ros.runner.demonstration import GuidedArm, LedArm
     from reflex_ros.runner.keyboard_guide import KeyboardGuide
     from reflex_ros.runner.sim_arm import LEADER, SimArm
     from reflex_ros.runner.teleop import Teleop
 
+    if not is_simulated:
+        confirm('The arm will move to the pose of the leader and follow it.' if leader else
+                'The arm will be put under torque, and move with your keys.' if has_keyboard else
+                'Torque will be switched off: the arm FALLS unless it rests or you hold it.',
+                yes=yes)
     with ExitStack() as stack:
         if is_simulated:
             port = _started(stack, SimArm()).port
         if is_simulated and not has_keyboard:
             leader = _started(stack, SimArm(*LEADER)).port
         if leader:
-            if port is None:
-                raise click.UsageError('--leader needs --port: with two arms, name both')
-            require_two(leader, port)
+            assert port is not None, 'a leader needs both ports'
             teleop, drive = stack.enter_context(
                 led_arm(leader, port, speed, accepts_range=accepts_range))
             yield LedArm(teleop, drive), None
@@ -225,8 +233,7 @@ def _started(stack: ExitStack, arm: SimArm) -> SimArm:
 
 
 def _cameras(names: Mapping[str, str], fps: int) -> dict[str, Camera]:
-    """Return the cameras; imports all that reads them, which takes up to a second."""
-    from reflex_ros.cameras import still  # noqa: F401
+    """Return the cameras; imports what reads them, which takes up to a second."""
     from reflex_ros.config.robot.cameras import SimCamera, V4l2Camera
     from reflex_ros.runner.connect.cameras import check_packages
 
@@ -235,35 +242,6 @@ def _cameras(names: Mapping[str, str], fps: int) -> dict[str, Camera]:
         V4l2Camera(kind='v4l2', device=device) for name, device in names.items()}
     check_packages(found)
     return found
-
-
-@contextmanager
-def _reading(found: Mapping[str, Camera], sitting: Sitting, arm: Demonstrator) -> Iterator[None]:
-    """Read the cameras for the block."""
-    from reflex_ros.cameras.frame import Frame
-    from reflex_ros.cameras.settings import CameraSettings
-    from reflex_ros.cameras.source import CameraThread
-    from reflex_ros.cameras.still import to_jpeg
-    from reflex_ros.runner.connect.cameras import make_source
-
-    threads: list[CameraThread] = []
-
-    def start(name: str) -> None:
-        plain = CameraSettings(name)
-
-        def put(frame: Frame, at: float) -> None:
-            sitting.put(name, to_jpeg(frame, plain), at)
-        source = make_source(name, found[name], Path())(arm.measure)
-        thread = CameraThread(name, source, put)
-        thread.start()
-        threads.append(thread)
-    try:
-        for name in found:
-            start(name)
-        yield
-    finally:
-        for thread in threads:
-            thread.end()
 
 
 class _Line:

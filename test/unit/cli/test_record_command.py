@@ -163,6 +163,36 @@ def test_leader_needs_the_other_port(ask, tmp_path):
     assert outcome.code == 2 and '--leader needs --port' in outcome.err
 
 
+@pytest.fixture
+def held_arm(instant_arm):
+    """Return a simulated arm under torque, which would fall without it."""
+    instant_arm.reset()
+    driver = instant_arm.open()
+    driver.bring_up()
+    driver.arm()
+    driver.close()
+    yield instant_arm
+    instant_arm.reset()
+
+
+@pytest.mark.parametrize('moved_by', [(), ('--leader', '/dev/null')])
+def test_camera_that_does_not_open_leaves_the_arm_alone(ask, held_arm, tmp_path, moved_by):
+    # Without a leader, torque went off first: the arm fell for a mistyped camera.
+    since = held_arm.control.mark()
+    outcome = ask('record', '--task', 'wave', '--port', str(held_arm.link), *moved_by, '--yes',
+                  '--camera', 'front=/dev/video97', '--out', str(tmp_path / 'data'),
+                  '--pause-s', '1', '--episode-s', '2')
+    assert outcome.code == 1 and 'failed to open /dev/video97' in outcome.err
+    assert held_arm.requests(since) == 0 and all(held_arm.torque())
+
+
+def test_simulated_arms_are_not_started_for_a_camera_that_does_not_open(tmp_path):
+    done = record(tmp_path / 'data', '--camera', 'front=/dev/video97', '--pause-s', '1',
+                  '--episode-s', '2')
+    assert done.returncode == 1 and 'failed to open /dev/video97' in done.stderr
+    assert 'The arm holds' not in done.stderr
+
+
 def test_folder_of_a_data_set_at_another_rate_is_left_alone(tmp_path):
     (tmp_path / 'mine.txt').write_text('mine')
     done = record(tmp_path, '--pause-s', '1', '--episode-s', '2')
