@@ -15,6 +15,7 @@ from reflex_ros.cameras.settings import CameraSettings
 from reflex_ros.cameras.trial import Trial, try_camera
 from reflex_ros.cameras.v4l2 import V4l2Source
 from reflex_ros.cli import text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.options import CommonOptions, local_command
 from reflex_ros.errors import ConfigurationError, ReflexError
 
@@ -58,9 +59,9 @@ def find(common: CommonOptions) -> None:
 @click.option('--height', type=click.IntRange(16, 8192), default=480, show_default=True,
               help='Height to ask the camera for.')
 @click.option('--fourcc', default='MJPG', show_default=True, help='Format to ask the camera for.')
-@click.option('--rate', 'wanted_hz', type=click.FloatRange(0.0, 1000.0), default=0.0,
+@click.option('--rate', 'wanted_hz', type=FiniteRange(0.0, 1000.0), default=0.0,
               help='Rate that is needed in Hz (default: that of the mode).')
-@click.option('--seconds', type=click.FloatRange(0.1, 3600.0), default=3.0, show_default=True,
+@click.option('--seconds', type=FiniteRange(0.1, 3600.0), default=3.0, show_default=True,
               help='Time to watch the camera.')
 @click.option('--out', type=click.Path(dir_okay=False, path_type=Path),
               help='File for the last picture, as a policy would get it.')

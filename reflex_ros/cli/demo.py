@@ -13,12 +13,13 @@ import click
 from reflex_ros.bringup import run_folders
 from reflex_ros.bringup.demo import Demo, fault_named, FAULTS
 from reflex_ros.cli import render, text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions, local_command
 
 
 @local_command('reflex demo --seconds 15', 'reflex demo --fault kill_stream --recover --json')
-@click.option('--seconds', type=click.FloatRange(1.0, 3600.0), default=15.0, show_default=True,
+@click.option('--seconds', type=FiniteRange(1.0, 3600.0), default=15.0, show_default=True,
               help='Seconds for which the arm moves.')
 @click.option('--fault', metavar='NAME', help='Inject a fault while the arm moves and measure how '
               f'the arm comes to rest: {", ".join(FAULTS)}.')
@@ -26,9 +27,9 @@ from reflex_ros.cli.options import CommonOptions, local_command
               help='After the fault, repair, reset, promote and move again.')
 @click.option('--prompt', default='wave', show_default=True,
               help='Task for the simulated policy: hold, wave, reach, sweep or pick.')
-@click.option('--latency-ms', type=click.FloatRange(0.0, 5000.0), default=80.0, show_default=True,
+@click.option('--latency-ms', type=FiniteRange(0.0, 5000.0), default=80.0, show_default=True,
               help='Duration of one inference in milliseconds.')
-@click.option('--jitter-ms', type=click.FloatRange(0.0, 5000.0), default=40.0, show_default=True,
+@click.option('--jitter-ms', type=FiniteRange(0.0, 5000.0), default=40.0, show_default=True,
               help='Largest random extra duration in milliseconds.')
 @click.option('--logs', type=click.Path(file_okay=False, path_type=Path),
               help='Folder for the log of each process (default: a temporary folder).')

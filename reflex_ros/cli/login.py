@@ -16,6 +16,7 @@ import time
 import click
 
 from reflex_ros.cli import browser, dotenv, text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.options import CommonOptions, local_command, site_url_option
 from reflex_ros.cli.remote import ask_at
 from reflex_ros.client import credentials, endpoints, pending_login, private_file
@@ -47,10 +48,10 @@ class LoginSettings:
 @click.option('--convex-url', help='Backend URL (default: REFLEX_CONVEX_URL, then the saved '
               'login).')
 @site_url_option
-@click.option('--timeout', 'timeout_s', type=float, default=600.0, show_default=True,
+@click.option('--timeout', 'timeout_s', type=FiniteRange(0.0), default=600.0, show_default=True,
               metavar='SECONDS', help='Seconds to wait for the approval. 0 prints the link and '
               'exits; the next `reflex login` fetches the approved key.')
-@click.option('--poll-interval', 'poll_s', type=float, default=2.0, show_default=True,
+@click.option('--poll-interval', 'poll_s', type=FiniteRange(0.0), default=2.0, show_default=True,
               metavar='SECONDS', help='Seconds between polls, at least 0.25.')
 @click.option('--hostname', help='Name of this machine on the approval page (default: its host '
               'name).')

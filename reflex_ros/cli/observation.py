@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import errno
 import math
 import re
-from typing import Any
 
 import click
 
@@ -20,18 +19,6 @@ MAX_IMAGE = 4 * 2 ** 20
 MAX_STATE = 64 * 2 ** 10
 ENCODINGS = {b'\xff\xd8\xff': 'jpeg_base64', b'\x89PNG\r\n\x1a\n': 'png_base64'}
 """First bytes of a file -> its encoding on the wire (protocol reference, section d.3)."""
-
-
-class Finite(click.FloatRange):
-    """A range of numbers that refuses infinity and NaN, which click accepts."""
-
-    def convert(self, value: Any, param: click.Parameter | None,
-                ctx: click.Context | None) -> float:
-        """Convert the text to a finite number in the range."""
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f'{value} is not a finite number', param, ctx)
-        return number
 
 
 def numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[float]:

@@ -11,14 +11,15 @@ import click
 
 from reflex_ros import client
 from reflex_ros.cli import dotenv, next_steps, observation, text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.named import IdOf, resolved
-from reflex_ros.cli.observation import Finite, milliseconds, observation_options
+from reflex_ros.cli.observation import milliseconds, observation_options
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask, ask_at, report_retry
 from reflex_ros.client.endpoints import Address, given
 
-SECONDS = Finite(0.0, 3600.0)
-POSITIVE = Finite(0.0, 3600.0, min_open=True)
+SECONDS = FiniteRange(0.0, 3600.0)
+POSITIVE = FiniteRange(0.0, 3600.0, min_open=True)
 robot_option = click.option('--robot', help='Kind of robot, for example so101.')
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflex_ros.cli import keys, text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.init import camera_of
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions, local_command
@@ -60,11 +61,11 @@ SIM_CAMERA = 'front'
               'hand. Without it, you guide the arm itself, with its torque off.')
 @click.option('--keyboard', 'has_keyboard', is_flag=True, help='Move the arm by keys, joint by '
               'joint.')
-@click.option('--speed', type=click.FloatRange(0.05, 2.0), default=1.0, show_default=True,
+@click.option('--speed', type=FiniteRange(0.05, 2.0), default=1.0, show_default=True,
               help='Largest joint speed of an arm that follows a leader or keys, in rad/s.')
-@click.option('--episode-s', type=click.FloatRange(0.5), metavar='SECONDS',
+@click.option('--episode-s', type=FiniteRange(0.5), metavar='SECONDS',
               help='End each episode by itself after so long.')
-@click.option('--pause-s', type=click.FloatRange(0.0), metavar='SECONDS',
+@click.option('--pause-s', type=FiniteRange(0.0), metavar='SECONDS',
               help='Begin each episode by itself, so long after the one before.')
 @click.option('--sim', 'is_simulated', is_flag=True, help='Use two simulated arms, of which a '
               'scripted hand moves the leader, and a rendered camera.')

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflex_ros.cli import recorded, text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.options import CommonOptions, local_command, service_command
 from reflex_ros.cli.so101_port import arm_command, confirm
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
@@ -133,7 +134,7 @@ def export(common: CommonOptions, names: tuple[str, ...], form: str, out: Path |
 @arm_command('reflex recordings replay', 'reflex recordings replay --speed 0.5 --yes', asks=True,
              group=recordings)
 @recorded.name_argument
-@click.option('--speed', type=click.FloatRange(0.1, 1.0), default=0.5, show_default=True,
+@click.option('--speed', type=FiniteRange(0.1, 1.0), default=0.5, show_default=True,
               help='Share of the recorded speed.')
 @recorded.folder_option
 @ACCEPT_RANGE
@@ -149,12 +150,13 @@ def replay(common: CommonOptions, name: str, speed: float, folder: str, accept_r
     Ctrl-C brings it to rest under torque.
     """
     from reflex_ros.cli.so101_move import drive_arm, HOLDS
-    from reflex_ros.runner.replay import MAX_SPEED, play, recorded_motion
+    from reflex_ros.runner.replay import check, MAX_SPEED, play, recorded_motion
 
     path = _find(folder, name)
     motion = recorded_motion(path)
     confirm(f'The arm will move for {motion.seconds / speed:.0f} s as in {path.stem}.', yes=yes)
-    with drive_arm(port, velocity=MAX_SPEED, accepts_range=accept_range) as drive:
+    with drive_arm(port, velocity=MAX_SPEED, accepts_range=accept_range,
+                   check=lambda drive, pose: check(drive, pose, motion)) as drive:
         play(drive, motion, speed)
     text.report(common, {'ok': True, 'recording': str(path),
                          'seconds': round(motion.seconds / speed, 2)},

@@ -13,6 +13,7 @@ import click
 
 from reflex_ros.bringup.process_table import share_folder
 from reflex_ros.cli import dotenv, next_steps, text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.named import id_argument, IdOf, real, resolved
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask, ask_next
@@ -229,7 +230,7 @@ def claim(common: CommonOptions, token: str | None, robot: str | None) -> None:
     'reflex robots heartbeat robot_xyz789', 'reflex robots heartbeat robot_xyz789 --every 10',
     group=robots)
 @id_argument('robot_id', 'robot')
-@click.option('--every', 'every_s', type=click.FloatRange(1.0, 3600.0), metavar='N',
+@click.option('--every', 'every_s', type=FiniteRange(1.0, 3600.0), metavar='N',
               help='Repeat every N seconds until Ctrl-C (10 is usual).')
 @click.option('--session', type=IdOf('session'),
               help='Id or name of the session that the robot runs.')

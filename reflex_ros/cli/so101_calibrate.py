@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 
 from reflex_ros.cli import text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
@@ -55,7 +56,7 @@ SWEEP = ('Move every joint except wrist_roll slowly to both ends of its travel. 
 @click.option('--from', 'source', metavar='FILE|ID',
               help="Write LeRobot's calibration file (or the file of an id) to the servos instead "
                    'of recording.')
-@click.option('--seconds', type=click.FloatRange(1.0, 600.0), help='Record for this many seconds '
+@click.option('--seconds', type=FiniteRange(1.0, 600.0), help='Record for this many seconds '
               'instead of until Enter; put the arm into its middle pose first.')
 @click.option('--undo', is_flag=True,
               help='Restore the values that the last calibration replaced.')

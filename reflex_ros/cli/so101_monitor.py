@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.table import Table
 
 from reflex_ros.cli import text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.interrupt import interruptible
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, open_bus
@@ -77,9 +78,9 @@ class History:
 @arm_command(
     'reflex so101 monitor', 'reflex so101 monitor --seconds 10 --csv arm.csv --plot arm.png',
     'reflex so101 monitor --seconds 1 --json')
-@click.option('--seconds', type=click.FloatRange(0.1),
+@click.option('--seconds', type=FiniteRange(0.1),
               help='Duration in seconds (default: until Ctrl-C).')
-@click.option('--rate', 'rate_hz', type=click.FloatRange(1.0, 200.0), default=50.0,
+@click.option('--rate', 'rate_hz', type=FiniteRange(1.0, 200.0), default=50.0,
               show_default=True, help='Samples per second.')
 @click.option('--csv', 'csv_path', type=click.Path(dir_okay=False, path_type=Path),
               help='CSV file for every sample.')

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import math
 
@@ -12,10 +12,12 @@ import click
 import numpy as np
 
 from reflex_ros.cli import text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, locate, open_bus
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
+from reflex_ros.domain.joints import Vector
 from reflex_ros.hardware.arm import So101Arm
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import gripper_travel
@@ -30,12 +32,16 @@ HOLDS = ('The arm holds its position under torque. To release it, run `reflex so
 
 @contextmanager
 def drive_arm(port: str | None, *, velocity: float, parks: bool = False,
-              accepts_range: bool = False) -> Iterator[ManualDrive]:
+              accepts_range: bool = False,
+              check: Callable[[ManualDrive, Vector], None] | None = None
+              ) -> Iterator[ManualDrive]:
     """
     Put an arm under torque for the block; on Ctrl-C and any error, bring it to rest and hold.
 
     :param velocity: largest speed of a joint [rad/s].
     :param accepts_range: whether ranges that differ from other arms are accepted.
+    :param check: called with the pose of the arm (joints,) [rad] before it gets torque; what it
+        raises leaves torque as it is.
     """
     path, baud = locate(port)
     arm = So101Arm(Bus(SerialPort(path, baud)), accepts_range=accepts_range)
@@ -43,6 +49,9 @@ def drive_arm(port: str | None, *, velocity: float, parks: bool = False,
     is_stopped = True
     with interruptible():
         try:
+            pose = drive.bring_up()
+            if check is not None:
+                check(drive, pose)
             drive.open()
             yield drive
             is_stopped = False
@@ -61,8 +70,8 @@ def drive_arm(port: str | None, *, velocity: float, parks: bool = False,
     'reflex so101 jog shoulder_pan 30 --speed 0.1 --yes --json', asks=True,
     context_settings={'ignore_unknown_options': True})
 @click.argument('joint', metavar='JOINT', type=click.Choice(JOINT_NAMES))
-@click.argument('delta', type=click.FloatRange(-360.0, 360.0))
-@click.option('--speed', type=click.FloatRange(0.02, MAX_SPEED), default=0.2, show_default=True,
+@click.argument('delta', type=FiniteRange(-360.0, 360.0))
+@click.option('--speed', type=FiniteRange(0.02, MAX_SPEED), default=0.2, show_default=True,
               help='Largest speed of the joint in rad/s.')
 @ACCEPT_RANGE
 def jog(common: CommonOptions, joint: str, delta: float, speed: float, accept_range: bool,
@@ -73,19 +82,27 @@ def jog(common: CommonOptions, joint: str, delta: float, speed: float, accept_ra
     JOINT is shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll or gripper. For the
     gripper, DELTA is in percent.
 
-    The motion passes the checks of the driver: limits, largest step, lead. Torque is switched on
-    at the present pose and stays on. Ctrl-C brings the arm to rest under torque.
+    The motion passes the checks of the driver: limits, largest step, lead. A target outside the
+    limits is refused before the arm gets torque. Torque is switched on at the present pose and
+    stays on. Ctrl-C brings the arm to rest under torque.
     """
     unit = 'percent' if joint == 'gripper' else 'degrees'
     confirm(f'{joint} will move by {delta:g} {unit}, and the whole arm will be under torque.',
             yes=yes)
     index = JOINT_NAMES.index(joint)
-    with drive_arm(port, velocity=MAX_SPEED, accepts_range=accept_range) as drive:
-        before = drive.setpoint
-        target = np.clip(before, drive.bounds.arm.lower, drive.bounds.arm.upper)
+
+    def target_from(drive: ManualDrive, pose: Vector) -> Vector:
+        target: Vector = np.clip(pose, drive.bounds.arm.lower, drive.bounds.arm.upper)
         travel = gripper_travel(drive.arm.calibration)
         target[index] += (travel.to_rad(delta) - travel.closed if joint == 'gripper'
                           else math.radians(delta))
+        return target
+
+    with drive_arm(port, velocity=MAX_SPEED, accepts_range=accept_range,
+                   check=lambda drive, pose: drive.check_move(pose, target_from(drive, pose))
+                   ) as drive:
+        before = drive.setpoint
+        target = target_from(drive, before)
         drive.move(target, speed)
         assert drive.sample is not None
         reached = drive.sample.position

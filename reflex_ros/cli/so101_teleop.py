@@ -11,6 +11,7 @@ import os
 import click
 
 from reflex_ros.cli import text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.options import CommonOptions, declare, JSON, VERBOSE
 from reflex_ros.cli.so101_move import drive_arm
 from reflex_ros.cli.so101_port import confirm, open_bus, YES
@@ -62,9 +63,9 @@ def led_arm(leader: str, follower: str, speed: float, *,
 @click.option('--leader', metavar='PATH', required=True,
               help='Serial port of the leader, the arm that you move by hand.')
 @click.option('--follower', metavar='PATH', required=True, help='Serial port of the follower.')
-@click.option('--speed', type=click.FloatRange(0.05, 2.0), default=1.0, show_default=True,
+@click.option('--speed', type=FiniteRange(0.05, 2.0), default=1.0, show_default=True,
               help='Largest joint speed of the follower in rad/s.')
-@click.option('--seconds', type=click.FloatRange(0.1),
+@click.option('--seconds', type=FiniteRange(0.1),
               help='Duration in seconds (default: until Ctrl-C).')
 @ACCEPT_RANGE
 def teleop(common: CommonOptions, leader: str, follower: str, speed: float, seconds: float | None,

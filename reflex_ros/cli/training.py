@@ -16,6 +16,7 @@ import click
 
 from reflex_ros import small_file
 from reflex_ros.cli import next_steps, progress, text
+from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.loss_curve import check_plot, LossCurve
 from reflex_ros.cli.named import id_argument, IdOf, real
 from reflex_ros.cli.options import CommonOptions, Function, service_command
@@ -124,7 +125,7 @@ def start(common: CommonOptions, dataset_id: str | None, hf_source_uri: str | No
 @id_argument('run_id', 'run', 'TRAINING_RUN_ID')
 @click.option('--watch', is_flag=True, help='Poll until the run is finished; exit with 1 if it '
                                             'failed.')
-@click.option('--poll-interval', type=click.FloatRange(1.0), default=10.0, show_default=True,
+@click.option('--poll-interval', type=FiniteRange(1.0), default=10.0, show_default=True,
               help='Seconds between polls.')
 @click.option('--plot', type=click.Path(dir_okay=False, path_type=Path),
               help='Draw the loss over the steps as a PNG file.')

@@ -46,8 +46,9 @@ class ManualDrive:
     """
     An arm that this process permits to move.
 
-    The arm is under torque from ``open`` on. ``close`` brings it to rest and leaves torque on,
-    because the arm would fall without it. Belongs to one thread.
+    ``bring_up`` says where the arm is and may go. It is under torque from ``open`` on. ``close``
+    brings it to rest and leaves torque on, because the arm would fall without it. Belongs to one
+    thread.
 
     :param arm: opened, not brought up; closed at the end.
     :param velocity: largest speed of a joint [rad/s].
@@ -60,6 +61,7 @@ class ManualDrive:
         self._mode = Mode.PARK if parks else Mode.APPLY_ACTIONS
         self._guard = MotionGuard(_LEASES)
         self._driver: ArmDriver | None = None
+        self._is_up = False
         self._beats = self._seq = 0
         self.sample: JointSample | None = None
         """The newest measurement."""
@@ -67,11 +69,13 @@ class ManualDrive:
         """Whether ``open`` got as far as switching torque on: some joints may hold."""
         self.bounds = ChunkBounds(SO101)
 
-    def open(self) -> None:
+    def bring_up(self) -> Vector:
         """
-        Bring the arm up and put it under torque where it is. Blocks up to a few seconds.
+        Bring the arm up and return its pose (joints,) [rad]; torque stays as it is.
 
-        :raises ReflexError: when the arm may not be driven; nothing has moved then.
+        From then on ``bounds`` are those of this arm. Blocks up to a few seconds.
+
+        :raises ReflexError: when the arm may not be driven.
         """
         try:
             self._arm.bring_up()
@@ -79,6 +83,21 @@ class ManualDrive:
             arm = calibrated_arm(self._arm.calibration, self._velocity)
             self.bounds = ChunkBounds(arm.with_velocity(self._velocity, grippers=True),
                                       clamp=True)
+            self._is_up = True
+            return self._arm.read().position.copy()
+        except BaseException:
+            self.close()
+            raise
+
+    def open(self) -> None:
+        """
+        Bring the arm up and put it under torque where it is. Blocks up to a few seconds.
+
+        :raises ReflexError: when the arm may not be driven; nothing has moved then.
+        """
+        if not self._is_up:
+            self.bring_up()
+        try:
             driver = ArmDriver(self._arm, self._guard, self.bounds, Motion())
             driver.start(self._store)
             self._driver = driver
@@ -128,9 +147,8 @@ class ManualDrive:
         :param speed: largest speed of the joint that moves furthest [rad/s].
         :raises ReflexError: when the pose is outside the limits, or something stops the arm.
         """
-        self.check_pose(target)
         start = self.setpoint
-        self._check_start(start)
+        self.check_move(start, target)
         # The cosine's steepest slope is pi / 2 times its mean.
         duration_s = max(math.pi / 2 * float(np.abs(target - start).max()) / speed, 0.1)
         count = min(math.ceil(duration_s * ROWS_HZ) + 1, MAX_HORIZON)
@@ -148,6 +166,17 @@ class ManualDrive:
         :raises ReflexError: when something stops the arm on its way; then it holds.
         """
         self.wait_for(lambda: self._report().is_parked, 30.0, 'the rest pose was not reached')
+
+    def check_move(self, start: Vector, target: Vector) -> None:
+        """
+        Refuse a move that is not allowed; torque is not needed for this check.
+
+        :param start: pose of now (joints,) [rad].
+        :param target: (joints,) [rad].
+        :raises ReflexError: naming the joint that is, or would be, outside its limits.
+        """
+        self.check_pose(target)
+        self._check_start(start)
 
     def check_pose(self, target: Vector) -> None:
         """

@@ -56,6 +56,19 @@ def recorded_motion(path: Path) -> RecordedMotion:
     return RecordedMotion(tuple(series.written), times[later] - times[0], goals[later])
 
 
+def check(drive: ManualDrive, pose: Vector, motion: RecordedMotion) -> None:
+    """
+    Check, before the arm gets torque, that it can be moved like in a recording.
+
+    :param drive: brought up.
+    :param pose: of the arm now (joints,) [rad].
+    :raises ReflexError: when the recording is of another arm, or a pose is outside the limits.
+    """
+    goals = _goals(drive, motion)
+    drive.check_move(pose, goals[0])
+    drive.check_pose(goals[-1])
+
+
 def play(drive: ManualDrive, motion: RecordedMotion, speed: float) -> None:
     """
     Go slowly to the first pose, then follow the motion.
@@ -64,6 +77,16 @@ def play(drive: ManualDrive, motion: RecordedMotion, speed: float) -> None:
     :raises ReflexError: when the recording is of another arm, a pose is outside the limits, or
         something stops the arm.
     """
+    goals = _goals(drive, motion)
+    count = max(math.ceil(motion.seconds / speed * ROWS_HZ) + 1, 2)
+    grid = np.linspace(0.0, motion.seconds, count)
+    rows = np.stack([np.interp(grid, motion.times, column) for column in goals.T], axis=1)
+    drive.move(rows[0], APPROACH_SPEED)
+    drive.follow(rows, (count - 1) * speed / motion.seconds)
+
+
+def _goals(drive: ManualDrive, motion: RecordedMotion) -> Vector:
+    """Return the goals in the order of the joints of this arm (n, joints) [rad]."""
     arm = drive.bounds.arm
     missing = set(arm.joint_names) - set(motion.joints)
     if missing:
@@ -71,9 +94,5 @@ def play(drive: ManualDrive, motion: RecordedMotion, speed: float) -> None:
                                  f'{sorted(missing)[0]}')
     goals = motion.goals[:, [motion.joints.index(name) for name in arm.joint_names]]
     # Goals that were clipped at a limit lie on it; a rounding error must not be outside.
-    goals = np.clip(goals, arm.lower, arm.upper)
-    count = max(math.ceil(motion.seconds / speed * ROWS_HZ) + 1, 2)
-    grid = np.linspace(0.0, motion.seconds, count)
-    rows = np.stack([np.interp(grid, motion.times, column) for column in goals.T], axis=1)
-    drive.move(rows[0], APPROACH_SPEED)
-    drive.follow(rows, (count - 1) * speed / motion.seconds)
+    inside: Vector = np.clip(goals, arm.lower, arm.upper)
+    return inside

@@ -213,6 +213,17 @@ def test_replay_moves_the_arm_as_recorded(recorded, moving_arm, monkeypatch):
     assert moving_arm.torque() == [True] * 6
 
 
+def test_replay_that_is_refused_leaves_the_torque_off(recorded, instant_arm, monkeypatch):
+    instant_arm.reset()
+    monkeypatch.setenv('REFLEX_SO101_PORT', str(instant_arm.link))
+    write_run(recorded.folder / 'a.mcap', seconds=1.0)
+    instant_arm.control.set(pose=[0.0, -0.78, 0.78, 0.78, 3.07, 0.35])
+    since = instant_arm.control.mark()
+    assert 'wrist_roll is at' in recorded('recordings', 'replay', '--yes', code=1)
+    assert instant_arm.writes(since, 40) == [] and not any(instant_arm.torque())
+    instant_arm.reset()
+
+
 def test_recording_without_motion_cannot_be_replayed(recorded):
     file = made.opened(recorded.folder / 'a.mcap')
     made.joints(file, '/joint_states', START, POSE)

@@ -303,15 +303,17 @@ def test_jog_moves_one_joint_slowly_and_holds(reflex: Command, arm: SimulatedArm
     assert max(abs(b - a) for a, b in zip(goals, goals[1:], strict=False)) <= 4
 
 
-@pytest.mark.parametrize('joint, delta', (('elbow_flex', 60.0), ('gripper', -30.0)))
-def test_jog_beyond_the_limits_is_refused(reflex: Command, arm: SimulatedArm, joint: str,
-                                          delta: float) -> None:
+@pytest.mark.parametrize('joint, delta', (
+    ('elbow_flex', 60.0), ('gripper', -30.0), ('wrist_roll', 350.0)))
+def test_jog_beyond_the_limits_is_refused_before_the_arm_gets_torque(
+        reflex: Command, arm: SimulatedArm, joint: str, delta: float) -> None:
     arm.control.set(pose='ready')
+    since = arm.control.mark()
     outcome = reflex('jog', joint, str(delta), '--yes')
     assert outcome.code == 1
     assert f'{joint} would be at' in outcome.err and 'allowed' in outcome.err
-    # It is under torque now, and a person must know.
-    assert 'The arm holds its position under torque' in outcome.err
+    assert arm.writes(since, 40) == [] and not any(arm.torque())
+    assert 'The arm holds' not in outcome.err
     assert arm.joint(JOINT_NAMES.index(joint))['position_rad'] == pytest.approx(
         READY[JOINT_NAMES.index(joint)], abs=0.003)
 
@@ -327,7 +329,7 @@ def test_jog_of_a_joint_far_outside_its_limits_says_where_it_is_and_how_to_get_b
     outcome = reflex('jog', 'wrist_roll', str(delta), '--yes')
     assert outcome.code == 1 and re.search(f'wrist_roll is at {where} deg', outcome.err)
     assert 'move the joint inside by hand' in outcome.err and 'JUMP' not in outcome.err
-    assert arm.joint(4)['travel_rad'] < 0.003
+    assert arm.joint(4)['travel_rad'] < 0.003 and not any(arm.torque())
 
 
 def test_jog_that_never_got_torque_does_not_say_that_the_arm_holds(reflex: Command,
