@@ -59,7 +59,8 @@ SWEEP = ('Move every joint except wrist_roll slowly to both ends of its travel. 
 @click.option('--seconds', type=FiniteRange(1.0, 600.0), help='Record for this many seconds '
               'instead of until Enter; put the arm into its middle pose first.')
 @click.option('--undo', is_flag=True,
-              help='Restore the values that the last calibration replaced.')
+              help='Restore the values that the last calibration, or `reflex so101 limits '
+              '--write`, replaced.')
 @click.option('--backup', type=click.Path(dir_okay=False, path_type=Path),
               help='Backup to restore with --undo (default: the newest one of --id).')
 @ACCEPT_RANGE
@@ -77,6 +78,10 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
     file. You confirm the values after the recording; Ctrl-C before that leaves the servos
     unchanged. The old values are kept in a backup, and every written value is read back. After a
     failure, the old values are restored, or the error names what could not be restored.
+
+    Every command that writes settings keeps a backup, and --undo restores the newest one of --id,
+    also one of `reflex so101 limits --write`. It brings an existing LeRobot file up to date, and
+    makes no new one.
     """
     if sum((bool(source), bool(seconds), undo)) > 1 or (backup and not undo):
         raise click.UsageError('--from, --seconds and --undo exclude each other; --backup belongs '
@@ -106,9 +111,12 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
                 kept = write_with_backup(bus, todo, backup_folder(os.environ), arm_id)
         now = eeprom.read_kept(bus, SERVO_IDS)
     calibration = calibration_in(now)
-    if calibration is not None:
+    # What is undone may be a change of limits, of an arm whose calibration LeRobot does not keep.
+    is_stored = calibration is not None and (
+        not undo or (file.is_file() and eeprom.changes_calibration(todo)))
+    if is_stored and calibration is not None:
         save(file, calibration)
-    _report(common, todo, kept, file if calibration is not None else None, now, calibration)
+    _report(common, todo, kept, file if is_stored else None, now, calibration)
 
 
 def _record_ranges(bus: Bus, found: eeprom.Values, seconds: float | None, *,
@@ -196,4 +204,5 @@ def _report(common: CommonOptions, todo: Sequence[eeprom.Change], backup: Path |
         else 'The servos already have these values; nothing was written',
         *([f'backup: {backup}   (undo: reflex so101 calibrate --undo)'] if backup else []),
         f'LeRobot file: {file}' if file
-        else 'The servos are not calibrated now, so no LeRobot file was written')
+        else 'The servos are not calibrated now, so no LeRobot file was written'
+        if calibration is None else 'No LeRobot file was changed')

@@ -14,13 +14,13 @@ from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE, check_travel, compare_poses, positions
-from reflex_ros.errors import BusTimeout
+from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import FOLLOWER
 from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.calibration import soft_limits
-from reflex_ros.hardware.lerobot_file import find, load, Role
+from reflex_ros.hardware.lerobot_file import DEFAULT_ID, find, load, Role
 from reflex_ros.hardware.so101 import SO101_JOINTS
 from reflex_ros.hardware.survey import Survey
 from reflex_ros.runner.servo_setup import (
@@ -34,15 +34,16 @@ PROTECTION = (reg.MAX_TORQUE, reg.PROTECTION_CURRENT, reg.OVERLOAD_TORQUE, reg.M
 
 
 @arm_command(
-    'reflex so101 limits', 'reflex so101 limits --write',
+    'reflex so101 limits', 'reflex so101 limits --write', 'reflex so101 limits --undo',
     'reflex so101 limits --write --calibration my_arm --yes --json', asks=True, has_id=True)
 @click.option('--write', 'writes', is_flag=True,
               help='Write the limits to the EEPROM, read them back and keep a backup.')
 @click.option('--calibration', metavar='FILE|ID', help="LeRobot's calibration file or id with "
               'position limits and offsets to write (default: keep those in the servos).')
+@click.option('--undo', is_flag=True, help='Restore the values that the last --write replaced.')
 @ACCEPT_RANGE
-def limits(common: CommonOptions, writes: bool, calibration: str | None, accept_range: bool,
-           yes: bool, port: str | None, arm_id: str) -> None:
+def limits(common: CommonOptions, writes: bool, calibration: str | None, undo: bool,
+           accept_range: bool, yes: bool, port: str | None, arm_id: str) -> None:
     """
     Show the limits in the servos, or write them.
 
@@ -50,11 +51,17 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, accept_
     position limits. The driver also sets protection limits at every start (gripper: half torque,
     1.6 A). --write stores these in the servos, so that they survive a power cycle; with
     --calibration, it also stores the position limits of that file. Torque must be off.
+
+    --undo restores the newest backup of --id. If a calibration was changed since, `reflex so101
+    calibrate --undo` comes first.
     """
+    if undo and (writes or calibration):
+        raise click.UsageError('--undo excludes --write and --calibration')
     reference = load(find(calibration, os.environ)) if calibration else None
     with open_bus(port) as bus:
         found = eeprom.read_kept(bus, [joint.servo_id for joint in SO101_JOINTS])
-        wanted = protection_settings(FOLLOWER, found)
+        wanted = eeprom.load_backup(eeprom.newest_backup(backup_folder(os.environ), arm_id)) \
+            if undo else protection_settings(FOLLOWER, found)
         if reference is not None:
             if writes:
                 check_travel(reference, Role.FOLLOWER, accepts=accept_range)
@@ -63,8 +70,11 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, accept_
                 wanted[servo_id].update(values)
         # Values that the driver set until power-off read as equal, so --write writes these too.
         todo = eeprom.changes(found, wanted, with_equal=writes)
+        if undo and eeprom.changes_calibration(todo):
+            raise ConfigurationError('the newest backup is of a change of the calibration. Undo '
+                                     f'it: {_call("calibrate --undo", arm_id)}')
         backup = None
-        if writes and todo:
+        if (writes or undo) and todo:
             confirm(f'{len(todo)} registers will be written.', yes=yes)
             with interruptible(), shielded():
                 backup = write_with_backup(bus, todo, backup_folder(os.environ), arm_id)
@@ -84,9 +94,17 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, accept_
     for change in todo:
         click.echo(f'{"written" if backup else "differs"}: {change}')
     if backup:
-        click.echo(f'backup: {backup}   (reflex so101 calibrate --undo)')
+        undoing = 'calibrate --undo' if eeprom.changes_calibration(
+            change for change in todo if change.before != change.after) else 'limits --undo'
+        click.echo(f'backup: {backup}   (undo: {_call(undoing, arm_id)})')
+    elif undo:
+        click.echo('The servos already have these values; nothing was written')
     elif todo:
         click.echo('To write these limits, add --write', err=True)
+
+
+def _call(command: str, arm_id: str) -> str:
+    return f'reflex so101 {command}{"" if arm_id == DEFAULT_ID else f" --id {arm_id}"}'
 
 
 def _rows(bus: Bus, found: eeprom.Values) -> list[dict[str, object]]:

@@ -22,8 +22,7 @@ from reflex_ros.hardware.arm_build import LEADER
 from reflex_ros.runner.manual_drive import ManualDrive
 from reflex_ros.runner.teleop import (
     LeaderArm,
-    require_follower,
-    require_leader,
+    require_roles,
     require_torque_off,
     Teleop,
 )
@@ -50,10 +49,9 @@ def led_arm(leader: str, follower: str, speed: float, *,
     with open_bus(leader) as bus:
         arm = So101Arm(bus, build=LEADER)
         arm.bring_up()
-        require_leader(arm, os.environ)
-        require_torque_off(arm)
         with open_bus(follower) as other:
-            require_follower(other, os.environ)
+            require_roles(arm, other, os.environ)
+        require_torque_off(arm)
         with drive_arm(follower, velocity=speed, accepts_range=accepts_range) as drive:
             yield Teleop(LeaderArm(arm, lambda: drive.bounds.arm), drive, speed), drive
 

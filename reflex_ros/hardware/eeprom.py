@@ -37,6 +37,8 @@ KEPT: tuple[Register, ...] = tuple(
     register for register in reg.REGISTERS
     if register.is_eeprom and register.writable and register not in (reg.ID, reg.BAUD_INDEX))
 """The registers in a backup: all settings of a servo, except its id and baud rate."""
+CALIBRATION = (reg.HOMING_OFFSET, reg.MIN_POSITION_LIMIT, reg.MAX_POSITION_LIMIT)
+"""The registers that LeRobot keeps in its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ class Change:
 
     def __str__(self) -> str:
         return f'servo {self.servo_id} {self.register.name}: {self.before} -> {self.after}'
+
+
+def changes_calibration(todo: Iterable[Change]) -> bool:
+    """Tell whether a change is among these that gives the ticks of a joint another meaning."""
+    return any(change.register in CALIBRATION for change in todo)
 
 
 def read_kept(bus: Bus, servo_ids: Iterable[int]) -> dict[int, dict[Register, int]]:

@@ -171,30 +171,32 @@ def require_torque_off(leader: So101Arm) -> None:
             f'{leader.bus.port.name}')
 
 
-def require_leader(arm: So101Arm, environ: Mapping[str, str]) -> None:
+def require_roles(leader: So101Arm, follower: Bus, environ: Mapping[str, str]) -> None:
     """
-    Check that the arm that is moved by hand is no follower.
+    Check, before the follower gets torque, that the arms are not exchanged.
 
-    :raises ConfigurationError: when it has the supply of a follower, or a follower's calibration.
+    Two arms with one calibration are not compared with the files, which cannot tell them apart:
+    simulated arms come like this.
+
+    :param leader: brought up.
+    :raises ConfigurationError: when the leader has the supply of a follower, or one of the arms
+        holds the calibration that LeRobot keeps for the other role.
     """
-    if any(servo.supply is TWELVE_VOLT for servo in arm.servos):
+    if any(servo.supply is TWELVE_VOLT for servo in leader.servos):
         raise ConfigurationError(
-            f'the leader at {arm.bus.port.name} has 12 V servos, so it is a follower: a leader '
+            f'the leader at {leader.bus.port.name} has 12 V servos, so it is a follower: a leader '
             f'has 7.4 V ones. {_EXCHANGED}')
-    _refuse_role(arm.bus.port.name, 'leader', Role.FOLLOWER, arm.calibration, environ)
-
-
-def require_follower(bus: Bus, environ: Mapping[str, str]) -> None:
-    """
-    Check, before the arm gets torque, that the arm to be driven is not the one held by a hand.
-
-    :raises ConfigurationError: when its servos hold the calibration of a known leader.
-    """
-    found = {servo.servo_id: servo.calibration for servo in Survey(bus).servos.values()}
-    calibration = [found.get(joint.servo_id) for joint in SO101_JOINTS]
-    known = tuple(own for own in calibration if own is not None)
-    if len(known) == len(calibration):
-        _refuse_role(bus.port.name, 'follower', Role.LEADER, known, environ)
+    found = Survey(follower).servos
+    known = [found[joint.servo_id].calibration if joint.servo_id in found else None
+             for joint in SO101_JOINTS]
+    calibration = [own for own in known if own is not None]
+    is_known = len(calibration) == len(SO101_JOINTS)
+    if is_known and all(own.agrees_with(other) for own, other in zip(
+            calibration, leader.calibration, strict=True)):
+        return
+    _refuse_role(leader.bus.port.name, 'leader', Role.FOLLOWER, leader.calibration, environ)
+    if is_known:
+        _refuse_role(follower.port.name, 'follower', Role.LEADER, calibration, environ)
 
 
 _EXCHANGED = 'Are the ports exchanged? Exchange --leader and --follower'

@@ -428,7 +428,12 @@ def test_teleop_knows_a_leader_of_the_same_voltage_by_its_calibration(
         outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
                          '--seconds', '0.2', '--yes')
         assert outcome.code == 0, outcome.err
+        # Both hold what only the leader should: nothing tells them apart, as with simulated arms.
         moving_arm.reset_eeprom()
+        outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
+                         '--seconds', '0.2', '--yes')
+        assert outcome.code == 0, outcome.err
+        arm.control.set(id=1, register='min_position_limit', value=700)
         since = moving_arm.control.mark()
         outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
                          '--seconds', '0.2', '--yes')
@@ -437,6 +442,23 @@ def test_teleop_knows_a_leader_of_the_same_voltage_by_its_calibration(
         assert moving_arm.writes(since, 40) == []
     finally:
         moving_arm.reset_eeprom()
+
+
+def test_two_arms_with_one_calibration_are_no_exchanged_ports(
+        reflex: Command, arm: SimulatedArm, moving_arm: SimulatedArm, home: Path) -> None:
+    # After `calibrate --undo` on a simulated arm, `record --sim` was refused for good.
+    moving_arm.reset()
+    make_leader(arm)
+    write_file(home, CALIBRATION)
+    outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
+                     '--seconds', '0.2', '--yes')
+    assert outcome.code == 0, outcome.err
+    arm.control.set(id=1, register='min_position_limit', value=700)
+    write_file(home, [(700, *CALIBRATION[0][1:]), *CALIBRATION[1:]])
+    outcome = reflex('teleop', '--leader', str(arm.link), '--follower', str(moving_arm.link),
+                     '--seconds', '0.2', '--yes')
+    assert outcome.code == 1
+    assert 'holds the calibration of the follower reflex_so101' in outcome.err
 
 
 def test_teleop_needs_two_arms_and_a_person(reflex: Command, arm: SimulatedArm,
@@ -487,6 +509,34 @@ def test_limits_are_written_for_good_although_a_driver_has_set_them(
     arm.control.clear()
     wait_for(lambda: reflex('ping').code == 0, 'the servos to be awake again')
     assert reflex('limits', '--json').document['differs'] == []
+
+
+def test_limits_are_undone_without_a_file_of_lerobot(reflex: Command, arm: SimulatedArm,
+                                                     home: Path) -> None:
+    before = reflex('limits', '--json').document['joints']
+    outcome = reflex('limits', '--write', '--yes')
+    assert '(undo: reflex so101 limits --undo)' in outcome.out
+    outcome = reflex('limits', '--undo', '--yes', '--json')
+    assert outcome.code == 0 and outcome.document['written']
+    assert reflex('limits', '--json').document['joints'] == before
+    # The other command knows the same backups.
+    outcome = reflex('calibrate', '--undo', '--yes', '--json')
+    assert outcome.code == 0 and outcome.document['written']
+    assert outcome.document['file'] is None and not (home / 'calibration').exists()
+    outcome = reflex('limits', '--undo', '--write')
+    assert outcome.code == 2 and '--undo excludes --write' in outcome.err
+
+
+def test_limits_undo_leaves_a_calibration_to_the_command_that_knows_its_file(
+        reflex: Command, arm: SimulatedArm, home: Path) -> None:
+    write_file(home, [(700, 3400, 412), *CALIBRATION[1:]], 'other')
+    outcome = reflex('limits', '--write', '--calibration', 'other', '--yes', '--id', 'my_arm')
+    assert '(undo: reflex so101 calibrate --undo --id my_arm)' in outcome.out
+    since = arm.control.mark()
+    outcome = reflex('limits', '--undo', '--yes', '--id', 'my_arm')
+    assert outcome.code == 1
+    assert 'Undo it: reflex so101 calibrate --undo --id my_arm' in outcome.err
+    assert arm.writes(since) == []
 
 
 def test_limits_are_not_written_under_torque(reflex: Command, arm: SimulatedArm) -> None:
