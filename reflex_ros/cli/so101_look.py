@@ -17,7 +17,14 @@ from reflex_ros.errors import BusTimeout, ConfigurationError, ServoFault
 from reflex_ros.hardware import registers as reg
 from reflex_ros.hardware.arm_build import ArmBuild, BUILDS
 from reflex_ros.hardware.calibration import JointCalibration
-from reflex_ros.hardware.discovery import Candidate, candidates, Finding, not_found_message, probe
+from reflex_ros.hardware.discovery import (
+    Candidate,
+    candidates,
+    Finding,
+    not_found_message,
+    OPTION,
+    probe,
+)
 from reflex_ros.hardware.lerobot_file import find as find_file
 from reflex_ros.hardware.lerobot_file import load, Role
 from reflex_ros.hardware.port import latency_warning
@@ -40,12 +47,13 @@ def find(common: CommonOptions, port: str | None) -> None:
     The command pings servos 1 to 6 on each port, at every usual baud rate, and writes nothing.
     It exits with 1 when no port is an arm.
     """
-    ports = [Candidate(port, '--port')] if port else candidates(os.environ)
+    ports = [Candidate(port, OPTION)] if port else candidates(os.environ)
     findings = [probe(candidate) for candidate in ports]
     found = any(finding.is_arm for finding in findings)
+    error = '' if found else not_found_message(findings, lists_ports=True)
     if common.as_json:
         text.document({'ok': found, 'ports': [_describe(finding) for finding in findings],
-                       **({} if found else {'error': not_found_message(findings)})})
+                       **({'error': error} if error else {})})
     else:
         text.show_grid(('port', 'what', 'servos', 'USB serial', 'found by'), [
             (finding.candidate.path, _verdict(finding), _servos(finding),
@@ -53,8 +61,8 @@ def find(common: CommonOptions, port: str | None) -> None:
         for finding in findings:
             if warning := latency_warning(finding.candidate.path):
                 click.echo(f'Warning: {warning}', err=True)
-        if not found:
-            raise ConfigurationError(not_found_message(findings))
+        if error:
+            raise ConfigurationError(error)
     if not found:
         sys.exit(1)
 

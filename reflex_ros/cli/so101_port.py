@@ -15,7 +15,7 @@ import click
 from reflex_ros.cli.options import declare, Function, JSON, VERBOSE
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.hardware.bus import Bus
-from reflex_ros.hardware.discovery import Candidate, find_arm, not_found_message, probe
+from reflex_ros.hardware.discovery import Candidate, find_arm, not_found_message, OPTION, probe
 from reflex_ros.hardware.lerobot_file import DEFAULT_ID
 from reflex_ros.hardware.port import latency_warning, SerialPort
 
@@ -47,10 +47,8 @@ def locate(port: str | None) -> tuple[str, int]:
     """
     if not port:
         return find_arm(os.environ, partial=True)
-    finding = probe(Candidate(port, '--port'))
-    if finding.problem:
-        raise ConfigurationError(finding.problem)
-    if not finding.models:
+    finding = probe(Candidate(port, OPTION))
+    if finding.problem or not finding.models:
         raise ConfigurationError(not_found_message([finding]))
     return port, finding.baud
 

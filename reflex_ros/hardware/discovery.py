@@ -21,6 +21,9 @@ from reflex_ros.hardware.registers import MODEL_NUMBER, MODEL_STS3215
 from reflex_ros.hardware.so101 import SO101_JOINTS
 
 VARIABLE = 'REFLEX_SO101_PORT'
+OPTION, CONFIGURATION = '--port', 'configuration'
+NAMED = (VARIABLE, OPTION, CONFIGURATION)
+"""Sources of a candidate that a person has named."""
 USB_IDS = {
     '1a86:55d3': 'CH343', '1a86:55d4': 'CH9102', '1a86:55d2': 'CH342', '1a86:7523': 'CH340',
     '10c4:ea60': 'CP210x', '0403:6001': 'FTDI FT232R', '0403:6015': 'FTDI FT-X',
@@ -47,6 +50,11 @@ class Candidate:
     path: str
     source: str
     serial: str = ''
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a person has named the port."""
+        return self.source in NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +163,20 @@ def find_arm(environ: Mapping[str, str], root: Path = Path('/'), *,
     raise ConfigurationError(not_found_message(findings))
 
 
-def not_found_message(findings: Sequence[Finding]) -> str:
-    """Return the error text for "no arm found", in the words of the service's documentation."""
+def not_found_message(findings: Sequence[Finding], *, lists_ports: bool = False) -> str:
+    """
+    Return the error text for "no arm found".
+
+    If a port was named, the text is about this port only. The text about a search is in the words
+    of the service's documentation.
+
+    :param lists_ports: whether the command is the one that lists the ports, ``so101 find``.
+    """
+    named = next((finding for finding in findings if finding.candidate.is_named), None)
+    if named is not None:
+        findings = [named]
+        if named.problem or not (named.models or named.others):
+            return _named_problem(named, lists_ports=lists_ports)
     best = max(findings, key=lambda finding: len(finding.models), default=None)
     if best is not None and best.models:
         return _incomplete(best)
@@ -166,12 +186,25 @@ def not_found_message(findings: Sequence[Finding]) -> str:
                 f'{_listing(lone.others)}; the joints of an SO-101 have 1 to 6. {SET_IDS}')
     checked = [f'{finding.candidate.path}@{baud}' for finding in findings
                for baud in finding.tried]
-    what = f'Checked {", ".join(checked)}.' if checked else 'Checked no serial candidates.'
+    what = f' Checked {", ".join(checked)}.' if checked else ''
     problems = [finding.problem for finding in findings if finding.problem]
-    hint = ' '.join(f'{problem}.' for problem in problems) or (
-        'Plug the arm in, switch its servo supply on, and run `reflex so101 find`; or name '
-        f"the port (the parameter 'port' of so101, --port, {VARIABLE}).")
-    return f'Could not auto-detect an SO-101 serial bus. {what} {hint}'
+    if problems:
+        return f'Could not auto-detect an SO-101 serial bus: {". ".join(problems)}.{what}'
+    return (f'Could not auto-detect an SO-101 serial bus.'
+            f'{what or " Checked no serial candidates."} Plug the arm in, switch its servo supply '
+            f'on, and {"try again" if lists_ports else "run `reflex so101 find`"}; or name the '
+            f"port (the parameter 'port' of so101, --port, {VARIABLE}).")
+
+
+def _named_problem(finding: Finding, *, lists_ports: bool) -> str:
+    """Say what is wrong with a port that a person has named."""
+    source = f'. {VARIABLE} names this port' if finding.candidate.source == VARIABLE else ''
+    if finding.problem:
+        return finding.problem + source
+    listing = 'Without a port, this command' if lists_ports else '`reflex so101 find`'
+    return (f'no servo answers at {finding.candidate.path}, at {_listing(finding.tried)} bit/s'
+            f'{source}. Switch the servo supply on, and check the cable of the first servo. '
+            f'{listing} lists the ports of this machine')
 
 
 SET_IDS = ('Set the ids one servo at a time, as in the assembly guide (lerobot-setup-motors), '

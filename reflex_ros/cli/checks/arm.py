@@ -12,6 +12,7 @@ from reflex_ros.hardware.bus import Bus
 from reflex_ros.hardware.discovery import (
     Candidate,
     candidates,
+    CONFIGURATION,
     Finding,
     not_found_message,
     probe,
@@ -32,7 +33,7 @@ def checks(port: str) -> Iterator[Check]:
         connected is no failure.
     """
     named = port or os.environ.get(VARIABLE, '')
-    ports = [Candidate(port, 'configuration')] if port else candidates(os.environ)
+    ports = [Candidate(port, CONFIGURATION)] if port else candidates(os.environ)
     findings = [probe(candidate) for candidate in ports]
     arms = [finding for finding in findings if finding.models]
     busy = next((finding for finding in findings if 'is in use by' in finding.problem), None)
@@ -41,9 +42,7 @@ def checks(port: str) -> Iterator[Check]:
         return
     if not arms:
         if named:
-            problem = next((row.problem for row in findings if row.problem), '')
-            yield failed('port', problem or not_found_message(findings),
-                         'Run `reflex so101 find`')
+            yield failed('port', not_found_message(findings), 'Run `reflex so101 find`')
         else:
             yield skipped('port', 'no arm is connected, and no port is configured',
                           'Plug it in, then run `reflex so101 find`')

@@ -141,8 +141,9 @@ def test_entry_9_no_arm_where_it_should_be(reflex, monkeypatch, tmp_path, from_e
     assert found.document['ok'] is False
     error = found.document['error']
     assert written.err.endswith(f'Reflex command failed\n\nError: {error}\n')
-    assert error.startswith('Could not auto-detect an SO-101 serial bus. Checked ')
-    assert f'{port} does not exist' in error and 'REFLEX_SO101_PORT' in error
+    # The port was named: the words about a search belong to a search.
+    assert error.startswith(f'port {port} does not exist') and 'REFLEX_SO101_PORT' in error
+    assert error.endswith('REFLEX_SO101_PORT names this port') == from_environment
 
 
 # ---- 10, 11: training

@@ -120,12 +120,27 @@ def test_find_as_json_tells_port_baud_and_models(reflex: Command, arm: Simulated
 
 
 @pytest.mark.parametrize('options', ((), ('--json',)))
-def test_find_without_an_arm_fails_with_the_documented_text(
+def test_find_at_a_port_that_does_not_exist_says_only_that(
         reflex: Command, tmp_path: Path, options: tuple[str, ...]) -> None:
     outcome = reflex('find', '--port', str(tmp_path / 'nothing'), *options)
     assert outcome.code == 1
     said = outcome.document['error'] if options else outcome.err
-    assert 'Could not auto-detect an SO-101 serial bus.' in said and 'does not exist' in said
+    assert f'port {tmp_path / "nothing"} does not exist' in said and 'auto-detect' not in said
+
+
+@pytest.mark.parametrize('named_by', ('option', 'variable'))
+def test_named_port_that_is_silent_is_no_failed_search(
+        reflex: Command, arm: SimulatedArm, monkeypatch: pytest.MonkeyPatch,
+        named_by: str) -> None:
+    arm.control.fault('silent', ids=[1, 2, 3, 4, 5, 6])
+    options = ('--port', str(arm.link)) if named_by == 'option' else ()
+    for command in ('ping', 'find'):
+        said = reflex(command, *options).err
+        assert f'no servo answers at {arm.link}, at 38400, ' in said
+        assert ('REFLEX_SO101_PORT names this port' in said) == (named_by == 'variable')
+        assert 'auto-detect' not in said and '--port,' not in said
+        # The command that lists the ports does not send the user to itself.
+        assert ('`reflex so101 find`' in said) == (command == 'ping')
 
 
 def test_ping_tells_who_answers(reflex: Command, arm: SimulatedArm) -> None:

@@ -14,6 +14,7 @@ import tty
 
 from arm_fixture import REPOSITORY, SimulatedArm
 import pytest
+import serial
 from test_port import HOLD_PORT
 
 from reflex_ros.errors import ConfigurationError
@@ -141,6 +142,19 @@ def test_no_candidate_says_so_with_a_next_step(host: FakeHost) -> None:
     assert said.startswith('Could not auto-detect an SO-101 serial bus. '
                            'Checked no serial candidates.')
     assert 'Plug the arm in' in said and VARIABLE in said
+
+
+def test_port_in_use_is_the_first_thing_that_is_said(host: FakeHost, silent: str) -> None:
+    port = host.port('ttyUSB0', silent)
+    other = host.port('ttyUSB1')
+    with serial.Serial(silent, exclusive=True):
+        said = host.refusal()
+        assert said.startswith('Could not auto-detect an SO-101 serial bus: port '
+                               f'{port} is in use by ')
+        assert 'Checked no serial candidates' not in said and str(other) in said
+        said = host.refusal(REFLEX_SO101_PORT=str(port))
+        assert said.startswith(f'port {port} is in use by ')
+        assert said.endswith(f'. {VARIABLE} names this port') and str(other) not in said
 
 
 def test_silent_port_is_listed_with_every_baud_rate(host: FakeHost, silent: str) -> None:
