@@ -106,7 +106,7 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
     figures = _sit(found, moved, dataset, takes, task, _Line(is_quiet=common.as_json))
     _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
             figures)
-    if (leader or has_keyboard) and not common.as_json:
+    if (leader or has_keyboard) and not is_simulated and not common.as_json:
         click.echo(HOLDS, err=True)
 
 
@@ -201,12 +201,14 @@ def _arm(port: str | None, leader: str | None, speed: float, *, is_simulated: bo
         if leader:
             assert port is not None, 'a leader needs both ports'
             teleop, drive = stack.enter_context(
-                led_arm(leader, port, speed, accepts_range=accepts_range))
+                led_arm(leader, port, speed, accepts_range=accepts_range,
+                        is_simulated=is_simulated))
             yield LedArm(teleop, drive), None
             return
         if has_keyboard:
             drive = stack.enter_context(
-                drive_arm(port, velocity=speed, accepts_range=accepts_range))
+                drive_arm(port, velocity=speed, accepts_range=accepts_range,
+                          is_simulated=is_simulated))
             limits = drive.bounds.arm
             guide = KeyboardGuide(limits.joint_names, lambda: drive.setpoint,
                                   (limits.lower, limits.upper))

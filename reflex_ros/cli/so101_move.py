@@ -32,7 +32,7 @@ HOLDS = ('The arm holds its position under torque. To release it, run `reflex so
 
 @contextmanager
 def drive_arm(port: str | None, *, velocity: float, parks: bool = False,
-              accepts_range: bool = False,
+              accepts_range: bool = False, is_simulated: bool = False,
               check: Callable[[ManualDrive, Vector], None] | None = None
               ) -> Iterator[ManualDrive]:
     """
@@ -40,6 +40,7 @@ def drive_arm(port: str | None, *, velocity: float, parks: bool = False,
 
     :param velocity: largest speed of a joint [rad/s].
     :param accepts_range: whether ranges that differ from other arms are accepted.
+    :param is_simulated: whether the arm ends with this command: nobody can park it afterwards.
     :param check: called with the pose of the arm (joints,) [rad] before it gets torque; what it
         raises leaves torque as it is.
     """
@@ -59,7 +60,7 @@ def drive_arm(port: str | None, *, velocity: float, parks: bool = False,
             # Shielded first, because a pending interrupt is repeated after 0.2 s.
             with shielded():
                 drive.close()
-                if is_stopped and drive.was_torque_tried:
+                if is_stopped and drive.was_torque_tried and not is_simulated:
                     click.echo(HOLDS if drive.has_torque else f'{NO_TORQUE}. `reflex so101 '
                                'monitor` shows which joints hold', err=True)
 

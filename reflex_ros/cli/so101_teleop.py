@@ -39,11 +39,12 @@ def require_two(leader: str, follower: str) -> None:
 
 
 @contextmanager
-def led_arm(leader: str, follower: str, speed: float, *,
-            accepts_range: bool) -> Iterator[tuple[Teleop, ManualDrive]]:
+def led_arm(leader: str, follower: str, speed: float, *, accepts_range: bool,
+            is_simulated: bool = False) -> Iterator[tuple[Teleop, ManualDrive]]:
     """
     Open two arms, check which one is which, and put the follower under torque for the block.
 
+    :param is_simulated: as for ``drive_arm``.
     :raises ConfigurationError: if they are exchanged, or a hand cannot move the leader.
     """
     with open_bus(leader) as bus:
@@ -52,7 +53,8 @@ def led_arm(leader: str, follower: str, speed: float, *,
         with open_bus(follower) as other:
             require_roles(arm, other, os.environ)
         require_torque_off(arm)
-        with drive_arm(follower, velocity=speed, accepts_range=accepts_range) as drive:
+        with drive_arm(follower, velocity=speed, accepts_range=accepts_range,
+                       is_simulated=is_simulated) as drive:
             yield Teleop(LeaderArm(arm, lambda: drive.bounds.arm), drive, speed), drive
 
 

@@ -70,7 +70,7 @@ def test_keys_of_a_person_and_ctrl_c_keep_what_was_ended(terminal, tmp_path):
     asked.wait_for('episode 2 of 20: recording 0.')
     asked.send(signal.SIGINT)
     code, text = asked.end()
-    assert code == 0, text
+    assert code == 0 and 'The arm holds' not in text, text
     assert '1 episodes added, 1 in all' in text and 'Traceback' not in text
     assert errors(tmp_path / 'data') == []
 
@@ -90,7 +90,8 @@ def test_keys_move_a_joint_while_an_episode_is_recorded(terminal, tmp_path):
     asked.wait_for('recording 2.')
     asked.press(' ')
     code, text = asked.end()
-    assert code == 0 and 'The arm holds' in text, text
+    # The simulated arm ends with the command, so nobody can park it.
+    assert code == 0 and 'The arm holds' not in text, text
     assert errors(folder) == []
     rows = parquet.read_table(folder / 'data').to_pydict()
     state, action = (np.array(rows[name]) for name in ('observation.state', 'action'))
@@ -98,6 +99,18 @@ def test_keys_move_a_joint_while_an_episode_is_recorded(terminal, tmp_path):
     assert 4.0 < action[-1, 0] - action[0, 0] < 12.5
     assert abs(state[-1, 0] - action[-1, 0]) < 0.5
     assert (np.ptp(action[:, 1:], axis=0) < 0.5).all()
+
+
+@pytest.mark.slow
+def test_simulated_arm_that_ends_with_an_interrupted_command_is_not_to_be_parked(
+        terminal, tmp_path):
+    asked = terminal('record', '--sim', '--keyboard', '--task', 'turn', '--out',
+                     str(tmp_path / 'data'))
+    asked.wait_for('episode 1 of 20: waiting')
+    asked.send(signal.SIGINT)
+    asked.send(signal.SIGTERM)
+    code, text = asked.end()
+    assert code != 0 and 'so101 park' not in text, text
 
 
 def test_second_recorder_on_a_data_set_is_refused(tmp_path):
