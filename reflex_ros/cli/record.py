@@ -103,11 +103,16 @@ def record(common: CommonOptions, task: str, episodes: int, out: Path | None, fp
     takes = Takes(episodes, episode_s or math.inf, math.inf if pause_s is None else pause_s)
     moved = _arm(port, leader, speed, is_simulated=is_simulated, has_keyboard=has_keyboard,
                  accepts_range=accept_range, yes=yes)
-    figures = _sit(found, moved, dataset, takes, task, _Line(is_quiet=common.as_json))
-    _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
-            figures)
+    figures, was_interrupted = _sit(found, moved, dataset, takes, task,
+                                    _Line(is_quiet=common.as_json))
     if (leader or has_keyboard) and not is_simulated and not common.as_json:
         click.echo(HOLDS, err=True)
+    if was_interrupted and dataset.episodes == before:
+        # Ctrl-C after the first episode ends a sitting; before, it is the end of the command.
+        click.echo(f'No episode was kept in {folder}', err=True)
+        raise KeyboardInterrupt
+    _report(common, folder, dataset.episodes, dataset.episodes - before, dataset.frames,
+            figures)
 
 
 def _check_usage(port: str | None, leader: str | None, pause_s: float | None,
@@ -132,8 +137,12 @@ def _check_usage(port: str | None, leader: str | None, pause_s: float | None,
 def _sit(found: Mapping[str, Camera],
          moved: AbstractContextManager[tuple[Demonstrator, KeyboardGuide | None]],
          dataset: DatasetFolder, takes: Takes, task: str,
-         show: Callable[[Progress], None]) -> Figures:
-    """Record until all takes are done or a person quits; return how well it was sampled."""
+         show: Callable[[Progress], None]) -> tuple[Figures, bool]:
+    """
+    Record until all takes are done or a person quits.
+
+    :returns: how well it was sampled, and whether it was interrupted.
+    """
     from reflex_ros.recording.dataset_folder import UNFINISHED
     from reflex_ros.recording.sampler import Sampler
     from reflex_ros.recording.takes import HELP
@@ -143,6 +152,7 @@ def _sit(found: Mapping[str, Camera],
     before, names = dataset.episodes, list(found)
     cameras = SittingCameras(found)
     sitting: Sitting | None = None
+    was_interrupted = True
     try:
         with ExitStack() as stack:
             stack.enter_context(interruptible())
@@ -163,6 +173,7 @@ def _sit(found: Mapping[str, Camera],
             with suppress(KeyboardInterrupt):
                 # Ctrl-C is a way to quit: what was kept is saved below.
                 sitting.run(show)
+                was_interrupted = False
     except KeyboardInterrupt:
         # It is repeated until the arm is at rest.
         if sitting is None:
@@ -174,7 +185,7 @@ def _sit(found: Mapping[str, Camera],
             if sys.exc_info()[0] is not None:
                 click.echo(f'{dataset.episodes - before} episodes of this sitting are in '
                            f'{dataset.folder}', err=True)
-    return sampler.figures
+    return sampler.figures, was_interrupted
 
 
 @contextmanager

@@ -102,15 +102,17 @@ def test_keys_move_a_joint_while_an_episode_is_recorded(terminal, tmp_path):
 
 
 @pytest.mark.slow
-def test_simulated_arm_that_ends_with_an_interrupted_command_is_not_to_be_parked(
-        terminal, tmp_path):
+def test_ctrl_c_in_the_first_episode_is_an_interrupted_command(terminal, tmp_path):
     asked = terminal('record', '--sim', '--keyboard', '--task', 'turn', '--out',
                      str(tmp_path / 'data'))
     asked.wait_for('episode 1 of 20: waiting')
+    asked.press(' ')
+    asked.wait_for('recording 0.')
     asked.send(signal.SIGINT)
-    asked.send(signal.SIGTERM)
     code, text = asked.end()
-    assert code != 0 and 'so101 park' not in text, text
+    # As every other command that is interrupted before it has done anything.
+    assert code == 130 and 'No episode was kept' in text and 'Error: interrupted' in text, text
+    assert 'so101 park' not in text
 
 
 def test_second_recorder_on_a_data_set_is_refused(tmp_path):
