@@ -14,6 +14,7 @@ from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, confirm, open_bus
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE, check_travel, compare_poses, positions
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import BusTimeout, ConfigurationError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
@@ -69,23 +70,27 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, undo: b
             for servo_id, values in calibration_settings(reference, found).items():
                 wanted[servo_id].update(values)
         # Values that the driver set until power-off read as equal, so --write writes these too.
-        todo = eeprom.changes(found, wanted, with_equal=writes)
+        written = eeprom.changes(found, wanted, with_equal=writes)
+        todo = [change for change in written if change.before != change.after]
+        again = len(written) - len(todo)
         if undo and eeprom.changes_calibration(todo):
             raise ConfigurationError('the newest backup is of a change of the calibration. Undo '
                                      f'it: {_call("calibrate --undo", arm_id)}')
         backup = None
-        if (writes or undo) and todo:
-            confirm(f'{len(todo)} registers will be written.', yes=yes)
+        if (writes or undo) and written:
+            if not yes:
+                for change in todo:
+                    click.echo(str(change), err=True)
+            confirm(f'{counted(len(todo), "register")} will be changed.{_stored(again)}', yes=yes)
             with interruptible(), shielded():
-                backup = write_with_backup(bus, todo, backup_folder(os.environ), arm_id)
-            found, todo_left = eeprom.read_kept(bus, list(found)), []
-        else:
-            todo_left = todo
+                backup = write_with_backup(bus, written, backup_folder(os.environ), arm_id)
+            found = eeprom.read_kept(bus, list(found))
         rows = _rows(bus, found)
     if common.as_json:
         text.document({'ok': True, 'joints': rows, 'backup': str(backup) if backup else None,
                        'written': [str(change) for change in todo] if backup else [],
-                       'differs': [str(change) for change in todo_left]})
+                       'stored_again': again if backup else 0,
+                       'differs': [] if backup else [str(change) for change in todo]})
         return
     text.show_grid(('joint', 'servo [tick]', 'soft [deg]', *(
         f'{register.name} [{register.unit}]' for register in PROTECTION)), [
@@ -94,13 +99,18 @@ def limits(common: CommonOptions, writes: bool, calibration: str | None, undo: b
     for change in todo:
         click.echo(f'{"written" if backup else "differs"}: {change}')
     if backup:
-        undoing = 'calibrate --undo' if eeprom.changes_calibration(
-            change for change in todo if change.before != change.after) else 'limits --undo'
+        click.echo(f'{counted(len(todo), "register")} changed.{_stored(again)}')
+        undoing = 'calibrate --undo' if eeprom.changes_calibration(todo) else 'limits --undo'
         click.echo(f'backup: {backup}   (undo: {_call(undoing, arm_id)})')
     elif undo:
         click.echo('The servos already have these values; nothing was written')
     elif todo:
         click.echo('To write these limits, add --write', err=True)
+
+
+def _stored(again: int) -> str:
+    return (f' {counted(again, "register")} with the wanted value already: stored again, so that '
+            'a value that only the driver has set survives a power cycle.' if again else '')
 
 
 def _call(command: str, arm_id: str) -> str:

@@ -24,6 +24,7 @@ from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.interrupt import interruptible
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.cli.so101_port import arm_command, open_bus
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.survey import joint_name, Reading, Survey
 
@@ -115,12 +116,16 @@ def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_pa
     if plot:
         _plot(plot, history)
     lines = (*text.grid(COLUMNS, [_cells(reading) for reading in history.newest.values()]),
-             f'\n{len(history.samples)} samples in {history.seconds:.1f} s, '
-             f'{history.rate_hz:.1f} Hz{_silence(history)}')
+             f'\n{counted(len(history.samples), "sample")} in {history.seconds:.1f} s, '
+             f'{history.rate_hz:.1f} Hz{_silence(history)}',
+             *([f'Readings: {csv_path}'] if csv_path else []),
+             *([f'Charts: {plot}'] if plot else []))
+    files = {'csv': str(csv_path or ''), 'plot': str(plot or '')}
+    value = _document(history, name, absent) | files
     if absent:
         text.fail(common, f'servo {", ".join(map(str, absent))} never answered. Check the cable '
-                  'before it, and the servo supply', _document(history, name, absent), *lines)
-    text.report(common, _document(history, name, absent), *lines)
+                  'before it, and the servo supply', value, *lines)
+    text.report(common, value, *lines)
 
 
 def _samples(survey: Survey, seconds: float | None,
@@ -193,7 +198,7 @@ def _cells(r: Reading) -> tuple[str, ...]:
 
 
 def _silence(history: History) -> str:
-    parts = [f'servo {servo_id} silent {count} times'
+    parts = [f'servo {servo_id} silent {counted(count, "time")}'
              for servo_id, count in sorted(history.misses.items())]
     return ''.join(f', {part}' for part in parts)
 

@@ -233,6 +233,7 @@ def test_monitor_writes_a_table_and_a_picture(reflex: Command, arm: SimulatedArm
     table, picture = tmp_path / 'arm.csv', tmp_path / 'arm.png'
     outcome = reflex('monitor', '--seconds', '0.3', '--csv', str(table), '--plot', str(picture))
     assert outcome.code == 0 and 'samples in' in outcome.out
+    assert outcome.out.endswith(f'\nReadings: {table}\nCharts: {picture}\n')
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert len(rows) >= 12 and {row['joint'] for row in rows} == set(JOINT_NAMES)
     assert float(rows[0]['time_s']) == 0.0 < float(rows[-1]['time_s'])
@@ -507,7 +508,12 @@ def test_limits_are_shown_and_written_with_proof(reflex: Command, arm: Simulated
     assert before['joints'][5]['soft_deg'] == pytest.approx([-10.0, 119.6], abs=0.1)
     outcome = reflex('limits', '--write', '--yes', '--json')
     assert outcome.code == 0
-    assert set(before['differs']) <= set(outcome.document['written']) and before['differs']
+    assert before['differs'] == outcome.document['written'] and before['differs']
+    # Only what changes is listed; the others are stored again, past the memory of the driver.
+    assert outcome.document['stored_again'] > 20
+    for change in outcome.document['written']:
+        old, new = change.split(': ')[1].split(' -> ')
+        assert old != new
     assert Path(outcome.document['backup']).is_file()
     assert reflex('limits', '--json').document['differs'] == []
 
@@ -519,7 +525,9 @@ def test_limits_are_written_for_good_although_a_driver_has_set_them(
     driver.bring_up()
     driver.close()
     # What the driver set reads as wanted, and is gone with the power.
-    assert reflex('limits', '--write', '--yes').code == 0
+    outcome = reflex('limits', '--write', '--yes')
+    assert outcome.code == 0
+    assert 'protection_current:' not in outcome.out and 'stored again' in outcome.out
     arm.control.fault('power_loss')
     arm.control.clear()
     wait_for(lambda: reflex('ping').code == 0, 'the servos to be awake again')
