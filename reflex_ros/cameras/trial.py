@@ -11,6 +11,7 @@ import time
 from reflex_ros.cameras.frame import Frame
 from reflex_ros.cameras.source import CameraSource, CameraThread
 from reflex_ros.cameras.v4l2 import CameraLost
+from reflex_ros.domain.counted import counted
 
 FIRST_S = 5.0
 """How long the first picture is waited for [s]."""
@@ -77,8 +78,8 @@ def try_camera(name: str, source: CameraSource, seconds: float) -> Trial:
     finally:
         thread.end()
     if problems:
-        raise CameraLost(f'camera {name} was lost after {len(trial.times)} pictures: '
-                         f'{problems[0]}')
+        raise CameraLost(f'camera {name} was lost after '
+                         f'{counted(len(trial.times), "picture")}: {problems[0]}')
     if not trial.times:
         raise CameraLost(f'camera {name} is open, and no picture came within {FIRST_S:g} s. Plug '
                          'it in again, at another port if there is one')

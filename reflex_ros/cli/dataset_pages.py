@@ -15,6 +15,7 @@ import numpy as np
 
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def show_list(common: CommonOptions, found: Dataset) -> None:
         text.document({'ok': True, 'dataset': str(found.folder), 'episodes': rows,
                        'fps': found.fps, 'cameras': found.cameras, 'next': following})
         return
-    click.echo(f'{found.folder}: {len(rows)} episodes at {found.fps} Hz, cameras '
+    click.echo(f'{found.folder}: {counted(len(rows), "episode")} at {found.fps} Hz, cameras '
                f'{", ".join(found.cameras) or "none"}\n')
     text.show_grid(('episode', 'seconds', 'frames', 'task', 'moves most', 'by'),
                    [tuple(map(str, row.values())) for row in rows])

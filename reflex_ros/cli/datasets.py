@@ -17,6 +17,7 @@ from reflex_ros.cli.options import CommonOptions, local_command, service_command
 from reflex_ros.cli.remote import ask
 from reflex_ros.client.messages.datasets import Dataset
 from reflex_ros.client.resources import datasets as calls
+from reflex_ros.domain.counted import counted
 
 VALIDATE = next_steps.VALIDATE
 folder_argument = click.argument(
@@ -98,7 +99,8 @@ def check(common: CommonOptions, path: Path) -> None:
              'remarks': [finding.text for finding in findings if not finding.is_error]}
     lines = [f'{"ERROR" if finding.is_error else "remark"}: {finding.text}'
              for finding in findings]
-    head = (f'{path}: {about["version"]}, {about["episodes"]} episodes, {about["frames"]} frames '
+    head = (f'{path}: {about["version"]}, {counted(found.info["total_episodes"], "episode")}, '
+            f'{counted(found.info["total_frames"], "frame")} '
             f'at {about["fps"]} Hz')
     if errors:
         text.fail(common, f'{path} would be refused: {errors[0]}', about, head, *lines)
@@ -156,7 +158,7 @@ def edit(common: CommonOptions, paths: tuple[Path, ...], out: Path, keep: str | 
     following = [f'reflex datasets check {quoted}', f'reflex datasets upload {quoted}']
     text.report(common, {'ok': True, 'dataset': str(out), 'episodes': made.episodes,
                          'frames': made.frames, 'next': following},
-                f'{out}: {made.episodes} episodes, {made.frames} frames',
+                f'{out}: {counted(made.episodes, "episode")}, {counted(made.frames, "frame")}',
                 *text.next_lines(following))
 
 

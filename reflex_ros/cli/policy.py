@@ -17,6 +17,7 @@ from reflex_ros.cli.observation import milliseconds, observation_options
 from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask, ask_at, report_retry
 from reflex_ros.client.endpoints import Address, given
+from reflex_ros.domain.counted import counted
 
 SECONDS = FiniteRange(0.0, 3600.0)
 POSITIVE = FiniteRange(0.0, 3600.0, min_open=True)
@@ -78,7 +79,7 @@ def stream(common: CommonOptions, state: list[float], images: dict[str, dict[str
                 chunks.append({'seq': frame.seq, 'actions': frame.rows, 'rttMs': rtt_ms,
                                'inferMs': frame.infer_ms, 'totalMs': frame.total_ms})
                 continue
-            click.echo(f'\nChunk {frame.seq}: {len(frame.rows)} rows, inference '
+            click.echo(f'\nChunk {frame.seq}: {counted(len(frame.rows), "row")}, inference '
                        f'{milliseconds(frame.infer_ms)}, round trip {milliseconds(rtt_ms)}')
             for line in observation.table(state, frame.rows):
                 click.echo(line)
@@ -127,7 +128,8 @@ def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str,
     click.echo(f'Inference\n\nModel: {text.plain("", frame.get("model_id"))}')
     if frame.get('adapter_path'):
         click.echo(f'Adapter: {text.plain("", frame["adapter_path"])}')
-    click.echo(f'{len(frame.rows)} rows, inference {milliseconds(frame.infer_ms)}, round trip '
+    click.echo(f'{counted(len(frame.rows), "row")}, inference '
+               f'{milliseconds(frame.infer_ms)}, round trip '
                f'{milliseconds((time.monotonic() - began) * 1e3)}')
     for line in observation.table(state, frame.rows):
         click.echo(line)

@@ -24,6 +24,7 @@ from reflex_ros.cli.so101_move import drive_arm, HOLDS
 from reflex_ros.cli.so101_port import confirm, open_bus
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
 from reflex_ros.cli.so101_teleop import led_arm, require_two
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ConfigurationError, ReflexError
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _sit(found: Mapping[str, Camera],
             with shielded():
                 sitting.finish()
             if sys.exc_info()[0] is not None:
-                click.echo(f'{dataset.episodes - before} episodes of this sitting are in '
+                click.echo(f'{counted(dataset.episodes - before, "episode")} of this sitting, in '
                            f'{dataset.folder}', err=True)
     return sampler.figures, was_interrupted
 
@@ -276,7 +277,7 @@ class _Line:
         self._shown_at, self._state = now, state
         doing = 'recording' if progress.is_recording else progress.problem or 'waiting'
         parts = [f'episode {progress.number} of {progress.wanted}: {doing} '
-                 f'{progress.seconds:.1f} s', f'{progress.frames} frames',
+                 f'{progress.seconds:.1f} s', counted(progress.frames, 'frame'),
                  f'{progress.late} late', *(f'{name} {hz:.0f} Hz' for name, hz
                                             in progress.rates_hz.items())]
         if progress.saving:
@@ -301,10 +302,11 @@ def _report(common: CommonOptions, folder: Path, episodes: int, added: int, fram
     text.report(
         common, {'ok': True, 'dataset': str(folder), 'episodes': episodes, 'added': added,
                  'frames': frames, **numbers, 'next': following},
-        f'{folder}: {added} episodes added, {episodes} in all, {frames} frames',
-        f'{figures.late} of {figures.frames} frames came late; at p99 the pose is '
-        f'{numbers["joint_offset_ms_p99"]} ms from its frame, the pictures '
-        f'{numbers["camera_offset_ms_p99"]} ms', *text.next_lines(following))
+        f'{folder}: {counted(added, "episode")} added, {episodes} in all, '
+        f'{counted(frames, "frame")}',
+        f'{figures.late} of {counted(figures.frames, "frame")} came late. In 99 % of the frames, '
+        f'the pose was measured within {numbers["joint_offset_ms_p99"]} ms of the frame, and the '
+        f'pictures came within {numbers["camera_offset_ms_p99"]} ms', *text.next_lines(following))
 
 
 def _p99_ms(values: list[float]) -> float:

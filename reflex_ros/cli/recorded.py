@@ -16,6 +16,7 @@ import click
 
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.recording.places import recordings_folder, stops_folder, SUFFIX
 from reflex_ros.recording.reader import info, RecordingInfo
@@ -151,7 +152,7 @@ def export(common: CommonOptions, path: Path, form: str, out: Path | None) -> No
 
     _write(out, write)
     text.report(common, {'ok': True, 'file': str(out), 'rows': len(found)},
-                f'Written: {out} ({len(found)} rows)')
+                f'Written: {out} ({counted(len(found), "row")})')
 
 
 def describe(found: RecordingInfo) -> dict[str, object]:

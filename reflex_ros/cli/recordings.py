@@ -18,6 +18,7 @@ from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.options import CommonOptions, local_command, service_command
 from reflex_ros.cli.so101_port import arm_command, confirm
 from reflex_ros.cli.so101_ranges import ACCEPT_RANGE
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.arms import ARMS
 from reflex_ros.recording.reader import info
@@ -127,7 +128,8 @@ def export(common: CommonOptions, names: tuple[str, ...], form: str, out: Path |
     following = [f'reflex datasets upload {shlex.quote(str(out))}']
     text.report(common, {'ok': True, 'folder': str(out), 'episodes': len(paths),
                          'frames': frames, 'next': following},
-                f'Written: {out} ({len(paths)} episodes, {frames} frames at {fps} Hz)',
+                f'Written: {out} ({counted(len(paths), "episode")}, '
+                f'{counted(frames, "frame")} at {fps} Hz)',
                 *text.next_lines(following))
 
 

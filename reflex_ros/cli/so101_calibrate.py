@@ -28,6 +28,7 @@ from reflex_ros.cli.so101_ranges import (
     compare_poses,
     positions,
 )
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import BusTimeout
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
@@ -106,7 +107,7 @@ def calibrate(common: CommonOptions, source: str | None, seconds: float | None, 
             _release(bus, yes=yes)
             for change in todo:
                 click.echo(str(change), err=True)
-            confirm(f'These {len(todo)} registers will be written.', yes=yes)
+            confirm(f'{counted(len(todo), "register")} will be written.', yes=yes)
             with shielded():
                 kept = write_with_backup(bus, todo, backup_folder(os.environ), arm_id)
         now = eeprom.read_kept(bus, SERVO_IDS)
@@ -200,7 +201,7 @@ def _report(common: CommonOptions, todo: Sequence[eeprom.Change], backup: Path |
                 'range_min': found[joint.servo_id][reg.MIN_POSITION_LIMIT],
                 'range_max': found[joint.servo_id][reg.MAX_POSITION_LIMIT],
             } for joint in SO101_JOINTS}},
-        f'{len(todo)} registers written and read back' if todo
+        f'{counted(len(todo), "register")} written and read back' if todo
         else 'The servos already have these values; nothing was written',
         *([f'backup: {backup}   (undo: reflex so101 calibrate --undo)'] if backup else []),
         f'LeRobot file: {file}' if file

@@ -22,6 +22,7 @@ import click
 from reflex_ros.cli.options import CommonOptions
 from reflex_ros.client.messages import Row
 from reflex_ros.client.texts import printable
+from reflex_ros.domain.counted import counted
 
 MAX_ROWS, MAX_DEPTH = 5, 8
 MISSING = 'not available'
@@ -210,7 +211,7 @@ def _item(key: str, value: object, depth: int) -> Iterator[str]:
         yield head if value else f'{head} {MISSING}'
         yield from lines(value, depth + 1)
     else:
-        yield f'{head} {len(value)} item(s)'
+        yield f'{head} {counted(len(value), "item")}'
         yield from _rows(key, value, depth + 1)
 
 
@@ -222,7 +223,7 @@ def _rows(key: str, rows: Sequence[object], depth: int) -> Iterator[str]:
             block = list(lines(row, depth + 1))
             yield from [bullet + block[0].lstrip(), *block[1:]]
         elif isinstance(row, (Mapping, list, tuple)):
-            yield f'{bullet}{len(row)} item(s)'
+            yield f'{bullet}{counted(len(row), "item")}'
         else:
             yield bullet + plain(key, row)
     if len(rows) > MAX_ROWS:
@@ -231,7 +232,7 @@ def _rows(key: str, rows: Sequence[object], depth: int) -> Iterator[str]:
 
 def _cell(key: str, value: object) -> str:
     if isinstance(value, (Mapping, list, tuple)):
-        return f'{len(value)} item(s)'
+        return f'{counted(len(value), "item")}'
     return '-' if value is None or value == '' else plain(key, value)
 
 

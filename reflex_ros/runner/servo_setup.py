@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reflex_ros.client.user_folders import base
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ReflexError
 from reflex_ros.hardware import eeprom
 from reflex_ros.hardware import registers as reg
@@ -82,4 +83,5 @@ def _restore(bus: Bus, done: Sequence[Change], backup: Path) -> str:
         listing = '; '.join(map(str, dict.fromkeys(done)))
         return (f'These registers may have been written: {listing}. To restore them: reflex so101 '
                 f'calibrate --undo --backup {backup}')
-    return f'The {len(undo)} registers that were written are restored; backup: {backup}'
+    return (f'What was written to {counted(len(undo), "register")} is restored; backup: '
+            f'{backup}')

@@ -20,6 +20,7 @@ import time
 
 import numpy as np
 
+from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ReflexError
 from reflex_ros.recording.dataset_folder import DatasetFolder, Episode
 from reflex_ros.recording.sampler import Sampler, Spool
@@ -192,7 +193,7 @@ class Sitting:
         self._sampler.end()
         episode, spools = self._sampler.take(self.task)
         if len(episode.state) < LEAST_FRAMES:
-            refusal = f'the episode has {len(episode.state)} frames: too short, dropped'
+            refusal = f'the episode has {counted(len(episode.state), "frame")}: too short, dropped'
             self._say(refusal)
             self._takes.take_back()
             for spool in spools.values():

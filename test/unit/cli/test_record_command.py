@@ -53,7 +53,7 @@ def test_episodes_of_the_clock_are_a_data_set_that_passes_the_check(tmp_path):
     assert state[:, 5].min() >= 0.0 and state[:, 5].max() <= 100.0
     # Continued, by the same command.
     done = record(folder, '--episodes', '1', '--episode-s', '1', '--pause-s', '0.3')
-    assert f'{folder}: 1 episodes added, 3 in all' in done.stdout, done.stderr
+    assert f'{folder}: 1 episode added, 3 in all' in done.stdout, done.stderr
     assert errors(folder) == []
 
 
@@ -71,7 +71,7 @@ def test_keys_of_a_person_and_ctrl_c_keep_what_was_ended(terminal, tmp_path):
     asked.send(signal.SIGINT)
     code, text = asked.end()
     assert code == 0 and 'The arm holds' not in text, text
-    assert '1 episodes added, 1 in all' in text and 'Traceback' not in text
+    assert '1 episode added, 1 in all' in text and 'Traceback' not in text
     assert errors(tmp_path / 'data') == []
 
 

@@ -66,9 +66,9 @@ def test_text_is_title_blank_line_and_labels_in_the_order_given(capsys):
 def test_list_shows_its_first_five_rows_and_counts_the_rest(capsys):
     rows = [{'_id': f'r{number}', 'tags': ['a']} for number in range(7)]
     assert shown(capsys, {'robots': rows[:1], 'numbers': list(range(8)), 'none': []}) == [
-        'Robots: 1 item(s)', '  - ID: r0', '    Tags: 1 item(s)', '      - a',
-        'Numbers: 8 item(s)', '  - 0', '  - 1', '  - 2', '  - 3', '  - 4', '  - ... 3 more',
-        'None: 0 item(s)']
+        'Robots: 1 item', '  - ID: r0', '    Tags: 1 item', '      - a',
+        'Numbers: 8 items', '  - 0', '  - 1', '  - 2', '  - 3', '  - 4', '  - ... 3 more',
+        'None: 0 items']
     assert len(shown(capsys, {'robots': rows})) == 1 + 5 * 3 + 1
 
 
@@ -101,7 +101,7 @@ def test_table_has_all_rows_and_no_empty_column(capsys):
                    field='robots')
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
-        'Robots', '', 'ID        Name         Tags', 'robot_0   -            1 item(s)']
+        'Robots', '', 'ID        Name         Tags', 'robot_0   -            1 item']
     assert len(lines) == 3 + 12
 
 

@@ -88,7 +88,7 @@ def test_set_up_keeps_the_old_values_in_a_file(bus: Bus, tmp_path: Path) -> None
 
 
 def test_failed_set_up_puts_everything_back(arm: SimulatedArm, bus: Bus, tmp_path: Path) -> None:
-    with pytest.raises(ReflexError, match='that were written are restored'):
+    with pytest.raises(ReflexError, match=r'written to \d+ registers? is restored'):
         write_with_backup(bus, [PAN, NEVER, ROLL], tmp_path, 'arm')
     assert bus.read(1, reg.HOMING_OFFSET) == 412
     assert bus.read(5, reg.MAX_POSITION_LIMIT) == 4095
