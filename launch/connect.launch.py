@@ -29,6 +29,7 @@ from reflex_ros.bringup import configuration, dds, process_table
 from reflex_ros.bringup import rviz as rviz_config
 from reflex_ros.domain import secret_variables
 from reflex_ros.errors import ConfigurationError
+from reflex_ros.runner import running_graphs
 
 LINGER_S = 1.0
 STATE_PUBLISHERS = ('robot_state_publisher', 'tf2_ros')
@@ -89,6 +90,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         raise ConfigurationError(f'leader {leader!r} can guide one robot, and {len(namespaces)} '
                                  'are started. Start a launch file for each')
     has_sim = arguments['sim'] == 'true'
+    for namespace in namespaces:
+        running_graphs.check_place(running_graphs.domain_in(context.environment), namespace)
     config = configuration.read(
         Path(arguments['config']).expanduser() if arguments['config'] else None, namespaces,
         sim=has_sim)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import os
 from pathlib import Path
 import sys
 
@@ -16,6 +17,7 @@ from reflex_ros.cli import render, text
 from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions, local_command
+from reflex_ros.runner import running_graphs
 
 
 @local_command('reflex demo --seconds 15', 'reflex demo --fault kill_stream --recover --json')
@@ -54,7 +56,10 @@ def demo(common: CommonOptions, seconds: float, fault: str | None, recover: bool
     with interruptible():
         run = Demo(folder, report, prompt=prompt, latency_ms=latency_ms, jitter_ms=jitter_ms)
         try:
-            with render.live_display(run.system.view, lambda: activity[0], quiet=common.as_json):
+            with running_graphs.starting(
+                    running_graphs.DEMO, '', {**os.environ, **run.environment}), \
+                    render.live_display(run.system.view, lambda: activity[0],
+                                        quiet=common.as_json):
                 result = run.run(seconds, chosen, recover=recover)
         finally:
             with shielded():

@@ -20,6 +20,7 @@ from reflex_ros.cli.interrupt import interruptible, shielded
 from reflex_ros.cli.options import CommonOptions, local_command
 from reflex_ros.domain import key_values
 from reflex_ros.domain.safe_stop import State
+from reflex_ros.runner import running_graphs
 
 KEYS = {' ': 'stop', 'p': 'promote', 'd': 'demote', 'r': 'reset', 'k': 'park'}
 GUIDE_KEYS = {'t': 'take_over', 'h': 'hand_back'}
@@ -52,20 +53,27 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     """
     if len(process_table.namespaces(namespace)) > 1:
         raise click.UsageError('--namespace names several robots: run one `reflex up` for each')
-    folder = logs or run_folders.make('up')
-    world = process_table.make_world() if sim else None
     # A simulated robot must not meet a real one, so it gets its own ROS domain.
     environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}
-    system = System(folder, config=config, world=world, namespace=namespace,
-                    environment=environment, has_description=description, leader=leader)
+    nodes_environment = {**os.environ, **environment}
+    with running_graphs.starting(
+            running_graphs.UP_SIM if sim else running_graphs.UP, namespace,
+            {**nodes_environment, **dds.environment(nodes_environment)}):
+        folder = logs or run_folders.make('up')
+        system = System(folder, config=config, namespace=namespace, environment=environment,
+                        world=process_table.make_world() if sim else None,
+                        has_description=description, leader=leader)
+        _run(common, system, f'ROS_DOMAIN_ID={running_graphs.domain_in(nodes_environment)}   '
+             f'logs: {folder}', has_leader=bool(leader))
+
+
+def _run(common: CommonOptions, system: System, place: str, *, has_leader: bool) -> None:
     for warning in system.warnings:
         click.echo(f'Warning: {warning}', err=True)
-    domain = environment.get('ROS_DOMAIN_ID') or os.environ.get('ROS_DOMAIN_ID') or '0'
-    place = f'ROS_DOMAIN_ID={domain}   logs: {folder}'
     if not sys.stderr.isatty():
         click.echo(place, err=True)
     stopped_by_fault = False
-    calls, help_line = (KEYS | GUIDE_KEYS, GUIDE_HELP + HELP) if leader else (KEYS, HELP)
+    calls, help_line = (KEYS | GUIDE_KEYS, GUIDE_HELP + HELP) if has_leader else (KEYS, HELP)
     # Outermost: what restores the terminal must not be interrupted.
     with keys.pressed(lambda key: _press(key, calls, system), quiet=common.as_json) as has_keys, \
             interruptible():

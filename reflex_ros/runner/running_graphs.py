@@ -4,8 +4,8 @@
 Which graphs run on this machine, so that a command in another terminal finds them.
 
 Each node process leaves a note while it runs: a file of its own with its ROS domain, its namespace
-and the settings of its middleware. Nothing secret is in it. A note whose process has ended counts
-for nothing.
+and the settings of its middleware. So does a command that starts a graph. Nothing secret is in it.
+A note whose process has ended counts for nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 import logging
 import os
 from pathlib import Path
+import time
 from typing import Any
 
 from reflex_ros.client import private_file
@@ -29,6 +30,10 @@ VARIABLES = (
     'RMW_FASTRTPS_USE_QOS_FROM_XML', 'ZENOH_CONFIG_OVERRIDE')
 """Variables that decide which participants of a domain find each other."""
 WHAT = 'the note of a running node'
+UP, UP_SIM, DEMO = STARTERS = ('reflex up', 'reflex up --sim', 'reflex demo')
+"""Commands that start a graph, as their notes name them."""
+LEAVE_S = 2.0
+"""Nodes whose starter was killed end by themselves within this time."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,12 +89,14 @@ class NoteFile:
 
     :param node: name of the node.
     :param namespace: namespace of the node.
+    :param environment: has the settings of the middleware.
     """
 
-    def __init__(self, node: str, domain: int, namespace: str) -> None:
+    def __init__(self, node: str, domain: int, namespace: str,
+                 environment: Mapping[str, str] = os.environ) -> None:
         pid = os.getpid()
         self._note = Note(pid, _started(pid), node, domain, namespace.strip('/'),
-                          {name: os.environ[name] for name in VARIABLES if os.environ.get(name)})
+                          {name: environment[name] for name in VARIABLES if environment.get(name)})
         self._file = folders()[0] / f'{pid}.json'
         _forget_ended()
         self._write()
@@ -112,10 +119,14 @@ class NoteFile:
             _log.debug('`reflex stop` will not find this graph by itself: %s', exc)
 
 
-def find() -> list[Graph]:
-    """Return the graphs that run on this machine, for this user, by domain and namespace."""
+def find(*, besides: int = 0) -> list[Graph]:
+    """
+    Return the graphs that run on this machine, for this user, by domain and namespace.
+
+    :param besides: id of a process whose note does not count.
+    """
     graphs: dict[tuple[int, str], Graph] = {}
-    for _, note in _notes():
+    for note in (note for _, note in _notes() if note.pid != besides):
         place = note.domain, note.namespace
         graph = graphs.get(place, Graph(*place, note.environment))
         graphs[place] = replace(
@@ -127,6 +138,74 @@ def find() -> list[Graph]:
 def holder(session_id: str) -> Graph | None:
     """Return the graph on this machine that holds a session at the service, if one does."""
     return next((graph for graph in find() if session_id and graph.session_id == session_id), None)
+
+
+def domain_in(environment: Mapping[str, str]) -> int:
+    """
+    Return the ROS domain of a process.
+
+    :raises ConfigurationError: when ROS_DOMAIN_ID is no number.
+    """
+    text = environment.get('ROS_DOMAIN_ID') or '0'
+    if not text.isdecimal():
+        raise ConfigurationError(f'ROS_DOMAIN_ID is {text!r}, which is no number: set one from 0 '
+                                 'to 101, or unset it')
+    return int(text)
+
+
+@contextlib.contextmanager
+def starting(command: str, namespace: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """
+    Leave a note for a command that starts a graph, for as long as the graph runs.
+
+    :param command: one of ``STARTERS``.
+    :param environment: of the nodes.
+    :raises ConfigurationError: as ``check_place``.
+    """
+    domain = domain_in(environment)
+    # The note first: of two that start at the same moment, none misses the other one.
+    note = NoteFile(command, domain, namespace, environment)
+    try:
+        check_place(domain, namespace)
+        yield
+    finally:
+        note.remove()
+
+
+def check_place(domain: int, namespace: str) -> None:
+    """
+    Refuse to start a graph where it would break another one of this machine.
+
+    Waits 2 s at most for the nodes of a starter that was killed.
+
+    :raises ConfigurationError: when a graph runs in this domain and namespace.
+    """
+    deadline = time.monotonic() + LEAVE_S
+    while refusal := _refusal_reason(domain, namespace.strip('/')):
+        text, has_starter = refusal
+        if has_starter or time.monotonic() > deadline:
+            raise ConfigurationError(text)
+        time.sleep(0.1)
+
+
+def _refusal_reason(domain: int, namespace: str) -> tuple[str, bool] | None:
+    """Return why no graph may start here, and whether the starter of the other one runs."""
+    # Not at the top: it imports numpy, and a stop must not wait for that.
+    from reflex_ros.domain.graph_status import NAMES
+
+    for graph in find(besides=os.getpid()):
+        # A view, a camera or a recorder alone is no other graph.
+        others = {name: pid for name, pid in graph.nodes.items()
+                  if name in (*STARTERS, *NAMES)}
+        if graph.domain != domain or not others:
+            continue
+        processes = ', '.join(f'{name}: process {pid}' for name, pid in others.items())
+        has_starter = not others.keys().isdisjoint(STARTERS)
+        if graph.namespace == namespace:
+            return (f'a graph already runs in {graph} ({processes}), and two would stop each '
+                    "other's arm. `reflex status` shows it. End it first, or start this one with "
+                    'another ROS_DOMAIN_ID or namespace'), has_starter
+    return None
 
 
 def folders() -> tuple[Path, ...]:

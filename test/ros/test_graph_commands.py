@@ -206,3 +206,18 @@ def test_command_ends_with_its_code_although_the_middleware_hangs(domain, own_pl
             **os.environ, **domain, **own_places}, capture_output=True, text=True, timeout=60,
         check=False)
     assert done.returncode == 1 and 'no supervisor was found' in done.stdout, done
+
+
+def test_second_reflex_up_is_refused_and_leaves_the_first_one_alone(own_places, domain):
+    with running('up', '--sim', env={**domain, **own_places}) as system:
+        lines = iter(system.stderr.readline, '')
+        assert any(line.startswith('READY') for line in lines)
+        before = {note['node']: note['pid'] for note in notes(own_places)}
+        for arguments in (('up', '--sim'), ('up',), ('demo',)):
+            second = subprocess.run(
+                [sys.executable, '-m', 'reflex_ros', *arguments], text=True, capture_output=True,
+                env={**os.environ, **domain, **own_places}, timeout=60, check=False)
+            assert second.returncode == 1
+            assert f'reflex up --sim: process {system.pid}' in second.stderr
+        assert {note['node']: note['pid'] for note in notes(own_places)} == before
+    assert not notes(own_places)

@@ -22,6 +22,7 @@ import yaml
 
 from reflex_ros.bringup import process_table
 from reflex_ros.errors import ConfigurationError
+from reflex_ros.runner import running_graphs
 
 FILE = Path(__file__).resolve().parents[3] / 'launch' / 'connect.launch.py'
 
@@ -256,3 +257,14 @@ def test_leader_is_one_of_the_processes(launch_file: Any) -> None:
     assert leader.namespace == 'left' and {'port': '/dev/so101_leader'} in leader.parameters
     with pytest.raises(ConfigurationError, match='can guide one robot'):
         describe(launch_file, leader='/dev/so101_leader', namespace='left,right')
+
+
+def test_second_graph_in_one_domain_and_namespace_is_refused(
+        launch_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = running_graphs.Graph(7, 'left', nodes={'so101': 1, 'reflex up': 2})
+    monkeypatch.setattr(running_graphs, 'find', lambda **_: [graph])
+    monkeypatch.setenv('ROS_DOMAIN_ID', '7')
+    with pytest.raises(ConfigurationError, match='a graph already runs in ROS domain 7, '
+                       r'namespace left \(so101: process 1, reflex up: process 2\)'):
+        describe(launch_file, namespace='right,left')
+    assert of_kind(describe(launch_file, namespace='right'), 'Node')

@@ -3,9 +3,12 @@
 """What ``reflex up`` says at its end (error reference, 7); the graph itself is in test/ros."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from reflex_ros.bringup import processes
 from reflex_ros.bringup.system import View
 from reflex_ros.cli import up
 from reflex_ros.cli.options import CommonOptions
@@ -52,3 +55,25 @@ def test_without_a_terminal_old_news_is_said_once_with_what_is_done():
     assert up._news(view, [], known)[0] == []
     view.answer = 'monitor hung: it is started again'
     assert up._news(view, [], known)[0] == [view.answer]
+
+
+@pytest.mark.parametrize('arguments', [('up',), ('up', '--sim'), ('demo',)])
+def test_second_graph_in_one_domain_is_refused_before_anything_starts(
+        ask, tmp_path, monkeypatch, arguments):
+    monkeypatch.setenv('XDG_RUNTIME_DIR', str(tmp_path))
+    monkeypatch.setenv('ROS_DOMAIN_ID', '7')
+    monkeypatch.setattr(processes.ProcessGroup, 'start', lambda *_: pytest.fail('it started'))
+    monkeypatch.setattr('reflex_ros.bringup.packages.check_packages', lambda **_: None)
+    first = subprocess.Popen(
+        [sys.executable, '-c', 'from reflex_ros.runner.running_graphs import starting\n'
+         'with starting("reflex up --sim", "", {"ROS_DOMAIN_ID": "7"}): print(flush=True); '
+         'input()'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert first.stdout.readline()
+    try:
+        found = ask(*arguments, '--logs', str(tmp_path / 'logs'))
+    finally:
+        first.communicate(b'\n')
+    assert found.code == 1
+    assert f'a graph already runs in ROS domain 7 (reflex up --sim: process {first.pid})' \
+        in found.err
+    assert '`reflex status`' in found.err and 'another ROS_DOMAIN_ID or namespace' in found.err

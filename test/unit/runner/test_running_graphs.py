@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
+from reflex_ros.errors import ConfigurationError
 from reflex_ros.runner import running_graphs
-from reflex_ros.runner.running_graphs import find, holder, NoteFile
+from reflex_ros.runner.running_graphs import check_place, find, holder, NoteFile, starting
 
 
 @pytest.fixture
@@ -114,3 +115,67 @@ def test_folder_that_others_may_write_is_not_used_and_ends_no_node(places):
     places.chmod(0o777)
     NoteFile('so101', 5, '/').hold_session('sess_1')
     assert find() == []
+
+
+@pytest.fixture
+def other_graph(places, neighbour, monkeypatch):
+    """Return what writes the note of a node in another process, in domain 5."""
+    monkeypatch.setattr(running_graphs, 'LEAVE_S', 0.0)
+
+    def write(node, namespace='', **fields):
+        ours = NoteFile(node, 5, namespace)
+        change(places, **{'pid': neighbour, 'started': running_graphs._started(neighbour)}
+               | fields)
+        ours.remove()
+        return neighbour
+
+    return write
+
+
+def test_second_graph_in_one_domain_and_namespace_is_refused_with_the_next_step(other_graph):
+    pid = other_graph('so101')
+    with pytest.raises(ConfigurationError, match='a graph already runs in ROS domain 5') as caught:
+        check_place(5, '/')
+    for part in (f'so101: process {pid}', '`reflex status`', 'another ROS_DOMAIN_ID or namespace'):
+        assert part in str(caught.value)
+    check_place(6, '')
+    check_place(5, 'left')
+
+
+def test_graph_whose_nodes_are_not_there_yet_is_known_by_the_command_that_starts_it(other_graph):
+    pid = other_graph('reflex up')
+    with pytest.raises(ConfigurationError, match=f'reflex up: process {pid}'), \
+            starting('reflex up', '', {'ROS_DOMAIN_ID': '5'}):
+        pass
+    # The refused one has left no note.
+    assert [graph.nodes for graph in find()] == [{'reflex up': pid}]
+
+
+@pytest.mark.parametrize('node, fields', [
+    # A view or a camera of a person's own breaks nothing; a process that has ended is no graph.
+    ('view', {}), ('camera', {}), ('so101', {'started': 1})])
+def test_what_is_no_other_graph_refuses_nothing(other_graph, node, fields):
+    other_graph(node, **fields)
+    check_place(5, '')
+
+
+def test_nodes_of_a_killed_starter_are_waited_for(other_graph, places, monkeypatch):
+    other_graph('so101')
+    monkeypatch.setattr(running_graphs, 'LEAVE_S', 8.0)
+    monkeypatch.setattr(running_graphs.time, 'sleep', lambda _: [
+        file.unlink() for file in places.glob('*')])
+    check_place(5, '')
+
+
+def test_command_that_starts_a_graph_is_found_while_it_runs(places):
+    with starting('reflex demo', '', {'ROS_DOMAIN_ID': '7', 'ROS_STATIC_PEERS': 'x'}):
+        [graph] = find()
+        assert graph.domain == 7
+        assert graph.environment == {'ROS_STATIC_PEERS': 'x'}
+    assert find() == []
+
+
+def test_domain_that_is_no_number_is_refused():
+    with pytest.raises(ConfigurationError, match="ROS_DOMAIN_ID is 'x', which is no number"), \
+            starting('reflex up', '', {'ROS_DOMAIN_ID': 'x'}):
+        pass
