@@ -91,7 +91,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                                  'are started. Start a launch file for each')
     has_sim = arguments['sim'] == 'true'
     for namespace in namespaces:
-        running_graphs.check_place(running_graphs.domain_in(context.environment), namespace)
+        running_graphs.check_place(running_graphs.domain_in(context.environment), namespace,
+                                   is_simulated=has_sim)
     config = configuration.read(
         Path(arguments['config']).expanduser() if arguments['config'] else None, namespaces,
         sim=has_sim)

@@ -278,6 +278,9 @@ def private_domain() -> dict[str, str]:
     """
     Choose a DDS domain without a robot; return the variables that select it for a process.
 
+    A domain that ROS_DOMAIN_ID names is kept, because other terminals then use it too. Whether a
+    real robot runs there is checked by ``runner.running_graphs``.
+
     This process keeps the domain until the system in it has ended: another one that starts at the
     same moment, before there is a node to be seen, chooses another domain.
     """

@@ -53,7 +53,8 @@ def up(common: CommonOptions, config: Path | None, sim: bool, namespace: str,
     """
     if len(process_table.namespaces(namespace)) > 1:
         raise click.UsageError('--namespace names several robots: run one `reflex up` for each')
-    # A simulated robot must not meet a real one, so it gets its own ROS domain.
+    # A simulated robot must not meet a real one, so it gets its own ROS domain; in one that was
+    # chosen it is refused where a real one runs.
     environment = private_domain() if sim else {dds.RANGE: 'SUBNET'} if network else {}
     nodes_environment = {**os.environ, **environment}
     with running_graphs.starting(

@@ -73,6 +73,11 @@ class Graph:
     nodes: Mapping[str, int] = field(default_factory=dict)
     session_id: str = ''
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the robot is a simulated one: only its graph has such a camera."""
+        return any(name in (UP_SIM, DEMO) or name.startswith('sim_') for name in self.nodes)
+
     def complete_environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """Return the variables with which another process finds this graph."""
         others = {name: value for name, value in inherited.items() if name not in VARIABLES}
@@ -166,29 +171,32 @@ def starting(command: str, namespace: str, environment: Mapping[str, str]) -> It
     # The note first: of two that start at the same moment, none misses the other one.
     note = NoteFile(command, domain, namespace, environment)
     try:
-        check_place(domain, namespace)
+        check_place(domain, namespace, is_simulated=command != UP)
         yield
     finally:
         note.remove()
 
 
-def check_place(domain: int, namespace: str) -> None:
+def check_place(domain: int, namespace: str, *, is_simulated: bool) -> None:
     """
     Refuse to start a graph where it would break another one of this machine.
 
     Waits 2 s at most for the nodes of a starter that was killed.
 
-    :raises ConfigurationError: when a graph runs in this domain and namespace.
+    :param is_simulated: whether the robot of the new graph is a simulated one.
+    :raises ConfigurationError: when a graph runs in this domain and namespace, or, for a simulated
+        robot, when a real one runs in this domain.
     """
     deadline = time.monotonic() + LEAVE_S
-    while refusal := _refusal_reason(domain, namespace.strip('/')):
+    while refusal := _refusal_reason(domain, namespace.strip('/'), is_simulated=is_simulated):
         text, has_starter = refusal
         if has_starter or time.monotonic() > deadline:
             raise ConfigurationError(text)
         time.sleep(0.1)
 
 
-def _refusal_reason(domain: int, namespace: str) -> tuple[str, bool] | None:
+def _refusal_reason(domain: int, namespace: str, *,
+                    is_simulated: bool) -> tuple[str, bool] | None:
     """Return why no graph may start here, and whether the starter of the other one runs."""
     # Not at the top: it imports numpy, and a stop must not wait for that.
     from reflex_ros.domain.graph_status import NAMES
@@ -205,6 +213,10 @@ def _refusal_reason(domain: int, namespace: str) -> tuple[str, bool] | None:
             return (f'a graph already runs in {graph} ({processes}), and two would stop each '
                     "other's arm. `reflex status` shows it. End it first, or start this one with "
                     'another ROS_DOMAIN_ID or namespace'), has_starter
+        if is_simulated and not graph.is_simulated:
+            return (f'a real robot runs in {graph} ({processes}), and a simulated one must not '
+                    'meet it. Unset ROS_DOMAIN_ID: a simulated robot then gets a ROS domain of '
+                    'its own'), has_starter
     return None
 
 

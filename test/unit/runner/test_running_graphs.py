@@ -135,11 +135,11 @@ def other_graph(places, neighbour, monkeypatch):
 def test_second_graph_in_one_domain_and_namespace_is_refused_with_the_next_step(other_graph):
     pid = other_graph('so101')
     with pytest.raises(ConfigurationError, match='a graph already runs in ROS domain 5') as caught:
-        check_place(5, '/')
+        check_place(5, '/', is_simulated=True)
     for part in (f'so101: process {pid}', '`reflex status`', 'another ROS_DOMAIN_ID or namespace'):
         assert part in str(caught.value)
-    check_place(6, '')
-    check_place(5, 'left')
+    check_place(6, '', is_simulated=True)
+    check_place(5, 'left', is_simulated=False)
 
 
 def test_graph_whose_nodes_are_not_there_yet_is_known_by_the_command_that_starts_it(other_graph):
@@ -156,7 +156,7 @@ def test_graph_whose_nodes_are_not_there_yet_is_known_by_the_command_that_starts
     ('view', {}), ('camera', {}), ('so101', {'started': 1})])
 def test_what_is_no_other_graph_refuses_nothing(other_graph, node, fields):
     other_graph(node, **fields)
-    check_place(5, '')
+    check_place(5, '', is_simulated=False)
 
 
 def test_nodes_of_a_killed_starter_are_waited_for(other_graph, places, monkeypatch):
@@ -164,13 +164,26 @@ def test_nodes_of_a_killed_starter_are_waited_for(other_graph, places, monkeypat
     monkeypatch.setattr(running_graphs, 'LEAVE_S', 8.0)
     monkeypatch.setattr(running_graphs.time, 'sleep', lambda _: [
         file.unlink() for file in places.glob('*')])
-    check_place(5, '')
+    check_place(5, '', is_simulated=False)
+
+
+def test_simulated_robot_meets_no_real_one_in_any_namespace(other_graph):
+    other_graph('so101', 'left')
+    with pytest.raises(ConfigurationError, match='a real robot runs in ROS domain 5, namespace '
+                       'left .*Unset ROS_DOMAIN_ID'):
+        check_place(5, 'right', is_simulated=True)
+    check_place(5, 'right', is_simulated=False)
+
+
+def test_simulated_robots_with_other_namespaces_share_a_domain(other_graph):
+    other_graph('reflex up --sim', 'left')
+    check_place(5, 'right', is_simulated=True)
 
 
 def test_command_that_starts_a_graph_is_found_while_it_runs(places):
     with starting('reflex demo', '', {'ROS_DOMAIN_ID': '7', 'ROS_STATIC_PEERS': 'x'}):
         [graph] = find()
-        assert graph.domain == 7
+        assert (graph.domain, graph.is_simulated) == (7, True)
         assert graph.environment == {'ROS_STATIC_PEERS': 'x'}
     assert find() == []
 
