@@ -22,6 +22,7 @@ from typing import NamedTuple
 from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.recording.mcap_file import McapFile, require_mcap
 from reflex_ros.recording.places import make_private, new_file, stops_folder
+from reflex_ros.recording.stop_files import StopFiles
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ COMMIT_S = 0.5
 AFTER_STOP_S = 1.0
 """A stop's file also shows how the arm came to rest."""
 BEFORE_RUN_S = 2.0
-STOPS_KEPT = 100
 END_S = 10.0
 RETRY_S = 10.0
 """After a write that failed."""
@@ -127,6 +127,7 @@ class Recorder:
         self._is_running = settings.mode == 'always'
         self._is_ending = False
         self._stops: deque[_Stop] = deque()
+        self._stop_files = StopFiles(stops_folder(settings.folder))
         # Below: the thread's own.
         self._ring: deque[_Message] = deque()
         self._ring_bytes = 0
@@ -164,6 +165,8 @@ class Recorder:
     def stopped(self, about: Mapping[str, str]) -> None:
         """
         Write the last seconds to a file of their own, a second from now.
+
+        A stop that repeats soon is counted in the file of the first one.
 
         :param about: the cause; ``code`` is a part of the file's name.
         """
@@ -269,21 +272,26 @@ class Recorder:
                 self._write_stop(stop)
             except (OSError, ReflexError) as exc:
                 _log.warning('the file of the stop is not written: %s', _reason(exc))
+        try:
+            if is_ending:
+                self._stop_files.close()
+            else:
+                self._stop_files.update()
+        except OSError as exc:
+            _log.warning('how often a stop came is not written: %s', _reason(exc))
 
     def _write_stop(self, stop: _Stop) -> None:
-        folder = stops_folder(self._settings.folder)
-        file = McapFile(new_file(folder, stop.about.get('code', 'stop'), stop.at_ns),
-                        {**self._about, **stop.about, 'stopped_at_ns': str(stop.at_ns)})
-        try:
+        def add_messages(file: McapFile) -> None:
             for message in self._ring:
                 if message.stamp_ns >= stop.at_ns - self._settings.before_stop_s * 1e9:
                     _write(file, message)
-        finally:
-            file.close()
-        _log.info('the last %g s before the stop: `reflex stops show %s`',
-                  self._settings.before_stop_s, file.path.stem)
-        for old in sorted(folder.glob('*.mcap'))[:-STOPS_KEPT]:
-            old.unlink(missing_ok=True)
+
+        path = self._stop_files.write(
+            {**self._about, **stop.about, 'stopped_at_ns': str(stop.at_ns)}, stop.at_ns,
+            add_messages)
+        if path is not None:
+            _log.info('the last %g s before the stop: `reflex stops show %s`',
+                      self._settings.before_stop_s, path.stem)
 
     def _check_disk(self) -> None:
         """Compare the free space with the limits."""

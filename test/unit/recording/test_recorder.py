@@ -4,11 +4,12 @@
 
 from collections import namedtuple
 import os
+import re
 import time
 
 import pytest
 
-from reflex_ros.recording import reader
+from reflex_ros.recording import reader, stop_files
 from reflex_ros.recording import recorder as module
 from reflex_ros.recording.recorder import Recorder, RecorderSettings
 
@@ -109,13 +110,77 @@ def test_messages_with_one_stamp_are_all_kept(tmp_path, record, joint_state):
     assert values(files(tmp_path)[0]) == [1.0, 2.0, 3.0]
 
 
+def causes(tmp_path):
+    return [path.stem.split('_')[1] for path in files(tmp_path, 'recordings/stops')]
+
+
 def test_oldest_stops_go(tmp_path, record, monkeypatch):
-    monkeypatch.setattr(module, 'STOPS_KEPT', 2)
+    monkeypatch.setattr(stop_files, 'KEPT', 2)
     recorder = record()
     for code in ('A', 'B', 'C'):
         recorder.stopped({'code': code})
     recorder.close()
-    assert [path.stem[-1] for path in files(tmp_path, 'recordings/stops')] == ['B', 'C']
+    assert causes(tmp_path) == ['B', 'C']
+
+
+def test_stop_that_repeats_is_counted_in_its_file_and_loses_no_earlier_one(tmp_path, record):
+    # Seen: two graphs in one domain wrote 100 files in ten seconds, and all earlier ones went.
+    earlier = tmp_path / 'recordings' / 'stops'
+    earlier.mkdir(parents=True)
+    for day in range(10, 30):
+        (earlier / f'202501{day}T000000Z_OVERHEAT.mcap').touch()
+    recorder = record()
+    for _ in range(150):
+        recorder.stopped({'code': 'SEQ_EPOCH', 'text': 'another epoch'})
+        recorder.stopped({'code': 'DUP_NODE', 'text': 'two so101'})
+    recorder.close()
+    assert causes(tmp_path) == ['OVERHEAT'] * 20 + ['DUP-NODE', 'SEQ-EPOCH']
+    about = [reader.info(path).about for path in files(tmp_path, 'recordings/stops')[20:]]
+    assert re.fullmatch(r'two so101; 150 times until [0-9:]{8} UTC', about[0]['text'])
+    assert re.fullmatch(r'another epoch; 150 times until [0-9:]{8} UTC', about[1]['text'])
+    assert about[0]['stopped_at_ns'] and about[0]['name'] == 'bench'
+
+
+def test_file_tells_the_repeats_while_the_recorder_runs(tmp_path, record):
+    recorder = record()
+    recorder.stopped({'code': 'OP_STOP', 'text': 'a person'})
+    wait_for(lambda: files(tmp_path, 'recordings/stops'), 'the file')
+    (path,) = files(tmp_path, 'recordings/stops')
+    recorder.stopped({'code': 'OP_STOP', 'text': 'a person'})
+    wait_for(lambda: 'a person; 2 times until' in reader.info(path).about['text'], 'the count')
+
+
+def test_same_cause_gets_another_file_after_a_minute(tmp_path, record, monkeypatch):
+    monkeypatch.setattr(stop_files, 'SAME_CAUSE_S', 0.1)
+    recorder = record()
+    recorder.stopped({'code': 'A'})
+    wait_for(lambda: files(tmp_path, 'recordings/stops'), 'the file')
+    time.sleep(0.15)
+    recorder.stopped({'code': 'A'})
+    recorder.close()
+    assert causes(tmp_path) == ['A', 'A']
+
+
+def test_stops_of_many_causes_get_few_files_in_a_minute(tmp_path, record):
+    recorder = record()
+    for code in 'ABCDEFGH':
+        recorder.stopped({'code': code, 'text': f'cause {code}'})
+    recorder.close()
+    assert causes(tmp_path) == ['A', 'B', 'C', 'D', 'E']
+    newest = reader.info(files(tmp_path, 'recordings/stops')[-1])
+    assert newest.about['text'] == 'cause E; then 3 stops with other causes'
+
+
+def test_cause_with_the_most_files_gives_way(tmp_path, record, monkeypatch):
+    monkeypatch.setattr(stop_files, 'KEPT', 4)
+    folder = tmp_path / 'recordings' / 'stops'
+    folder.mkdir(parents=True)
+    for name in ('1_A', '2_B', '3_B', '4_B'):
+        (folder / f'2025010{name}.mcap').touch()
+    recorder = record()
+    recorder.stopped({'code': 'B'})
+    recorder.close()
+    assert causes(tmp_path) == ['A', 'B', 'B', 'B']
 
 
 def test_long_recording_goes_on_in_another_file_without_a_gap(tmp_path, record, joint_state):
