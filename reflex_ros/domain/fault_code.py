@@ -136,7 +136,8 @@ class FaultCode(Enum):
         'after 2 s without a right answer', is_late=True)
     SEQ_EPOCH = FaultRow(
         'the command belongs to an earlier promotion', Reaction.IGNORE, Recovery.AUTO,
-        'Nothing, unless it repeats: then another program publishes on so101/command.', False,
+        'Nothing, unless it repeats: then a second `reflex up` runs, or another program publishes '
+        'on so101/command.', False,
         is_late=True)
     CHUNK_STALE = FaultRow(
         'the rows of the chunk are over, or its observation is older than 2.5 s',

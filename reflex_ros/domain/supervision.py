@@ -139,6 +139,7 @@ class NodesSeen:
     :param worked_at: receipt of the stream's last beat that showed progress. An inactive stream
         has nothing to do, so each of its beats counts.
     :param driver_beats: number of the driver's beats since the system entered its state.
+    :param doubles: names under which two processes run.
     """
 
     driver: DriverBeat = field(default_factory=DriverBeat)
@@ -147,6 +148,7 @@ class NodesSeen:
     stream_at: float = NEVER
     worked_at: float = NEVER
     driver_beats: int = 0
+    doubles: tuple[str, ...] = ()
 
     def with_driver(self, beat: DriverBeat, now: float) -> NodesSeen:
         """Return the value after a beat of the driver."""
@@ -286,11 +288,15 @@ def duplicate_events(machine: SafeStop, duplicates: Iterable[str]) -> list[Happe
 
     :param duplicates: names under which this is so.
     """
-    names = ', '.join(duplicates)
+    names = tuple(duplicates)
     if not names or machine.state not in MOTION:
         return []
-    return [Happening(Event.FAULT, Cause(FaultCode.DUP_NODE,
-                                         f'two processes run under the name {names}'))]
+    return [Happening(Event.FAULT, _double(names))]
+
+
+def _double(names: Iterable[str]) -> Cause:
+    return Cause(FaultCode.DUP_NODE, f'two processes run under the name {", ".join(names)}, as '
+                 'after a second `reflex up`')
 
 
 # The state becomes wanted lifecycle states, refusals and texts.
@@ -384,7 +390,11 @@ def why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIte
     heat = seen.driver.heat
     why = _why_nothing_moves(machine, seen, gate, now, wall_time)
     if heat and machine.state not in APPLYING:
-        return f'HOT: {heat}. {why}'
+        why = f'HOT: {heat}. {why}'
+    is_told = any(cause.code is FaultCode.DUP_NODE for cause in machine.causes)
+    if seen.doubles and not is_told and machine.state not in APPLYING:
+        # Two graphs take each other's nodes through their states: all else follows from that.
+        return f'{_double(seen.doubles)}. {FaultCode.DUP_NODE.row.next_step} {why}'
     return why
 
 
@@ -392,7 +402,8 @@ def _why_nothing_moves(machine: SafeStop, seen: NodesSeen, gate: Sequence[GateIt
                        now: float, wall_time: float) -> str:
     state = machine.state
     if machine.causes:
-        return _stop_sentence(machine.causes[0], seen, now, wall_time)
+        double = (cause for cause in machine.causes if cause.code is FaultCode.DUP_NODE)
+        return _stop_sentence(next(double, machine.causes[0]), seen, now, wall_time)
     if state is State.UNCONFIGURED:
         lacks = (_lack(name, beat, at, now) for name, beat, at in _both(seen))
         return next(filter(None, lacks), 'configuring')

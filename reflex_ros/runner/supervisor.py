@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
 import math
 import time
@@ -141,7 +141,8 @@ class Supervisor:
         """Record which process a beat comes from, and what a second one of that name means."""
         now = time.monotonic()
         self._instances[name].record(beat.instance, now)
-        self._apply_all(supervision.duplicate_events(self.machine, self._duplicates(now)))
+        self.seen = replace(self.seen, doubles=self._duplicates(now))
+        self._apply_all(supervision.duplicate_events(self.machine, self.seen.doubles))
 
     def see_stop_device(self, name: str, *, is_released: bool) -> Cause | None:
         """

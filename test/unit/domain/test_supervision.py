@@ -344,6 +344,28 @@ def test_nodes_that_live_twice_stop_the_arm(state: S) -> None:
     assert duplicate_events(system(state), ()) == []
 
 
+@pytest.mark.parametrize('state', S)
+def test_second_graph_is_named_first_with_the_next_step(state: S) -> None:
+    machine = replace(system(state), causes=(
+        CauseRecord(FaultCode.SEQ_EPOCH, 'the permit has epoch 2', 0.0),))
+    why = why_nothing_moves(machine, replace(SEEN, doubles=('so101', 'supervisor')), RED, NOW)
+    assert why.startswith(
+        'DUP_NODE: two processes run under the name so101, supervisor, as after a second '
+        '`reflex up`. End one of them, or give each robot a namespace. '
+        'stopped by SEQ_EPOCH') is (state not in APPLYING)
+    assert 'SEQ_EPOCH' in why
+
+
+def test_second_graph_among_the_causes_is_the_one_that_is_told() -> None:
+    machine = replace(system(S.LATCHED), causes=(
+        CauseRecord(FaultCode.SEQ_EPOCH, 'the permit has epoch 2', 0.0),
+        CauseRecord(FaultCode.DUP_NODE, 'two processes run under the name so101', 0.0)))
+    for doubles in ((), ('so101',)):
+        why = why_nothing_moves(machine, replace(SEEN, doubles=doubles), RED, NOW)
+        assert why.startswith('stopped by DUP_NODE: two processes run under the name so101. ')
+        assert 'End one of them, or give each robot a namespace' in why
+
+
 # Wanted lifecycle states.
 
 

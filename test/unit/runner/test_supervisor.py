@@ -418,6 +418,14 @@ def test_second_process_under_one_name_stops():
     assert robot.supervisor.machine.causes[0].code is FaultCode.DUP_NODE
 
 
+def test_second_process_is_named_although_nothing_moves():
+    robot = Robot()
+    for instance in ('d', 'd2', 'd'):
+        robot.supervisor.see_driver(DriverBeat(instance, **robot.driver))
+    assert robot.supervisor.seen.doubles == ('so101',)
+    assert 'two processes run under the name so101' in robot.supervisor.safety_state().why
+
+
 def test_arm_does_not_move_while_a_stop_could_not_be_latched(tmp_path):
     robot = Robot(LatchFile(tmp_path / 'state' / 'latch.json'))
     for _ in range(3):
