@@ -161,10 +161,8 @@ class Demo:
         # At the first moment of a stop nobody has said yet why.
         with contextlib.suppress(NotInTime):
             self.system.wait_state(State.LATCHED, State.FAULT, timeout_s=LATCHED_S)
-        view = self.system.view
-        codes = ', '.join(cause.code.name for cause in view.causes)
-        raise ReflexError(f'Safe stop fired while the arm moved: {codes or "no cause named"}: '
-                          f'{view.summary}')
+        raise ReflexError(
+            f'Safe stop fired while the arm moved: {self.system.end_report()}')
 
     def _stop_and_park(self) -> None:
         self._say('stopping as planned, then slowly to the rest pose')

@@ -22,7 +22,7 @@ from typing import Any
 
 from reflex_ros.bringup import configuration, dds, packages, process_table
 from reflex_ros.bringup.processes import CRASHES_PER_MINUTE, ProcessGroup
-from reflex_ros.domain import key_values
+from reflex_ros.domain import key_values, supervision
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.graph_status import GraphStatus, SILENT_S
 from reflex_ros.domain.hang_watch import HangWatch
@@ -185,6 +185,13 @@ class System:
             return self.group.end(END_ORDER)
         finally:
             _release(self._domain)
+
+    def end_report(self) -> str:
+        """Return what stopped the arm and the next step, for when the graph has ended."""
+        if not self.view.causes:
+            return f'no cause named: {self.view.summary}'
+        # The latch of a simulated robot ends with it.
+        return supervision.end_report(self.view.causes, time.time(), is_kept=self.world is None)
 
     def request(self, name: str) -> None:
         """Call a service of the supervisor, and show the answer in the view. Any thread."""

@@ -89,7 +89,7 @@ def _run(common: CommonOptions, system: System, place: str, *, has_leader: bool)
         finally:
             with shielded():
                 killed = system.end()
-    _report(common, system.view, killed, stopped_by_fault=stopped_by_fault)
+    _report(common, system.view, killed, system.end_report() if stopped_by_fault else '')
     if stopped_by_fault or killed:
         sys.exit(1)
 
@@ -135,13 +135,10 @@ def _news(view: View, states: list[str],
     return lines, now
 
 
-def _report(common: CommonOptions, view: View, killed: list[str], *,
-            stopped_by_fault: bool) -> None:
+def _report(common: CommonOptions, view: View, killed: list[str], stop: str) -> None:
     errors = [f'killed because they did not exit: {", ".join(killed)}'] if killed else []
-    if stopped_by_fault:
-        codes = ', '.join(cause.code.name for cause in view.causes)
-        errors.insert(0, f'Safe stop fired: {codes or "no cause named"}: '
-                         f'{view.summary}')
+    if stop:
+        errors.insert(0, f'Safe stop fired: {stop}')
     if common.as_json:
         failure = {'error': '; '.join(errors)} if errors else {}
         text.document({'ok': not errors, 'states': [state.value for state, _ in view.states],

@@ -464,6 +464,26 @@ def _stop_sentence(cause: CauseRecord, seen: NodesSeen, now: float, wall_time: f
     return f'stopped{at} by {cause.code.name}: {text} {arm} {step}{reset}'
 
 
+def end_report(causes: Sequence[CauseRecord], wall_time: float, *, is_kept: bool) -> str:
+    """
+    Return what stopped the arm and the next step, in one line, for when the graph has ended.
+
+    :param causes: at least one, the first one first.
+    :param wall_time: seconds since 1970; an old stop is named with its date.
+    :param is_kept: whether the next graph of this robot begins with this stop.
+    """
+    first = causes[0]
+    codes = ', '.join(cause.code.name for cause in causes)
+    at = _time_text(first.at, wall_time)
+    step = first.code.row.next_step
+    if 'reset' in step.lower():
+        # Nobody is left who could reset.
+        step = 'Look at the arm.'
+    start = 'The stop stays latched: after the next start, run `reflex reset`' if is_kept else \
+        'Then start again'
+    return f'{codes}: {first.text.rstrip(".")}{at and f" ({at.strip()})"}. {step} {start}'
+
+
 def _time_text(at: float, wall_time: float) -> str:
     """Return ' at' and the time, with the date if it was not within a day; empty if unknown."""
     if at == 0.0:

@@ -12,34 +12,37 @@ from reflex_ros.bringup import processes
 from reflex_ros.bringup.system import View
 from reflex_ros.cli import up
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.domain import key_values
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.safe_stop import CauseRecord, State
 from reflex_ros.domain.supervision import SafetyState
 
 JSON = CommonOptions(as_json=True)
-LATCHED = View(State.LATCHED, (CauseRecord(FaultCode.NET_SILENT, '', 1.0),),
+CAUSE = CauseRecord(FaultCode.NET_SILENT, 'no answer for 0.5 s', 0.0)
+LATCHED = View(State.LATCHED, (CAUSE,),
                [(State.ACTIVE, 1.0), (State.LATCHED, 2.0)],
                SafetyState(why='no answer for 0.5 s; reset, then promote'))
-STOP = 'Safe stop fired: NET_SILENT: no answer for 0.5 s; reset, then promote'
+STOP = 'NET_SILENT: no answer for 0.5 s. Then start again'
 
 
 @pytest.mark.parametrize('killed, error', [
-    ([], STOP), (['so101'], f'{STOP}; killed because they did not exit: so101')])
+    ([], f'Safe stop fired: {STOP}'), (
+        ['so101'], f'Safe stop fired: {STOP}; killed because they did not exit: so101')])
 def test_entry_7_end_on_a_safe_stop_is_no_success_in_json(capsys, killed, error):
-    up._report(JSON, LATCHED, killed, stopped_by_fault=True)
+    up._report(JSON, LATCHED, killed, STOP)
     document = json.loads(capsys.readouterr().out)
     assert (document['ok'], document['error']) == (False, error)
     assert document['states'] == ['ACTIVE', 'LATCHED']
-    assert document['causes'] == [{'code': 'NET_SILENT', 'text': '', 'at': 1.0, 'count': 1}]
+    assert document['causes'] == [key_values.to_plain(CAUSE)]
 
 
 def test_entry_7_end_on_a_safe_stop_names_the_cause(capsys):
-    up._report(CommonOptions(), LATCHED, [], stopped_by_fault=True)
-    assert capsys.readouterr() == ('', f'{STOP}\n')
+    up._report(CommonOptions(), LATCHED, [], STOP)
+    assert capsys.readouterr() == ('', f'Safe stop fired: {STOP}\n')
 
 
 def test_end_that_was_asked_for_is_none(capsys):
-    up._report(JSON, View(State.DRY_RUN), [], stopped_by_fault=False)
+    up._report(JSON, View(State.DRY_RUN), [], '')
     document = json.loads(capsys.readouterr().out)
     assert document['ok'] is True and 'error' not in document
 

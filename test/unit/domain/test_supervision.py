@@ -32,6 +32,7 @@ from reflex_ros.domain.supervision import (
     driver_events,
     DRIVER_LOST_S,
     duplicate_events,
+    end_report,
     EXPIRY_STOP_S,
     gate_report,
     Happening,
@@ -639,3 +640,23 @@ def test_operator_stop_is_the_cause() -> None:
     machine = react(system(S.ACTIVE), E.STOP, NOW, cause=OP_STOP)
     assert why_nothing_moves(machine, SEEN, (), NOW).partition(' by ')[2].startswith('OP_STOP')
     assert supervision.WANTED[S.LATCHED] == (IDLE, IDLE)
+
+
+@pytest.mark.parametrize('is_kept, start', [
+    (True, 'The stop stays latched: after the next start, run `reflex reset`'),
+    (False, 'Then start again')])
+def test_after_the_end_a_stop_is_told_once_with_a_step_that_works_without_a_graph(
+        is_kept: bool, start: str) -> None:
+    causes = (CauseRecord(FaultCode.OP_STOP, 'monitor: a person asked to stop', 1.7e9),
+              CauseRecord(FaultCode.NET_CLOSED, 'closed', 1.7e9))
+    at = time.strftime('%H:%M:%S', time.localtime(1.7e9))
+    assert end_report(causes, 1.7e9, is_kept=is_kept) == (
+        f'OP_STOP, NET_CLOSED: monitor: a person asked to stop (at {at}). Look at the arm. '
+        f'{start}')
+    assert end_report(causes[1:], 1.7e9, is_kept=is_kept) == (
+        f'NET_CLOSED: closed (at {at}). {FaultCode.NET_CLOSED.row.next_step} {start}')
+
+
+def test_after_the_end_the_time_is_left_out_when_it_is_not_known() -> None:
+    causes = (CauseRecord(FaultCode.OP_STOP, 'asked.', 0.0),)
+    assert end_report(causes, 1.7e9, is_kept=False).startswith('OP_STOP: asked. Look at')
