@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import math
 import os
 from pathlib import Path
+import re
 import signal
 import sys
 import time
@@ -25,6 +27,9 @@ from reflex_ros.runner import running_graphs
 KEYS = {' ': 'stop', 'p': 'promote', 'd': 'demote', 'r': 'reset', 'k': 'park'}
 GUIDE_KEYS = {'t': 'take_over', 'h': 'hand_back'}
 """Keys of the live view and the services that they call; with a leader arm, two more."""
+FIGURE = re.compile(r'(?<!servo )(?<![\d.])\d+(?:\.\d+)?')
+"""A number that may change while the reason stays; the id of a servo is a part of the reason."""
+SAY_AGAIN_S = 30.0
 HELP = 'Space stop   p promote   d demote   r reset   k park   q end'
 GUIDE_HELP = 't take over   h hand back   '
 
@@ -105,34 +110,46 @@ def _press(key: str, calls: Mapping[str, str], system: System) -> None:
 
 def _follow(system: System) -> None:
     """Print each new state and each new reason once, unless the live view shows them."""
-    view, count, known = system.view, 0, ('', '')
+    view, count, news = system.view, 0, _News()
     while True:
         time.sleep(0.2)
         # Every state, also one that was left before anybody looked.
         states = [state.value for state, _ in view.states[count:]]
         count += len(states)
-        lines, known = _news(view, states, known)
+        lines = news.lines(view, states, time.monotonic())
         if lines and not sys.stderr.isatty():
             click.echo('\n'.join(lines), err=True)
 
 
-def _news(view: View, states: list[str],
-          known: tuple[str, str]) -> tuple[list[str], tuple[str, str]]:
-    """
-    Return the lines that say what is new.
+class _News:
+    """What is worth a line: a new state, a new reason, a new answer."""
 
-    :param states: entered since the last call.
-    :param known: as it was returned by the last call.
-    """
-    state = view.state.value if view.state else ''
-    # An age that grows is nothing new.
-    now = f'{state}: {"old" if view.warning else view.why}', view.answer
-    lines = states[:-1]
-    if now[0] != known[0] or states:
-        lines.append(': '.join(filter(None, (state, view.warning or view.why))))
-    if now[1] != known[1]:
-        lines.append(now[1])
-    return lines, now
+    def __init__(self) -> None:
+        self._reason = self._answer = ''
+        # Reasons of the present state, and when they were said: two may take turns.
+        self._said: dict[str, float] = {}
+
+    def lines(self, view: View, states: list[str], now: float) -> list[str]:
+        """
+        Return the lines that say what is new.
+
+        :param states: entered since the last call.
+        :param now: monotonic instant [s].
+        """
+        state = view.state.value if view.state else ''
+        # An age or a figure that changes is nothing new.
+        reason = 'old' if view.warning else FIGURE.sub('', view.why)
+        lines = states[:-1]
+        if states:
+            self._said.clear()
+        if states or (reason != self._reason
+                      and now - self._said.get(reason, -math.inf) > SAY_AGAIN_S):
+            self._reason, self._said[reason] = reason, now
+            lines.append(': '.join(filter(None, (state, view.warning or view.why))))
+        if view.answer != self._answer:
+            self._answer = view.answer
+            lines.append(view.answer)
+        return lines
 
 
 def _report(common: CommonOptions, view: View, killed: list[str], stop: str) -> None:

@@ -48,16 +48,40 @@ def test_end_that_was_asked_for_is_none(capsys):
 
 
 def test_without_a_terminal_old_news_is_said_once_with_what_is_done():
-    view = View(State.ACTIVE)
-    _, known = up._news(view, ['ACTIVE'], ('', ''))
-    assert up._news(view, [], known) == ([], known)
+    view, news = View(State.ACTIVE), up._News()
+    assert news.lines(view, ['ACTIVE'], 0.0) == ['ACTIVE']
+    assert news.lines(view, [], 0.2) == []
     view.heard_at = up.time.monotonic() - 3.0
-    lines, known = up._news(view, [], known)
+    lines = news.lines(view, [], 0.4)
     assert len(lines) == 1 and 'ACTIVE: no news from the monitor for 3 s' in lines[0]
     view.heard_at -= 5.0
-    assert up._news(view, [], known)[0] == []
+    assert news.lines(view, [], 0.6) == []
     view.answer = 'monitor hung: it is started again'
-    assert up._news(view, [], known)[0] == [view.answer]
+    assert news.lines(view, [], 0.8) == [view.answer]
+
+
+def dry_run(why):
+    return View(State.DRY_RUN, safety=SafetyState(State.DRY_RUN, why=f'dry run; gate: {why}'))
+
+
+def test_without_a_terminal_a_reason_is_said_once_whatever_its_figures():
+    news = up._News()
+    said = [news.lines(dry_run(why), [], number / 4) for number, why in enumerate((
+        'camera: no frame for 5.26 s', 'camera: no frame for 5.51 s',
+        'bus: cycle p99 33.7 ms', 'bus: cycle p99 34.4 ms', 'camera: no frame for 6.2 s',
+        'servo 3 does not answer', 'servo 12 does not answer', 'servo 12 does not answer'))]
+    assert said == [
+        ['DRY_RUN: dry run; gate: camera: no frame for 5.26 s'], [],
+        ['DRY_RUN: dry run; gate: bus: cycle p99 33.7 ms'], [], [],
+        ['DRY_RUN: dry run; gate: servo 3 does not answer'],
+        ['DRY_RUN: dry run; gate: servo 12 does not answer'], []]
+
+
+def test_reason_that_came_back_to_stay_is_said_again():
+    news = up._News()
+    said = [news.lines(dry_run(why), [], now) for now, why in (
+        (0.0, 'a'), (1.0, 'b'), (2.0, 'a'), (20.0, 'a'), (31.0, 'a'), (90.0, 'a'))]
+    assert [len(lines) for lines in said] == [1, 1, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize('arguments', [('up',), ('up', '--sim'), ('demo',)])
