@@ -18,6 +18,7 @@ from pathlib import Path
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from typing import Any
@@ -151,11 +152,12 @@ class ProcessGroup:
 
     :param folder: takes one log file for each.
     :param environment: added to ours, for all of them.
+    :raises ConfigurationError: when no file can be made in the folder.
     """
 
     def __init__(self, folder: Path, *, namespace: str = '',
                  environment: dict[str, str] | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder)
         self.folder = folder
         self.children: dict[str, Child] = {}
         self._namespace = namespace
@@ -254,6 +256,18 @@ class ProcessGroup:
             return
         crashes.append(now)
         child.restart()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Rights say nothing for root, or on a full disk.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise ConfigurationError(
+            f'no log can be written to the folder {folder}: {exc.strerror}. Name another one with '
+            '--logs, or leave the option out: then a temporary folder is used') from exc
 
 
 def _signal(child: Child, number: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 from reflex_ros.bringup import process_table
 from reflex_ros.bringup.process_table import Process, World
 from reflex_ros.bringup.processes import ProcessGroup
+from reflex_ros.errors import ConfigurationError
 
 KEY = 'rfx_canary_7c1d9e'
 SECRETS = {'REFLEX_API_KEY': KEY, 'MY_OWN_NAME': KEY, 'REFLEX_PROXY': 'http://me:word@proxy:1',
@@ -61,3 +62,10 @@ def test_logs_of_ros_are_with_the_other_logs_unless_a_person_has_chosen(environm
     assert environment_of(monitor)['ROS_LOG_DIR'] == str(tmp_path / 'logs' / 'ros')
     monkeypatch.setenv('ROS_LOG_DIR', '/chosen')
     assert environment_of(monitor)['ROS_LOG_DIR'] == '/chosen'
+
+
+@pytest.mark.parametrize('folder', ['/proc/x', '/proc', '/dev/null', '/dev/null/x'])
+def test_folder_that_takes_no_log_is_refused_with_the_next_step(folder):
+    with pytest.raises(ConfigurationError, match=f'no log can be written to the folder {folder}: '
+                       r'.+\. Name another one with --logs'):
+        ProcessGroup(Path(folder))
