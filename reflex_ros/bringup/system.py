@@ -70,6 +70,7 @@ class View:
     :param driver: newest beat of the driver.
     :param stream: newest beat of action_stream.
     :param cameras: figures of each camera, by name; at 1 Hz.
+    :param problems: of processes that stop nothing, such as the recorder, by name; at 1 Hz.
     :param snapshot: as the monitor node prints it.
     :param change: the newest change of state.
     :param answer: the last answer to a request, for a person.
@@ -82,6 +83,7 @@ class View:
     driver: DriverBeat = field(default_factory=DriverBeat)
     stream: StreamBeat = field(default_factory=StreamBeat)
     cameras: dict[str, CameraFigures] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
     snapshot: dict[str, Any] = field(default_factory=dict)
     change: StateChange | None = None
     answer: str = ''
@@ -124,6 +126,7 @@ class View:
         self.stream = key_values.decode(StreamBeat, snapshot['stream'])
         self.cameras = {name: key_values.decode(CameraFigures, pairs)
                         for name, pairs in snapshot.get('cameras', {}).items()}
+        self.problems = snapshot.get('problems', {})
 
     def enter(self, change: StateChange) -> None:
         """Record a change of the system's state."""

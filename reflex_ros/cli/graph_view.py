@@ -16,7 +16,8 @@ def document(graph: Graph, seen: GraphStatus) -> dict[str, object]:
     """Return the status as JSON data."""
     failure = {'error': seen.warning} if seen.warning else {}
     return {'ok': not seen.warning, **failure, 'sessionId': graph.session_id,
-            'ageS': dict(seen.ages_s), **{name: key_values.to_plain(value) for name, value in (
+            'ageS': dict(seen.ages_s), 'problems': dict(graph.problems),
+            **{name: key_values.to_plain(value) for name, value in (
                 ('safety', seen.safety), (DRIVER, seen.driver), (STREAM, seen.stream),
                 (SUPERVISOR, seen.supervisor))}}
 
@@ -31,6 +32,9 @@ def lines(graph: Graph, seen: GraphStatus) -> Iterator[str]:
         yield f'{safety.state.value} for {safety.for_s:.0f} s'
     if safety.why:
         yield f'Why nothing moves: {safety.why}'
+    for name, problem in graph.problems.items():
+        if name not in NAMES:
+            yield f'Warning: {name}: {problem}'
     details = {
         DRIVER: (driver.lifecycle.value, driver.motion.value,
                  driver.torque_text, driver.problem),

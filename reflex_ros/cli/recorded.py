@@ -9,6 +9,7 @@ import csv
 from datetime import datetime, timezone
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,24 @@ def find(place: Path, name: str, noun: str) -> Path:
 def show_list(common: CommonOptions, place: Path, noun: str, columns: Sequence[str]) -> None:
     """List what is in a folder; a file that cannot be read is listed with the reason."""
     listed = [_row(file) for file in files(place)]
+    problem = _folder_problem(place)
     text.show_rows(common, noun.capitalize(), listed, columns, value={noun: listed}, field=noun,
-                   folder=str(place),
+                   folder=str(place), **({'problem': problem} if problem else {}),
                    next=[f'reflex {noun} plot {listed[-1]["name"]}'] if listed else [])
+
+
+def _folder_problem(place: Path) -> str:
+    """Say why no file of a folder can be listed; empty if all can."""
+    try:
+        os.listdir(place)
+    except FileNotFoundError:
+        reason = 'does not exist: nothing was recorded there yet, or it cannot be made'
+    except OSError as exc:
+        reason = f'cannot be read: {exc.strerror}'
+    else:
+        return ''
+    return (f'The folder {place} {reason}. --folder or REFLEX_RECORDINGS_DIR names another one; '
+            '`reflex status` says why a running recorder writes nothing')
 
 
 def show_one(common: CommonOptions, path: Path, *, stop_at: float | None = None) -> None:

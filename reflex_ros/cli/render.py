@@ -72,6 +72,8 @@ def live_view(view: View, activity: str) -> RenderableType:
         lines.append(Text(view.answer, 'bold'))
     if view.warning:
         lines.append(Text(f'This is old: {view.warning}', 'bold red'))
+    for name, problem in view.problems.items():
+        lines.append(Text(f'Warning: {name}: {problem}', 'yellow'))
     if why:
         lines.append(Text(f'Why nothing moves: {why}'
                           if view.state not in (State.ACTIVE, State.PARKING) else why, 'yellow'))

@@ -126,6 +126,7 @@ class _News:
 
     def __init__(self) -> None:
         self._reason = self._answer = ''
+        self._problems: dict[str, str] = {}
         # Reasons of the present state, and when they were said: two may take turns.
         self._said: dict[str, float] = {}
 
@@ -149,6 +150,10 @@ class _News:
         if view.answer != self._answer:
             self._answer = view.answer
             lines.append(view.answer)
+        problems = {name: FIGURE.sub('', text) for name, text in view.problems.items()}
+        lines += [f'Warning: {name}: {view.problems[name]}' for name, text in problems.items()
+                  if text != self._problems.get(name)]
+        self._problems = problems
         return lines
 
 

@@ -92,6 +92,11 @@ class ReflexNode(LifecycleNode):
         logging.getLogger('reflex_ros').removeHandler(self._log_handler)
         super().destroy_node()
 
+    @property
+    def trouble(self) -> str:
+        """What a person should know of this process, in one line; empty if all is well."""
+        return self.problem or self.shortage
+
     def identity(self) -> tuple[str, Lifecycle, str, str]:
         """Return the first fields of every beat. Any thread; never blocks."""
         return self.instance, self.lifecycle, self.problem, self.shortage

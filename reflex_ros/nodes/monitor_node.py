@@ -29,7 +29,7 @@ from std_srvs.srv import Trigger
 
 from reflex_ros.config.parameters.monitor import TABLE
 from reflex_ros.domain import key_values
-from reflex_ros.domain.cause import Cause
+from reflex_ros.domain.cause import Cause, one_line
 from reflex_ros.domain.fault_code import FaultCode
 from reflex_ros.domain.heartbeats import DRIVER, STREAM, SUPERVISOR
 from reflex_ros.domain.operations import NODES, SERVICES
@@ -41,6 +41,8 @@ from reflex_ros.runner.supervisor import ASKED_TO_STOP
 
 CAMERA_ENTRY = 'cameras/'
 """How the entry of a camera in /diagnostics begins, after the name of its node."""
+RECORDING_ENTRY = 'recorder: recording'
+"""The entry of the recorder in /diagnostics; it stops nothing, so no beat tells of it."""
 INPUT_S = 0.02
 DISCOVERY_S = 6.0
 """How long a call waits for its service [s]: DDS may find it seconds after the node's topics."""
@@ -57,6 +59,7 @@ class MonitorNode(ReflexNode):
         self._joints: list[str] = []
         self._positions: list[float] = []
         self._cameras: dict[str, dict[str, str]] = {}
+        self._problems: dict[str, str] = {}
         self._told_at = 0.0
         self._waiting: list[tuple[str, float]] = []
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -150,7 +153,12 @@ class MonitorNode(ReflexNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         # All robots of a machine share this topic.
-        start = f'{self.get_namespace().strip("/")}/{STREAM}: '.lstrip('/')
+        robot = f'{self.get_namespace().strip("/")}/'.lstrip('/')
+        for entry in message.status:
+            if entry.name == robot + RECORDING_ENTRY:
+                self._problems = {} if entry.level == DiagnosticStatus.OK else {
+                    'recorder': one_line(entry.message)}
+        start = f'{robot}{STREAM}: '
         own = [entry for entry in message.status if entry.name.startswith(start)]
         if own:
             start += CAMERA_ENTRY
@@ -164,6 +172,7 @@ class MonitorNode(ReflexNode):
             'driver': status_codec.pairs(self._beats[DRIVER]),
             'stream': status_codec.pairs(self._beats[STREAM]),
             'joints': self._joints, 'positions': self._positions, 'cameras': self._cameras,
+            'problems': self._problems,
             'age_s': {name: round(now - at, 3) for name, at in self._seen_at.items()}}})
 
 

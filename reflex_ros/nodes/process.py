@@ -97,6 +97,7 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
                 watched_until = now + REARM_S
             executor.spin_once(timeout_sec=STEP_S)
             note.hold_session(node.session_id)
+            note.tell_problem(node.trouble)
     except ExternalShutdownException:
         pass
     finally:

@@ -147,6 +147,12 @@ class RecorderNode(ReflexNode):
                 for offer in published(self, [topic]).values():
                     self._subscribe(topic, kinds[found[0]], image_profile(offer.is_reliable))
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be recorded, or what will soon prevent it."""
+        status = self._recorder.status() if self._recorder is not None else RecorderStatus()
+        return super().trouble or status.problem or status.warning
+
     def diagnostics(self) -> list[DiagnosticStatus]:
         """Report the file that is written, and what prevents it."""
         status = self._recorder.status() if self._recorder is not None else RecorderStatus(

@@ -48,6 +48,7 @@ class Note:
     :param namespace: namespace of the node, without slashes at its ends.
     :param environment: those of ``VARIABLES`` that are set.
     :param session_id: session at the service that the node holds now; empty without one.
+    :param problem: what a person should know of the process, in one line; empty if all is well.
     """
 
     pid: int
@@ -57,6 +58,7 @@ class Note:
     namespace: str
     environment: Mapping[str, str]
     session_id: str = ''
+    problem: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Graph:
     The nodes of one robot, in one ROS domain and one namespace.
 
     :param nodes: id of the process of each node.
+    :param problems: of the nodes that have one.
     """
 
     domain: int
@@ -72,6 +75,7 @@ class Graph:
     environment: Mapping[str, str] = field(default_factory=dict)
     nodes: Mapping[str, int] = field(default_factory=dict)
     session_id: str = ''
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_simulated(self) -> bool:
@@ -112,6 +116,12 @@ class NoteFile:
             self._note = replace(self._note, session_id=session_id)
             self._write()
 
+    def tell_problem(self, problem: str) -> None:
+        """Say what a person should know of the process; writes only a change."""
+        if problem != self._note.problem:
+            self._note = replace(self._note, problem=problem)
+            self._write()
+
     def remove(self) -> None:
         """Remove the note; may be called twice."""
         with contextlib.suppress(ConfigurationError):
@@ -136,7 +146,8 @@ def find(*, besides: int = 0) -> list[Graph]:
         graph = graphs.get(place, Graph(*place, note.environment))
         graphs[place] = replace(
             graph, nodes={**graph.nodes, note.node: note.pid},
-            session_id=graph.session_id or note.session_id)
+            session_id=graph.session_id or note.session_id,
+            problems={**graph.problems, **({note.node: note.problem} if note.problem else {})})
     return [graphs[place] for place in sorted(graphs)]
 
 
@@ -256,7 +267,7 @@ def _note(content: Mapping[str, Any]) -> Note | None:
         note = Note(**content)
     except TypeError:
         return None
-    texts = (note.node, note.namespace, note.session_id)
+    texts = (note.node, note.namespace, note.session_id, note.problem)
     numbers = (note.pid, note.started, note.domain)
     return note if all(isinstance(text, str) for text in texts) \
         and all(type(number) is int for number in numbers) \

@@ -221,3 +221,17 @@ def test_second_reflex_up_is_refused_and_leaves_the_first_one_alone(own_places, 
             assert f'reflex up --sim: process {system.pid}' in second.stderr
         assert {note['node']: note['pid'] for note in notes(own_places)} == before
     assert not notes(own_places)
+
+
+def test_recorder_that_cannot_write_is_named_once_and_stops_nothing(own_places, domain):
+    env = {**domain, **own_places, 'REFLEX_RECORDINGS_DIR': '/proc/x'}
+    what = 'Warning: recorder: the folder of the recordings, /proc/x, cannot be used'
+    with running('up', '--sim', env=env) as system:
+        lines = iter(system.stderr.readline, '')
+        # In either order: READY, and what the recorder says once a second.
+        heard = [next(line for line in lines if line.startswith(('READY', what)))
+                 for _ in range(2)]
+        assert sorted(line.startswith(what) for line in heard) == [False, True]
+        shown = subprocess.run([sys.executable, '-m', 'reflex_ros', 'status'], text=True,
+                               capture_output=True, timeout=60, check=False)
+        assert shown.returncode == 0 and what in shown.stdout and shown.stdout.startswith('READY')

@@ -92,6 +92,21 @@ def test_snapshot_holds_the_cameras_of_its_own_robot(console):
     console.rig.until(lambda: len(console.rig.node._cameras) == 1, 'one camera')
 
 
+def test_snapshot_tells_why_the_recorder_of_its_own_robot_writes_nothing(console):
+    publisher = console.rig.publisher(DiagnosticArray, '/diagnostics')
+
+    def problems(level, *robots):
+        publisher.publish(DiagnosticArray(status=[status_codec.entry(
+            f'{robot}recorder: recording', {}, level=level, message='the disk is full')
+            for robot in robots]))
+        return console.view().problems
+
+    console.rig.until(lambda: problems(DiagnosticStatus.ERROR, 'left/', '') == {
+        'recorder': 'the disk is full'}, 'problem')
+    console.rig.until(lambda: problems(DiagnosticStatus.OK, '') == {}, 'no problem')
+    assert problems(DiagnosticStatus.ERROR, 'left/') == {}
+
+
 def test_snapshot_holds_what_each_node_says(console):
     rig = console.rig
     assert console.view().driver == DriverBeat(), 'nothing was heard yet'

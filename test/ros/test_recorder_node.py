@@ -163,6 +163,7 @@ def test_run_that_cannot_be_recorded_stops_the_arm_only_when_told(graph, monkeyp
     made.rig.until(lambda: entries()['recorder: recording'].level == DiagnosticStatus.ERROR,
                    'error')
     assert 'MB are free' in entries()['recorder: recording'].message, entry
+    assert 'MB are free' in made.rig.node.trouble
     assert bool(stops) == is_required
     assert not made.files()
 
@@ -172,3 +173,4 @@ def test_library_that_is_missing_is_named_and_the_node_waits(ros, monkeypatch, t
     with made(ros, recorder_node.RecorderNode, '-p', f'folder:={tmp_path}') as rig:
         assert not rig.trigger('configure')
         assert "pip install 'reflex_ros[record]'" in rig.node.problem
+        assert rig.node.trouble == rig.node.problem

@@ -81,6 +81,15 @@ def test_view_takes_the_cameras_from_a_snapshot_and_fits_them_into_its_frame():
     assert 'front 30 Hz' not in narrow.export_text()
 
 
+def test_view_warns_of_a_process_that_stops_nothing():
+    view = View()
+    view.update({'safety': {}, 'driver': {}, 'stream': {},
+                 'problems': {'recorder': 'the disk is full'}})
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(live_view(view, ''))
+    assert 'Warning: recorder: the disk is full' in console.export_text()
+
+
 @pytest.mark.parametrize('commander, text', [
     (Commander.PERSON, 'Guidance: a person guides the arm'),
     (Commander.RETURNING, 'Guidance: the arm rests until the policy has seen where it is'),

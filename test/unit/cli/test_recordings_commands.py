@@ -85,6 +85,15 @@ def test_no_recording_yet_is_said_with_what_makes_one(recorded):
     assert '`reflex up` or `reflex demo`' in recorded('recordings', 'plot', code=1)
 
 
+@pytest.mark.parametrize('folder, reason', [
+    ('/proc/x', 'does not exist'), ('/dev/null', 'cannot be read: Not a directory')])
+def test_list_says_why_a_folder_has_nothing_to_list(recorded, folder, reason):
+    shown = recorded('recordings', 'list', '--folder', folder)
+    assert 'No recordings found' in shown and f'The folder {folder} {reason}' in shown
+    found = json.loads(recorded('recordings', 'list', '--folder', folder, '--json'))
+    assert 'REFLEX_RECORDINGS_DIR' in found['problem']
+
+
 def test_list_names_runs_and_stops_apart(recorded):
     write_run(recorded.folder / 'first_so101.mcap')
     write_run(recorded.folder / 'stops' / 'second_USB-GONE.mcap', cause=CAUSE)

@@ -84,6 +84,17 @@ def test_reason_that_came_back_to_stay_is_said_again():
     assert [len(lines) for lines in said] == [1, 1, 0, 0, 1, 0]
 
 
+def test_problem_of_a_process_that_stops_nothing_is_said_once():
+    view, news = View(State.READY), up._News()
+    news.lines(view, ['READY'], 0.0)
+    said = []
+    for problem in ('450 MB are free', '449 MB are free', '', '448 MB are free'):
+        view.problems = {'recorder': problem} if problem else {}
+        said.append(news.lines(view, [], 1.0))
+    assert said == [['Warning: recorder: 450 MB are free'], [], [],
+                    ['Warning: recorder: 448 MB are free']]
+
+
 @pytest.mark.parametrize('arguments', [('up',), ('up', '--sim'), ('demo',)])
 def test_second_graph_in_one_domain_is_refused_before_anything_starts(
         ask, tmp_path, monkeypatch, arguments):

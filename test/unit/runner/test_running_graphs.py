@@ -102,6 +102,15 @@ def test_session_is_held_as_long_as_the_note_says_so(places):
     assert holder('sess_1') is None
 
 
+def test_problem_of_a_node_is_told_as_long_as_it_lasts(places):
+    note = NoteFile('recorder', 5, '/')
+    assert find()[0].problems == {}
+    note.tell_problem('the disk is full')
+    assert find()[0].problems == {'recorder': 'the disk is full'}
+    note.tell_problem('')
+    assert find()[0].problems == {}
+
+
 def test_shell_without_a_login_session_finds_the_graph_of_one_with_it(places, monkeypatch):
     runtime = os.environ['XDG_RUNTIME_DIR']
     monkeypatch.delenv('XDG_RUNTIME_DIR')
