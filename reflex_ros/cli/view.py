@@ -38,6 +38,8 @@ def view(common: CommonOptions, port: int, host: str, domain: int | None,
     process = Process('view', 'reflex_ros.nodes.view_node', 'view_node',
                       parameters={'port': port, 'host': host})
     environment = process.complete_environment(graph.complete_environment(os.environ))
+    # A person reads what the node says, and needs neither its clock nor its name.
+    environment.setdefault('RCUTILS_CONSOLE_OUTPUT_FORMAT', '[{severity}] {message}')
     command = process.command(graph.namespace)
     # In place of this process: signals and the exit code are the node's own.
     os.execvpe(command[0], command, environment)  # noqa: S606  # our own interpreter

@@ -56,12 +56,15 @@ REARM_S = 1.0
 
 
 def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
-        has_key: bool = False, hang_s: float = HANG_S) -> int:
+        must_start: bool = False, has_key: bool = False, hang_s: float = HANG_S) -> int:
     """
     Spin a node until SIGINT, SIGTERM or SIGHUP; return the exit code.
 
     :param make_node: constructs the node; called when the context is up.
     :param autostart: configure and activate it here; only for a node that nobody manages.
+    :param must_start: end with 1 when ``autostart`` fails; for a node that only a person at a
+        terminal starts. The nodes of ``reflex up`` and of launch files stay: their beat says what
+        is wrong, and they can be configured again.
     :param has_key: the node needs the API key; the others forget it.
     :param hang_s: a node whose executor hangs for so long (or a second longer) ends [s].
     """
@@ -86,8 +89,9 @@ def run(make_node: Callable[[], ReflexNode], *, autostart: bool = False,
     executor = Executor()
     executor.add_node(node)
     try:
-        if autostart and node.trigger_configure() is SUCCESS:
-            node.trigger_activate()
+        if autostart and not (node.trigger_configure() is SUCCESS
+                              and node.trigger_activate() is SUCCESS) and must_start:
+            return 1
         watched_until = 0.0
         # A finalized node has no way back: its process ends, and is started again.
         while not departure.is_due() and node.lifecycle is not Lifecycle.FINALIZED:

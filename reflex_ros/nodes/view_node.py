@@ -229,7 +229,7 @@ def _pass_on(answer: queue.SimpleQueue[tuple[bool, str]], done: Any) -> None:
 
 def main() -> None:
     """Run the node; it configures and activates itself."""
-    sys.exit(run(ViewNode, autostart=True))
+    sys.exit(run(ViewNode, autostart=True, must_start=True))
 
 
 if __name__ == '__main__':

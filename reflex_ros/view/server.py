@@ -16,8 +16,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 import contextlib
+import errno
 import hmac
 import json
+import os
 from pathlib import Path
 import secrets
 import threading
@@ -61,7 +63,7 @@ class ViewServer:
         self._sockets: set[web.WebSocketResponse] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
-        self._problem: OSError | None = None
+        self._problem = ''
         self._done: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name='view', daemon=True)
 
@@ -89,9 +91,8 @@ class ViewServer:
         """
         self._thread.start()
         self._ready.wait()
-        if self._problem is not None:
-            raise ConfigurationError(f'{self._host}:{self._port} cannot be used: '
-                                     f'{self._problem.strerror}. Choose another --port')
+        if self._problem:
+            raise ConfigurationError(self._problem)
 
     def close(self) -> None:
         """End; may be called twice."""
@@ -119,8 +120,8 @@ class ViewServer:
             self._port = runner.addresses[0][1]
             self._ready.set()
             await self._done.wait()
-        except OSError as exc:
-            self._problem = exc
+        except (OSError, UnicodeError) as exc:
+            self._problem = _address_problem(self._host, self._port, exc)
             self._ready.set()
         finally:
             for socket in list(self._sockets):
@@ -201,3 +202,14 @@ class ViewServer:
             False, f'unknown call. Known: {", ".join(CALLS)}')
         with contextlib.suppress(ConnectionError):
             await socket.send_json({'type': 'answer', 'call': name, 'done': done, 'text': answer})
+
+
+def _address_problem(host: str, port: int, exc: OSError | UnicodeError) -> str:
+    """Say why nothing can listen there, and which option to change."""
+    # The numbers of getaddrinfo are negative; a name that no resolver takes is a UnicodeError.
+    number = exc.errno or 0 if isinstance(exc, OSError) else 0
+    if number in (errno.EADDRINUSE, errno.EACCES):
+        return (f'{host}:{port} cannot be used: {os.strerror(number)}. Choose another --port (0 '
+                'is any free one)')
+    reason = os.strerror(number) if number > 0 else getattr(exc, 'strerror', '') or 'not a name'
+    return f'--host {host} cannot be used: {reason}. Choose an address of this machine'

@@ -113,6 +113,24 @@ def test_node_under_nohup_outlives_its_parent(domain):
             wait_for(lambda: not is_alive(pid), 6.0, 'end of the node after SIGTERM')
 
 
+def test_view_that_cannot_listen_ends_and_says_why(domain):
+    ended = subprocess.run(
+        [sys.executable, '-m', 'reflex_ros', 'view', '--host', 'nonsense.invalid'],
+        env={**os.environ, **domain}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=30, check=False)
+    assert (ended.returncode, ended.stdout) == (1, '')
+    [line] = ended.stderr.splitlines()
+    assert line.startswith('[ERROR] view cannot configure: --host nonsense.invalid'), line
+
+
+def test_node_of_a_graph_stays_to_be_configured_again(domain):
+    with started([*node('sim_camera_node'), '--ros-args', '-p', 'rate_hz:=0.0'], text=True,
+                 env={**os.environ, **domain}, stderr=subprocess.PIPE) as process:
+        assert 'cannot configure' in process.stderr.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.0)
+
+
 HANGING = """
 import sys, time
 from reflex_ros.nodes.base import ReflexNode

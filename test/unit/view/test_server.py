@@ -152,8 +152,16 @@ def test_page_of_another_origin_is_refused(server, headers):
 def test_port_in_use_is_named(server):
     port = int(address(server).rstrip('/').rpartition(':')[2])
     other = ViewServer({}, dict, dict, lambda name: (True, ''), port=port)
-    with pytest.raises(ConfigurationError, match=f'127.0.0.1:{port} cannot be used'):
+    with pytest.raises(ConfigurationError, match=f'127.0.0.1:{port} cannot be used.*--port'):
         other.start()
+
+
+@pytest.mark.parametrize('host', ['nonsense.invalid', '192.0.2.1', f'{"x" * 70}.invalid'])
+def test_host_that_is_not_of_this_machine_is_named(host):
+    other = ViewServer({}, dict, dict, lambda name: (True, ''), host=host)
+    with pytest.raises(ConfigurationError, match=f'^--host {host} cannot be used: [^.]') as caught:
+        other.start()
+    assert '--port' not in str(caught.value)
 
 
 def test_end_does_not_wait_for_a_page_that_does_not_answer(server):
