@@ -34,15 +34,17 @@ class ControlSocket:
     """
     Listen at `path` (mode 0600) and pass requests to `control`.
 
-    :raises OSError: when another process listens at `path` already.
+    :raises OSError: when another process listens at `path` already, or its folder is missing.
     """
 
     def __init__(self, path: Path, control: Control) -> None:
         self.path = path
         self._control = control
         self._peers: list[Peer] = []
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f'{path}: there is no folder {path.parent}. Make it, or '
+                                    'choose another --control')
         _remove_stale(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         path.chmod(0o600)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -18,6 +19,7 @@ _READ_SIZE = 4096
 _BAUDS = {getattr(termios, name): int(name[1:]) for name in dir(termios)
           if name[0] == 'B' and name[1:].isdigit()}
 _OUTPUT_SPEED = 5
+_MASTERS = {'/dev/ptmx', '/dev/pts/ptmx'}
 # Linux's TCGETS2 returns the speed as a number, also a speed without a name such as 128000.
 _TCGETS2, _TERMIOS2 = 0x802C542A, struct.Struct('=4I20B2I')
 
@@ -61,14 +63,15 @@ class PtyPort:
         """
         Create the device and its link; do nothing when the device exists.
 
-        :raises FileExistsError: when `link` exists and is not a link to a pseudo-terminal.
+        :raises FileNotFoundError: when the folder of `link` does not exist.
+        :raises FileExistsError: when `link` exists and is not a link to a pseudo-terminal, or
+            another process uses that pseudo-terminal.
         """
         if self._master is not None:
             return
         link = self._link
-        if link is not None and link.exists() and not _is_pty_link(link):
-            raise FileExistsError(f'{link} exists and is not the link of a simulated port. '
-                                  'Choose another name')
+        if link is not None:
+            _check_link(link)
         master, slave = _new_pty(self.device)
         # Before anything else: by default a terminal echoes, like an adapter that echoes.
         tty.setraw(slave, termios.TCSANOW)
@@ -76,7 +79,6 @@ class PtyPort:
         self._master, self._slave = master, slave
         self.device = os.ttyname(slave)
         if link is not None:
-            link.parent.mkdir(parents=True, exist_ok=True)
             fresh = link.with_name(f'.{link.name}.{os.getpid()}')
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(self.device)
@@ -141,6 +143,45 @@ def _new_pty(taken: str) -> tuple[int, int]:
     return second
 
 
+def _check_link(link: Path) -> None:
+    """Refuse a link that must not be replaced, or that cannot be made; errors as in `plug`."""
+    if not link.parent.is_dir():
+        raise FileNotFoundError(f'{link}: there is no folder {link.parent}. Make it, or choose '
+                                'another --link')
+    # A link whose target is gone is none for exists().
+    if not link.is_symlink() and not link.exists():
+        return
+    if not _is_pty_link(link):
+        raise FileExistsError(f'{link} exists and is not the link of a simulated port. '
+                              'Choose another name')
+    if users := _users(os.readlink(link)):
+        raise FileExistsError(f'{link} is in use by process {", ".join(map(str, users))}. End it, '
+                              'or choose another --link')
+
+
 def _is_pty_link(link: Path) -> bool:
     """Whether a link points to a pseudo-terminal, so that a killed emulator may have left it."""
     return link.is_symlink() and os.readlink(link).startswith(('/dev/pts/', '/dev/ttys'))
+
+
+def _users(device: str) -> list[int]:
+    """
+    Return the emulators behind a pseudo-terminal, of those processes that this user may see.
+
+    An emulator has both ends open. The number of a dead one may belong to somebody's terminal by
+    now, whose programs have only the slave open, as a driver whose emulator was killed.
+    """
+    found = []
+    for process in Path('/proc').glob('[0-9]*'):
+        # Processes come and go, and those of other users cannot be looked into.
+        with contextlib.suppress(OSError):
+            opened = {_target(entry) for entry in (process / 'fd').iterdir()}
+            if device in opened and opened & _MASTERS:
+                found.append(int(process.name))
+    return sorted(found)
+
+
+def _target(descriptor: Path) -> str:
+    with contextlib.suppress(OSError):
+        return os.readlink(descriptor)
+    return ''

@@ -451,6 +451,53 @@ def test_link_never_replaces_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert os.readlink(real) == '/dev/null'
 
 
+def test_link_in_use_is_left_to_its_arm(emulator: Emulator, tmp_path: Path,
+                                        capsys: pytest.CaptureFixture[str],
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, 'disable', lambda: None)
+    before = os.readlink(emulator.link)
+    assert main(['--link', str(emulator.link)]) == 1
+    assert (f'{emulator.link} is in use by process {emulator.process.pid}. End it'
+            in capsys.readouterr().err)
+    assert os.readlink(emulator.link) == before
+
+
+def test_link_of_an_arm_that_was_killed_is_taken_over(tmp_path: Path) -> None:
+    first = Emulator(tmp_path)
+    with first.open():
+        first.end(signal.SIGKILL)
+        left = os.readlink(first.link)
+        # The client still has its end open: it waits for the arm to come back.
+        second = Emulator(tmp_path)
+    try:
+        assert os.readlink(second.link) != left
+    finally:
+        second.end()
+
+
+def test_number_of_a_dead_port_may_be_that_of_a_terminal(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    name = os.ttyname(slave)
+    with subprocess.Popen(['sleep', '60'], stdin=slave, stdout=slave, stderr=slave) as program:
+        os.close(slave)
+        (tmp_path / 'arm').symlink_to(name)
+        try:
+            Emulator(tmp_path).end()
+        finally:
+            program.kill()
+            os.close(master)
+
+
+@pytest.mark.parametrize('option', ('--link', '--control'))
+def test_missing_folder_is_not_made(option: str, tmp_path: Path,
+                                    capsys: pytest.CaptureFixture[str],
+                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, 'disable', lambda: None)
+    assert main([option, str(tmp_path / 'tpm' / 'arm')]) == 1
+    assert f'there is no folder {tmp_path / "tpm"}. Make it' in capsys.readouterr().err
+    assert not (tmp_path / 'tpm').exists()
+
+
 def test_run_ends_when_its_event_is_set(tmp_path: Path) -> None:
     stop, lines = threading.Event(), list[str]()
     announce: Callable[[str], None] = lines.append
