@@ -19,11 +19,12 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from reflex_ros.bringup import dds, packages
+from reflex_ros.bringup.process_table import Process
 from reflex_ros.cli.options import CommonOptions, Function, local_command
 from reflex_ros.domain import secret_variables
 from reflex_ros.errors import ReflexError
@@ -284,6 +285,15 @@ def find_graph(domain: int | None, namespace: str | None) -> Graph:
         raise click.UsageError(f'{len(graphs)} graphs run on this machine: '
                                f'{"; ".join(map(str, graphs))}. {HOW_TO_NAME}')
     return graphs[0]
+
+
+def become(process: Process, graph: Graph) -> NoReturn:
+    """Run a node of a graph in place of this process: signals and exit code are the node's."""
+    environment = process.complete_environment(graph.complete_environment(os.environ))
+    # A person reads what the node says, and needs neither its clock nor its name.
+    environment.setdefault('RCUTILS_CONSOLE_OUTPUT_FORMAT', '[{severity}] {message}')
+    command = process.command(graph.namespace)
+    os.execvpe(command[0], command, environment)  # noqa: S606  # our own interpreter
 
 
 @contextmanager

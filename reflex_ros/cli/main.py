@@ -53,7 +53,7 @@ COMMANDS = {
     'robots': ('robots', 'Register, pair and list robots.'),
     'sessions': ('sessions', 'Authorize, list, promote and close inference sessions.'),
     'signup': ('account', 'Create a Reflex account.'),
-    'sim': ('sim', 'Run the simulated service or the simulated arm.'),
+    'sim': ('sim', 'Run the simulated service, arm or camera.'),
     'so101': ('so101', 'Find, inspect, calibrate and move an SO-101 arm without ROS.'),
     'status': ('graph', 'Show the state of the running graph and why nothing moves.'),
     'stop': ('graph', 'Stop the arm and latch the stop.'),

@@ -1,6 +1,6 @@
 # Copyright 2026 The reflex_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""``reflex sim``: the simulated service and the simulated arm, each in the foreground."""
+"""``reflex sim``: the simulated service, arm and camera, each in the foreground."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class _Simulation(click.Group):
     _PARTS = {
         'arm': ('reflex_ros.sim.arm.command', 'command',
                 'reflex sim arm --link /tmp/arm --fault sag:volts=3'),
+        'camera': ('reflex_ros.cli.sim_camera', 'camera', ''),
         'service': ('reflex_ros.sim.service.command', 'main',
                     'reflex sim service --port 8900 --fault handshake_status=503x3')}
 
@@ -36,6 +37,10 @@ class _Simulation(click.Group):
             return click.Command(cmd_name, callback=_refuse, help='Needs the extra sim.',
                                  context_settings={'ignore_unknown_options': True},
                                  params=[click.Argument(['rest'], nargs=-1, expose_value=False)])
+        if not example:
+            # It is a command of ours: it needs ROS, so it does not run without `reflex`.
+            own: click.Command = getattr(import_module(module), name)
+            return own
         # A copy, because the parts also run without `reflex`, and without its options.
         command: click.Command = copy(getattr(import_module(module), name))
         command.epilog = options.example(example)
@@ -51,10 +56,10 @@ def _refuse() -> None:
 
 
 @click.group(cls=_Simulation, epilog=options.example(
-    'reflex sim service --port 8900', 'reflex sim arm --link /tmp/arm'))
+    'reflex sim service --port 8900', 'reflex sim arm --link /tmp/arm', 'reflex sim camera'))
 def sim() -> None:
     """
-    Run the simulated service or the simulated arm.
+    Run the simulated service, arm or camera.
 
     Each command prints one line of JSON when it is ready, and stays in the foreground.
     """

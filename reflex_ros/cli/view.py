@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 
 import click
 
 from reflex_ros.bringup import packages
 from reflex_ros.bringup.process_table import Process
-from reflex_ros.cli.graph import find_graph, graph_options
+from reflex_ros.cli.graph import become, find_graph, graph_options
 from reflex_ros.cli.options import CommonOptions, local_command
 from reflex_ros.errors import ConfigurationError
 
@@ -34,12 +33,5 @@ def view(common: CommonOptions, port: int, host: str, domain: int | None,
     if importlib.util.find_spec('aiohttp') is None:
         raise ConfigurationError("the page needs the library aiohttp. Install it: pip install "
                                  "'reflex_ros[view]'")
-    graph = find_graph(domain, namespace)
-    process = Process('view', 'reflex_ros.nodes.view_node', 'view_node',
-                      parameters={'port': port, 'host': host})
-    environment = process.complete_environment(graph.complete_environment(os.environ))
-    # A person reads what the node says, and needs neither its clock nor its name.
-    environment.setdefault('RCUTILS_CONSOLE_OUTPUT_FORMAT', '[{severity}] {message}')
-    command = process.command(graph.namespace)
-    # In place of this process: signals and the exit code are the node's own.
-    os.execvpe(command[0], command, environment)  # noqa: S606  # our own interpreter
+    become(Process('view', 'reflex_ros.nodes.view_node', 'view_node',
+                   parameters={'port': port, 'host': host}), find_graph(domain, namespace))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+import json
 import sys
 from typing import Any
 
@@ -44,6 +45,9 @@ class SimCameraNode(ReflexNode):
         self._frames = self.create_publisher(
             CompressedImage, f'{self._name}/image_raw/compressed', qos.CAMERA_DRIVER)
         self._timer = self.every(1.0 / settings['rate_hz'], self._publish)
+        # As the other simulated parts say it, for a program that waits for it.
+        print(json.dumps({'ready': True, 'camera': self._name, 'topic': self._frames.topic_name}),
+              flush=True)
 
     def _teardown(self) -> None:
         if self._timer is not None:

@@ -20,7 +20,6 @@ import time
 import pytest
 
 from reflex_ros.bringup import process_table
-from reflex_ros.bringup.process_table import Process
 from reflex_ros.bringup.processes import ProcessGroup
 from reflex_ros.sim.arm.client import ArmControl
 
@@ -40,7 +39,6 @@ VERBS = ('gate', 'promote', 'stop', 'reset', 'park')
 PATIENCE_S = 60.0
 RETRY_S = 2.0
 PASSWORD = 'correct horse'
-CAMERA = '/**/sim_camera:\n  ros__parameters:\n    camera: "front"\n    rate_hz: 15.0\n'
 
 
 def blocks(language, step):
@@ -53,6 +51,11 @@ def commands(*steps):
     """Return the commands of some steps of the page, in order."""
     return [line for step in steps for block in blocks('bash', step)
             for line in block.splitlines()]
+
+
+def parts():
+    """Return the commands of the simulated parts that the page says to start."""
+    return re.findall(r'^    (reflex sim .*)$', PAGE.read_text(), re.M)
 
 
 def travel(arm):
@@ -174,13 +177,17 @@ def walker(domain, no_settings, tmp_path, monkeypatch):  # noqa: F811
     group = ProcessGroup(tmp_path / 'logs', environment=domain)
     world = process_table.World(tmp_path / 'arm', tmp_path / 'arm.sock', 0)
     group.start_ready(process_table.simulation(world)[0])
-    camera = tmp_path / 'camera.yaml'
-    camera.write_text(CAMERA)
-    group.start(Process('sim_camera', 'reflex_ros.nodes.sim_camera_node', 'sim_camera_node',
-                        parameter_files=(camera,)))
+    # The service trains faster than that of the page, and the arm has a control socket.
+    started = [line.split()[2] for line in parts()]
+    assert started == ['service', 'arm', 'camera']
     (tmp_path / 'robot.yaml').write_text(blocks('yaml', 6)[0])
     walking = Walker(tmp_path, domain, service)
+    camera = subprocess.Popen(parts()[2].split(), env=walking.env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, text=True)
+    assert json.loads(camera.stdout.readline())['camera'] == 'front'
     yield walking
+    camera.terminate()
+    camera.communicate(timeout=15)
     if walking.up is not None and walking.up.poll() is None:
         walking.up.kill()
         walking.up.communicate()

@@ -21,6 +21,7 @@ KEY = 'rfx_canary_7c1d9e'
 ENDLESS = {
     'connect': 'runs until Ctrl-C', 'demo': 'starts a graph', 'login': 'waits for a person',
     'record': 'runs until Ctrl-C', 'sim arm': 'runs until Ctrl-C',
+    'sim camera': 'runs until Ctrl-C',
     'sim service': 'runs until Ctrl-C', 'up': 'runs until Ctrl-C', 'view': 'runs until Ctrl-C'}
 """Commands that are not run here, and why."""
 GRAPH = ('demote', 'gate', 'hand-back', 'park', 'promote', 'reset', 'status', 'stop', 'take-over')
