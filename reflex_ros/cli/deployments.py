@@ -19,8 +19,9 @@ from reflex_ros.client import mapping_file
 from reflex_ros.client.messages import Deployment
 from reflex_ros.client.modes import require_mode
 from reflex_ros.client.resources import deployments as calls
+from reflex_ros.client.resources import training
 from reflex_ros.client.resources.deployments import DeploymentSpec
-from reflex_ros.errors import ConfigurationError
+from reflex_ros.errors import ConfigurationError, ServiceError, ServiceRefused
 
 if TYPE_CHECKING:
     from reflex_ros.client.async_client import AsyncReflex
@@ -46,14 +47,37 @@ def create(common: CommonOptions, **wanted: Any) -> None:
     spec = _spec(**wanted)
 
     async def request(service: AsyncReflex) -> Deployment:
-        return await calls.create(service, replace(
+        complete = replace(
             spec, model_id=await Reference(spec.model_id, 'model').resolve(service),
             robot_schema_id=spec.robot_schema_id and await Reference(
-                spec.robot_schema_id, 'schema').resolve(service)))
+                spec.robot_schema_id, 'schema').resolve(service))
+        try:
+            return await calls.create(service, complete)
+        except ServiceRefused as exc:
+            following = exc.reason == 'model_not_found' and await _wait_for_model(
+                service, spec.model_id)
+            if not following:
+                raise
+            raise exc.with_next_step(following) from exc
 
     found = ask(common, request)
     text.show_record(common, 'Deployment created', found, 'deployment',
                      next=[f'reflex doctor {found.deployment_id or "<deployment-id>"}'])
+
+
+async def _wait_for_model(service: AsyncReflex, name: str) -> str:
+    """Return how to wait for a model that is being trained; empty without such a run."""
+    try:
+        runs = (await training.list_all(service, None)).runs
+    except ServiceError:
+        # What the caller wanted has failed already, and that says why.
+        return ''
+    for run in reversed(runs):
+        if run.is_active and run.first_text('modelName') == name:
+            done = '' if run.fraction is None else f', {run.fraction:.0%} done'
+            return (f'A training run for a model of this name is on its way ({run.status}{done}). '
+                    f'Wait for it: `{next_steps.WATCH.format(run.run_id)}`')
+    return ''
 
 
 deploy = copy(create)

@@ -38,6 +38,28 @@ NEXT_STEPS = {
 }
 
 
+SUBJECTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    'dataset_not_found': ('data set', ('datasetId',)),
+    'deployment_not_found': ('deployment', ('deploymentId',)),
+    'key_not_found': ('key', ('keyId',)),
+    'model_not_found': ('model', ('modelId', 'baseModelId')),
+    'robot_not_found': ('robot', ('robotId',)),
+    'schema_not_found': ('robot schema', ('robotSchemaId',)),
+    'session_not_found': ('session', ('sessionId',)),
+    'training_run_not_found': ('training run', ('trainingRunId',)),
+}
+"""Reason that something does not exist -> its noun, and the arguments that name it."""
+
+
+def absent(reason: str, arguments: Mapping[str, object]) -> str:
+    """Say what the service has not found, as the caller named it; empty for other reasons."""
+    noun, names = SUBJECTS.get(reason, ('', ()))
+    for name in names:
+        if isinstance(value := arguments.get(name), str):
+            return f'There is no {noun} {printable(value, 80)!r}'
+    return ''
+
+
 def key_refused(reason: str, key: Secret | None = None) -> AuthenticationError:
     """
     Make the error for a key that the service refuses.

@@ -18,7 +18,7 @@ from reflex_ros.client import messages, retry
 from reflex_ros.client.answers import asked_wait_s, busy, stranger, told
 from reflex_ros.client.credentials import hide_keys, Secret
 from reflex_ros.client.endpoints import advice, blame
-from reflex_ros.client.reasons import KEY_REASONS, key_refused, next_step
+from reflex_ros.client.reasons import absent, KEY_REASONS, key_refused, next_step
 from reflex_ros.client.texts import printable
 from reflex_ros.client.transport import Answer, Request, Transport
 from reflex_ros.errors import ServiceProtocolError, ServiceRefused, ServiceUnavailable
@@ -92,7 +92,8 @@ class RpcClient:
             more = next_step(reason, arguments)
             if not more and outcome.reason:
                 more = outcome.message or ''
-            raise ServiceRefused(f'{action}: {reason}.', reason, more)
+            fact = f'{action}: {reason}. {absent(reason, arguments)}'.strip()
+            raise ServiceRefused(fact, reason, more)
         checked: dict[str, Any] = value
         return checked
 

@@ -53,6 +53,19 @@ def test_spec_may_be_yaml(ask, spec):
     assert (row['modelId'], row['mode']) == ('model_sim', 'dry_run')
 
 
+def test_model_that_is_being_trained_is_waited_for(ask, service):
+    dataset_id = service.call('registerDataset', hfSourceUri='me/pick')['datasetId']
+    service.call('validateDataset', datasetId=dataset_id)
+    run = ask('training', 'start', '--dataset', dataset_id, '--model-name', 'pick-cubes',
+              '--json').document['trainingRun']['trainingRun']
+    outcome = ask('deployments', 'create', '--name', 'pick', '--artifact', 'pick-cubes')
+    assert "model_not_found. There is no model 'pick-cubes'. A training run for" in outcome.err
+    assert '(queued' in outcome.err
+    assert f'`reflex training status {run["_id"]} --watch`' in outcome.err
+    outcome = ask('deployments', 'create', '--name', 'pick', '--artifact', 'pick-cube')
+    assert "There is no model 'pick-cube'. Run `reflex models list`" in outcome.err
+
+
 @pytest.mark.parametrize('argv, text', [
     ((), '--name is required when --file is not provided.'),
     (('--name', 'x'), '--artifact is required when --file is not provided.'),
@@ -99,10 +112,10 @@ def test_deployments_are_listed_and_shown(ask):
 
 
 @pytest.mark.parametrize('argv, text', [
-    (('deployments', 'get', 'no'), 'Unable to get deployment: deployment_not_found. Run '
-     '`reflex deployments list`'),
+    (('deployments', 'get', 'no'), 'Unable to get deployment: deployment_not_found. There '
+     "is no deployment 'no'. Run `reflex deployments list`"),
     (('deploy', *FLAGS[:4], '--robot-schema', 'no'), 'Unable to create deployment: '
-     'schema_not_found. Run `reflex robots schemas`')])
+     "schema_not_found. There is no robot schema 'no'. Run `reflex robots schemas`")])
 def test_refusal_names_action_reason_and_next_step(ask, argv, text):
     ask(*argv).failed(text)
 

@@ -101,7 +101,7 @@ def test_key_is_bound_and_unbound(ask):
     (('models', 'upload', '/nowhere.safetensors'), 'adapter file not found: /nowhere'),
     (('models', 'delete', 'model_none', '--yes'), 'Unable to delete model: model_not_found'),
     (('keys', 'bind', 'key_none', 'model_sim'), 'Unable to bind key: key_not_found'),
-    (('keys', 'bind', 'key_sim', 'model_none'), 'Unable to bind key: model_not_found. Run '
-     '`reflex models list`')])
+    (('keys', 'bind', 'key_sim', 'model_none'), 'Unable to bind key: model_not_found. There is no '
+     "model 'model_none'. Run `reflex models list`")])
 def test_failure_is_one_line_and_exit_one(ask, argv, text, is_json):
     ask(*argv, *(['--json'] if is_json else [])).failed(text)

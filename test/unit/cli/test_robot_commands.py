@@ -259,9 +259,11 @@ def claimed(ask):
 
 @pytest.mark.parametrize('argv, text', [
     (('robots', 'register', 'x', '--schema-id', 'no'),
-     'Unable to register robot: schema_not_found. Run `reflex robots schemas`'),
+     "Unable to register robot: schema_not_found. There is no robot schema 'no'. Run `reflex "
+     'robots schemas`'),
     (('robots', 'pair', 'no'),
-     'Unable to create robot pairing token: robot_not_found. Run `reflex robots list`'),
+     "Unable to create robot pairing token: robot_not_found. There is no robot 'no'. Run `reflex "
+     'robots list`'),
     (('robots', 'claim', 'pair_no'), 'Unable to claim robot pairing token: invalid_parameters.'),
     (('robots', 'heartbeat', 'no'), 'Unable to send robot heartbeat: robot_not_found.')])
 def test_refusal_names_action_reason_and_next_step(ask, argv, text):

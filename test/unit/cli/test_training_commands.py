@@ -221,12 +221,13 @@ def test_mistake_is_one_line_and_nothing_is_sent(reflex, closed_port, argv, text
 
 
 @pytest.mark.parametrize('argv, text', [
-    (('get', 'run_none'), 'Unable to get training run: training_run_not_found. Run '
-     '`reflex training list --all`'),
+    (('get', 'run_none'), 'Unable to get training run: training_run_not_found. There '
+     "is no training run 'run_none'. Run `reflex training list --all`"),
     (('status', 'run_none', '--watch'), 'training_run_not_found'),
     (('stop', 'run_none'), 'Unable to stop training run: training_run_not_found.'),
     (('start', '--dataset', 'dataset_none'),
-     'Unable to start training run: dataset_not_found. Run `reflex datasets list`')])
+     "Unable to start training run: dataset_not_found. There is no data set 'dataset_none'. Run "
+     '`reflex datasets list`')])
 def test_refusal_is_one_line(ask, argv, text):
     ask('training', *argv).failed(text)
 
