@@ -32,8 +32,9 @@ INTERRUPTED = 130
               help='Folder of the recording (default: recording.directory of the configuration. '
               'Without it, only an arm that moves is kept, in ~/.reflex/recordings).')
 @click.option('--format', 'formats', metavar='FORMAT',
-              help='Formats of the recording, with commas: jsonl, mcap (default: jsonl; an arm is '
-              'always recorded as mcap).')
+              help='Formats of the recording, with commas: lerobot, jsonl, mcap, rerun (default: '
+              'jsonl). An arm with a stream is always recorded as mcap. For lerobot and rerun, '
+              'the command says what it writes instead.')
 @click.option('--no-record', is_flag=True, help='Record nothing of this run.')
 def connect(common: CommonOptions, config: Path, check: bool, record: Path | None,
             formats: str | None, no_record: bool) -> None:
@@ -63,7 +64,8 @@ def connect(common: CommonOptions, config: Path, check: bool, record: Path | Non
         options = RunOptions(
             common.api_key, common.convex_url, environment,
             None if no_record or environment.get('REFLEX_NO_RECORD') in YES else chosen(
-                folder, formats or ','.join(found.recording.formats)))
+                folder, formats or ','.join(found.recording.formats), is_explicit=bool(
+                    formats or 'formats' in found.recording.model_fields_set)))
         run = make_run(found, config.parent, options, stop)
         try:
             result = run.run()

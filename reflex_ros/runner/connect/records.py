@@ -44,11 +44,13 @@ class Records:
     What is kept.
 
     :param folder: where; None: nothing but an arm under a stream, at the usual place.
-    :param formats: formats to write, of ``jsonl`` and ``mcap``.
+    :param formats: formats that were asked for, of ``FORMATS``.
+    :param is_explicit: whether a person named the formats; else they are the default.
     """
 
     folder: Path | None
     formats: tuple[str, ...]
+    is_explicit: bool = True
 
     def steps(self, about: Mapping[str, Any]) -> StepRecorder | None:
         """
@@ -58,11 +60,18 @@ class Records:
         """
         if self.folder is None:
             return None
+        if 'lerobot' in self.formats:
+            _log.warning('lerobot is not written of a robot that is driven step by step; jsonl is '
+                         'kept instead. `reflex record` makes a LeRobot data set of '
+                         'demonstrations')
+        self._explain_rerun()
         made: list[StepRecorder] = []
-        if 'jsonl' in self.formats:
+        if {'jsonl', 'lerobot'} & {*self.formats}:
             made.append(JsonlRecorder(self.folder / 'jsonl', about))
-        if 'mcap' in self.formats:
+        if {'mcap', 'rerun'} & {*self.formats}:
             made.append(McapSteps(self.folder / 'mcap', about))
+        if not made:
+            _log.warning('nothing of this run is recorded: no known format is left')
         return _Several(made) if made else None
 
     def arm(self, joint_names: Sequence[str]) -> ArmRecorder | None:
@@ -71,6 +80,14 @@ class Records:
 
         :raises ConfigurationError: when it was asked for, and is impossible.
         """
+        if self.folder is not None:
+            if 'lerobot' in self.formats:
+                _log.warning('an arm is recorded as mcap. When the run is over, make a LeRobot '
+                             'data set of it: reflex recordings export --folder %s --format '
+                             'lerobot --out DATASET', self.folder / 'mcap')
+            if 'jsonl' in self.formats and self.is_explicit:
+                _log.warning('an arm with a stream has no steps: jsonl is not written, mcap is')
+            self._explain_rerun()
         settings = RecorderSettings(recordings_folder(), 'runs') if self.folder is None else \
             RecorderSettings(self.folder / 'mcap', 'always')
         try:
@@ -82,27 +99,23 @@ class Records:
             _log.info('not recorded: %s', exc)
             return None
 
+    def _explain_rerun(self) -> None:
+        if 'rerun' in self.formats:
+            _log.warning('rerun is not written; the MCAP file opens in it: rerun FILE.mcap')
 
-def chosen(folder: Path | None, names: str) -> Records:
+
+def chosen(folder: Path | None, names: str, *, is_explicit: bool = True) -> Records:
     """
-    Read the names of formats; one that is not written is said, and the run goes on.
+    Read the names of formats; an unknown one is said, and the run goes on.
 
     :param names: with commas between them.
+    :param is_explicit: as in :class:`Records`.
     """
-    found: list[str] = []
-    for name in dict.fromkeys(name.strip() for name in names.split(',')):
-        if name not in ('', *FORMATS):
+    found = [name for name in dict.fromkeys(name.strip() for name in names.split(',')) if name]
+    for name in found:
+        if name not in FORMATS:
             _log.warning('unknown recording format %s; valid: %s', name, ', '.join(FORMATS))
-        elif name == 'rerun':
-            _log.warning('rerun is not written; the MCAP file opens in it: rerun FILE.mcap')
-            found.append('mcap')
-        elif name == 'lerobot':
-            _log.warning('recording format lerobot is not written by `reflex connect`; '
-                         'jsonl is kept')
-            found.append('jsonl')
-        elif name:
-            found.append(name)
-    return Records(folder, tuple(dict.fromkeys(found)))
+    return Records(folder, tuple(name for name in found if name in FORMATS), is_explicit)
 
 
 class ArmRecorder:

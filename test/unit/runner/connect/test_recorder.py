@@ -80,8 +80,32 @@ def test_formats(caplog):
     assert chosen(None, 'mcap, jsonl,mcap').formats == ('mcap', 'jsonl')
     assert chosen(None, 'gif').formats == ()
     assert 'unknown recording format gif; valid: lerobot' in caplog.text
-    assert chosen(None, 'lerobot,rerun').formats == ('jsonl', 'mcap')
-    assert 'lerobot is not written by' in caplog.text
+    assert chosen(None, 'lerobot,rerun').formats == ('lerobot', 'rerun')
+
+
+def test_lerobot_of_steps_keeps_jsonl_and_says_so(tmp_path, caplog):
+    kept = chosen(tmp_path / 'run', 'lerobot').steps({})
+    kept.close(RunResult())
+    assert [path.name for path in (tmp_path / 'run').iterdir()] == ['jsonl']
+    assert 'jsonl is kept instead' in caplog.text
+
+
+def test_unknown_format_alone_records_nothing_and_says_so(tmp_path, caplog):
+    assert chosen(tmp_path / 'run', 'gif').steps({}) is None
+    assert 'nothing of this run is recorded' in caplog.text
+
+
+@pytest.mark.parametrize('names, text', [
+    ('lerobot', 'reflex recordings export --folder {}/mcap --format lerobot --out DATASET'),
+    ('jsonl', 'jsonl is not written, mcap is'), ('rerun', 'the MCAP file opens in it')])
+def test_arm_is_recorded_as_mcap_whatever_was_asked_for(tmp_path, caplog, names, text):
+    pytest.importorskip('mcap_ros2')
+    chosen(tmp_path, names).arm(['elbow_flex']).close()
+    assert text.format(tmp_path) in caplog.text
+    assert 'is kept' not in caplog.text
+    caplog.clear()
+    chosen(tmp_path, 'jsonl', is_explicit=False).arm(['elbow_flex']).close()
+    assert caplog.text == ''
 
 
 def test_nothing_is_kept_of_steps_without_a_folder(tmp_path, monkeypatch):
