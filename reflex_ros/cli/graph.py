@@ -11,7 +11,7 @@ A stop must not wait for imports: what only the output needs is imported where i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -79,9 +79,17 @@ def gate(common: CommonOptions, domain: int | None, namespace: str | None) -> No
     """
     List every check of the promotion gate.
 
-    The exit code is 1 while a check is red.
+    The exit code is 1 while a check is red. With --json, `gate` has the checks one by one, as
+    `status --json` has them.
     """
-    _call(common, 'gate', domain, namespace)
+    with _visit(domain, namespace) as (graph, visitor):
+        answer = visitor.call('gate')
+        checks: dict[str, object] = {}
+        if common.as_json and answer.is_heard:
+            from reflex_ros.domain import key_values
+
+            checks['gate'] = [key_values.to_plain(item) for item in visitor.status().safety.gate]
+        _finish(common, graph, answer, checks)
 
 
 @local_command('reflex promote')
@@ -206,13 +214,18 @@ def _call(common: CommonOptions, name: str, domain: int | None, namespace: str |
         _finish(common, graph, visitor.call(name))
 
 
-def _finish(common: CommonOptions, graph: Graph, answer: Any) -> None:
-    """Print an answer of the visitor; exit with 1 when the request was refused."""
+def _finish(common: CommonOptions, graph: Graph, answer: Any,
+            more: Mapping[str, object] | None = None) -> None:
+    """
+    Print an answer of the visitor; exit with 1 when the request was refused.
+
+    :param more: further fields of the JSON document.
+    """
     if not answer.is_heard:
         raise ReflexError(_nobody(graph, answer.text))
     if common.as_json:
         key = 'message' if answer.is_done else 'error'
-        _print({'ok': answer.is_done, key: answer.text}, graph)
+        _print({'ok': answer.is_done, key: answer.text, **(more or {})}, graph)
     else:
         click.echo(answer.text, err=not answer.is_done)
     if not answer.is_done:

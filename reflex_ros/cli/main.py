@@ -72,7 +72,7 @@ COMMANDS = {
              context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(__version__, prog_name='reflex (reflex_ros)')
 # As in options, which would import dataclasses: 3 ms of the 60 that --help takes.
-@click.option('--json', 'as_json', is_flag=True, help='Print one JSON document on stdout.')
+@click.option('--json', 'as_json', is_flag=True, help='Print the result as JSON on stdout.')
 @click.option('-v', '--verbose', is_flag=True,
               help='Show tracebacks and what is sent and received, on stderr.')
 def reflex(as_json: bool, verbose: bool) -> None:

@@ -18,7 +18,7 @@ Function = Callable[..., Any]
 VERBOSE = click.Option(['-v', '--verbose'], is_flag=True,
                        help='Show tracebacks and what is sent and received, on stderr.')
 JSON = click.Option(['--json', 'as_json'], is_flag=True,
-                    help='Print one JSON document on stdout.')
+                    help='Print the result as JSON on stdout.')
 CONVEX_URL = click.Option(['--convex-url'], help='Backend URL (default: REFLEX_CONVEX_URL, then '
                           'the saved login).')
 API_KEY = click.Option(['--api-key'], help='API key; prefer REFLEX_API_KEY, which other users '

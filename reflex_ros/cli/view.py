@@ -27,11 +27,13 @@ def view(common: CommonOptions, port: int, host: str, domain: int | None,
     Serve a page that shows the running graph.
 
     It shows the arm, what the policy wants, the cameras, the gate and the link. Its buttons stop,
-    promote, demote, reset and park. Only who has the printed address can use it.
+    promote, demote, reset and park. Only who has the printed address can use it: the part behind
+    # is a token. --json prints it too.
     """
     packages.check_packages(sim=False)
     if importlib.util.find_spec('aiohttp') is None:
         raise ConfigurationError("the page needs the library aiohttp. Install it: pip install "
                                  "'reflex_ros[view]'")
     become(Process('view', 'reflex_ros.nodes.view_node', 'view_node',
-                   parameters={'port': port, 'host': host}), find_graph(domain, namespace))
+                   parameters={'port': port, 'host': host, 'as_json': common.as_json}),
+           find_graph(domain, namespace))

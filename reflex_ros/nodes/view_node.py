@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
+import json
 import math
 import queue
 import sys
@@ -30,6 +31,7 @@ from reflex_ros.config.parameters.view import TABLE
 from reflex_ros.domain.heartbeats import DRIVER, DriverBeat, LEADER_TOPIC, STREAM, StreamBeat
 from reflex_ros.domain.operations import NODES, SERVICES
 from reflex_ros.domain.supervision import SafetyState
+from reflex_ros.errors import ConfigurationError
 from reflex_ros.nodes import convert, qos, status_codec
 from reflex_ros.nodes.base import ReflexNode
 from reflex_ros.nodes.camera_inputs import image_profile, published
@@ -67,8 +69,16 @@ class ViewNode(ReflexNode):
         model = read_model(share_folder() / 'config' / 'so101.urdf').to_json()
         self._server = ViewServer(model, self._state, self._pictures.copy, self._call,
                                   settings['host'], settings['port'])
-        self._server.start()
-        print(f'Open {self._server.url}', flush=True)
+        as_json = settings['as_json']
+        try:
+            self._server.start()
+        except ConfigurationError as exc:
+            if as_json:
+                print(json.dumps({'error': str(exc), 'ok': False}, indent=2), flush=True)
+            raise
+        url = self._server.url
+        print(json.dumps({'ok': True, 'url': url}, indent=2) if as_json else f'Open {url}',
+              flush=True)
         self._own_timers = [self.every(TURN_S, self._serve), self.every(LOOK_S / 4, self._look)]
 
     def _teardown(self) -> None:

@@ -79,6 +79,11 @@ def test_operator_drives_the_graph_from_another_terminal(terminal):
     world.reaches(State.READY)
     code, out, _ = console.run('gate')
     assert code == 0 and out.startswith('ok  latch')
+    code, out, _ = console.run('gate', '--json')
+    answer = json.loads(out)
+    assert code == 0 and answer['ok']
+    assert {'latch', 'driver', 'stream'} <= {row['name'] for row in answer['gate']}
+    assert all(row['is_green'] for row in answer['gate'])
     code, out, _ = console.run('promote', '--json')
     assert code == 0
     domain = world.rig.node.context.get_domain_id()

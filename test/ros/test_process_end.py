@@ -123,6 +123,23 @@ def test_view_that_cannot_listen_ends_and_says_why(domain):
     assert line.startswith('[ERROR] view cannot configure: --host nonsense.invalid'), line
 
 
+def test_view_prints_one_document(domain):
+    view = [sys.executable, '-m', 'reflex_ros', 'view', '--json']
+    ended = subprocess.run(
+        [*view, '--host', 'nonsense.invalid'], env={**os.environ, **domain}, timeout=30,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    document = json.loads(ended.stdout)
+    assert ended.returncode == 1 and not document['ok']
+    assert document['error'].startswith('--host nonsense.invalid')
+    with started([*view, '--port', '0'], env={**os.environ, **domain}, text=True,
+                 stdout=subprocess.PIPE) as process:
+        # Four lines: the node stays, and would not end the stream.
+        document = json.loads(''.join(process.stdout.readline() for _ in range(4)))
+        assert document['ok'] and document['url'].startswith('http://127.0.0.1:')
+        assert interrupt_until_it_ends(process, 5.0) == 0
+        assert process.stdout.read() == ''
+
+
 def test_node_of_a_graph_stays_to_be_configured_again(domain):
     with started([*node('sim_camera_node'), '--ros-args', '-p', 'rate_hz:=0.0'], text=True,
                  env={**os.environ, **domain}, stderr=subprocess.PIPE) as process:
