@@ -29,6 +29,7 @@ MAX_CYCLE_MS = 30.0
 MIN_EXPIRY_S = 300.0
 AGE_SHARE = 0.7
 FOREIGN_S = 5.0
+NEVER_HEARD_S = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('disk', not inputs.latch_obstacle, inputs.latch_obstacle),
         _item('driver', inputs.driver_age_s < 1.0 and driver.lifecycle is Lifecycle.INACTIVE,
               f'{DRIVER} is {driver.lifecycle.value}' if inputs.driver_age_s < 1.0
-              else f'no beat from {DRIVER} for {inputs.driver_age_s:.1f} s'),
+              else f'no beat from {DRIVER} {_since(inputs.driver_age_s)}'),
         _item('bus', driver.cycles > 0 and driver.cycle_ms_p99 < MAX_CYCLE_MS
               and not driver.port_lost and not driver.unfit.get('bus'), _bus_text(driver)),
         *(_item(name, name not in driver.unfit, driver.unfit.get(name, ''))
@@ -103,7 +104,7 @@ def evaluate(inputs: GateInputs) -> tuple[GateItem, ...]:
         _item('stream', inputs.stream_age_s < 1.0 and stream.link is Link.OPEN,
               f'the action stream is {stream.link.value} ({stream.remark or "no reason given"})'
               if inputs.stream_age_s < 1.0
-              else f'no sign of work from {STREAM} for {inputs.stream_age_s:.1f} s'),
+              else f'no sign of work from {STREAM} {_since(inputs.stream_age_s)}'),
         _item('session', stream.session_mode is SessionMode.DRY_RUN and stream.fault is None,
               stream.fault.text if stream.fault
               else f'the session is in {stream.session_mode.value or "no mode yet"}'),
@@ -143,6 +144,11 @@ def _deployment_items(stream: StreamBeat) -> Iterator[GateItem]:
     else:
         for name, text in (stream.unready or {'deployment': 'not checked yet'}).items():
             yield GateItem(name, False, text)
+
+
+def _since(age_s: float) -> str:
+    # An age that no machine reaches stands for a beat that never came (supervision.NEVER).
+    return f'for {age_s:.1f} s' if age_s < NEVER_HEARD_S else 'yet'
 
 
 def _bus_text(driver: DriverBeat) -> str:

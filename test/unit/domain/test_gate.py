@@ -22,6 +22,7 @@ from reflex_ros.domain.heartbeats import (
     SessionMode,
     StreamBeat,
 )
+from reflex_ros.domain.supervision import NEVER
 
 DRIVER = DriverBeat(lifecycle=Lifecycle.INACTIVE, at_rest=True, cycles=500, rate_hz=100.0,
                     cycle_ms_p99=4.0)
@@ -56,6 +57,8 @@ RED = [
     ('driver', {'driver': replace(DRIVER, lifecycle=Lifecycle.ACTIVE)}, 'so101 is active'),
     ('driver', {'driver_age_s': 1.0}, 'no beat from so101 for 1.0 s'),
     ('driver', {'driver_age_s': math.nan}, 'no beat'),
+    ('driver', {'driver_age_s': 1.0 - NEVER}, 'no beat from so101 yet'),
+    ('stream', {'stream_age_s': 1.0 - NEVER}, 'no sign of work from action_stream yet'),
     ('bus', {'cycles': 0}, 'no bus cycle'),
     ('bus', {'cycle_ms_p99': 30.0}, 'cycle p99 30.0 ms, allowed 30 ms'),
     ('bus', {'cycle_ms_p99': math.nan}, 'cycle p99'),
