@@ -17,6 +17,7 @@ from reflex_ros.cameras.v4l2 import V4l2Source
 from reflex_ros.cli import text
 from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.options import CommonOptions, local_command
+from reflex_ros.cli.output_file import writing
 from reflex_ros.errors import ConfigurationError, ReflexError
 
 NO_CAMERA = ('no camera was found. Plug one in; a virtual machine or a container must be given '
@@ -90,7 +91,8 @@ def show(common: CommonOptions, device: str, width: int, height: int, fourcc: st
     size = size_of(frame)
     warnings = list(_warnings(asked, found, trial, size))
     if out is not None:
-        out.write_bytes(convert(frame, CameraSettings('camera')).data)
+        with writing(out, '--out'):
+            out.write_bytes(convert(frame, CameraSettings('camera')).data)
     value = {'ok': True, 'device': source.device, 'encoding': frame.encoding, 'width': size[0],
              'height': size[1], 'rate_hz': round(trial.rate_hz, 2),
              'longest_gap_ms': round(1e3 * trial.longest_gap_s, 1), 'frames': len(trial.times),

@@ -15,8 +15,8 @@ import numpy as np
 
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.cli.output_file import writing
 from reflex_ros.domain.counted import counted
-from reflex_ros.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from reflex_ros.recording.dataset_reader import Dataset
@@ -71,11 +71,8 @@ def draw(common: CommonOptions, found: Dataset, number: int, out: Path | None) -
          'told': list(zip(times, episode.action[:, index], strict=True))}, least=LEAST)
         for index, name in enumerate(found.joints)]
     out = out or found.folder.with_name(f'{found.folder.resolve().name}-episode-{number}.png')
-    try:
+    with writing(out, '--out'):
         chart.draw(out, panels, strips)
-    except OSError as exc:
-        raise ConfigurationError(f'{out} cannot be written: {exc.strerror}. Choose another file '
-                                 'with --out') from exc
     text.report(common, {'ok': True, 'file': str(out), 'episode': number, 'task': episode.task,
                          'frames': len(times)}, f'Written: {out}')
 

@@ -23,11 +23,11 @@ from typing import Any, NoReturn
 
 import click
 
-from reflex_ros.bringup import dds, packages
+from reflex_ros.bringup import dds, packages, process_table
 from reflex_ros.bringup.process_table import Process
 from reflex_ros.cli.options import CommonOptions, Function, local_command
 from reflex_ros.domain import secret_variables
-from reflex_ros.errors import ReflexError
+from reflex_ros.errors import ConfigurationError, ReflexError
 from reflex_ros.runner import running_graphs
 from reflex_ros.runner.running_graphs import Graph, VARIABLES
 
@@ -39,13 +39,25 @@ ENDS = 'hq '
 HOW_TO_NAME = 'Name one with --domain, --namespace or both'
 
 
+def _check_namespace(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse a namespace before ROS would, whose texts are for programmers."""
+    try:
+        is_one = value is None or len(process_table.namespaces(value)) == 1
+    except ConfigurationError:
+        is_one = False
+    if not is_one:
+        raise click.UsageError(f'--namespace {value!r}: expected one ROS name, such as left')
+    return value
+
+
 def graph_options(function: Function) -> Function:
     """Add the options that choose the graph."""
     for option in (
             click.option('--domain', type=click.IntRange(0, 232), help='ROS domain of the graph '
                          '(default: the graph that runs on this machine, then ROS_DOMAIN_ID).'),
-            click.option('--namespace', help='ROS namespace of the robot (default: the one that '
-                         'runs on this machine).')):
+            click.option('--namespace', callback=_check_namespace,
+                         help='ROS namespace of the robot (default: the one that runs on this '
+                         'machine).')):
         function = option(function)
     return function
 

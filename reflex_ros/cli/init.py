@@ -13,6 +13,7 @@ import click
 
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions, local_command
+from reflex_ros.cli.output_file import writing
 from reflex_ros.errors import ConfigurationError
 
 
@@ -90,5 +91,6 @@ def camera_of(words: str) -> tuple[str, str]:
 def _write(file: Path, content: str, *, force: bool) -> None:
     # Exclusive, so that a file that appears while the questions are asked is not lost.
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
-    with os.fdopen(os.open(file, flags, 0o644), 'w', encoding='utf-8') as stream:
+    with writing(file, '--file'), os.fdopen(
+            os.open(file, flags, 0o644), 'w', encoding='utf-8') as stream:
         stream.write(content)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from reflex_ros.cli.output_file import writing
 from reflex_ros.client.messages.training import TrainingRun
 from reflex_ros.client.texts import printable
 from reflex_ros.errors import ConfigurationError
@@ -63,10 +64,8 @@ class LossCurve:
         if not self._losses:
             raise ConfigurationError('The service has sent no loss of this run yet: nothing was '
                                      'drawn. Add --watch to wait for it')
-        try:
+        with writing(path, '--plot'):
             chart.draw(path, [chart.Panel(self._title, {'loss': self.points})], unit='steps')
-        except OSError as exc:
-            raise ConfigurationError(f'{path} cannot be written: {exc.strerror}') from exc
 
 
 def check_plot(path: Path | None) -> None:
@@ -82,4 +81,4 @@ def check_plot(path: Path | None) -> None:
                                  'install Pillow')
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f'{path} cannot be written: there is no folder '
-                                 f'{path.absolute().parent}')
+                                 f'{path.absolute().parent}. Choose another file with --plot')

@@ -18,9 +18,11 @@ from reflex_ros.cli.options import CommonOptions, service_command
 from reflex_ros.cli.remote import ask, ask_at, report_retry
 from reflex_ros.client.endpoints import Address, given
 from reflex_ros.domain.counted import counted
+from reflex_ros.errors import ServiceRefused
 
 SECONDS = FiniteRange(0.0, 3600.0)
 POSITIVE = FiniteRange(0.0, 3600.0, min_open=True)
+SO101_NUMBERS = 6
 robot_option = click.option('--robot', help='Kind of robot, for example so101.')
 
 
@@ -115,10 +117,16 @@ def infer(common: CommonOptions, state: list[float], images: dict[str, dict[str,
     actions that look wrong.
     """
     began = time.monotonic()
-    frame = ask_at(common, lambda service: client.inference.infer(
-        service, state, images, prompt=prompt, action_adapter=adapter, robot=robot,
-        request_id=request_id, timeout_s=timeout, on_retry=report_retry),
-        infer_url=given(infer_url, '--infer-url'))
+    try:
+        frame = ask_at(common, lambda service: client.inference.infer(
+            service, state, images, prompt=prompt, action_adapter=adapter, robot=robot,
+            request_id=request_id, timeout_s=timeout, on_retry=report_retry),
+            infer_url=given(infer_url, '--infer-url'))
+    except ServiceRefused as exc:
+        if 'HTTP 422' in exc.fact and len(state) == SO101_NUMBERS and not (robot or adapter):
+            raise exc.with_next_step(f'A state of {SO101_NUMBERS} numbers is that of an SO-101: '
+                                     'add `--robot so101`') from exc
+        raise
     warnings = client.inference.doubts(frame)
     if common.as_json:
         answer = {name: value for name, value in frame.items() if name not in ('seq', 'type')}

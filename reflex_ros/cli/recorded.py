@@ -17,6 +17,7 @@ import click
 
 from reflex_ros.cli import text
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.cli.output_file import writing
 from reflex_ros.domain.counted import counted
 from reflex_ros.errors import ConfigurationError
 from reflex_ros.recording.places import recordings_folder, stops_folder, SUFFIX
@@ -146,7 +147,8 @@ def plot(common: CommonOptions, path: Path, out: Path | None, *,
     if not panels:
         raise ConfigurationError(f'{path} holds no joints, so there is nothing to draw')
     out = out or path.with_suffix('.png')
-    _write(out, lambda: chart.draw(out, panels))
+    with writing(out, '--out'):
+        chart.draw(out, panels)
     text.report(common, {'ok': True, 'file': str(out)}, f'Written: {out}')
 
 
@@ -156,17 +158,14 @@ def export(common: CommonOptions, path: Path, form: str, out: Path | None) -> No
     found = list(rows(series))
     out = out or path.with_suffix(f'.{form}')
 
-    def write() -> None:
-        with out.open('w', encoding='utf-8', newline='') as file:
-            if form == 'jsonl':
-                file.writelines(json.dumps(row) + '\n' for row in found)
-                return
+    with writing(out, '--out'), out.open('w', encoding='utf-8', newline='') as file:
+        if form == 'jsonl':
+            file.writelines(json.dumps(row) + '\n' for row in found)
+        else:
             names = dict.fromkeys(name for row in found for name in row)
             writer = csv.DictWriter(file, list(names))
             writer.writeheader()
             writer.writerows(found)
-
-    _write(out, write)
     text.report(common, {'ok': True, 'file': str(out), 'rows': len(found)},
                 f'Written: {out} ({counted(len(found), "row")})')
 
@@ -231,11 +230,3 @@ def _degrees(value: float | None) -> str:
 
 def _time(stamp_ns: int) -> str:
     return datetime.fromtimestamp(stamp_ns / 1e9, timezone.utc).strftime('%Y-%m-%d %H:%M:%S UTC')
-
-
-def _write(out: Path, write: Any) -> None:
-    try:
-        write()
-    except OSError as exc:
-        raise ConfigurationError(f'{out} cannot be written: {exc.strerror}. Choose another file '
-                                 'with --out') from exc

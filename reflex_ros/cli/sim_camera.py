@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from reflex_ros.bringup import packages
 from reflex_ros.bringup.process_table import Process
 from reflex_ros.cli.graph import become, find_graph, graph_options
 from reflex_ros.cli.options import CommonOptions, local_command
-from reflex_ros.domain.ros_names import is_name
 
 
 @local_command('reflex sim camera --name front')
@@ -27,7 +28,7 @@ def camera(common: CommonOptions, name: str, rate_hz: float, domain: int | None,
     The command needs ROS 2. It prints one line of JSON when the camera publishes. `reflex up
     --sim` starts simulated cameras by itself.
     """
-    if not is_name(name):
+    if not re.fullmatch(r'[A-Za-z]\w*', name, re.ASCII):
         raise click.UsageError(f'--name {name!r}: expected letters, digits and _, beginning with '
                                'a letter, such as front')
     packages.check_packages(sim=False)

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, ExitStack
 import csv
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 import math
 from pathlib import Path
 import time
@@ -22,10 +21,11 @@ from rich.table import Table
 from reflex_ros.cli import text
 from reflex_ros.cli.finite import FiniteRange
 from reflex_ros.cli.interrupt import interruptible
+from reflex_ros.cli.loss_curve import check_plot
 from reflex_ros.cli.options import CommonOptions
+from reflex_ros.cli.output_file import writing
 from reflex_ros.cli.so101_port import arm_command, open_bus
 from reflex_ros.domain.counted import counted
-from reflex_ros.errors import ConfigurationError
 from reflex_ros.hardware.survey import joint_name, Reading, Survey
 
 COLUMNS = ('joint', 'tick', 'deg', 'rad', 'rad/s', 'load %', 'A', 'V', 'degC', 'torque', 'errors')
@@ -96,9 +96,7 @@ def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_pa
     nothing to the servos. At the end it prints the last values. It exits with 1 when a servo
     never answered.
     """
-    if plot and find_spec('PIL') is None:
-        raise ConfigurationError('--plot needs Pillow, which is not installed. Install it: '
-                                 'pip install Pillow')
+    check_plot(plot)
     history = History()
     with interruptible(), open_bus(port) as bus, _csv(csv_path) as write_row:
         survey = Survey(bus)
@@ -114,7 +112,8 @@ def monitor(common: CommonOptions, seconds: float | None, rate_hz: float, csv_pa
             pass
         name = bus.port.name
     if plot:
-        _plot(plot, history)
+        with writing(plot, '--plot'):
+            _plot(plot, history)
     lines = (*text.grid(COLUMNS, [_cells(reading) for reading in history.newest.values()]),
              f'\n{counted(len(history.samples), "sample")} in {history.seconds:.1f} s, '
              f'{history.rate_hz:.1f} Hz{_silence(history)}',
@@ -140,9 +139,12 @@ def _samples(survey: Survey, seconds: float | None,
 
 @contextmanager
 def _csv(path: Path | None) -> Iterator[Callable[[float, Mapping[int, Reading]], None]]:
-    with path.open('w', newline='', encoding='utf-8') if path else nullcontext() as file:
-        writer = csv.writer(file) if file else None
-        if writer:
+    with ExitStack() as stack:
+        writer = None
+        if path is not None:
+            with writing(path, '--csv'):
+                writer = csv.writer(stack.enter_context(
+                    path.open('w', newline='', encoding='utf-8')))
             writer.writerow(CSV_HEAD)
 
         def write_row(at: float, readings: Mapping[int, Reading]) -> None:

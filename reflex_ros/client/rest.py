@@ -96,6 +96,11 @@ class RestClient:
 
     def _failure(self, answer: Answer, text: str, content: object) -> Exception:
         status = answer.status
+        if isinstance(content, dict) and isinstance(content.get('message'), str):
+            # What the service writes for a person, not the JSON around it.
+            text = ': '.join(each for each in (
+                content.get('error', content.get('reason')), content['message'])
+                if each and isinstance(each, str))
         text = f'{self._name} HTTP {status}: {printable(text, 200)}'
         if status in retry.TRANSIENT_READ:
             return ServiceUnavailable(

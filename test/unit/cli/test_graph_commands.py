@@ -48,6 +48,14 @@ def test_domain_must_be_one(ask, arguments):
     assert ask('stop', *arguments).code == 2
 
 
+@pytest.mark.parametrize('verb', [*VERBS, 'stop', 'view'])
+@pytest.mark.parametrize('name', ['a b', 'ä', '1st', 'left,right'])
+def test_namespace_must_be_one_ros_name(ask, verb, name):
+    found = ask(verb, '--namespace', name)
+    assert found.code == 2
+    assert f'--namespace {name!r}: expected one ROS name, such as left' in found.err
+
+
 @pytest.mark.parametrize('verb', [*VERBS, 'stop'])
 def test_without_ros_the_extra_is_named_at_once(verb):
     done = subprocess.run(

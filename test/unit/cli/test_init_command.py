@@ -18,6 +18,11 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_file_that_cannot_be_written_is_named_with_its_option(ask):
+    ask('init', '--yes', '--file', '/proc/x.yaml').failed(
+        '/proc/x.yaml cannot be written: No such file or directory. Choose another file with')
+
+
 def test_file_that_is_written_without_a_question_is_valid(reflex, in_folder):
     done = reflex('init', '--yes')
     assert done.code == 0 and 'reflex connect --config robot.yaml --check' in done.out

@@ -330,7 +330,10 @@ def test_infer_refuses_an_answer_that_is_none(fails, listen, body, text):
 
 
 def test_infer_explains_refusals(fails, service):
-    fails(r'HTTP 422.*invalid_state', 'infer', '--state', '1,2', url=service.url)
+    fails(r"HTTP 422: invalid_state: 'state' must hold [^{}]* for pi_native, got 2$", 'infer',
+          '--state', '1,2', url=service.url)
+    fails('for pi_native, got 6. A state of 6 numbers is that of an SO-101: add `--robot so101`$',
+          'infer', '--state', '0,-30,40,30,0,30', url=service.url)
     service.fault('balance_too_low')
     fails(r'HTTP 402.*below_minimum_balance.*Top up the balance', *INFER, url=service.url)
 

@@ -242,6 +242,15 @@ def test_monitor_writes_a_table_and_a_picture(reflex: Command, arm: SimulatedArm
         assert len(image.getcolors(1_000_000) or []) > 8
 
 
+@pytest.mark.parametrize('option', ['--csv', '--plot'])
+def test_monitor_names_the_option_of_a_file_that_cannot_be_written(
+        reflex: Command, arm: SimulatedArm, option: str) -> None:
+    outcome = reflex('monitor', '--seconds', '0.1', option, '/proc/x')
+    assert outcome.code == 1
+    assert re.search(rf'/proc/x cannot be written: .*\. Choose another file with {option}',
+                     outcome.err)
+
+
 def test_monitor_goes_on_without_a_servo(reflex: Command, arm: SimulatedArm) -> None:
     arm.control.fault('silent', ids=[4])
     outcome = reflex('monitor', '--seconds', '0.1', '--json')
