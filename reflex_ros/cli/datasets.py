@@ -74,8 +74,8 @@ def upload(common: CommonOptions, path: Path, name: str | None, request_id: str 
         click.echo('The upload was interrupted. To continue it, run the same command again',
                    err=True)
         raise
-    text.show_record(common, 'Dataset uploaded', found, 'dataset',
-                     next=[VALIDATE.format(found.dataset_id)])
+    # A repeated upload returns the data set of the first one, which may be validated by now.
+    text.show_record(common, 'Dataset uploaded', found, 'dataset', next=_following(found))
 
 
 @local_command('reflex datasets check ~/lerobot/pick-2', group=datasets)

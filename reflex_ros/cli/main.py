@@ -156,6 +156,7 @@ def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:
     try:
         code = reflex.main(argv, prog_name=program(), standalone_mode=False)
     except click.UsageError as exc:
+        exc = _with_nearest_command(exc)
         _fail(exc.format_message(), as_json=as_json, usage=exc)
         return 2
     except click.exceptions.Exit as exc:
@@ -178,6 +179,20 @@ def _run(argv: list[str], *, as_json: bool, is_verbose: bool) -> int:
         _fail(str(exc) if expected else _unexpected(exc), as_json=as_json)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _with_nearest_command(exc: click.UsageError) -> click.UsageError:
+    """Name the command that is meant most likely; click does not know those of lazy groups."""
+    group = exc.ctx.command if exc.ctx is not None else None
+    text = exc.format_message()
+    _, quote, rest = text.partition("No such command '")
+    if not quote or exc.ctx is None or not isinstance(group, click.Group) or 'you mean' in text:
+        return exc
+    # Not imported at the top, so that help appears at once.
+    from reflex_ros.config.problems import nearest_key
+
+    nearest = nearest_key(rest.partition("'")[0], group.list_commands(exc.ctx))
+    return click.UsageError(f'{text} Did you mean {nearest!r}?', exc.ctx) if nearest else exc
 
 
 def _ignore_interrupts() -> None:

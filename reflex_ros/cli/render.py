@@ -23,6 +23,8 @@ from reflex_ros.domain.safe_stop import State
 COLOURS = {'ACTIVE': 'bold green', 'READY': 'green', 'DRY_RUN': 'cyan', 'LATCHED': 'bold red',
            'FAULT': 'bold red', 'STOPPING': 'yellow', 'DEGRADED': 'yellow'}
 BAR = 24
+WIDE = 110
+"""Columns from which the joints have bars."""
 SPAN_RAD = 2.0
 REFRESH_HZ = 8
 
@@ -81,16 +83,16 @@ def live_view(view: View, activity: str) -> RenderableType:
         lines.append(Text(f'Guidance: {view.stream.commander.text}', 'bold yellow'))
     if view.safety.remark:
         lines.append(Text(f'The policy: {view.safety.remark}', 'yellow'))
-    sides = Table.grid(padding=(0, 3))
-    sides.add_row(_joints(view), _gate(view))
-    lines += [sides, _Figures(view)]
+    lines += [_Sides(view), _Figures(view)]
     return Panel(Group(*lines), border_style='dim')
 
 
-def _joints(view: View) -> Table:
+def _joints(view: View, *, has_bars: bool) -> Table:
     table = Table(box=None, header_style='dim', title='joints [rad]', title_justify='left')
-    for name in ('joint', 'measured', 'commanded', ''):
-        table.add_column(name, justify='left' if name in ('joint', '') else 'right')
+    for name in ('joint', 'measured', 'commanded', *([''] if has_bars else [])):
+        # A name that is cut off may be that of another joint: shoulder_pan, shoulder_lift.
+        table.add_column(name, justify='left' if name in ('joint', '') else 'right', no_wrap=True,
+                         min_width=None if name else BAR, overflow='fold')
     measured = view.snapshot.get('positions') or []
     commanded = view.driver.setpoint
     armed = view.driver.motion is not MotionState.PASSIVE
@@ -98,7 +100,8 @@ def _joints(view: View) -> Table:
         value = measured[index] if index < len(measured) else None
         goal = commanded[index] if armed and index < len(commanded) else None
         table.add_row(name, '-' if value is None else f'{value:+.3f}',
-                      '-' if goal is None else f'{goal:+.3f}', _bar(value))
+                      '-' if goal is None else f'{goal:+.3f}',
+                      *([_bar(value)] if has_bars else []))
     return table
 
 
@@ -122,6 +125,22 @@ def _gate(view: View) -> Table:
         else:
             table.add_row(Text('..', 'yellow'), item.name, Text(item.text[:48], 'dim'))
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The joints beside the gate; without their bars where there is no room for them."""
+
+    view: View
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        joints = _joints(self.view, has_bars=options.max_width >= WIDE)
+        least = console.measure(joints, options=options).maximum
+        table = Table.grid(padding=(0, 3))
+        table.add_column(min_width=least, no_wrap=True)
+        table.add_column()
+        table.add_row(joints, _gate(self.view))
+        yield table
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,8 @@ def claim(common: CommonOptions, token: str | None, robot: str | None) -> None:
         token = click.prompt('Pairing token', hide_input=True, err=True)
     secret = Secret((token or '').strip())
     if not secret.reveal():
-        raise ConfigurationError('TOKEN is required.')
+        raise ConfigurationError('TOKEN is required. Make one with `reflex robots pair '
+                                 '<robot-id>`')
 
     async def request(service: AsyncReflex) -> Robot:
         file = claimed_robot.path(dotenv.environment())

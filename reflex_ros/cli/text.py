@@ -169,7 +169,7 @@ def plain(key: str, value: object) -> str:
     """Format one value that is neither a mapping nor a list; its key tells a time or a secret."""
     if value is None or value == '':
         return MISSING
-    if any(word in key.lower() for word in SECRETS):
+    if _is_secret(key):
         return HIDDEN
     if isinstance(value, bool):
         return 'yes' if value else 'no'
@@ -202,8 +202,7 @@ def _more(more: Mapping[str, object]) -> Iterator[str]:
 
 def _item(key: str, value: object, depth: int) -> Iterator[str]:
     head = f'{"  " * depth}{label(key)}:'
-    is_secret = any(word in key.lower() for word in SECRETS)
-    if is_secret or not isinstance(value, (Mapping, list, tuple)):
+    if _is_secret(key) or not isinstance(value, (Mapping, list, tuple)):
         yield f'{head} {plain(key, value)}'
     elif depth >= MAX_DEPTH:
         yield f'{head} ...'
@@ -234,6 +233,12 @@ def _cell(key: str, value: object) -> str:
     if isinstance(value, (Mapping, list, tuple)):
         return f'{counted(len(value), "item")}'
     return '-' if value is None or value == '' else plain(key, value)
+
+
+def _is_secret(key: str) -> bool:
+    # The name that a person gave a key is none: "apiKeyName".
+    lower = key.lower()
+    return any(word in lower for word in SECRETS) and not lower.endswith('name')
 
 
 def _is_time(key: str) -> bool:

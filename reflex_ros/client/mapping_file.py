@@ -38,8 +38,12 @@ def read(file: Path, what: str) -> dict[str, object]:
         kind = 'YAML' if is_yaml else 'JSON'
         raise ConfigurationError(f'{name} must be valid {kind}. {file}: {exc}') from exc
     if not isinstance(checked, dict):
-        raise ConfigurationError(f'{name} must be a JSON object.')
+        raise ConfigurationError(f'{name} must be a JSON object. {file} holds '
+                                 f'{_KINDS.get(type(checked), "one value")}')
     return checked
+
+
+_KINDS = {list: 'a list', str: 'a text', type(None): 'nothing'}
 
 
 def _yaml(data: bytes) -> object:

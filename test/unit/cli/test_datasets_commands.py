@@ -91,6 +91,15 @@ def test_upload_shows_the_checksum_and_the_next_step(ask, file):
     assert len(ask('datasets', 'list', '--json').document['datasets']['datasets']) == 1
 
 
+def test_repeated_upload_of_validated_data_goes_on_with_the_training(ask, file):
+    made = ask('datasets', 'upload', str(file), '--json').document
+    dataset_id = made['dataset']['dataset_id']
+    assert made['next'] == [f'reflex datasets validate {dataset_id}']
+    assert ask('datasets', 'validate', dataset_id).code == 0
+    again = ask('datasets', 'upload', str(file), '--json').document
+    assert again['next'] == [f'reflex training start --dataset {dataset_id}']
+
+
 def test_upload_by_hand(ask, file):
     created = ask('datasets', 'create', '--name', 'hand', '--size', '300000', '--request-id', 'r',
                   '--json').document

@@ -12,7 +12,9 @@ from reflex_ros.bringup.system import CameraFigures, View
 from reflex_ros.cli.link_line import link_line
 from reflex_ros.cli.render import live_view
 from reflex_ros.domain.fault_code import FaultCode
+from reflex_ros.domain.gate import GateItem
 from reflex_ros.domain.heartbeats import Commander, DriverBeat, Lifecycle, StreamBeat
+from reflex_ros.domain.supervision import SafetyState
 
 STREAM = StreamBeat(
     lifecycle=Lifecycle.ACTIVE, accepted=41, received=46, round_trip_ms=(480.2, 512.0, 530.4),
@@ -98,3 +100,16 @@ def test_view_says_who_guides_the_arm(commander, text):
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(live_view(View(stream=replace(STREAM, commander=commander)), ''))
     assert ('Guidance: ' in (shown := console.export_text())) is bool(text) and text in shown
+
+
+@pytest.mark.parametrize('width', [80, 140])
+def test_view_shows_each_joint_with_its_whole_name(width):
+    joints = ['shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper']
+    red = GateItem('robot_heartbeat_recent', False, 'the robot has sent no heartbeat for a minute')
+    view = View(snapshot={'joints': joints, 'positions': [0.1] * 6}, stream=STREAM,
+                safety=SafetyState(gate=(GateItem('latch', True, ''), red)))
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(live_view(view, ''))
+    shown = console.export_text()
+    assert all(name in shown for name in joints) and shown.count('+0.100') == 6
+    assert ('o...........' in shown) is (width > 100)

@@ -121,7 +121,7 @@ def test_schema_may_be_yaml_and_the_flag_goes_before_the_file(ask, schema):
 
 
 @pytest.mark.parametrize('content, text', [
-    ('{', 'Robot schema must be valid JSON.'), ('[]', 'Robot schema must be a JSON object.'),
+    ('{', 'Robot schema must be valid JSON.'), ('[]', '.json holds a list'),
     ({'robot_kind': 'so101'}, 'Robot schema requires observations, actions.action.shape, '
      'actions.action.safe_stop. Compare it with config/so101.schema.json'),
     ({}, 'Robot schema requires robot_kind, observations, actions.action.shape'),
@@ -284,7 +284,7 @@ def test_token_works_once_and_not_for_ever(ask, service):
 @pytest.mark.parametrize('argv', [(), ('-',), ('',), ('--json',)])
 def test_claim_without_a_token_is_refused(ask, monkeypatch, argv):
     monkeypatch.setattr(sys, 'stdin', io.StringIO(''))
-    ask('robots', 'claim', *argv).failed('TOKEN is required.')
+    ask('robots', 'claim', *argv).failed('TOKEN is required. Make one with `reflex robots pair')
 
 
 @pytest.mark.slow

@@ -277,6 +277,17 @@ USAGE = [
 ]
 
 
+@pytest.mark.parametrize('argv, nearest', [
+    (('statu',), 'status'), (('so101', 'jogg'), 'jog'), (('sim', 'cam'), 'camera'),
+    (('sessions', 'lst'), 'list')])
+def test_mistyped_command_gets_the_nearest_name(reflex, argv, nearest):
+    outcome = reflex(*argv)
+    assert outcome.code == 2
+    assert f"No such command '{argv[-1]}'. Did you mean '{nearest}'?" in outcome.err
+    assert f"Did you mean '{nearest}'?" in reflex(*argv, '--json').document['error']
+    assert 'Did you mean' not in reflex('xyzzy').err
+
+
 @pytest.mark.parametrize('argv, text', USAGE)
 def test_wrong_usage_is_told_on_stderr_with_exit_two(reflex, argv, text):
     outcome = reflex(*argv)

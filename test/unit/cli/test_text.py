@@ -51,8 +51,8 @@ def test_label_is_words(key, words):
     ('createdAt', 1e300, f'{1e300:.6g}'), ('createdAt', float('inf'), 'inf'),
     ('format', 5, '5'), ('heartbeat', 5, '5'), ('isAt', True, 'yes'),
     ('apiKey', 'rfx_1', '[hidden]'), ('pairingToken', 'p', '[hidden]'),
-    ('API_KEY', 'rfx_1', '[hidden]'), ('password', 'p', '[hidden]'), ('token', None,
-                                                                      'not available')])
+    ('API_KEY', 'rfx_1', '[hidden]'), ('apiKeyName', 'lab robot', 'lab robot'),
+    ('password', 'p', '[hidden]'), ('token', None, 'not available')])
 def test_plain_value(berlin, key, value, expected):
     assert text.plain(key, value) == expected
 
