@@ -15,8 +15,8 @@ STARTERS = {
     'bringup/processes.py': 'the processes of the graph; action_stream alone gets the key',
     'cli/browser.py': 'the program that opens a link, for `reflex login`',
     'cli/checks/ros.py': 'a look at the graph, for `reflex doctor`',
-    'cli/view.py': 'the node `view`, in place of the command',
-    'cli/graph.py': '`reflex stop` for each of several graphs',
+    'cli/graph.py': '`reflex stop` for each of several graphs; the nodes `view` and `sim_camera`, '
+                    'in place of the command',
     'runner/connect/commands.py': 'the commands that robot.yaml names',
     'runner/sim_arm.py': 'a simulated arm',
 }
