@@ -331,6 +331,8 @@ def refusal_reason(machine: SafeStop, event: Event, now: float) -> str:
         if machine.is_latched:
             return (f'refused in {state}: stopped by {machine.causes[0].code.name}. Repair the '
                     'cause, then run `reflex reset`')
+        if machine.state is State.PARKED:
+            return f'refused in {state}: the arm is parked. Run `reflex reset` first'
         return f'refused in {state}: promote needs READY. `reflex gate` says what is missing'
     if event is Event.RESET:
         if machine.state is State.FAULT:

@@ -306,6 +306,12 @@ def test_reset_is_refused_right_after_the_stop(wait_s: float, is_refused: bool) 
     assert bool(refusal_reason(machine, E.RESET, machine.since + wait_s)) == is_refused
 
 
+def test_refused_promotion_of_a_parked_arm_names_the_reset() -> None:
+    parked = SafeStop(S.PARKED)
+    assert refusal_reason(parked, E.PROMOTE, 1.0) == (
+        'refused in PARKED: the arm is parked. Run `reflex reset` first')
+
+
 def test_refused_promotion_names_the_stop() -> None:
     refusal = refusal_reason(run(*WAY[S.LATCHED]), E.PROMOTE, LONG)
     assert 'OP_STOP' in refusal and '`reflex reset`' in refusal
