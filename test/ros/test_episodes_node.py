@@ -116,7 +116,7 @@ def test_services_record_what_is_measured_and_told(world, tmp_path):
     assert world.call('finish') == (True, 'episode 1 kept')
     assert world.call('start')[0]
     kept, reason = world.call('finish')
-    assert not kept and reason.endswith('frames: too short, dropped')
+    assert not kept and reason.endswith(': too short, dropped')
     world.record()
     assert world.call('discard') == (True, 'episode 2 dropped')
     world.record()
