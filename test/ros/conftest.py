@@ -134,7 +134,12 @@ def moving_system(**changes):
 def bring_back(demo):
     """Reset what is stopped, promote, and wait until the arm follows the policy."""
     if demo.system.view.state in (State.STOPPING, State.LATCHED, State.FAULT):
-        wait_for(lambda: demo.system.call('reset')['success'], 40.0, 'reset')
+        answers = []
+
+        def is_reset():
+            answers[:] = [demo.system.call('reset')]
+            return answers[0]['success']
+        wait_for(is_reset, 40.0, lambda: f'reset: {answers}, {demo.system.view.snapshot}')
     if demo.system.view.state not in (State.ACTIVE, State.DEGRADED):
         # The gate is red while the machine is too busy for the bus.
         demo.system.wait_state(State.READY, timeout_s=90.0)
