@@ -1088,6 +1088,7 @@ def test_hot_arm_whose_supervisor_is_dead_parks_by_itself(
         wait_for(lambda: is_parked_alone(near_rest), 'the arm to be parked', 20.0)
 
 
+@pytest.mark.slow
 def test_stop_of_a_person_ends_parking_by_itself_for_good(near_rest: Rig) -> None:
     near_rest.activate()
     near_rest.driver.hold()
@@ -1132,6 +1133,7 @@ def stopped_park(sim: WatchedArm) -> Iterator[Rig]:
     rig.close()
 
 
+@pytest.mark.slow
 def test_stop_of_a_person_ends_the_parking_of_the_supervisor_for_good(stopped_park: Rig) -> None:
     stopped_park.guard.fail(OPERATOR)
     stopped_park.permit = Permit(epoch=1, mode=Mode.HOLD)
@@ -1139,6 +1141,7 @@ def test_stop_of_a_person_ends_the_parking_of_the_supervisor_for_good(stopped_pa
     check_it_stays(stopped_park)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('is_at_rest', (False, True))
 def test_stop_of_a_person_counts_also_after_another_cause(near_rest: Rig,
                                                           is_at_rest: bool) -> None:
