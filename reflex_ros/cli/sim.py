@@ -38,7 +38,7 @@ class _Simulation(click.Group):
                                  context_settings={'ignore_unknown_options': True},
                                  params=[click.Argument(['rest'], nargs=-1, expose_value=False)])
         if not example:
-            # It is a command of ours: it needs ROS, so it does not run without `reflex`.
+            # This one starts a ROS node. The others are programs without ROS, with their own help.
             own: click.Command = getattr(import_module(module), name)
             return own
         # A copy, because the parts also run without `reflex`, and without its options.

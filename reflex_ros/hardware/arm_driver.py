@@ -359,7 +359,7 @@ class ArmDriver:
                 # Nobody else ends this activation, and nobody can begin another one before.
                 self._disarm()
         if self._guard.person_stops > self._stops_before:
-            # Whoever had begun that way, whatever ended it, and even if it was over by then.
+            # Also when the supervisor had begun to park, or something else had ended it before.
             self._heat.bar('a person has stopped it')
         # After a stop, a living supervisor parks a hot arm itself: give it the time for that.
         is_idle = not self._armed or now - self._stopped_at > ORPHANED_S

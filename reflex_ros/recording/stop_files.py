@@ -102,7 +102,7 @@ class StopFiles:
 
     def update(self) -> None:
         """
-        Tell in the files what has been counted; close those that are older than a minute.
+        Write the counts into the open files, and close the files that are a minute old.
 
         :raises OSError: when a file cannot be written.
         """
